@@ -1,0 +1,1 @@
+"""The loopcast agent on the device, and the wire protocol that it shares with the centre."""

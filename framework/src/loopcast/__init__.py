@@ -1,0 +1,1 @@
+"""loopcast: carries many related models round one loop."""

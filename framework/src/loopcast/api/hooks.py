@@ -1,0 +1,149 @@
+"""The hook specifications: everything that a plugin can add.
+
+A plugin is a module, named by an entry point in the group ``loopcast``, that declares the
+contract it was built for and implements some of these hooks::
+
+    from loopcast.api import hookimpl
+
+    LOOPCAST_CONTRACT = (1, 0)
+
+    @hookimpl
+    def loopcast_templates():
+        return [MyTemplate()]
+
+The contract's first number changes when an existing plugin would break; the second when a hook
+is added. Plugin modules are imported on every start: import heavy libraries inside functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pluggy
+
+from loopcast.api.models import Direction
+from loopcast.api.schema import Task
+from loopcast.api.template import Template
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+    from scipy import sparse
+
+CONTRACT = (1, 0)
+"""The hook contract of this core: major, minor."""
+
+ENTRY_POINT_GROUP = "loopcast"
+
+hookspec = pluggy.HookspecMarker("loopcast")
+hookimpl = pluggy.HookimplMarker("loopcast")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricDefinition:
+    """A metric by name.
+
+    Attributes
+    ----------
+    compute
+        Takes the task's outcome (:class:`ForecastOutcome`, :class:`ScoreOutcome` or
+        :class:`RankOutcome`) and returns a number, or ``None`` where it is undefined.
+    """
+
+    name: str
+    title: str
+    task: Task
+    direction: Direction
+    compute: Callable[[Any], float | None]
+
+
+class Reader(Protocol):
+    """A named way to read a table: a file format, a package, a warehouse.
+
+    Attributes
+    ----------
+    name
+        What configuration says: ``parquet``, ``csv``.
+    options
+        Type of its options in configuration, a subclass of :class:`Hyperparameters`.
+    """
+
+    name: str
+    summary: str
+    options: type[Any]
+
+    def read(self, options: Any, base: Path) -> pd.DataFrame:
+        """Read the table; relative paths are relative to ``base``."""
+        ...
+
+    def describe(self, options: Any) -> str:
+        """Say where the data comes from, for messages and records."""
+        ...
+
+
+class Reconciler(Protocol):
+    """A named way to make forecasts of a hierarchy add up.
+
+    Attributes
+    ----------
+    name
+        What configuration says: ``forecasting.mint_shrink``.
+    """
+
+    name: str
+    summary: str
+
+    def reconcile(
+        self,
+        summing: sparse.csr_array,
+        base: NDArray[np.float64],
+        errors: NDArray[np.float64],
+        *,
+        nonnegative: bool = False,
+    ) -> NDArray[np.float64]:
+        """Return the coherent forecasts closest to ``base`` in the reconciler's sense.
+
+        Parameters
+        ----------
+        summing : csr_array, shape (nodes, bottom)
+            Each node as a weighted sum of bottom nodes.
+        base : ndarray, shape (nodes, k)
+            Forecasts of each node, in columns.
+        errors : ndarray, shape (samples, nodes)
+            Past forecast errors of each node.
+        nonnegative
+            Whether bottom nodes may not fall below zero.
+
+        Returns
+        -------
+        ndarray, shape (nodes, k)
+        """
+        ...
+
+
+class Hooks:
+    """Every hook, with its arguments; each is optional."""
+
+    @hookspec
+    def loopcast_templates(self) -> Sequence[Template[Any, Any]]:  # type: ignore[empty-body]
+        """Return the templates that the plugin provides."""
+
+    @hookspec
+    def loopcast_metrics(self) -> Sequence[MetricDefinition]:  # type: ignore[empty-body]
+        """Return metrics beside the core's own."""
+
+    @hookspec
+    def loopcast_readers(self) -> Sequence[Reader]:  # type: ignore[empty-body]
+        """Return readers of tables beside the core's own."""
+
+    @hookspec
+    def loopcast_reconcilers(self) -> Sequence[Reconciler]:  # type: ignore[empty-body]
+        """Return reconcilers of hierarchies."""
+
+    @hookspec
+    def loopcast_conf(self) -> Mapping[str, str]:  # type: ignore[empty-body]
+        """Return folders of configuration: a name for messages, and a ``pkg://`` path."""

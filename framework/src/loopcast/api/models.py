@@ -1,0 +1,250 @@
+"""Records of the life cycle: logical model, dataset, version, evaluation, gate, release."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+import msgspec
+
+from loopcast.api.record import (
+    Digest,
+    Name,
+    NonNegative,
+    Positive,
+    Record,
+    Segment,
+    TemplateName,
+    VersionId,
+)
+from loopcast.api.schema import ForecastSchema, RankSchema, ScoreSchema, Task
+
+RiskClass = Literal["low", "medium", "high"]
+Direction = Literal["lower", "higher"]
+Stage = Literal["candidate", "staging", "challenger", "canary", "champion", "retired"]
+Switch = Literal["on", "freeze", "off"]
+
+
+class Kpi(Record, frozen=True):
+    """The metric by which the owner of a logical model judges it.
+
+    Attributes
+    ----------
+    metric
+        Name of a metric that a plugin or the core offers.
+    direction
+        Whether a lower or a higher value is better.
+    minimum_effect
+        The smallest difference that matters, in the metric's unit.
+    """
+
+    metric: Name
+    direction: Direction = "lower"
+    minimum_effect: Annotated[float, msgspec.Meta(ge=0.0)] = 0.0
+
+    def better(self, value: float, than: float) -> bool:
+        """Tell whether ``value`` is better than ``than`` by more than the minimum effect."""
+        gain = than - value if self.direction == "lower" else value - than
+        return gain > self.minimum_effect
+
+
+class LogicalModel(Record, frozen=True):
+    """A business problem that models solve over time.
+
+    Attributes
+    ----------
+    name, title, purpose, owner
+        What it is called, and who answers for it.
+    kpi
+        The metric that decides between versions.
+    risk_class
+        Selects the gates and sign-offs that a move of a version needs.
+    schema
+        Inputs and outputs; its type says the task: forecast, score or rank.
+    """
+
+    name: Name
+    title: str
+    owner: str
+    kpi: Kpi
+    schema: ForecastSchema | ScoreSchema | RankSchema
+    purpose: str = ""
+    risk_class: RiskClass = "low"
+
+    @property
+    def task(self) -> Task:
+        """The kind of problem, as the schema tells it."""
+        return self.schema.task
+
+
+class Dataset(Record, frozen=True):
+    """Named data with a schema and a content fingerprint.
+
+    Attributes
+    ----------
+    fingerprint
+        SHA-256 over the canonical content, so that the same data in another file format has
+        the same fingerprint.
+    origin
+        Where it came from, for people: a path, a table, a package.
+    rows
+        Number of observations.
+    start, end
+        First and last time stamp, where the data has a time axis.
+    imputed
+        Number of values that were filled in on the way, by configuration.
+    """
+
+    name: Name
+    fingerprint: Digest
+    origin: str
+    rows: NonNegative
+    start: datetime | None = None
+    end: datetime | None = None
+    imputed: NonNegative = 0
+
+
+class Metric(Record, frozen=True):
+    """One measured value.
+
+    Attributes
+    ----------
+    name
+        The metric.
+    value
+        Its value; ``None`` where it is undefined (a percentage error where actuals are zero).
+    subset
+        The subpopulation it was measured on, as ``attribute=value``; empty for all.
+    count
+        Number of observations behind it.
+    """
+
+    name: Name
+    value: float | None
+    subset: str = ""
+    count: NonNegative = 0
+
+
+class Evaluation(Record, frozen=True):
+    """Metrics of one contender on one dataset.
+
+    Attributes
+    ----------
+    contender
+        The template's label in the comparison, for example ``gam_arima`` or ``naive_week``.
+    dataset
+        Fingerprint of the data it was judged on; only equal fingerprints are compared.
+    protocol
+        How it was judged, for example ``rolling origin, 28 origins, horizon 1D``; part of
+        what must be equal for a comparison.
+    metrics
+        Overall and by subpopulation.
+    """
+
+    contender: str
+    dataset: Digest
+    protocol: str
+    metrics: tuple[Metric, ...]
+
+    def value(self, metric: str, subset: str = "") -> float | None:
+        """Return one metric's value, or ``None`` where it was not measured."""
+        for found in self.metrics:
+            if found.name == metric and found.subset == subset:
+                return found.value
+        return None
+
+
+class GateResult(Record, frozen=True):
+    """What one named check expected and what it measured."""
+
+    gate: Name
+    passed: bool
+    expectation: str
+    measured: str
+
+
+class PluginOrigin(Record, frozen=True):
+    """The package that provides a template."""
+
+    plugin: str
+    package: str
+    package_version: str
+
+
+class BundleFile(Record, frozen=True):
+    """One file of a bundle, addressed by its content."""
+
+    sha256: Digest
+    size: NonNegative
+
+
+class Manifest(Record, frozen=True):
+    """The table of contents of a bundle; a version's identity is its digest.
+
+    Nothing in it depends on the clock or on the machine's name, so that training again with
+    the same data, configuration, seed and environment gives the same version.
+    """
+
+    logical_model: Name
+    segment: Segment
+    template: TemplateName
+    plugin: PluginOrigin
+    hyperparameters: dict[str, object]
+    recipe: Digest
+    seed: NonNegative
+    datasets: tuple[Dataset, ...]
+    environment: dict[str, str]
+    files: dict[str, BundleFile]
+    bundle_format: Positive = 1
+
+
+class Version(Record, frozen=True):
+    """A template trained on a dataset; immutable.
+
+    Attributes
+    ----------
+    id
+        First 16 hexadecimal digits of the manifest's digest.
+    recipe
+        Digest of everything that decides what training gives (template, hyperparameters,
+        data, evaluation plan, seed, plugin version): a run that finds its recipe in the
+        catalog does not train.
+    manifest
+        Digest of the manifest, which is stored as an artifact.
+    """
+
+    id: VersionId
+    logical_model: Name
+    segment: Segment
+    template: TemplateName
+    recipe: Digest
+    manifest: Digest
+    dataset: Digest
+    created: datetime
+
+    def check(self) -> None:
+        """The id is derived from the manifest."""
+        self.require(
+            self.manifest.startswith(self.id),
+            f"id {self.id} is not the beginning of the manifest's digest {self.manifest}",
+        )
+
+
+class Release(Record, frozen=True):
+    """One entry of the history of a logical model and segment: a version entered a stage."""
+
+    logical_model: Name
+    segment: Segment
+    version: VersionId
+    stage: Stage
+    since: datetime
+    by: str
+    reason: str
+    until: datetime | None = None
+
+    def check(self) -> None:
+        """An interval does not end before it begins."""
+        self.require(
+            self.until is None or self.until >= self.since,
+            f"until ({self.until}) is before since ({self.since})",
+        )

@@ -1,0 +1,101 @@
+"""The task *rank*: entities (customers) to ordered items (products)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from loopcast.api.schema import RankSchema
+    from loopcast.api.template import Files
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class RankData:
+    """Interactions of entities with items, coded as integers.
+
+    Attributes
+    ----------
+    entities, items : Index, shapes (n_entities,) and (n_items,)
+        Names behind the codes.
+    entity, item : ndarray, shape (interactions,), int32
+        Codes of each interaction.
+    value : ndarray, shape (interactions,), float32
+        Its strength.
+    time : ndarray, shape (interactions,), datetime64
+        When it happened.
+    entity_features, item_features : DataFrame or None
+        Indexed like ``entities`` and ``items``.
+    """
+
+    entities: pd.Index
+    items: pd.Index
+    entity: NDArray[np.int32]
+    item: NDArray[np.int32]
+    value: NDArray[np.float32]
+    time: NDArray[np.datetime64]
+    schema: RankSchema
+    entity_features: pd.DataFrame | None = None
+    item_features: pd.DataFrame | None = None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Ranking:
+    """Ordered items for each entity asked for.
+
+    Attributes
+    ----------
+    items : ndarray, shape (entities, length), int32
+        Item codes, the best first; −1 where nothing is recommended.
+    scores : ndarray, shape (entities, length), float32
+        Scores in the same order; NaN where nothing is recommended.
+    """
+
+    items: NDArray[np.int32]
+    scores: NDArray[np.float32]
+
+
+@runtime_checkable
+class Ranker(Protocol):
+    """A fitted ranking model."""
+
+    def predict(
+        self, entities: NDArray[np.int32], length: int, allowed: NDArray[np.bool_]
+    ) -> Ranking:
+        """Rank for all ``entities`` at once.
+
+        Parameters
+        ----------
+        entities : ndarray, shape (n,), int32
+            Entity codes; −1 for one that was never seen.
+        length
+            How many items each list has.
+        allowed : ndarray, shape (n_items,), bool
+            Items that may be recommended.
+        """
+        ...
+
+    def save(self) -> Files:
+        """Return the fitted state as files in formats that cannot run code."""
+        ...
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class RankOutcome:
+    """Rankings and the items that were chosen next; what a rank metric is computed from.
+
+    Attributes
+    ----------
+    ranking
+        One row for each entity that is judged.
+    chosen_entity, chosen_item : ndarray, shape (choices,), int32
+        Row in the ranking and item code of each held-out interaction.
+    """
+
+    ranking: Ranking
+    chosen_entity: NDArray[np.int32]
+    chosen_item: NDArray[np.int32]

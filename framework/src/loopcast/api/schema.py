@@ -1,0 +1,224 @@
+"""Schemas of inputs and outputs: one record for each of the three tasks."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from typing import Annotated, Literal
+
+import msgspec
+
+from loopcast.api.record import Name, Positive, Record, Share
+
+Task = Literal["forecast", "score", "rank"]
+
+Step = Annotated[str, msgspec.Meta(pattern=r"^([1-9]\d*)(min|h|D)$")]
+"""A length on the time axis: `30min`, `1h`, `1D` (a local calendar day, of 23 to 25 hours)."""
+
+SeriesName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\- ]*$", max_length=120)]
+
+_MINUTES = {"min": 1, "h": 60, "D": 1440}
+
+
+def step_minutes(step: str) -> int:
+    """Length of a step in minutes, a day counted as 24 hours.
+
+    Examples
+    --------
+    >>> step_minutes("30min"), step_minutes("1h"), step_minutes("2D")
+    (30, 60, 2880)
+    """
+    match = re.fullmatch(r"(\d+)(min|h|D)", step)
+    if match is None:
+        raise ValueError(f"{step!r} is not a step such as 30min, 1h or 1D")
+    return int(match[1]) * _MINUTES[match[2]]
+
+
+class Covariate(Record, frozen=True):
+    """An input that is known ahead, over the horizon too.
+
+    Attributes
+    ----------
+    kind
+        ``numeric``, or ``flag`` for a value that is 0 or 1.
+    unit
+        For people and plots, for example ``°C``.
+    minimum, maximum
+        Values outside are refused when data is read.
+    """
+
+    kind: Literal["numeric", "flag"] = "numeric"
+    unit: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+class Site(Record, frozen=True):
+    """A place whose calendar and weather series share.
+
+    Attributes
+    ----------
+    timezone
+        IANA name; calendar features are computed in local time.
+    holidays
+        Country, or country and subdivision, of the public holidays: ``AU-VIC``.
+    """
+
+    timezone: str
+    holidays: str = ""
+
+
+class ForecastSchema(Record, frozen=True, tag_field="task", tag="forecast"):
+    """Series with known covariates, that add up over groups and over time.
+
+    Attributes
+    ----------
+    unit
+        Unit of the target, for example ``MW``.
+    step, horizon
+        Length of one observation, and how far to forecast: whole local days.
+    timezone
+        Zone of the forecast's day: an origin is a local midnight.
+    over_time
+        ``mean`` for a rate such as MW (an hour is the mean of its half-hours, and the energy
+        adds up), ``sum`` for an amount such as pieces sold.
+    resolutions
+        Steps at which the forecast is made and made coherent, the finest first.
+    sites, series
+        Places, and the place of each bottom series; a single site may leave ``series`` empty
+        and takes every series of the data.
+    aggregates
+        Name of each aggregate and the series or other aggregates that it sums.
+    covariates
+        Inputs known ahead, by their canonical name.
+    negative
+        Whether the target may be below zero.
+    """
+
+    unit: str
+    step: Step
+    timezone: str
+    sites: dict[Name, Site]
+    horizon: Step = "1D"
+    over_time: Literal["mean", "sum"] = "mean"
+    resolutions: tuple[Step, ...] = ()
+    series: dict[SeriesName, Name] = {}
+    aggregates: dict[SeriesName, tuple[SeriesName, ...]] = {}
+    covariates: dict[Name, Covariate] = {}
+    negative: bool = False
+
+    @property
+    def task(self) -> Literal["forecast"]:
+        """The task this schema belongs to."""
+        return "forecast"
+
+    def check(self) -> None:
+        """Names refer to each other, and steps divide each other."""
+        self.require(bool(self.sites), "sites is empty; name at least one place")
+        for series, site in self.series.items():
+            self.require(site in self.sites, f"series {series}: no site {site!r} in sites")
+        self.require(
+            bool(self.series) or len(self.sites) == 1,
+            "series is empty, which works for a single site only",
+        )
+        self.require(
+            self.horizon.endswith("D"), f"horizon {self.horizon} is not in whole days, as 1D is"
+        )
+        steps = [step_minutes(step) for step in self.resolutions or (self.step,)]
+        self.require(
+            steps[0] == step_minutes(self.step), "the first of resolutions must be the step"
+        )
+        for fine, coarse in itertools.pairwise(steps):
+            self.require(
+                coarse > fine and coarse % fine == 0,
+                "each of resolutions must be a multiple of the one before",
+            )
+        self.require(1440 % steps[0] == 0, f"step {self.step} does not divide a day")
+        self.require(
+            step_minutes(self.horizon) % steps[-1] == 0,
+            f"horizon {self.horizon} is not a multiple of {self.resolutions[-1:]}",
+        )
+
+
+class Feature(Record, frozen=True):
+    """One input column of a score.
+
+    Attributes
+    ----------
+    kind
+        ``numeric``, ``category`` or ``flag``.
+    missing
+        Whether a missing value is an ordinary input.
+    protected
+        An attribute that fairness is measured by; used as an input only if ``used``.
+    """
+
+    kind: Literal["numeric", "category", "flag"]
+    unit: str = ""
+    missing: bool = False
+    protected: bool = False
+    used: bool = True
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+class ScoreSchema(Record, frozen=True, tag_field="task", tag="score"):
+    """Rows to the probability of an event.
+
+    Attributes
+    ----------
+    key
+        Column that identifies a row.
+    target
+        Column with the outcome.
+    event
+        The outcome whose probability is scored; all others are its complement.
+    time
+        Column by which out-of-time validation splits.
+    """
+
+    key: str
+    target: str
+    event: str
+    features: dict[str, Feature]
+    time: str | None = None
+    weight: str | None = None
+
+    @property
+    def task(self) -> Literal["score"]:
+        """The task this schema belongs to."""
+        return "score"
+
+    def check(self) -> None:
+        """There is something to learn from, and the outcome is not among it."""
+        self.require(bool(self.features), "features is empty")
+        self.require(self.target not in self.features, f"target {self.target!r} is also a feature")
+
+
+class RankSchema(Record, frozen=True, tag_field="task", tag="rank"):
+    """Entities (customers) to ordered items (products), learned from interactions.
+
+    Attributes
+    ----------
+    entity, item, time
+        Columns of the interactions.
+    value
+        Column of the strength of an interaction (a rating, a quantity); each counts one
+        where there is none.
+    length
+        How many items a list has.
+    """
+
+    entity: str
+    item: str
+    time: str
+    value: str | None = None
+    entity_features: dict[str, Feature] = {}
+    item_features: dict[str, Feature] = {}
+    length: Positive = 10
+    minimum_score: Share = 0.0
+
+    @property
+    def task(self) -> Literal["rank"]:
+        """The task this schema belongs to."""
+        return "rank"

@@ -1,0 +1,82 @@
+"""The task *score*: rows of features to the probability of an event."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from loopcast.api.schema import ScoreSchema
+    from loopcast.api.template import Files
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ScoreData:
+    """Rows to learn from.
+
+    Attributes
+    ----------
+    features : DataFrame, shape (rows, features)
+        Columns as the schema declares them, indexed by the row's key.
+    target : ndarray, shape (rows,), float64
+        1 where the event happened, 0 where it did not, NaN where the outcome is unknown.
+    weight : ndarray, shape (rows,), float64
+        Weight of each row, ones where none is declared.
+    time : ndarray, shape (rows,), datetime64, or None
+        When each row was observed, for out-of-time validation.
+    schema
+        What the columns mean.
+    """
+
+    features: pd.DataFrame
+    target: NDArray[np.float64]
+    weight: NDArray[np.float64]
+    schema: ScoreSchema
+    time: NDArray[np.datetime64] | None = None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Scores:
+    """What a scorer says.
+
+    Attributes
+    ----------
+    probability : ndarray, shape (rows,), float64
+        Of the event.
+    points : ndarray, shape (rows,), float64, or None
+        The same on the scale of a scorecard, where the template has one.
+    """
+
+    probability: NDArray[np.float64]
+    points: NDArray[np.float64] | None = None
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """A fitted scoring model."""
+
+    def predict(self, rows: pd.DataFrame) -> Scores:
+        """Score rows with the schema's feature columns, in one pass over all of them."""
+        ...
+
+    def save(self) -> Files:
+        """Return the fitted state as files in formats that cannot run code."""
+        ...
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ScoreOutcome:
+    """Probabilities and what came true; what a score metric is computed from.
+
+    Attributes
+    ----------
+    actual, probability, weight : ndarray, shape (n,)
+    """
+
+    actual: NDArray[np.float64]
+    probability: NDArray[np.float64]
+    weight: NDArray[np.float64]
