@@ -35,6 +35,7 @@ from loopcast.api.hooks import (
     MetricDefinition,
     Reader,
     Reconciler,
+    Reconciliation,
     hookimpl,
 )
 from loopcast.api.models import (
@@ -54,7 +55,7 @@ from loopcast.api.models import (
     Switch,
     Version,
 )
-from loopcast.api.rank import RankData, Ranker, Ranking, RankOutcome
+from loopcast.api.rank import RankData, Ranker, Ranking, RankOutcome, RankQuery
 from loopcast.api.record import Digest, Name, Record, Segment, Share, TemplateName, VersionId
 from loopcast.api.schema import (
     Covariate,
@@ -122,11 +123,13 @@ __all__ = [
     "PluginOrigin",
     "RankData",
     "RankOutcome",
+    "RankQuery",
     "RankSchema",
     "Ranker",
     "Ranking",
     "Reader",
     "Reconciler",
+    "Reconciliation",
     "Record",
     "Release",
     "RiskClass",

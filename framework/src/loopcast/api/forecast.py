@@ -6,8 +6,8 @@ sees actuals up to an origin and gives a value for each step and series after it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from loopcast.api.errors import DataError
@@ -27,7 +27,7 @@ class ForecastData:
 
     Attributes
     ----------
-    target : DataFrame, shape (time, series), float64
+    target : DataFrame, shape (time, series), float64 or float32
         Actuals in the schema's unit. The index is a regular, time-zone-aware ``DatetimeIndex``
         of interval starts in ``timezone``. A missing actual is NaN.
     covariates : mapping of str to DataFrame, shape (time, site), float64
@@ -60,54 +60,63 @@ class ForecastData:
     unit: str = ""
 
     def __post_init__(self) -> None:
-        missing = [name for name in self.target.columns if name not in self.site_of]
-        if missing:
-            raise DataError(f"series without a site: {', '.join(map(str, missing[:5]))}")
+        index = self.target.index
+        zone = getattr(index, "tz", None)
+        if zone is None or str(zone) != self.timezone:
+            raise DataError(f"the index of the target is in zone {zone}; expected {self.timezone}")
+        for name in self.target.columns:
+            if self.site_of.get(name) not in self.sites:
+                raise DataError(f"series {name!r} has no site among {', '.join(self.sites)}")
         for name, frame in self.covariates.items():
             absent = [site for site in self.sites if site not in frame.columns]
             if absent:
                 raise DataError(f"covariate {name!r} has no column for site {absent[0]!r}")
+            if len(frame) and len(index) and frame.index[0] != index[0]:
+                raise DataError(
+                    f"covariate {name!r} begins at {frame.index[0]}; the target at {index[0]}"
+                )
 
     @property
     def series(self) -> tuple[str, ...]:
         """Names of the series, in column order."""
         return tuple(map(str, self.target.columns))
 
+    @property
+    def times(self) -> pd.DatetimeIndex:
+        """Interval starts of the actuals, in local time."""
+        index: pd.DatetimeIndex = self.target.index  # type: ignore[assignment]
+        return index
+
     def until(self, origin: pd.Timestamp, horizon_end: pd.Timestamp) -> ForecastData:
         """Return what is known at an origin: actuals before it, covariates before the end.
 
         The frames are slices that share memory with this panel.
         """
-        return ForecastData(
-            target=self.target.loc[self.target.index < origin],
+        return replace(
+            self,
+            target=self.target.iloc[: self.target.index.searchsorted(origin)],
             covariates={
-                name: frame.loc[frame.index < horizon_end]
+                name: frame.iloc[: frame.index.searchsorted(horizon_end)]
                 for name, frame in self.covariates.items()
             },
-            sites=self.sites,
-            site_of=self.site_of,
-            step=self.step,
-            timezone=self.timezone,
-            horizon=self.horizon,
-            unit=self.unit,
         )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Forecast:
-    """What a forecaster says: one value, and quantiles where it has them.
+    """What a forecaster says.
+
+    Quantiles are not its business: the core calibrates them on the errors of the backtest, by
+    lead time and after reconciliation, in the same way for every template.
 
     Attributes
     ----------
     mean : ndarray, shape (horizon, series), float64
-        In the unit of the target.
-    quantiles : mapping of float to ndarray, shape (horizon, series)
-        By level. Empty where the template leaves intervals to the calibration on backtest
-        errors, which every template gets.
+        In the unit of the target. NaN in the whole column of a series that the forecaster lists
+        in ``failures``; nowhere else.
     """
 
     mean: NDArray[np.float64]
-    quantiles: Mapping[float, NDArray[np.float64]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -164,7 +173,17 @@ class Surface:
 
 @runtime_checkable
 class Forecaster(Protocol):
-    """A fitted forecasting model."""
+    """A fitted forecasting model.
+
+    Attributes
+    ----------
+    failures
+        Series of the panel that could not be fitted, with the reason. They are reported, and
+        their forecasts are NaN; one bad series does not stop a panel of thousands.
+    """
+
+    @property
+    def failures(self) -> Mapping[str, str]: ...
 
     def predict(self, known: ForecastData, horizon: pd.DatetimeIndex) -> Forecast:
         """Forecast the steps of ``horizon``.
@@ -193,8 +212,8 @@ class Forecaster(Protocol):
 class ExplainedForecaster(Forecaster, Protocol):
     """A forecaster that can show what it learned."""
 
-    def effects(self) -> tuple[Effect | Surface, ...]:
-        """Return the fitted effect of each input."""
+    def effects(self, series: Sequence[str]) -> tuple[Effect | Surface, ...]:
+        """Return the fitted effect of each input on each of ``series``."""
         ...
 
 

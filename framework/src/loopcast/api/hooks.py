@@ -49,16 +49,21 @@ class MetricDefinition:
 
     Attributes
     ----------
-    compute
+    rows
         Takes the task's outcome (:class:`ForecastOutcome`, :class:`ScoreOutcome` or
-        :class:`RankOutcome`) and returns a number, or ``None`` where it is undefined.
+        :class:`RankOutcome`) and returns one contribution for each observation, NaN where it
+        is undefined. The metric is their mean, which makes it known for any subpopulation and
+        comparable row by row.
+    root
+        Whether the metric is the square root of that mean.
     """
 
     name: str
     title: str
     task: Task
     direction: Direction
-    compute: Callable[[Any], float | None]
+    rows: Callable[[Any], NDArray[np.float64]]
+    root: bool = False
 
 
 class Reader(Protocol):
@@ -72,9 +77,12 @@ class Reader(Protocol):
         Type of its options in configuration, a subclass of :class:`Hyperparameters`.
     """
 
-    name: str
-    summary: str
-    options: type[Any]
+    @property
+    def name(self) -> str: ...
+    @property
+    def summary(self) -> str: ...
+    @property
+    def options(self) -> type[Any]: ...
 
     def read(self, options: Any, base: Path) -> pd.DataFrame:
         """Read the table; relative paths are relative to ``base``."""
@@ -82,6 +90,24 @@ class Reader(Protocol):
 
     def describe(self, options: Any) -> str:
         """Say where the data comes from, for messages and records."""
+        ...
+
+
+class Reconciliation(Protocol):
+    """A reconciler that knows its hierarchy and weights."""
+
+    def project(self, base: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the coherent forecasts closest to ``base`` in the reconciler's sense.
+
+        Parameters
+        ----------
+        base : ndarray, shape (nodes, k)
+            Forecasts of each node, in columns; NaN where a node has none.
+
+        Returns
+        -------
+        ndarray, shape (nodes, k)
+        """
         ...
 
 
@@ -94,33 +120,28 @@ class Reconciler(Protocol):
         What configuration says: ``forecasting.mint_shrink``.
     """
 
-    name: str
-    summary: str
+    @property
+    def name(self) -> str: ...
+    @property
+    def summary(self) -> str: ...
 
-    def reconcile(
+    def fit(
         self,
         summing: sparse.csr_array,
-        base: NDArray[np.float64],
-        errors: NDArray[np.float64],
+        errors: NDArray[np.floating[Any]],
         *,
         nonnegative: bool = False,
-    ) -> NDArray[np.float64]:
-        """Return the coherent forecasts closest to ``base`` in the reconciler's sense.
+    ) -> Reconciliation:
+        """Weigh the nodes of a hierarchy.
 
         Parameters
         ----------
         summing : csr_array, shape (nodes, bottom)
             Each node as a weighted sum of bottom nodes.
-        base : ndarray, shape (nodes, k)
-            Forecasts of each node, in columns.
         errors : ndarray, shape (samples, nodes)
             Past forecast errors of each node.
         nonnegative
             Whether bottom nodes may not fall below zero.
-
-        Returns
-        -------
-        ndarray, shape (nodes, k)
         """
         ...
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
+    from scipy import sparse
 
     from loopcast.api.schema import RankSchema
     from loopcast.api.template import Files
@@ -59,24 +60,40 @@ class Ranking:
     scores: NDArray[np.float32]
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class RankQuery:
+    """Who is asked for, and what may be recommended.
+
+    Attributes
+    ----------
+    entities : ndarray, shape (n,), int32
+        Entity codes; −1 for one that was never seen.
+    length
+        How many items each list has.
+    allowed : ndarray, shape (n_items,), bool
+        Items that may be recommended to anyone.
+    excluded : csr_array, shape (n, n_items), or None
+        Non-zero where an item is not for this entity: already bought, not eligible.
+    history : csr_array, shape (n, n_items), or None
+        Interactions known now, where newer than training.
+    entity_features : DataFrame, shape (n, features), or None
+        Of entities that were never seen.
+    """
+
+    entities: NDArray[np.int32]
+    length: int
+    allowed: NDArray[np.bool_]
+    excluded: sparse.csr_array | None = None
+    history: sparse.csr_array | None = None
+    entity_features: pd.DataFrame | None = None
+
+
 @runtime_checkable
 class Ranker(Protocol):
     """A fitted ranking model."""
 
-    def predict(
-        self, entities: NDArray[np.int32], length: int, allowed: NDArray[np.bool_]
-    ) -> Ranking:
-        """Rank for all ``entities`` at once.
-
-        Parameters
-        ----------
-        entities : ndarray, shape (n,), int32
-            Entity codes; −1 for one that was never seen.
-        length
-            How many items each list has.
-        allowed : ndarray, shape (n_items,), bool
-            Items that may be recommended.
-        """
+    def predict(self, query: RankQuery) -> Ranking:
+        """Rank for all entities of the query at once."""
         ...
 
     def save(self) -> Files:
@@ -94,8 +111,11 @@ class RankOutcome:
         One row for each entity that is judged.
     chosen_entity, chosen_item : ndarray, shape (choices,), int32
         Row in the ranking and item code of each held-out interaction.
+    popularity : ndarray, shape (n_items,), float64
+        Share of training interactions of each item, for coverage and novelty.
     """
 
     ranking: Ranking
     chosen_entity: NDArray[np.int32]
     chosen_item: NDArray[np.int32]
+    popularity: NDArray[np.float64]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, get_type_hints
 
 import msgspec
 
@@ -30,16 +30,19 @@ Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 
 
 @cache
-def _field_types(record: type[msgspec.Struct]) -> tuple[tuple[str, Any], ...]:
+def _twin(record: type[msgspec.Struct]) -> type[msgspec.Struct]:
+    """Return a plain struct with the same fields, against which one native call checks them."""
     hints = get_type_hints(record, include_extras=True)
-    return tuple((name, hints[name]) for name in record.__struct_fields__)
+    fields = [(name, hints[name]) for name in record.__struct_fields__]
+    return msgspec.defstruct(record.__name__, fields)
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An immutable value that cannot be invalid.
 
     Each field is checked against its annotation whenever a record is made, whether from code,
-    from configuration or from a store.
+    from configuration or from a store. The check is strict: a NumPy scalar is no ``float``,
+    and has to be converted with ``float(x)``.
 
     Raises
     ------
@@ -59,15 +62,19 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """
 
     def __post_init__(self) -> None:
-        for name, annotation in _field_types(type(self)):
-            value = getattr(self, name)
-            try:
-                msgspec.convert(value, annotation)
-            except msgspec.ValidationError as error:
-                shown = "" if isinstance(value, msgspec.Struct) else f", got {value!r:.120}"
-                message = f"{type(self).__name__}.{name}: {error}{shown}"
-                raise InvalidRecordError(message) from None
+        try:
+            msgspec.convert(self, _twin(type(self)), from_attributes=True)
+        except msgspec.ValidationError as error:
+            raise InvalidRecordError(self._explain(str(error))) from None
         self.check()
+
+    def _explain(self, message: str) -> str:
+        """Put the name of the record and the field before msgspec's sentence."""
+        expectation, _, path = message.partition(" - at `$.")
+        field = path.rstrip("`")
+        value = getattr(self, field, None)
+        shown = f", got {value!r:.120}" if hasattr(self, field) and "got" not in expectation else ""
+        return f"{type(self).__name__}.{field}: {expectation}{shown}"
 
     def check(self) -> None:
         """Check what a single field's type cannot say; subclasses extend it."""

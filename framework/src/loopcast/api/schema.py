@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import re
+from graphlib import CycleError, TopologicalSorter
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from loopcast.api.record import Name, Positive, Record, Share
+from loopcast.api.record import Name, Positive, Record
 
 Task = Literal["forecast", "score", "rank"]
 
@@ -34,6 +36,18 @@ def step_minutes(step: str) -> int:
     return int(match[1]) * _MINUTES[match[2]]
 
 
+def _check_bounds(record: Record, minimum: float | None, maximum: float | None) -> None:
+    ordered = minimum is None or maximum is None or minimum <= maximum
+    record.require(ordered, f"minimum {minimum} is above maximum {maximum}")
+
+
+def _check_zone(record: Record, name: str) -> None:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        record.require(False, f"timezone {name!r} is no IANA zone name, as Europe/Paris is")
+
+
 class Covariate(Record, frozen=True):
     """An input that is known ahead, over the horizon too.
 
@@ -52,6 +66,10 @@ class Covariate(Record, frozen=True):
     minimum: float | None = None
     maximum: float | None = None
 
+    def check(self) -> None:
+        """Bounds are in order."""
+        _check_bounds(self, self.minimum, self.maximum)
+
 
 class Site(Record, frozen=True):
     """A place whose calendar and weather series share.
@@ -66,6 +84,10 @@ class Site(Record, frozen=True):
 
     timezone: str
     holidays: str = ""
+
+    def check(self) -> None:
+        """The zone exists."""
+        _check_zone(self, self.timezone)
 
 
 class ForecastSchema(Record, frozen=True, tag_field="task", tag="forecast"):
@@ -114,13 +136,29 @@ class ForecastSchema(Record, frozen=True, tag_field="task", tag="forecast"):
 
     def check(self) -> None:
         """Names refer to each other, and steps divide each other."""
+        _check_zone(self, self.timezone)
         self.require(bool(self.sites), "sites is empty; name at least one place")
+        self._check_aggregates()
+        self._check_steps()
         for series, site in self.series.items():
             self.require(site in self.sites, f"series {series}: no site {site!r} in sites")
         self.require(
             bool(self.series) or len(self.sites) == 1,
             "series is empty, which works for a single site only",
         )
+
+    def _check_aggregates(self) -> None:
+        known = {*self.series, *self.aggregates}
+        for name, members in self.aggregates.items():
+            self.require(bool(members), f"aggregates: {name} has no members")
+            unknown = [m for m in members if self.series and m not in known]
+            self.require(not unknown, f"aggregates: {name} sums {unknown[:1]}, which is no series")
+        try:
+            tuple(TopologicalSorter(self.aggregates).static_order())
+        except CycleError as error:
+            self.require(False, f"aggregates contain themselves: {' > '.join(error.args[1])}")
+
+    def _check_steps(self) -> None:
         self.require(
             self.horizon.endswith("D"), f"horizon {self.horizon} is not in whole days, as 1D is"
         )
@@ -161,6 +199,10 @@ class Feature(Record, frozen=True):
     minimum: float | None = None
     maximum: float | None = None
 
+    def check(self) -> None:
+        """Bounds are in order."""
+        _check_bounds(self, self.minimum, self.maximum)
+
 
 class ScoreSchema(Record, frozen=True, tag_field="task", tag="score"):
     """Rows to the probability of an event.
@@ -179,7 +221,7 @@ class ScoreSchema(Record, frozen=True, tag_field="task", tag="score"):
 
     key: str
     target: str
-    event: str
+    event: str | int | bool
     features: dict[str, Feature]
     time: str | None = None
     weight: str | None = None
@@ -207,6 +249,8 @@ class RankSchema(Record, frozen=True, tag_field="task", tag="rank"):
         where there is none.
     length
         How many items a list has.
+    minimum_score
+        Below it nothing is recommended.
     """
 
     entity: str
@@ -216,7 +260,7 @@ class RankSchema(Record, frozen=True, tag_field="task", tag="rank"):
     entity_features: dict[str, Feature] = {}
     item_features: dict[str, Feature] = {}
     length: Positive = 10
-    minimum_score: Share = 0.0
+    minimum_score: float | None = None
 
     @property
     def task(self) -> Literal["rank"]:

@@ -21,7 +21,10 @@ class ScoreData:
     Attributes
     ----------
     features : DataFrame, shape (rows, features)
-        Columns as the schema declares them, indexed by the row's key.
+        The used features, indexed by the row's key: numbers and flags as float64 with NaN for
+        missing, categories as pandas ``category``.
+    attributes : DataFrame, shape (rows, attributes), or None
+        Protected attributes by which fairness is measured; never shown to a scorer.
     target : ndarray, shape (rows,), float64
         1 where the event happened, 0 where it did not, NaN where the outcome is unknown.
     weight : ndarray, shape (rows,), float64
@@ -37,6 +40,7 @@ class ScoreData:
     weight: NDArray[np.float64]
     schema: ScoreSchema
     time: NDArray[np.datetime64] | None = None
+    attributes: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -60,7 +64,7 @@ class Scorer(Protocol):
     """A fitted scoring model."""
 
     def predict(self, rows: pd.DataFrame) -> Scores:
-        """Score rows with the schema's feature columns, in one pass over all of them."""
+        """Score rows of used features in one pass; categories may be unseen ones."""
         ...
 
     def save(self) -> Files:

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from loopcast.api.errors import LoopcastError
+from loopcast.api.errors import LoopcastError, ModelError
 from loopcast.api.schema import Task
 
 Files = Mapping[str, bytes]
@@ -39,7 +39,10 @@ class Engine(Protocol):
     def map(
         self, function: Callable[[ItemT], ResultT], items: Iterable[ItemT]
     ) -> Iterator[ResultT]:
-        """Apply ``function`` to each item, in parallel, and yield results in order."""
+        """Apply ``function`` to each item, in parallel, and yield results in order.
+
+        Functions are module-level ones, since they may travel to other processes of the run.
+        """
         ...
 
 
@@ -50,7 +53,8 @@ class FitContext:
     Attributes
     ----------
     seed
-        The only source of randomness.
+        The only source of randomness. Where segments draw, each derives its own generator from
+        the seed and its name, not from its position in the family.
     engine
         Runs independent pieces in parallel.
     """
@@ -77,15 +81,23 @@ class Template(Protocol[DataT_contra, ModelT_co]):
         Their type, a subclass of :class:`Hyperparameters`.
     """
 
-    name: str
-    task: Task
-    summary: str
-    hyperparameters: type[Hyperparameters]
+    @property
+    def name(self) -> str: ...
+    @property
+    def task(self) -> Task: ...
+    @property
+    def summary(self) -> str: ...
+    @property
+    def hyperparameters(self) -> type[Hyperparameters]: ...
 
     def fit(
         self, family: Mapping[str, DataT_contra], hyperparameters: Any, context: FitContext
     ) -> Iterator[tuple[str, ModelT_co | LoopcastError]]:
-        """Fit each segment of a family and yield each outcome as it is ready."""
+        """Fit each segment of a family and yield each outcome as it is ready.
+
+        ``family`` may load a segment's data when it is asked for, so a template does not hold
+        on to the data of a segment that it has yielded.
+        """
         ...
 
     def load(self, files: Files) -> ModelT_co:
@@ -98,8 +110,8 @@ def fit_each(
 ) -> Iterator[tuple[str, ResultT | LoopcastError]]:
     """Fit segment by segment, for a template that has nothing to share between them.
 
-    An error of loopcast's own stops its segment only; any other exception is a bug and is
-    raised.
+    What goes wrong in one segment stops no other: an error of loopcast's own is the outcome as
+    it is, any other exception becomes the cause of a :class:`ModelError`, which names it.
     """
     for segment, data in family.items():
         outcome: ResultT | LoopcastError
@@ -107,4 +119,7 @@ def fit_each(
             outcome = fit_one(data)
         except LoopcastError as error:
             outcome = error
+        except Exception as error:
+            outcome = ModelError(f"segment {segment!r}: {type(error).__name__}: {error}")
+            outcome.__cause__ = error
         yield segment, outcome

@@ -1,0 +1,104 @@
+"""Encodings of fitted state in formats that cannot run code, the same bytes for the same values."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from loopcast.api.errors import ModelError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """Encode arrays as an npz archive, deterministically.
+
+    Names are sorted, dates are fixed and the archive is not compressed, since compressors
+    differ between machines.
+
+    Raises
+    ------
+    ModelError
+        For an array of objects, which only pickle could hold.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> read_npz(npz_bytes({"weights": np.array([0.5, 2.0])}))["weights"]
+    array([0.5, 2. ])
+    """
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name in sorted(arrays):
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy", _ZIP_EPOCH), _npy(name, arrays[name]))
+    return buffer.getvalue()
+
+
+def _npy(name: str, array: NDArray[Any]) -> bytes:
+    import numpy as np
+
+    buffer = io.BytesIO()
+    try:
+        np.lib.format.write_array(buffer, np.asarray(array, order="C"), allow_pickle=False)
+    except ValueError as error:
+        raise ModelError(f"array {name!r} cannot be saved safely: {error}") from None
+    return buffer.getvalue()
+
+
+def read_npz(data: bytes) -> dict[str, NDArray[Any]]:
+    """Decode an npz archive; nothing in it is unpickled.
+
+    Raises
+    ------
+    ModelError
+        When the bytes are not an npz archive of plain arrays.
+    """
+    import numpy as np
+
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+        raise ModelError(f"{len(data)} bytes are not an npz archive of arrays: {error}") from None
+
+
+def json_bytes(value: Any) -> bytes:
+    """Encode a value as JSON, deterministically: sorted keys, no white space, UTF-8.
+
+    Raises
+    ------
+    ModelError
+        For a value that JSON cannot hold exactly, such as NaN.
+
+    Examples
+    --------
+    >>> json_bytes({"b": 1, "a": [0.1, None]})
+    b'{"a":[0.1,null],"b":1}'
+    """
+    try:
+        text = json.dumps(
+            value, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":")
+        )
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"cannot be written as JSON: {error}") from None
+    return text.encode()
+
+
+def read_json(data: bytes) -> Any:
+    """Decode JSON.
+
+    Raises
+    ------
+    ModelError
+        When the bytes are not JSON.
+    """
+    try:
+        return json.loads(data)
+    except ValueError as error:
+        raise ModelError(f"{len(data)} bytes are not JSON: {error}") from None

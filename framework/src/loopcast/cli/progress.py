@@ -1,0 +1,84 @@
+"""What a run shows on the terminal while it works, and when it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from loopcast.api import Evaluation, MetricDefinition
+
+
+@contextmanager
+def progress_bar(console: Console, title: str, total: int) -> Iterator[Callable[[str], None]]:
+    """Show a bar while work goes on; yield what is to be called after each piece."""
+    columns = (
+        TextColumn("  {task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(title, total=total)
+
+        def advance(label: str) -> None:
+            bar.update(task, advance=1, description=f"{title}: {label}")
+            if not console.is_terminal:
+                done = int(bar.tasks[0].completed)
+                console.print(f"  {title}: {done} of {total} ({label})")
+
+        yield advance
+
+
+def comparison_table(
+    evaluations: tuple[Evaluation, ...], metrics: tuple[MetricDefinition, ...], unit: str
+) -> Table:
+    """Return the version against its baselines, the best value of each metric in bold."""
+    with_unit = {"rmse", "mae", "pinball"}
+    table = Table(title="Backtest, model against baselines", title_justify="left")
+    table.add_column("contender")
+    for metric in metrics:
+        suffix = f", {unit}" if metric.name in with_unit else ""
+        table.add_column(f"{metric.title}{suffix}", justify="right")
+    best = {metric.name: _best(evaluations, metric) for metric in metrics}
+    for evaluation in evaluations:
+        cells = []
+        for metric in metrics:
+            value = evaluation.value(metric.name)
+            shown = _shown(metric.name, value)
+            marked = value is not None and value == best[metric.name]
+            cells.append(f"[bold]{shown}[/bold]" if marked else shown)
+        table.add_row(evaluation.contender, *cells)
+    return table
+
+
+def _best(evaluations: tuple[Evaluation, ...], metric: MetricDefinition) -> float | None:
+    """Return the best value; coverage has none, since more is not better."""
+    values = [v for e in evaluations if (v := e.value(metric.name)) is not None]
+    if metric.name == "coverage" or not values:
+        return None
+    return min(values) if metric.direction == "lower" else max(values)
+
+
+def _shown(metric: str, value: float | None) -> str:
+    if value is None:
+        return "–"
+    if metric == "coverage":
+        return f"{100 * value:.1f} %"
+    return f"{value:.2f}" if value < 100 else f"{value:,.0f}"
+
+
+def result_lines(run_dir: Path, seconds: dict[str, float]) -> list[str]:
+    """Say where the results are and how long each stage took."""
+    took = ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items())
+    return [
+        f"  results   {run_dir}",
+        "            forecast.parquet, summary.json, report.html",
+        f"  took      {took}",
+    ]

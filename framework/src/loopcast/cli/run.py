@@ -1,0 +1,254 @@
+"""One run: find or train the version, forecast with it, write what people and systems read."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+import pandas as pd
+from rich.console import Console
+
+from loopcast.api import Effect, Evaluation, ExplainedForecaster, GateError, Surface
+from loopcast.cli.progress import comparison_table, progress_bar, result_lines
+from loopcast.deploy.forecast_bundle import ForecastVersion, unpack
+from loopcast.develop.contest_file import read_contest
+from loopcast.develop.dataset import Known, read_known
+from loopcast.develop.engine import LocalEngine
+from loopcast.iterate.train import TrainedVersion, course_of, find_version, train_version
+from loopcast.serve.batch import BatchForecast, forecast
+from loopcast.serve.outputs import forecast_events, forecast_file, summarise
+from loopcast.store.files import write_atomically
+from loopcast.store.home import Home, open_home
+from loopcast.web.report import ForecastReport, render
+
+if TYPE_CHECKING:
+    from loopcast.develop.course import Course
+    from loopcast.plugins import PluginManager
+    from loopcast.settings import RunSettings
+
+RECENT_DAYS = 14
+
+
+@dataclass(frozen=True)
+class Stopwatch:
+    """Seconds spent in each stage."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time what happens inside."""
+        started = time.perf_counter()
+        yield
+        self.seconds[name] = round(time.perf_counter() - started, 3)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Outcome:
+    """Everything that a run found out."""
+
+    course: Course
+    known: Known
+    trained: TrainedVersion
+    served: ForecastVersion
+    batch: BatchForecast
+    evaluations: tuple[Evaluation, ...]
+    made: datetime
+    seconds: dict[str, float]
+
+
+def execute(settings: RunSettings, run_dir: Path, plugins: PluginManager) -> None:
+    """Carry out one run.
+
+    Raises
+    ------
+    LoopcastError
+        Where data, configuration or a model stops it; nothing is half-written then.
+    """
+    console = Console(highlight=False)
+    watch = Stopwatch()
+    course = course_of(settings, plugins)
+    home = open_home(
+        settings.store.home,
+        catalog=settings.store.catalog,
+        artifacts=settings.store.artifacts,
+        events=settings.store.events,
+    )
+    console.print(f"[bold]{settings.logical_model.title}[/bold]")
+    with watch.stage("data"):
+        reader = plugins.reader(settings.data.reader)
+        known = read_known(settings.data, course.schema, reader, settings.job.origin)
+    console.print(_data_line(known))
+    with watch.stage("version"):
+        trained = _version(settings, course, known, home, console)
+    console.print(_version_line(trained))
+    evaluations = (
+        *home.catalog.evaluations(trained.version.id),
+        *home.catalog.baselines(trained.version.id),
+    )
+    console.print(comparison_table(evaluations, tuple(course.metrics), course.schema.unit))
+    _require_gates(trained, home)
+    with watch.stage("forecast"):
+        served = unpack(trained.bundle.files, course.candidate.template)
+        batch = forecast(served, known.data, known.origin, course.reconciler)
+    outcome = Outcome(
+        course=course,
+        known=known,
+        trained=trained,
+        served=served,
+        batch=batch,
+        evaluations=evaluations,
+        made=datetime.now(UTC),
+        seconds=watch.seconds,
+    )
+    with watch.stage("write"):
+        _write(outcome, run_dir, home)
+    write_atomically(run_dir / "summary.json", _summary(outcome))
+    for line in result_lines(run_dir, watch.seconds):
+        console.print(line, soft_wrap=True)
+
+
+def _version(
+    settings: RunSettings, course: Course, known: Known, home: Home, console: Console
+) -> TrainedVersion:
+    if settings.job.name == "predict":
+        found = find_version(course, known.dataset, home)
+        if found is not None:
+            return found
+    engine = LocalEngine(settings.engine.workers)
+    with progress_bar(console, "training", course.work_units()) as advance:
+        return train_version(course, known.training, known.dataset, home, engine, advance=advance)
+
+
+def _require_gates(trained: TrainedVersion, home: Home) -> None:
+    failed = [gate for gate in home.catalog.gates(trained.version.id) if not gate.passed]
+    if failed:
+        reasons = "; ".join(f"{g.gate}: expected {g.expectation}, {g.measured}" for g in failed)
+        raise GateError(
+            f"version {trained.version.id} did not pass its gates ({reasons}); it stays a "
+            "candidate and makes no forecast: look at it with "
+            f"'loopcast models show {trained.version.id}', or choose another template"
+        )
+
+
+def _data_line(known: Known) -> str:
+    dataset = known.dataset
+    imputed = f", {dataset.imputed} imputed" if dataset.imputed else ""
+    return (
+        f"  data      {dataset.name}: {dataset.rows:,} values until {known.training.times[-1]}"
+        f"{imputed}\n  origin    {known.origin:%A %Y-%m-%d} ({known.origin.tz})"
+    )
+
+
+def _version_line(trained: TrainedVersion) -> str:
+    how = "trained now" if trained.fresh else "found, trained before on the same data"
+    return (
+        f"  version   {trained.version.id} of {trained.version.template}, {how}; "
+        f"stage: {trained.stage}"
+    )
+
+
+def _write(outcome: Outcome, run_dir: Path, home: Home) -> None:
+    version = outcome.trained.version
+    metadata = {
+        "logical_model": version.logical_model,
+        "version": version.id,
+        "dataset": outcome.known.dataset.fingerprint,
+        "origin": outcome.known.origin.isoformat(),
+        "unit": outcome.course.schema.unit,
+    }
+    write_atomically(run_dir / "forecast.parquet", forecast_file(outcome.batch, metadata))
+    write_atomically(run_dir / "report.html", render(_report(outcome)).encode())
+    role: Literal["champion", "challenger"] = (
+        "champion" if outcome.trained.stage == "champion" else "challenger"
+    )
+    latency = 1000.0 * outcome.seconds["forecast"]
+    events = forecast_events(outcome.batch, version, role, outcome.made, latency)
+    home.events.append(events)
+
+
+def _report(outcome: Outcome) -> ForecastReport:
+    course, known, trained = outcome.course, outcome.known, outcome.trained
+    full = outcome.served.preparation.levels(known.training)[course.schema.step]
+    start = known.origin - pd.DateOffset(days=RECENT_DAYS)
+    manifest = trained.bundle.manifest
+    return ForecastReport(
+        logical_model=course.logical_model,
+        version=trained.version,
+        stage=trained.stage,
+        dataset=known.dataset,
+        template_summary=course.candidate.template.summary,
+        hyperparameters=manifest.hyperparameters,
+        origin=known.origin,
+        created=outcome.made,
+        forecast=outcome.batch.table,
+        recent=full.target.loc[start:],
+        evaluations=outcome.evaluations,
+        errors=read_contest(trained.bundle.files["contest.npz"], course.schema.step),
+        effects=_effects(outcome),
+        coherence_error=outcome.batch.coherence_error,
+        notes=_notes(outcome),
+        seconds=outcome.seconds,
+        seed=course.seed,
+        environment=manifest.environment,
+    )
+
+
+def _effects(outcome: Outcome) -> tuple[Effect | Surface, ...]:
+    model = outcome.served.models[outcome.course.schema.step]
+    if not isinstance(model, ExplainedForecaster):
+        return ()
+    return model.effects(outcome.served.preparation.hierarchy.series)
+
+
+def _notes(outcome: Outcome) -> tuple[str, ...]:
+    schema, known = outcome.course.schema, outcome.known
+    names = ", ".join(schema.covariates)
+    notes = []
+    if names:
+        notes.append(
+            f"The backtest was given the realised {names} over each horizon; errors with "
+            "forecast inputs will be larger."
+        )
+        if known.data.times[-1] >= known.origin:
+            notes.append(
+                f"The forecast was given the realised {names}: the day is in the data, and its "
+                "actuals were not used."
+            )
+    if known.dataset.imputed:
+        notes.append(f"{known.dataset.imputed} missing actuals were imputed, as configured.")
+    failures = {
+        name: reason
+        for model in outcome.served.models.values()
+        for name, reason in model.failures.items()
+    }
+    notes += [f"Series {name} has no model: {reason}." for name, reason in failures.items()]
+    return tuple(notes)
+
+
+def _summary(outcome: Outcome) -> bytes:
+    course, trained = outcome.course, outcome.trained
+    content = summarise(
+        trained.version,
+        outcome.known.dataset,
+        outcome.evaluations,
+        outcome.batch,
+        horizon=course.schema.horizon,
+    )
+    content |= {
+        "stage": trained.stage,
+        "trained_now": trained.fresh,
+        "hyperparameters": msgspec.to_builtins(course.candidate.hyperparameters),
+        "notes": list(_notes(outcome)),
+        "seconds": outcome.seconds,
+        "seed": course.seed,
+        "environment": dict(trained.bundle.manifest.environment),
+    }
+    return json.dumps(content, indent=2, ensure_ascii=False).encode()

@@ -1,0 +1,1 @@
+"""Develop: from a table to an evaluated version."""

@@ -1,0 +1,63 @@
+"""The generated documentation of a version."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from loopcast.api import Dataset, Evaluation, GateResult, LogicalModel
+
+
+def document(
+    logical_model: LogicalModel,
+    *,
+    template: str,
+    summary: str,
+    hyperparameters: Mapping[str, object],
+    dataset: Dataset,
+    evaluations: tuple[Evaluation, ...],
+    gates: tuple[GateResult, ...],
+) -> bytes:
+    """Return Markdown that says what a version is for, what it is made of and how it did."""
+    metrics = [metric.name for metric in evaluations[0].metrics if not metric.subset]
+    lines = [
+        f"# {logical_model.title}",
+        "",
+        logical_model.purpose,
+        "",
+        f"- Owner: {logical_model.owner}",
+        f"- Risk class: {logical_model.risk_class}",
+        f"- Template: {template}, {summary}",
+        f"- Training data: {dataset.name} ({dataset.origin}), {dataset.rows} values from "
+        f"{dataset.start} to {dataset.end}, {dataset.imputed} imputed, "
+        f"fingerprint {dataset.fingerprint}",
+        "",
+        "## Hyperparameters",
+        "",
+        *(f"- {name}: {value}" for name, value in hyperparameters.items()),
+        "",
+        "## Evaluation",
+        "",
+        f"{evaluations[0].protocol}.",
+        "",
+        f"| contender | {' | '.join(metrics)} |",
+        f"|---|{'---|' * len(metrics)}",
+        *(_row(evaluation, metrics) for evaluation in evaluations),
+        "",
+        "## Gates",
+        "",
+        *(
+            f"- {gate.gate}: {'passed' if gate.passed else 'failed'} "
+            f"(expected {gate.expectation}; measured {gate.measured})"
+            for gate in gates
+        ),
+        "",
+    ]
+    return "\n".join(lines).encode()
+
+
+def _row(evaluation: Evaluation, metrics: list[str]) -> str:
+    values = [evaluation.value(name) for name in metrics]
+    shown = ["–" if value is None else f"{value:.2f}" for value in values]
+    return f"| {evaluation.contender} | {' | '.join(shown)} |"

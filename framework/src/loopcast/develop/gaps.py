@@ -1,0 +1,65 @@
+"""Filling gaps in actuals, where configuration asks for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from loopcast.api import DataError, step_minutes
+
+if TYPE_CHECKING:
+    from loopcast.api import ForecastSchema
+
+SHORT_GAP_MINUTES = 120
+"""Gaps up to this long are interpolated; longer ones take the weeks before and after."""
+
+
+def fill_gaps(target: pd.DataFrame, schema: ForecastSchema, source: str) -> pd.DataFrame:
+    """Fill missing actuals: short gaps linearly, long ones from the same time of other weeks.
+
+    A gap of at most two hours is interpolated between its ends. A longer one takes the mean of
+    the values one week before and one week after, of those that exist.
+
+    Parameters
+    ----------
+    target : DataFrame, shape (time, series)
+        On a regular grid in local time.
+
+    Raises
+    ------
+    DataError
+        Where neither week has a value.
+    """
+    limit = max(1, SHORT_GAP_MINUTES // step_minutes(schema.step))
+    filled = target.apply(_interpolate_short, limit=limit)
+    week = pd.Timedelta(days=7)
+    neighbours = [_shifted(target, sign * week) for sign in (-1, 1)]
+    stacked = np.stack([frame.to_numpy() for frame in neighbours])
+    known = np.isfinite(stacked)
+    with np.errstate(invalid="ignore"):
+        mean = np.where(known, stacked, 0.0).sum(axis=0) / known.sum(axis=0)
+    filled = filled.where(filled.notna(), pd.DataFrame(mean, target.index, target.columns))
+    left = filled.isna().to_numpy()
+    if left.any():
+        row, column = np.argwhere(left)[0]
+        raise DataError(
+            f"{source}: {int(left.sum())} missing values cannot be imputed, the first at "
+            f"{target.index[row]} for series {target.columns[column]}; the same time is missing "
+            "a week before and a week after too: shorten the data with data.table.since"
+        )
+    return filled
+
+
+def _interpolate_short(series: pd.Series, limit: int) -> pd.Series:
+    """Interpolate runs of at most ``limit`` missing values that have both neighbours."""
+    missing = series.isna()
+    run = (missing != missing.shift()).cumsum()
+    length = missing.groupby(run).transform("sum")
+    linear = series.interpolate(limit_area="inside")
+    return series.where(~(missing & (length <= limit)), linear)
+
+
+def _shifted(target: pd.DataFrame, delta: pd.Timedelta) -> pd.DataFrame:
+    return target.reindex(target.index + delta).set_axis(target.index, axis="index")

@@ -1,0 +1,138 @@
+"""Prediction intervals from backtest errors, by lead time.
+
+Errors of reconciled forecasts are divided by a scale that depends on series and slot (day and
+wall clock within the horizon), pooled, and their quantiles are given back on that scale. With
+the finite-sample correction of split conformal prediction the intervals hold their level as far
+as errors of the past are like those to come.
+
+Sources: G. Shafer and V. Vovk (2008), A tutorial on conformal prediction, JMLR 9; J. Lei et al.
+(2018), Distribution-free predictive inference for regression, JASA 113, section 5.2 (locally
+weighted).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loopcast.develop.backtest import Predictions
+from loopcast.develop.horizon import slot_count
+
+LEVELS: tuple[float, ...] = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+"""Levels of the quantiles that every forecast has."""
+
+SMOOTHING_HOURS = 5.0
+"""Width of the window over which the scale is averaged along the wall clock."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Intervals:
+    """Calibrated spread of errors at one step.
+
+    Attributes
+    ----------
+    scale : ndarray, shape (slots, series)
+        Root mean square error by slot, in the unit of the target.
+    quantiles : ndarray, shape (levels, series)
+        Quantiles of the scaled errors.
+    """
+
+    scale: NDArray[np.float64]
+    quantiles: NDArray[np.float64]
+
+    def around(
+        self, mean: NDArray[np.float64], slot: NDArray[np.int64], *, nonnegative: bool
+    ) -> NDArray[np.float64]:
+        """Return quantiles, shape (steps, series, levels), around means of shape (steps, series).
+
+        They do not cross, since the quantiles of the scaled errors do not.
+        """
+        spread = self.scale[slot][:, :, None] * self.quantiles.T[None, :, :]
+        result = mean[:, :, None] + spread
+        return np.maximum(result, 0.0) if nonnegative else result
+
+
+def calibrate(predictions: Predictions, horizon: str, origins: slice | None = None) -> Intervals:
+    """Learn intervals at one step from the errors of some origins.
+
+    Parameters
+    ----------
+    predictions
+        Reconciled backtest forecasts.
+    origins
+        Which origins, by position; all by default.
+    """
+    chosen = np.arange(predictions.origin.max() + 1)[origins or slice(None)]
+    rows = np.isin(predictions.origin, chosen)
+    error = (predictions.actual - predictions.mean)[rows]
+    slot = predictions.slot[rows]
+    slots = slot_count(horizon, predictions.step)
+    scale = _smooth(_mean_square(error, slot, slots), slots, horizon)
+    scaled = error / scale[slot]
+    return Intervals(scale=scale, quantiles=conformal_quantiles(scaled, LEVELS))
+
+
+def _mean_square(
+    error: NDArray[np.float64], slot: NDArray[np.int64], slots: int
+) -> NDArray[np.float64]:
+    """Mean square error by slot, shape (slots, series); the overall mean for an empty slot."""
+    total = np.zeros((slots, error.shape[1]))
+    np.add.at(total, slot, error**2)
+    count = np.bincount(slot, minlength=slots)[:, None]
+    overall = np.mean(error**2, axis=0)
+    return np.where(count > 0, total / np.maximum(count, 1), overall)
+
+
+def _smooth(mean_square: NDArray[np.float64], slots: int, horizon: str) -> NDArray[np.float64]:
+    """Average along the horizon over a window of a few hours and take the root."""
+    hours_per_slot = 24.0 * int(horizon.removesuffix("D")) / slots
+    half = int(SMOOTHING_HOURS / hours_per_slot / 2)
+    padded = np.pad(mean_square, ((half, half), (0, 0)), mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1, axis=0)
+    # A series that was never wrong (a meter that is always zero) has no spread at all.
+    floor = np.finfo(np.float64).tiny
+    return np.asarray(np.sqrt(np.maximum(windows.mean(axis=-1), floor)))
+
+
+def conformal_quantiles(
+    scaled: NDArray[np.float64], levels: tuple[float, ...]
+) -> NDArray[np.float64]:
+    """Return quantiles with the finite-sample correction, shape (levels, series).
+
+    The level p of n errors becomes ⌈(n + 1) p⌉ / n above the median, and its mirror image
+    below, so that tails are not too thin on few errors.
+    """
+    n = len(scaled)
+    p = np.array(levels)
+    upper = np.minimum(np.ceil((n + 1) * np.maximum(p, 1 - p)) / n, 1.0)
+    corrected = np.where(p > 0.5, upper, np.where(p < 0.5, 1.0 - upper, 0.5))
+    return np.quantile(scaled, corrected, axis=0)
+
+
+def honest_quantiles(
+    predictions: Predictions, horizon: str, first: int, *, nonnegative: bool
+) -> NDArray[np.float64]:
+    """Return quantiles for each scored origin, each from the origins before it only.
+
+    Parameters
+    ----------
+    predictions
+        Reconciled backtest forecasts at one step.
+    first
+        Position of the first scored origin.
+
+    Returns
+    -------
+    ndarray, shape (rows, series, levels)
+        NaN for origins before ``first``.
+    """
+    result = np.full((*predictions.mean.shape, len(LEVELS)), np.nan)
+    for origin in range(first, int(predictions.origin.max()) + 1):
+        rows = predictions.origin == origin
+        intervals = calibrate(predictions, horizon, slice(0, origin))
+        result[rows] = intervals.around(
+            predictions.mean[rows], predictions.slot[rows], nonnegative=nonnegative
+        )
+    return result

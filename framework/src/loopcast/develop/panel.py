@@ -1,0 +1,171 @@
+"""A panel at every level: aggregates over series, and coarser steps over time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from loopcast.api import ForecastData, ForecastSchema, InvalidRecordError, Site, step_minutes
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Members = Mapping[str, tuple[str, ...]]
+"""The bottom series of each aggregate."""
+
+
+def bottom_members(schema: ForecastSchema, bottom: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """Resolve aggregates of aggregates to bottom series.
+
+    Parameters
+    ----------
+    bottom
+        Names of the bottom series.
+
+    Raises
+    ------
+    InvalidRecordError
+        Where an aggregate names itself or something that does not exist.
+    """
+
+    def resolve(name: str, path: tuple[str, ...]) -> tuple[str, ...]:
+        if name in bottom:
+            return (name,)
+        if name in path or name not in schema.aggregates:
+            known = ", ".join([*bottom, *schema.aggregates])
+            problem = "contains itself" if name in path else f"is no series or aggregate ({known})"
+            raise InvalidRecordError(f"aggregates: {' > '.join([*path, name])}: {name} {problem}")
+        members = [
+            found for member in schema.aggregates[name] for found in resolve(member, (*path, name))
+        ]
+        return tuple(dict.fromkeys(members))
+
+    return {name: resolve(name, ()) for name in schema.aggregates}
+
+
+def site_weights(data: ForecastData, members: Members) -> dict[str, dict[str, float]]:
+    """Weigh the sites of each aggregate by the mean size of their series.
+
+    The weather of an aggregate is the mean of its sites' weather under these weights, which
+    belong to the version: they are computed from training data only.
+    """
+    size = data.target.abs().mean()
+    weights: dict[str, dict[str, float]] = {}
+    for aggregate, bottom in members.items():
+        by_site: dict[str, float] = {}
+        for name in bottom:
+            site = data.site_of[name]
+            by_site[site] = by_site.get(site, 0.0) + float(size[name])
+        total = sum(by_site.values()) or 1.0
+        weights[aggregate] = {site: value / total for site, value in by_site.items()}
+    return weights
+
+
+def with_aggregates(
+    data: ForecastData, members: Members, weights: Mapping[str, Mapping[str, float]]
+) -> ForecastData:
+    """Add a series, and a site of its own, for each aggregate.
+
+    A flag of an aggregate's site (a holiday) is set where it is for more than half the weight.
+    """
+    if not members:
+        return data
+    sums = {name: data.target[list(bottom)].sum(axis=1) for name, bottom in members.items()}
+    sites = {f"{name}_sites": Site(timezone=data.timezone) for name in members}
+    covariates = {
+        name: pd.concat(
+            [frame, *(_weighted(frame, weights[agg], f"{agg}_sites") for agg in members)], axis=1
+        )
+        for name, frame in data.covariates.items()
+    }
+    return replace(
+        data,
+        target=pd.concat([data.target, pd.DataFrame(sums)], axis=1),
+        covariates=covariates,
+        sites={**data.sites, **sites},
+        site_of={**data.site_of, **{name: f"{name}_sites" for name in members}},
+    )
+
+
+def _weighted(frame: pd.DataFrame, weights: Mapping[str, float], name: str) -> pd.Series:
+    mean = frame[list(weights)].to_numpy() @ np.array(list(weights.values()))
+    if _is_flag(frame):
+        mean = (mean > 0.5).astype(np.float64)
+    return pd.Series(mean, index=frame.index, name=name)
+
+
+def _is_flag(frame: pd.DataFrame) -> bool:
+    return bool(np.isin(frame.to_numpy(), (0.0, 1.0)).all())
+
+
+def at_step(data: ForecastData, step: str, over_time: str) -> ForecastData:
+    """Return the panel at a coarser step, from its first to its last whole interval.
+
+    Intervals are counted from local midnight, so that a local day is one interval of 46, 48 or
+    50 half-hours, and an hour is two half-hours on every day.
+
+    Parameters
+    ----------
+    step
+        A multiple of the panel's step.
+    over_time
+        ``mean`` or ``sum``: how the target adds up. Covariates are averaged; flags are set
+        where they are for more than half the interval.
+    """
+    if step == data.step:
+        return data
+    target = _resample(data.target, data, step, over_time)
+    covariates = {
+        name: (mean > 0.5).astype(np.float64) if _is_flag(frame) else mean
+        for name, frame in data.covariates.items()
+        for mean in [_resample(frame, data, step, "mean")]
+    }
+    first = target.index[0]
+    covariates = {name: frame.loc[frame.index >= first] for name, frame in covariates.items()}
+    return replace(data, target=target, covariates=covariates, step=step)
+
+
+def _resample(frame: pd.DataFrame, data: ForecastData, step: str, how: str) -> pd.DataFrame:
+    assert isinstance(frame.index, pd.DatetimeIndex)
+    starts = interval_starts(frame.index, step)
+    grouped = frame.groupby(starts)
+    values: pd.DataFrame = grouped.mean() if how == "mean" else grouped.sum()
+    expected = interval_lengths(pd.DatetimeIndex(values.index), data.step, step)
+    whole = grouped.size().to_numpy() == expected
+    complete: pd.DataFrame = values.loc[whole]
+    return complete.rename_axis("time")
+
+
+def interval_starts(index: pd.DatetimeIndex, coarse: str) -> pd.DatetimeIndex:
+    """Return, for each fine interval, the start of the coarse interval that it lies in."""
+    midnight = index.normalize()
+    minutes = step_minutes(coarse)
+    if minutes >= 1440:
+        if minutes == 1440:
+            return midnight
+        # Longer steps count whole local days from a Monday.
+        days = (midnight.tz_localize(None) - pd.Timestamp("2001-01-01")).days.to_numpy()
+        back = days % (minutes // 1440)
+        local = midnight.tz_localize(None) - pd.to_timedelta(back, unit="D")
+        return local.tz_localize(index.tz)
+    elapsed = (index - midnight) // pd.Timedelta(minutes=minutes)
+    return midnight + elapsed * pd.Timedelta(minutes=minutes)
+
+
+def interval_lengths(starts: pd.DatetimeIndex, fine: str, coarse: str) -> NDArray[np.int64]:
+    """Return how many fine intervals each coarse interval has; fewer or more on clock changes."""
+    ends = add_steps(starts, coarse, 1)
+    fine_length = pd.Timedelta(minutes=step_minutes(fine))
+    return np.asarray((ends - starts) // fine_length, dtype=np.int64)
+
+
+def add_steps(times: pd.DatetimeIndex, step: str, count: int) -> pd.DatetimeIndex:
+    """Move local times by steps; days are calendar days, shorter steps are absolute."""
+    minutes = step_minutes(step) * count
+    if step.endswith("D"):
+        return times + pd.DateOffset(days=minutes // 1440)
+    return times + pd.Timedelta(minutes=minutes)

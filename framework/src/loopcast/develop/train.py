@@ -1,0 +1,294 @@
+"""Training: contest of the template and its baselines, then a model on all data.
+
+The result is everything that a bundle holds. Nothing is registered here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from loopcast.api import (
+    Engine,
+    Evaluation,
+    FitContext,
+    ForecastData,
+    Forecaster,
+    ForecastSchema,
+    GateResult,
+    Kpi,
+)
+from loopcast.develop.backtest import Advance, Predictions, backtest, fit_one
+from loopcast.develop.course import Contender, Course
+from loopcast.develop.engine import LocalEngine
+from loopcast.develop.hierarchy import Hierarchy, errors_by_slot, reconcile_backtest
+from loopcast.develop.horizon import backtest_origins
+from loopcast.develop.intervals import LEVELS, Intervals, calibrate, honest_quantiles
+from loopcast.develop.metrics import Scored, evaluate
+from loopcast.develop.panel import at_step, bottom_members, site_weights, with_aggregates
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Preparation:
+    """What turns a panel into the panels of every level; part of the version.
+
+    Attributes
+    ----------
+    hierarchy
+        Series and steps.
+    weights
+        Weight of each site in the weather of each aggregate.
+    nonnegative
+        Whether forecasts are kept at zero and above.
+    """
+
+    hierarchy: Hierarchy
+    weights: Mapping[str, Mapping[str, float]]
+    nonnegative: bool
+
+    def levels(self, data: ForecastData) -> dict[str, ForecastData]:
+        """Return the panel with aggregates at each step, the finest first."""
+        full = with_aggregates(data, self.hierarchy.members, self.weights)
+        return {
+            step: at_step(full, step, self.hierarchy.over_time) for step in self.hierarchy.steps
+        }
+
+
+def prepare_levels(data: ForecastData, schema: ForecastSchema, before: pd.Timestamp) -> Preparation:
+    """Learn the preparation from data before a moment."""
+    members = bottom_members(schema, data.series)
+    past = data.until(before, before)
+    hierarchy = Hierarchy(
+        bottom=data.series,
+        members=members,
+        steps=schema.resolutions or (schema.step,),
+        horizon=schema.horizon,
+        over_time=schema.over_time,
+    )
+    return Preparation(
+        hierarchy=hierarchy,
+        weights=site_weights(past, members),
+        nonnegative=not schema.negative,
+    )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Contest:
+    """Backtest of all contenders on the same origins.
+
+    Attributes
+    ----------
+    origins
+        All origins; the last ``plan.origins`` of them are scored.
+    base, reconciled
+        Predictions by contender and step, before and after reconciliation.
+    quantiles
+        Honest quantiles by contender, at the finest step, shape (rows, series, levels).
+    evaluations
+        By contender, in the order of the contenders.
+    """
+
+    origins: tuple[pd.Timestamp, ...]
+    first_scored: int
+    base: Mapping[str, Mapping[str, Predictions]]
+    reconciled: Mapping[str, Mapping[str, Predictions]]
+    quantiles: Mapping[str, NDArray[np.float64]]
+    evaluations: tuple[Evaluation, ...]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Trained:
+    """A model on all data, with how its template did in the contest."""
+
+    preparation: Preparation
+    contest: Contest
+    models: Mapping[str, Forecaster]
+    errors: NDArray[np.float64]
+    intervals: Mapping[str, Intervals]
+    gates: tuple[GateResult, ...]
+
+
+def run_contest(
+    course: Course, data: ForecastData, dataset: str, engine: Engine, advance: Advance
+) -> tuple[Preparation, Contest]:
+    """Backtest, reconcile and score all contenders in the same way."""
+    plan = course.plan
+    origins = backtest_origins(data, plan.calibration + plan.origins)
+    preparation = prepare_levels(data, course.schema, origins[0])
+    levels = preparation.levels(data)
+    base = backtest(course, levels, origins, engine, advance)
+    reconciled = {
+        label: reconcile_backtest(
+            preparation.hierarchy,
+            course.reconciler,
+            predictions,
+            origins,
+            nonnegative=preparation.nonnegative,
+        )
+        for label, predictions in base.items()
+    }
+    fine = levels[preparation.hierarchy.steps[0]]
+    quantiles = {
+        label: honest_quantiles(
+            by_step[fine.step],
+            course.schema.horizon,
+            plan.calibration,
+            nonnegative=preparation.nonnegative,
+        )
+        for label, by_step in reconciled.items()
+    }
+    evaluations = tuple(
+        evaluate(
+            scored_frame(by_step[fine.step], quantiles[label], plan.calibration, fine),
+            course.metrics,
+            heads=preparation.hierarchy.heads,
+            contender=label,
+            dataset=dataset,
+            protocol=plan.describe(course.schema.horizon),
+        )
+        for label, by_step in reconciled.items()
+    )
+    contest = Contest(
+        origins=origins,
+        first_scored=plan.calibration,
+        base=base,
+        reconciled=reconciled,
+        quantiles=quantiles,
+        evaluations=evaluations,
+    )
+    return preparation, contest
+
+
+def scored_frame(
+    predictions: Predictions,
+    quantiles: NDArray[np.float64],
+    first: int,
+    data: ForecastData,
+) -> Scored:
+    """Lay scored origins out with one row for each time and series."""
+    rows = predictions.origin >= first
+    times, width = predictions.times[rows], len(predictions.series)
+    day_type = day_types(times, data)
+    frame = pd.DataFrame(
+        {
+            "series": np.tile(predictions.series, len(times)),
+            "time": times.repeat(width),
+            "slot": predictions.slot[rows].repeat(width),
+            "day_type": np.repeat(day_type, width),
+            "actual": predictions.actual[rows].ravel(),
+            "mean": predictions.mean[rows].ravel(),
+        }
+    )
+    return Scored(
+        frame=frame,
+        quantiles=quantiles[rows].reshape(-1, len(LEVELS)),
+        levels=np.array(LEVELS),
+    )
+
+
+def day_types(times: pd.DatetimeIndex, data: ForecastData) -> NDArray[np.str_]:
+    """Tell working days, weekends and holidays apart, by the calendar of the last site.
+
+    A day is a holiday where the covariate ``holiday`` is set, or ``working_day`` is not set
+    between Monday and Friday. The last site is the top aggregate's where there is one.
+    """
+    kind = np.where(times.dayofweek >= 5, "weekend", "working day").astype("<U12")
+    for name, holiday_value in (("holiday", 1.0), ("working_day", 0.0)):
+        if name in data.covariates:
+            flag = data.covariates[name].iloc[:, -1].reindex(times).to_numpy()
+            kind[(flag == holiday_value) & (kind == "working day")] = "holiday"
+    return kind
+
+
+def judge(
+    evaluations: Sequence[Evaluation], kpi: Kpi, baselines: Sequence[str]
+) -> tuple[GateResult, ...]:
+    """Check that the first contender beats each baseline on the key metric."""
+    own = evaluations[0].value(kpi.metric)
+    by_label = {evaluation.contender: evaluation for evaluation in evaluations}
+    results = []
+    for label in baselines:
+        other = by_label[label].value(kpi.metric)
+        passed = own is not None and other is not None and kpi.better(own, other)
+        results.append(
+            GateResult(
+                gate=f"beats_{label}",
+                passed=passed,
+                expectation=f"{kpi.metric} {kpi.direction} than {label}'s {_shown(other)}"
+                + (f" by more than {kpi.minimum_effect:g}" if kpi.minimum_effect else ""),
+                measured=f"{kpi.metric} {_shown(own)}",
+            )
+        )
+    return tuple(results)
+
+
+def _shown(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.4g}"
+
+
+def train(
+    course: Course,
+    data: ForecastData,
+    dataset: str,
+    engine: Engine,
+    advance: Advance = lambda _: None,
+) -> Trained:
+    """Run the contest and fit the candidate on all data.
+
+    Parameters
+    ----------
+    data
+        Actuals until the end of training, and covariates over the same time.
+    dataset
+        Fingerprint of the data.
+    advance
+        Called with a contender's label after each of ``course.work_units()`` pieces of work.
+    """
+    preparation, contest = run_contest(course, data, dataset, engine, advance)
+    models = fit_levels(course, preparation.levels(data), engine, advance)
+    label = course.candidate.label
+    return Trained(
+        preparation=preparation,
+        contest=contest,
+        models=models,
+        errors=errors_by_slot(preparation.hierarchy, contest.base[label], len(contest.origins)),
+        intervals={
+            step: calibrate(p, course.schema.horizon)
+            for step, p in contest.reconciled[label].items()
+        },
+        gates=judge(
+            contest.evaluations, course.logical_model.kpi, [c.label for c in course.baselines]
+        ),
+    )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Fit:
+    contender: Contender
+    data: ForecastData
+    segment: str
+    seed: int
+
+
+def _fit(job: _Fit) -> Forecaster:
+    context = FitContext(seed=job.seed, engine=LocalEngine())
+    return fit_one(job.contender, job.data, job.segment, context)
+
+
+def fit_levels(
+    course: Course, levels: Mapping[str, ForecastData], engine: Engine, advance: Advance
+) -> dict[str, Forecaster]:
+    """Fit the candidate at each step, on everything that is known."""
+    jobs = [
+        _Fit(contender=course.candidate, data=data, segment=course.segment, seed=course.seed)
+        for data in levels.values()
+    ]
+    models: dict[str, Forecaster] = {}
+    for step, model in zip(levels, engine.map(_fit, jobs), strict=True):
+        advance(course.candidate.label)
+        models[step] = model
+    return models

@@ -1,0 +1,1 @@
+"""Iterate: when a model is trained again."""

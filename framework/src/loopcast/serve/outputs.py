@@ -1,0 +1,87 @@
+"""What a batch run leaves behind: the forecast, its summary, and its events."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from loopcast.api import Evaluation
+from loopcast.serve.batch import QUANTILE_COLUMNS
+from loopcast.store.events import event_table
+
+if TYPE_CHECKING:
+    from loopcast.api import Dataset, Role, Version
+    from loopcast.serve.batch import BatchForecast
+
+
+def forecast_file(batch: BatchForecast, metadata: Mapping[str, str]) -> bytes:
+    """Encode a forecast as Parquet, with the unit and where it came from in its metadata."""
+    table = pa.Table.from_pandas(batch.table, preserve_index=False)
+    merged = {**(table.schema.metadata or {}), **{k: v.encode() for k, v in metadata.items()}}
+    buffer = io.BytesIO()
+    pq.write_table(table.replace_schema_metadata(merged), buffer)
+    return buffer.getvalue()
+
+
+def forecast_events(
+    batch: BatchForecast, version: Version, role: Role, made: datetime, latency_ms: float
+) -> pa.Table:
+    """Return one event for each forecast value; ground truth joins it by series and time.
+
+    The key is ``series|step|interval start in UTC``.
+    """
+    table = batch.table
+    stamps = table["time"].dt.tz_convert("UTC").dt.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return event_table(
+        key=table["series"] + "|" + table["step"] + "|" + stamps,
+        time=made,
+        logical_model=version.logical_model,
+        segment=version.segment,
+        version=version.id,
+        role=role,
+        outputs={name: table[name].to_numpy() for name in ("mean", *QUANTILE_COLUMNS)},
+        latency_ms=latency_ms,
+    )
+
+
+def summarise(
+    version: Version,
+    dataset: Dataset,
+    evaluations: tuple[Evaluation, ...],
+    batch: BatchForecast,
+    *,
+    horizon: str,
+) -> dict[str, object]:
+    """Return what systems want to know of a forecast, ready for JSON."""
+    return {
+        "logical_model": version.logical_model,
+        "segment": version.segment,
+        "version": version.id,
+        "template": version.template,
+        "dataset": msgspec.to_builtins(dataset),
+        "origin": batch.origin.isoformat(),
+        "horizon": horizon,
+        "evaluation": evaluations[0].protocol,
+        "metrics": {e.contender: _overall(e) for e in evaluations},
+        "metrics_by_series": {e.contender: _by_series(e) for e in evaluations},
+        "coherence_error": batch.coherence_error,
+    }
+
+
+def _overall(evaluation: Evaluation) -> dict[str, float | None]:
+    return {m.name: m.value for m in evaluation.metrics if not m.subset}
+
+
+def _by_series(evaluation: Evaluation) -> dict[str, dict[str, float | None]]:
+    found: dict[str, dict[str, float | None]] = {}
+    for metric in evaluation.metrics:
+        attribute, _, series = metric.subset.partition("=")
+        if attribute == "series":
+            found.setdefault(series, {})[metric.name] = metric.value
+    return found

@@ -1,0 +1,1 @@
+"""The three stores that hold all state: catalog, artifacts and events."""

