@@ -93,7 +93,10 @@ class Hierarchy:
         Nodes are ordered by step, interval and series; bottom nodes by interval and series.
         """
         across = self.over_series()
-        parts = [sparse.kron(self.over_intervals(origin, step), across) for step in self.steps]
+        parts = [
+            sparse.kron(self.over_intervals(origin, step), across, format="csr")
+            for step in self.steps
+        ]
         return sparse.csr_array(sparse.vstack(parts))
 
     def slot_nodes(self, origin: pd.Timestamp) -> NDArray[np.int64]:

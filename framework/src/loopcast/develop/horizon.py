@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,11 +15,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+@lru_cache(maxsize=1024)
 def horizon_end(origin: pd.Timestamp, horizon: str) -> pd.Timestamp:
     """Return the first time stamp after a horizon of whole local days."""
-    return add_steps(pd.DatetimeIndex([origin]), horizon, 1)[0]
+    return origin + pd.DateOffset(days=step_minutes(horizon) // 1440)
 
 
+@lru_cache(maxsize=1024)
 def horizon_index(origin: pd.Timestamp, horizon: str, step: str) -> pd.DatetimeIndex:
     """Return the interval starts of a horizon, in local time.
 

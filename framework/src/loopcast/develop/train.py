@@ -196,7 +196,7 @@ def day_types(times: pd.DatetimeIndex, data: ForecastData) -> NDArray[np.str_]:
     A day is a holiday where the covariate ``holiday`` is set, or ``working_day`` is not set
     between Monday and Friday. The last site is the top aggregate's where there is one.
     """
-    kind = np.where(times.dayofweek >= 5, "weekend", "working day").astype("<U12")
+    kind = np.where(times.day_of_week >= 5, "weekend", "working day").astype("<U12")
     for name, holiday_value in (("holiday", 1.0), ("working_day", 0.0)):
         if name in data.covariates:
             flag = data.covariates[name].iloc[:, -1].reindex(times).to_numpy()

@@ -1,0 +1,91 @@
+"""The program ``loopcast``: commands, imported when they are called."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from loopcast.api import LoopcastError
+
+if TYPE_CHECKING:
+    from loopcast.plugins import PluginManager
+    from loopcast.settings import RunSettings
+
+# Modules of this package by command, with what the help says, so that it imports none of them.
+COMMANDS = {
+    "run": "Train where needed and forecast: the main job, configured by Hydra.",
+    "models": "List, show and compare versions.",
+    "plugins": "List what is installed, and what it offers.",
+    "database": "Check and upgrade the catalog's schema.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called, and not for its help."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of the commands, as the help lists them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        if cmd_name == "run":
+            return run_command
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"loopcast.cli.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands for the help."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="loopcast", message="%(package)s %(version)s")
+def loopcast() -> None:
+    """Carry logical models round their loop: develop, validate, deploy, monitor, iterate.
+
+    Start with 'loopcast run', and 'loopcast run --help' for what it can be told.
+    """
+
+
+@click.command("run", add_help_option=False, context_settings={"ignore_unknown_options": True})
+@click.option("--disable", multiple=True, metavar="PLUGIN", help="Do not import a plugin.")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def run_command(disable: tuple[str, ...], arguments: tuple[str, ...]) -> None:
+    """Hand the arguments to Hydra, which composes the configuration and calls the job."""
+    from loopcast import config
+
+    plugins = plugin_manager((*disable, *config.disabled(arguments)))
+
+    def job(settings: RunSettings, run_dir: Path) -> None:
+        from loopcast.cli.run import execute
+
+        execute(settings, run_dir, plugins)
+
+    config.run(arguments, plugins, job)
+
+
+def plugin_manager(disable: Iterable[str] = ()) -> PluginManager:
+    """Load the core's own hooks and the installed plugins."""
+    from loopcast.develop import metrics
+    from loopcast.plugins import PluginManager
+    from loopcast.store import readers
+
+    return PluginManager.load(disable, builtin=(readers, metrics))
+
+
+def main() -> None:
+    """Run the program; an error of loopcast's own is one line and exit code 1."""
+    try:
+        loopcast(prog_name="loopcast")
+    except LoopcastError as error:
+        sys.stderr.write(f"loopcast: error: {error}\n")
+        sys.exit(1)

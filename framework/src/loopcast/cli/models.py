@@ -1,0 +1,100 @@
+"""``loopcast models``: list versions, show one, compare two."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, get_args
+
+import click
+
+from loopcast.api import Stage
+from loopcast.cli.stores import store_options
+
+if TYPE_CHECKING:
+    from loopcast.store.home import Home
+
+_AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group()
+def models() -> None:
+    """List, show and compare versions."""
+
+
+@models.command("list")
+@store_options
+@click.option("--logical-model", "-m", help="Only of this logical model.")
+@click.option("--segment", "-s", help="Only of this segment of the logical model.")
+@click.option("--template", "-t", help="Only of this template, such as forecasting.gam_arima.")
+@click.option("--stage", type=click.Choice(get_args(Stage)), help="Only those in this stage.")
+@click.option("--metric", "metrics", multiple=True, help="A metric to show; the KPI by default.")
+@click.option("--limit", "-n", type=click.IntRange(1), default=20, show_default=True)
+@click.option("--offset", type=click.IntRange(0), default=0, help="How many to skip.")
+@_AS_JSON
+def list_versions(place: Home, as_json: bool, metrics: tuple[str, ...], **which: Any) -> None:
+    """List versions, the newest first."""
+    from loopcast.cli import version_tables
+    from loopcast.store.catalog import VersionFilter
+
+    page = {"limit": which.pop("limit"), "offset": which.pop("offset")}
+    selection = VersionFilter(**which)
+    with place.catalog as source:
+        if selection.logical_model is not None:
+            source.logical_model(selection.logical_model)
+        found = source.versions(selection, **page)
+        total = source.count(selection)
+        kpis = {model.name: model.kpi.metric for model in source.logical_models()}
+    if as_json:
+        _echo_json(version_tables.list_record(found))
+    else:
+        version_tables.print_list(found, kpis, metrics, offset=page["offset"], total=total)
+
+
+@models.command()
+@store_options
+@click.argument("version")
+@_AS_JSON
+def show(place: Home, as_json: bool, version: str) -> None:
+    """Show everything about one VERSION, given by its id or the beginning of it."""
+    from loopcast.cli import version_tables
+    from loopcast.deploy.bundle import read_manifest
+
+    with place.catalog as source:
+        found = source.version(version)
+        details = version_tables.Details(
+            version=found,
+            stage=source.stage(found.id),
+            manifest=read_manifest(place.artifacts, found.manifest),
+            evaluations=source.evaluations(found.id),
+            baselines=source.baselines(found.id),
+            gates=source.gates(found.id),
+            history=source.history(found.logical_model, found.segment, version=found.id),
+        )
+    if as_json:
+        _echo_json(details)
+    else:
+        version_tables.print_details(details)
+
+
+@models.command()
+@store_options
+@click.argument("first")
+@click.argument("second")
+@_AS_JSON
+def compare(place: Home, as_json: bool, first: str, second: str) -> None:
+    """Compare two versions that were judged on the same dataset in the same way."""
+    from loopcast.cli import version_tables
+    from loopcast.store.comparison import compare as compare_evaluations
+
+    with place.catalog as source:
+        one, two = source.version(first), source.version(second)
+        found = compare_evaluations(source.evaluations(one.id), source.evaluations(two.id))
+    if as_json:
+        _echo_json({"first": one.id, "second": two.id, "comparisons": found})
+    else:
+        version_tables.print_comparisons(one, two, found)
+
+
+def _echo_json(value: Any) -> None:
+    import msgspec
+
+    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())

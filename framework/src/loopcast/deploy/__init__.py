@@ -1,0 +1,1 @@
+"""Bundles and releases: how versions travel."""

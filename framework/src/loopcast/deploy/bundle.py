@@ -1,0 +1,224 @@
+"""Bundles: the files of a version and the manifest that names them by their digests."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+
+import msgspec
+
+from loopcast.api import (
+    BundleFile,
+    Digest,
+    Files,
+    IntegrityError,
+    InvalidRecordError,
+    Manifest,
+    ModelError,
+    NotFoundError,
+    Version,
+)
+from loopcast.api.formats import json_bytes
+from loopcast.store.artifacts import Artifacts
+
+BUNDLE_FORMAT = 1
+"""The newest bundle format that this package writes and reads."""
+
+_FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*(/[A-Za-z0-9_][A-Za-z0-9_.\-]*)*")
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A version's files, checked against the manifest.
+
+    Attributes
+    ----------
+    digest
+        Of the encoded manifest; its first 16 digits are the version's id.
+    files
+        Contents by name.
+    """
+
+    digest: Digest
+    manifest: Manifest
+    files: Mapping[str, bytes]
+
+
+def encode_manifest(manifest: Manifest) -> bytes:
+    """Encode a manifest; equal manifests have equal bytes.
+
+    Raises
+    ------
+    ModelError
+        When a hyperparameter is something that JSON cannot hold exactly.
+    """
+    return json_bytes(msgspec.to_builtins(manifest))
+
+
+def decode_manifest(data: bytes) -> Manifest:
+    """Decode a manifest.
+
+    Raises
+    ------
+    ModelError
+        When its bundle format is unknown to this package.
+    IntegrityError
+        When it is not a manifest.
+    """
+    try:
+        bundle_format = msgspec.json.decode(data, type=_Format).bundle_format
+        if bundle_format > BUNDLE_FORMAT:
+            raise ModelError(
+                f"the bundle has format {bundle_format}, and this loopcast reads up to "
+                f"{BUNDLE_FORMAT}; upgrade loopcast"
+            )
+        return msgspec.json.decode(data, type=Manifest)
+    except (msgspec.DecodeError, InvalidRecordError) as error:
+        raise IntegrityError(f"not the manifest of a bundle: {error}") from None
+
+
+class _Format(msgspec.Struct):
+    bundle_format: int = 1
+
+
+def write_bundle(artifacts: Artifacts, manifest: Manifest, files: Files) -> tuple[Manifest, Digest]:
+    """Store files and their manifest.
+
+    Parameters
+    ----------
+    manifest
+        With any ``files``: they are replaced by what is stored.
+    files
+        Contents by name.
+
+    Returns
+    -------
+    manifest, digest
+        The manifest as it will be read back, and the digest of its encoding.
+
+    Raises
+    ------
+    ModelError
+        For a file name that could leave the bundle, or a value that JSON cannot hold.
+    StoreError
+        When the store cannot be written.
+    """
+    return write_bundles(artifacts, [(manifest, files)])[0]
+
+
+def write_bundles(
+    artifacts: Artifacts, bundles: Sequence[tuple[Manifest, Files]]
+) -> list[tuple[Manifest, Digest]]:
+    """Store many bundles, for a family of segments; see :func:`write_bundle`.
+
+    All files are stored before the first manifest, so that a manifest never names a file that
+    is not there.
+    """
+    encoded = [encode_manifest(_with_files(manifest, files)) for manifest, files in bundles]
+    artifacts.put_many(data for _, files in bundles for data in files.values())
+    digests = artifacts.put_many(encoded)
+    return list(zip(map(decode_manifest, encoded), digests, strict=True))
+
+
+def _with_files(manifest: Manifest, files: Files) -> Manifest:
+    _check_names(files)
+    described = {
+        name: BundleFile(sha256=sha256(data).hexdigest(), size=len(data))
+        for name, data in files.items()
+    }
+    return msgspec.structs.replace(manifest, files=described)
+
+
+def read_bundle(artifacts: Artifacts, digest: Digest) -> Bundle:
+    """Read a bundle and check each file against its digest.
+
+    Raises
+    ------
+    NotFoundError
+        When the manifest is not in the store.
+    IntegrityError
+        When a file is missing or differs from what the manifest says.
+    ModelError
+        When the bundle format is unknown to this package.
+    """
+    manifest = read_manifest(artifacts, digest)
+    _check_names(manifest.files)
+    files = {}
+    for name, expected in manifest.files.items():
+        try:
+            files[name] = artifacts.get(expected.sha256)
+        except NotFoundError:
+            raise IntegrityError(
+                f"bundle {digest}: file {name} ({expected.sha256}) is missing; restore the store "
+                "from a backup or train again"
+            ) from None
+    check_files(manifest, files)
+    return Bundle(digest, manifest, files)
+
+
+def read_manifest(artifacts: Artifacts, digest: Digest) -> Manifest:
+    """Read a manifest alone, checked against its digest."""
+    return decode_manifest(artifacts.get(digest))
+
+
+def check_files(manifest: Manifest, files: Files) -> None:
+    """Check that files are exactly those of a manifest, byte for byte.
+
+    Raises
+    ------
+    IntegrityError
+        Naming what is missing, what is there too much, and what differs.
+    """
+    missing = sorted(manifest.files.keys() - files.keys())
+    extra = sorted(files.keys() - manifest.files.keys())
+    differing = sorted(
+        name
+        for name, expected in manifest.files.items()
+        if name in files and not _matches(files[name], expected)
+    )
+    problems = [
+        f"{problem}: {', '.join(names)}"
+        for problem, names in [
+            ("missing", missing),
+            ("not in the manifest", extra),
+            ("differing from its digest", differing),
+        ]
+        if names
+    ]
+    if problems:
+        raise IntegrityError(
+            f"the files of a bundle of {manifest.logical_model} are not those of its manifest "
+            f"({'; '.join(problems)}); it is not used"
+        )
+
+
+def _matches(data: bytes, expected: BundleFile) -> bool:
+    return len(data) == expected.size and sha256(data).hexdigest() == expected.sha256
+
+
+def _check_names(files: Mapping[str, object]) -> None:
+    for name in files:
+        if not _FILE_NAME.fullmatch(name):
+            raise ModelError(
+                f"{name!r} cannot be a file of a bundle; use letters, digits, '_', '-', '.' and "
+                "'/' between folders"
+            )
+
+
+def version_of(manifest: Manifest, digest: Digest, created: datetime) -> Version:
+    """Return the version that a bundle is; the manifest's first dataset is what it learned from."""
+    if not manifest.datasets:
+        raise ModelError(f"the manifest of {manifest.logical_model} names no dataset")
+    return Version(
+        id=digest[:16],
+        logical_model=manifest.logical_model,
+        segment=manifest.segment,
+        template=manifest.template,
+        recipe=manifest.recipe,
+        manifest=digest,
+        dataset=manifest.datasets[0].fingerprint,
+        created=created,
+    )

@@ -1,0 +1,201 @@
+"""What a forecast version holds: its files, packed from training and unpacked to serve."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from loopcast.api import (
+    Files,
+    ForecastData,
+    Forecaster,
+    ForecastSchema,
+    IntegrityError,
+    Record,
+    Template,
+)
+from loopcast.api.formats import json_bytes, npz_bytes, read_json, read_npz
+from loopcast.develop.backtest import predict_one
+from loopcast.develop.course import Contender
+from loopcast.develop.hierarchy import Hierarchy
+from loopcast.develop.horizon import horizon_end
+from loopcast.develop.intervals import Intervals
+from loopcast.develop.train import Preparation, Trained
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SCENARIO_DAYS = 35
+"""Days of actuals that a test scenario carries before its origin."""
+
+
+class _PreparationFile(Record, frozen=True):
+    """The preparation as it is written to ``preparation.json``."""
+
+    bottom: tuple[str, ...]
+    members: dict[str, tuple[str, ...]]
+    steps: tuple[str, ...]
+    horizon: str
+    over_time: str
+    weights: dict[str, dict[str, float]]
+    nonnegative: bool
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ForecastVersion:
+    """A version ready to serve.
+
+    Attributes
+    ----------
+    preparation
+        From a panel to the panels of every level.
+    models
+        Fitted model by step.
+    errors : ndarray, shape (origins, slot nodes)
+        Backtest errors by which nodes are weighed in reconciliation.
+    intervals
+        Calibrated spread by step.
+    """
+
+    preparation: Preparation
+    models: Mapping[str, Forecaster]
+    errors: NDArray[np.float64]
+    intervals: Mapping[str, Intervals]
+
+
+def pack(
+    trained: Trained, candidate: Contender, data: ForecastData, schema: ForecastSchema
+) -> dict[str, bytes]:
+    """Return the files of a version, having seen that they give the same forecasts back.
+
+    Parameters
+    ----------
+    data
+        The training data.
+
+    Raises
+    ------
+    IntegrityError
+        Where the loaded model forecasts something else than the fitted one.
+    """
+    hierarchy = trained.preparation.hierarchy
+    files = {
+        "errors.npz": npz_bytes({"errors": trained.errors}),
+        "preparation.json": json_bytes(
+            msgspec.to_builtins(
+                _PreparationFile(
+                    bottom=hierarchy.bottom,
+                    members=dict(hierarchy.members),
+                    steps=hierarchy.steps,
+                    horizon=hierarchy.horizon,
+                    over_time=hierarchy.over_time,
+                    weights={name: dict(w) for name, w in trained.preparation.weights.items()},
+                    nonnegative=trained.preparation.nonnegative,
+                )
+            )
+        ),
+        "schema.json": json_bytes(
+            {"schema": msgspec.to_builtins(schema), "bounds": input_bounds(data)}
+        ),
+        "evaluation.json": json_bytes(msgspec.to_builtins(trained.contest.evaluations)),
+    }
+    for step, intervals in trained.intervals.items():
+        arrays = {"scale": intervals.scale, "quantiles": intervals.quantiles}
+        files[f"intervals/{step}.npz"] = npz_bytes(arrays)
+    for step, level in trained.preparation.levels(data).items():
+        files |= _model_files(step, trained.models[step], candidate, level)
+    return files
+
+
+def _model_files(
+    step: str, model: Forecaster, candidate: Contender, level: ForecastData
+) -> dict[str, bytes]:
+    saved = model.save()
+    loaded = candidate.template.load(saved)
+    scenario = _scenario(level)
+    origin = level.times[-1].normalize() - pd.DateOffset(days=int(level.horizon.removesuffix("D")))
+    _, expected = predict_one(candidate, model, scenario, origin)
+    _, again = predict_one(candidate, loaded, scenario, origin)
+    if not np.array_equal(expected, again):
+        worst = float(np.max(np.abs(expected - again)))
+        raise IntegrityError(
+            f"template {candidate.template.name}: the model loaded from its saved files differs "
+            f"from the fitted one by up to {worst:g} at step {step}; nothing was registered"
+        )
+    files = {f"model/{step}/{name}": content for name, content in saved.items()}
+    files[f"scenarios/{step}.npz"] = _scenario_file(scenario, origin, expected)
+    return files
+
+
+def _scenario(level: ForecastData) -> ForecastData:
+    """Cut the last weeks out of a panel."""
+    start = level.times[-1].normalize() - pd.DateOffset(days=SCENARIO_DAYS)
+    return replace(
+        level,
+        target=level.target.loc[start:],
+        covariates={name: frame.loc[start:] for name, frame in level.covariates.items()},
+    )
+
+
+def _scenario_file(
+    scenario: ForecastData, origin: pd.Timestamp, expected: NDArray[np.float64]
+) -> bytes:
+    arrays: dict[str, Any] = {
+        "start": np.array(scenario.target.index[0].isoformat()),
+        "origin": np.array(origin.isoformat()),
+        "target": scenario.target.to_numpy(np.float64),
+        "expected": expected,
+    }
+    for name, frame in scenario.covariates.items():
+        arrays[f"covariate_{name}"] = frame.to_numpy(np.float64)
+    return npz_bytes(arrays)
+
+
+def input_bounds(data: ForecastData) -> dict[str, dict[str, list[float]]]:
+    """Return the smallest and largest value of each input in training, by column."""
+    frames = {"target": data.target, **data.covariates}
+    return {
+        name: {
+            str(column): [float(low), float(high)]
+            for column, low, high in zip(frame.columns, frame.min(), frame.max(), strict=True)
+        }
+        for name, frame in frames.items()
+    }
+
+
+def unpack(files: Files, template: Template[Any, Any]) -> ForecastVersion:
+    """Rebuild a version from the files of its bundle."""
+    stored = msgspec.convert(read_json(files["preparation.json"]), _PreparationFile)
+    models = {}
+    for step in stored.steps:
+        prefix = f"model/{step}/"
+        own = {name.removeprefix(prefix): f for name, f in files.items() if name.startswith(prefix)}
+        models[step] = template.load(own)
+    return ForecastVersion(
+        preparation=Preparation(
+            hierarchy=Hierarchy(
+                bottom=stored.bottom,
+                members=stored.members,
+                steps=stored.steps,
+                horizon=stored.horizon,
+                over_time=stored.over_time,
+            ),
+            weights=stored.weights,
+            nonnegative=stored.nonnegative,
+        ),
+        models=models,
+        errors=read_npz(files["errors.npz"])["errors"],
+        intervals={
+            step: Intervals(**read_npz(files[f"intervals/{step}.npz"])) for step in stored.steps
+        },
+    )
+
+
+def known_until(data: ForecastData, origin: pd.Timestamp) -> ForecastData:
+    """Return what is known at an origin, with covariates through the horizon."""
+    return data.until(origin, horizon_end(origin, data.horizon))

@@ -1,0 +1,181 @@
+"""Files that are absent or whole, never half-written: on a local disk or in an object store."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from loopcast.api import NotFoundError, StoreError
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a local file so that readers see the old content or the new, at any moment.
+
+    The data goes to a temporary name first, reaches the disk, and is then renamed. Folders are
+    made as needed. A failure leaves nothing behind.
+
+    Raises
+    ------
+    OSError
+        As the operating system reports it: a full disk, no permission.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_atomically(Path(folder) / "a" / "b.txt", b"whole")
+    ...     (Path(folder) / "a" / "b.txt").read_bytes()
+    b'whole'
+    """
+    write_all_atomically({path: data})
+
+
+def write_all_atomically(contents: Mapping[Path, bytes]) -> None:
+    """Write several local files, each atomically, with one pass over the folders.
+
+    Files appear in the order given, all of them after all data is on the disk.
+    """
+    temporaries = {path: path.parent / f".{path.name}.{uuid4().hex}.tmp" for path in contents}
+    try:
+        for folder in {path.parent for path in contents}:
+            _make_folder(folder)
+        for path, data in contents.items():
+            _write_synced(temporaries[path], data)
+        for path, temporary in temporaries.items():
+            temporary.replace(path)
+        for folder in {path.parent for path in contents}:
+            _sync_folder(folder)
+    except BaseException:
+        for temporary in temporaries.values():
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder and its parents so that they survive a power cut."""
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder of files that are written once, local or in an object store.
+
+    On a local disk each write goes through a temporary file and a rename. An object store shows
+    an object when its upload is complete, which is the same promise.
+
+    Attributes
+    ----------
+    filesystem
+        The fsspec file system.
+    root
+        The folder's path in it.
+    local
+        Whether it is on a local disk.
+    """
+
+    filesystem: Any
+    root: str
+    local: bool
+
+    def path(self, name: str) -> str:
+        """Return the full path of a file."""
+        return f"{self.root}/{name}"
+
+    def read(self, name: str) -> bytes:
+        """Return a file's content.
+
+        Raises
+        ------
+        NotFoundError
+            When there is no such file.
+        StoreError
+            When it cannot be read.
+        """
+        with _explained("read", self.path(name)):
+            return bytes(self.filesystem.cat_file(self.path(name)))
+
+    def exists(self, name: str) -> bool:
+        """Tell whether a file is there."""
+        with _explained("look for", self.path(name)):
+            return bool(self.filesystem.exists(self.path(name)))
+
+    def write_all(self, contents: Mapping[str, bytes]) -> None:
+        """Write files, each atomically.
+
+        Raises
+        ------
+        StoreError
+            When they cannot be written; what was complete stays, nothing is half-written.
+        """
+        with _explained("write to", self.root):
+            if self.local:
+                write_all_atomically({Path(self.path(name)): contents[name] for name in contents})
+            else:
+                self.filesystem.pipe({self.path(name): contents[name] for name in contents})
+
+    def names(self, folder: str) -> list[str]:
+        """Return the sorted names in a subfolder; empty where there is none.
+
+        Names that start with a dot are writes under way or given up, and are left out.
+        """
+        path = self.path(folder)
+        with _explained("list", path):
+            try:
+                found = self.filesystem.ls(path, detail=False, refresh=True)
+            except FileNotFoundError:
+                return []
+        names = (entry.rstrip("/").rsplit("/", 1)[-1] for entry in found)
+        return sorted(name for name in names if not name.startswith("."))
+
+
+def open_folder(url: str) -> Folder:
+    """Return the folder at a path or fsspec URL, such as ``s3://bucket/artifacts``.
+
+    Raises
+    ------
+    StoreError
+        When the URL's protocol is unknown or its package is not installed.
+    """
+    from fsspec.core import url_to_fs
+    from fsspec.implementations.local import LocalFileSystem
+
+    try:
+        filesystem, root = url_to_fs(str(url))
+    except (ImportError, ValueError) as error:
+        raise StoreError(f"{url}: {error}; use a folder or a URL that fsspec knows") from None
+    return Folder(filesystem, root.rstrip("/"), isinstance(filesystem, LocalFileSystem))
+
+
+@contextmanager
+def _explained(action: str, path: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise NotFoundError(f"{path} does not exist") from None
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StoreError(f"could not {action} {path}: {reason}; nothing was changed") from error

@@ -1,0 +1,1 @@
+"""Alembic's scripts: one for each revision of the catalog's schema."""

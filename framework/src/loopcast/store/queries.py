@@ -1,0 +1,325 @@
+"""Questions to the catalog: each is a statement that indexes answer, whatever its size."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, and_, exists, func, select
+
+from loopcast.api import (
+    Digest,
+    Direction,
+    InvalidRecordError,
+    NotFoundError,
+    Release,
+    Segment,
+    Stage,
+    StoreError,
+    Version,
+    VersionId,
+)
+from loopcast.store.registration import chunks
+from loopcast.store.tables import (
+    comparisons,
+    datasets,
+    metrics,
+    releases,
+    versions,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VersionFilter:
+    """Which versions to list; ``None`` means any.
+
+    Attributes
+    ----------
+    segment
+        Only together with a logical model, since segments have a meaning there only.
+    stage
+        ``candidate`` is every version that was never moved.
+    """
+
+    logical_model: str | None = None
+    segment: str | None = None
+    template: str | None = None
+    stage: Stage | None = None
+
+    def __post_init__(self) -> None:
+        if self.segment is not None and self.logical_model is None:
+            raise InvalidRecordError("a segment is one of a logical model; name that too")
+
+
+@dataclass(frozen=True)
+class VersionSummary:
+    """A version as a list shows it.
+
+    Attributes
+    ----------
+    dataset
+        Name of the dataset it was trained on.
+    metrics
+        Overall values of its first evaluation, by name.
+    """
+
+    version: Version
+    stage: Stage
+    dataset: str
+    metrics: Mapping[str, float | None]
+
+
+_VERSION: Select[*tuple[Any, ...]] = (
+    select(
+        versions.c.id,
+        versions.c.logical_model,
+        versions.c.segment,
+        versions.c.template,
+        versions.c.recipe,
+        versions.c.manifest,
+        datasets.c.fingerprint.label("dataset"),
+        versions.c.created,
+    )
+    .select_from(versions)
+    .join(datasets, versions.c.dataset == datasets.c.number)
+)
+
+
+def _version(row: Row[*tuple[Any, ...]]) -> Version:
+    return Version(**{name: row._mapping[name] for name in Version.__struct_fields__})
+
+
+def find(
+    connection: Connection, logical_model: str, recipes: Mapping[Segment, Digest]
+) -> dict[Segment, Version]:
+    """Return the newest version of each segment that was trained by the segment's recipe."""
+    wanted = set(recipes.values())
+    query = _VERSION.where(versions.c.logical_model == logical_model)
+    found = (
+        _version(row)
+        for chunk in chunks(wanted)
+        for row in connection.execute(
+            query.where(versions.c.recipe.in_(chunk)).order_by(versions.c.number)
+        )
+    )
+    return {
+        version.segment: version
+        for version in found
+        if recipes.get(version.segment) == version.recipe
+    }
+
+
+def version_by_id(connection: Connection, prefix: str) -> Version:
+    """Return a version by its id or by a beginning that no other id shares.
+
+    Raises
+    ------
+    NotFoundError
+        When none or several begin like this, naming the nearest.
+    """
+    begins = and_(versions.c.id >= prefix, versions.c.id < prefix + "g")
+    rows = connection.execute(_VERSION.where(begins).order_by(versions.c.id).limit(4)).all()
+    if len(rows) == 1:
+        return _version(rows[0])
+    if not rows:
+        near = " or ".join(_neighbours(connection, prefix))
+        hint = f"; the nearest is {near}" if near else "; the catalog holds no version"
+        raise NotFoundError(f"no version begins with {prefix!r}{hint}")
+    shown = ", ".join(row.id for row in rows[:3]) + (" and more" if len(rows) > 3 else "")
+    raise NotFoundError(f"{prefix!r} begins several versions: {shown}; give more digits")
+
+
+def _neighbours(connection: Connection, prefix: str) -> list[VersionId]:
+    """Return the ids just before and after, one of which shares the longest beginning."""
+    before = select(func.max(versions.c.id)).where(versions.c.id < prefix)
+    after = select(func.min(versions.c.id)).where(versions.c.id > prefix)
+    return [found for query in (before, after) if (found := connection.scalar(query))]
+
+
+def list_versions(
+    connection: Connection, which: VersionFilter, *, limit: int, offset: int
+) -> list[VersionSummary]:
+    """Return one page of versions, the newest first."""
+    page = (
+        _matching(select(versions.c.number), which)
+        .order_by(versions.c.created.desc(), versions.c.number.desc())
+        .limit(limit)
+        .offset(offset)
+    )
+    return _summaries(connection, list(connection.scalars(page)))
+
+
+def count_versions(connection: Connection, which: VersionFilter) -> int:
+    """Count versions."""
+    return connection.scalar(_matching(select(func.count()).select_from(versions), which)) or 0
+
+
+def _matching(query: Select[Any], which: VersionFilter) -> Select[Any]:
+    for column in (versions.c.logical_model, versions.c.segment, versions.c.template):
+        value = getattr(which, column.name)
+        if value is not None:
+            query = query.where(column == value)
+    if which.stage is None:
+        return query
+    moved = exists().where(releases.c.version == versions.c.number, releases.c.until.is_(None))
+    if which.stage == "candidate":
+        return query.where(~moved.where(releases.c.stage != "candidate"))
+    return query.where(moved.where(releases.c.stage == which.stage))
+
+
+def _summaries(connection: Connection, numbers: Sequence[int]) -> list[VersionSummary]:
+    """Return the versions with these keys, in this order, by three statements in all."""
+    found = {}
+    values = headline_metrics(connection, numbers)
+    stages = _stages(connection, numbers)
+    columns = _VERSION.add_columns(versions.c.number, datasets.c.name.label("dataset_name"))
+    for chunk in chunks(numbers):
+        for row in connection.execute(columns.where(versions.c.number.in_(chunk))):
+            stage = stages.get(row.number, "candidate")
+            metric_values = values[row.number]
+            found[row.number] = VersionSummary(
+                _version(row), stage, row.dataset_name, metric_values
+            )
+    return [found[number] for number in numbers]
+
+
+def headline_metrics(
+    connection: Connection, numbers: Sequence[int]
+) -> Mapping[int, dict[str, float | None]]:
+    """Return the overall metrics of the first evaluation of each version."""
+    query = select(metrics.c.version, metrics.c.metric, metrics.c.value).where(
+        metrics.c.evaluation == 0, metrics.c.baseline.is_(False), metrics.c.subset == ""
+    )
+    found: dict[int, dict[str, float | None]] = defaultdict(dict)
+    for chunk in chunks(numbers):
+        rows = connection.execute(
+            query.where(metrics.c.version.in_(chunk)).order_by(metrics.c.position)
+        )
+        for version, metric, value in rows:
+            found[version][metric] = value
+    return found
+
+
+def _stages(connection: Connection, numbers: Sequence[int]) -> dict[int, Stage]:
+    query = select(releases.c.version, releases.c.stage).where(releases.c.until.is_(None))
+    return {
+        version: stage
+        for chunk in chunks(numbers)
+        for version, stage in connection.execute(query.where(releases.c.version.in_(chunk)))
+    }
+
+
+def best(
+    connection: Connection,
+    dataset: Digest,
+    metric: str,
+    direction: Direction,
+    *,
+    protocol: str | None,
+    subset: str,
+    limit: int,
+) -> list[tuple[Version, float]]:
+    """Return the best versions by one metric, among those judged alike on one dataset.
+
+    Raises
+    ------
+    NotFoundError
+        When nothing was judged on the dataset, or not by the protocol.
+    StoreError
+        When several protocols were used and none is named.
+    """
+    comparison = _comparison(connection, dataset, protocol)
+    value = metrics.c.value
+    ranked = (
+        select(metrics.c.version, value)
+        .where(
+            metrics.c.comparison == comparison,
+            metrics.c.metric == metric,
+            metrics.c.subset == subset,
+            metrics.c.baseline.is_(False),
+            value.is_not(None),
+        )
+        .order_by(value if direction == "lower" else value.desc())
+        .limit(limit)
+        .subquery()
+    )
+    query = _VERSION.join(ranked, ranked.c.version == versions.c.number).add_columns(ranked.c.value)
+    in_order = ranked.c.value if direction == "lower" else ranked.c.value.desc()
+    rows = connection.execute(query.order_by(in_order, versions.c.number))
+    return [(_version(row), row.value) for row in rows]
+
+
+def _comparison(connection: Connection, dataset: Digest, protocol: str | None) -> int:
+    query = (
+        select(comparisons.c.protocol, comparisons.c.number)
+        .join(datasets, comparisons.c.dataset == datasets.c.number)
+        .where(datasets.c.fingerprint == dataset)
+    )
+    keys = {row.protocol: row.number for row in connection.execute(query)}
+    known = "; ".join(sorted(keys))
+    if not keys:
+        raise NotFoundError(f"no version was evaluated on a dataset with fingerprint {dataset}")
+    if protocol is None and len(keys) > 1:
+        raise StoreError(f"versions were judged on {dataset} in several ways; name one of: {known}")
+    if protocol is not None and protocol not in keys:
+        raise NotFoundError(f"no version was judged on {dataset} by {protocol!r}, only by: {known}")
+    number: int = keys[protocol] if protocol is not None else next(iter(keys.values()))
+    return number
+
+
+def stage_of(connection: Connection, version: VersionId) -> Stage:
+    """Return the stage that a version is in now; ``candidate`` until it is moved."""
+    query = (
+        select(releases.c.stage)
+        .join(versions, releases.c.version == versions.c.number)
+        .where(versions.c.id == version, releases.c.until.is_(None))
+    )
+    found: Stage | None = connection.scalar(query)
+    return found or "candidate"
+
+
+def champions(
+    connection: Connection,
+    logical_model: str,
+    segments: Sequence[Segment] | None,
+    at: datetime | None,
+) -> dict[Segment, Version]:
+    """Return the champion of each segment, now or at a moment, where there is one."""
+    query = _VERSION.join(releases, releases.c.version == versions.c.number).where(
+        releases.c.logical_model == logical_model, releases.c.stage == "champion"
+    )
+    if at is None:
+        query = query.where(releases.c.until.is_(None))
+    else:
+        ended_later = (releases.c.until > at) | releases.c.until.is_(None)
+        query = query.where(releases.c.since <= at, ended_later)
+    parts = (
+        [query]
+        if segments is None
+        else [query.where(releases.c.segment.in_(chunk)) for chunk in chunks(segments)]
+    )
+    return {row.segment: _version(row) for part in parts for row in connection.execute(part)}
+
+
+def history(
+    connection: Connection, logical_model: str, segment: Segment | None, version: VersionId | None
+) -> tuple[Release, ...]:
+    """Return the entries of a release history, the oldest first."""
+    columns = [
+        versions.c.id.label("version"),
+        *(releases.c[name] for name in Release.__struct_fields__ if name != "version"),
+    ]
+    query = (
+        select(*columns)
+        .join(versions, releases.c.version == versions.c.number)
+        .where(releases.c.logical_model == logical_model)
+        .order_by(releases.c.number)
+    )
+    if segment is not None:
+        query = query.where(releases.c.segment == segment)
+    if version is not None:
+        query = query.where(versions.c.id == version)
+    return tuple(Release(**row._mapping) for row in connection.execute(query))

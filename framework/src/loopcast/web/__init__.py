@@ -1,0 +1,1 @@
+"""Self-contained HTML pages: what people look at."""

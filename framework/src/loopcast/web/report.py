@@ -1,0 +1,192 @@
+"""The report of one forecast: ``report.html``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+
+from loopcast.api import (
+    DataError,
+    Dataset,
+    Effect,
+    Evaluation,
+    ForecastSchema,
+    LogicalModel,
+    Surface,
+    Version,
+)
+
+FORECAST_COLUMNS = ("time", "series", "step", "mean", "0.05", "0.95", "total")
+ERROR_COLUMNS = ("contender", "series", "step", "time", "lead", "actual", "mean", "low", "high")
+RECENT_DAYS = 14
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ForecastReport:
+    """All that the report of a forecast tells.
+
+    Attributes
+    ----------
+    logical_model, version, stage, dataset
+        What was forecast, by which version, and from which data.
+    template_summary, hyperparameters
+        The method in one sentence, and its settings.
+    origin
+        First time of the forecast: a local midnight with its time zone.
+    created
+        When the forecast was made.
+    forecast : DataFrame
+        Columns ``time`` (with time zone), ``series``, ``step``, ``mean``, quantiles ``0.05`` to
+        ``0.95``, all in the schema's unit, and ``total``, the amount over the interval: value
+        times hours where the target is a rate, else the value. One block of rows for each step
+        (resolution) and series.
+    recent : DataFrame, shape (time, series)
+        The latest actuals at the schema's step; may be empty.
+    evaluations
+        Of the version first, then of each baseline, on the same data. Metrics ``mape`` and
+        ``coverage`` are shares of one; ``rmse``, ``mae`` and ``pinball`` are in the unit.
+    errors : DataFrame
+        The backtest at the schema's step: ``contender``, ``series``, ``step``, ``time`` (with
+        time zone), ``lead``, ``actual``, ``mean``, ``low``, ``high``; may be empty.
+    effects
+        What the model learned; may be empty.
+    coherence_error
+        Largest relative difference between a sum of forecasts and the forecast of the sum.
+    notes
+        What a reader must know to judge the numbers.
+    seconds
+        Of each stage of the run.
+    seed, environment
+        What is needed to make it again: seed, and versions by package.
+
+    Raises
+    ------
+    DataError
+        Where a table lacks a column or rows, or the logical model is not a forecast.
+    """
+
+    logical_model: LogicalModel
+    version: Version
+    stage: str
+    dataset: Dataset
+    template_summary: str
+    hyperparameters: Mapping[str, object]
+    origin: pd.Timestamp
+    created: datetime
+    forecast: pd.DataFrame
+    recent: pd.DataFrame
+    evaluations: tuple[Evaluation, ...]
+    errors: pd.DataFrame
+    effects: tuple[Effect | Surface, ...]
+    coherence_error: float
+    notes: tuple[str, ...]
+    seconds: Mapping[str, float]
+    seed: int
+    environment: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        if self.logical_model.task != "forecast":
+            raise DataError(
+                f"{self.logical_model.name}: a forecast report of a logical model whose task is "
+                f"{self.logical_model.task}"
+            )
+        _require_columns("forecast", self.forecast, FORECAST_COLUMNS)
+        if not self.errors.empty:
+            _require_columns("errors", self.errors, ERROR_COLUMNS)
+        if self.forecast.loc[self.forecast["step"] == self.schema.step].empty:
+            raise DataError(f"forecast: no row with step {self.schema.step}, the schema's step")
+
+    @property
+    def schema(self) -> ForecastSchema:
+        """The logical model's schema."""
+        schema = self.logical_model.schema
+        if not isinstance(schema, ForecastSchema):
+            raise DataError(f"{self.logical_model.name}: its schema is not a forecast's")
+        return schema
+
+    @property
+    def series(self) -> tuple[str, ...]:
+        """Series in reading order: totals, then what they sum, then all others."""
+        aggregates = self.schema.aggregates
+        parts = {part for summed in aggregates.values() for part in summed}
+        names = [str(name) for name in self.forecast["series"].unique()]
+        return tuple(sorted(names, key=lambda name: (name not in aggregates, name in parts)))
+
+    @property
+    def champion(self) -> Evaluation | None:
+        """Evaluation of the version."""
+        return self.evaluations[0] if self.evaluations else None
+
+    @property
+    def baselines(self) -> tuple[Evaluation, ...]:
+        """Evaluations of the baselines."""
+        return self.evaluations[1:]
+
+    def rows(self, series: str, step: str) -> pd.DataFrame:
+        """Return the forecast of one series at one step, in local time."""
+        chosen = self.forecast["series"].eq(series) & self.forecast["step"].eq(step)
+        rows = self.forecast.loc[chosen].sort_values("time")
+        return rows.assign(time=pd.DatetimeIndex(rows["time"]).tz_convert(self.schema.timezone))
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """Steps that were forecast, the finest first."""
+        present = set(self.forecast["step"])
+        return tuple(s for s in self.schema.resolutions or (self.schema.step,) if s in present)
+
+
+def _require_columns(table: str, frame: pd.DataFrame, columns: tuple[str, ...]) -> None:
+    missing = [column for column in columns if column not in frame.columns]
+    if missing:
+        raise DataError(
+            f"{table}: column {missing[0]!r} is absent; it needs {', '.join(columns)} "
+            f"and has {', '.join(map(str, frame.columns))}"
+        )
+
+
+def render(report: ForecastReport) -> str:
+    """Return the report as one HTML file that needs no other file and no network.
+
+    Parameters
+    ----------
+    report
+        What it tells.
+
+    Returns
+    -------
+    str
+        HTML in UTF-8, deterministic for the same report.
+    """
+    from loopcast.web import (
+        forecast_effects,
+        forecast_facts,
+        forecast_figures,
+        forecast_tables,
+        forecast_words,
+    )
+    from loopcast.web.page import Selector, render_page
+
+    choice = Selector(group="series", label="Series", names=report.series, chosen=report.series[0])
+    effects_choice = forecast_effects.selector(report)
+    context: dict[str, Any] = {
+        "report": report,
+        "title": forecast_words.title(report),
+        "choice": choice,
+        "effects_choice": effects_choice,
+        "words": forecast_words,
+        "facts": forecast_facts,
+        "forecast_figures": forecast_figures.forecast(report, choice),
+        "overview": forecast_tables.overview(report),
+        "levels": forecast_tables.levels(report, choice),
+        "accuracy": forecast_tables.accuracy(report),
+        "subsets": forecast_tables.subsets(report),
+        "hours": forecast_figures.errors_by_hour(report, choice),
+        "day_types": forecast_figures.errors_by_day_type(report),
+        "strips": forecast_figures.backtest(report, choice),
+        "effects": forecast_effects.figures(report, effects_choice),
+    }
+    return render_page("report.html.j2", **context)

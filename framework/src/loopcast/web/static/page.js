@@ -1,0 +1,305 @@
+"use strict";
+/* Draws the charts of a page from the JSON beside them, and lets selectors choose views. */
+(() => {
+  const HOUR = 3600;
+  const WEEKDAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
+  const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+  const DASHES = { reference: [2, 4], "other-1": [7, 4], "other-2": [2, 3], "other-3": [8, 3, 2, 3] };
+  const drawn = new Map();
+
+  const colour = (role) => getComputedStyle(document.documentElement).getPropertyValue("--" + role).trim();
+  const faded = (role, alpha) => {
+    const [r, g, b] = rgb(colour(role));
+    return `rgba(${r},${g},${b},${alpha})`;
+  };
+  const rgb = (hex) => {
+    const full = hex.length === 4 ? hex.replace(/[^#]/g, "$&$&") : hex;
+    return [1, 3, 5].map((i) => parseInt(full.slice(i, i + 2), 16));
+  };
+  const two = (n) => String(n).padStart(2, "0");
+  const isYears = (unit) => /^years?$/.test(unit);
+
+  /* Numbers: as many decimals as the span of the axis needs, with thousands separators. */
+  const digitsFor = (span) => (span > 0 ? Math.min(Math.max(2 - Math.floor(Math.log10(span)), 0), 6) : 0);
+  const number = (value, places) =>
+    value.toLocaleString("en", { minimumFractionDigits: places, maximumFractionDigits: places }).replace("-", "−");
+  const tickLabels = (plain) => (u, ticks) => {
+    const step = ticks.length > 1 ? Math.abs(ticks[1] - ticks[0]) : 1;
+    const places = [0, 1, 2, 3, 4, 5].find((p) => Math.abs(+step.toFixed(p) - step) < 1e-6 * step) ?? 6;
+    return ticks.map((tick) => (tick === null ? "" : plain ? String(+tick.toFixed(places)) : number(tick, places)));
+  };
+
+  /* Local time from the offsets that the page brings, so that it is the same in every browser. */
+  const wall = (axis, second) => {
+    let found = axis.offsets[0];
+    for (const entry of axis.offsets) if (entry[0] <= second) found = entry;
+    return { date: new Date((second + found[1]) * 1000), zone: found[2] };
+  };
+  const dayText = (date) => `${WEEKDAYS[date.getUTCDay()]} ${date.getUTCDate()} ${MONTHS[date.getUTCMonth()]}`;
+  const clockText = (date) => `${two(date.getUTCHours())}:${two(date.getUTCMinutes())}`;
+  const onHours = (date, hours) => {
+    if (date.getUTCMinutes()) return false;
+    if (hours < 24) return date.getUTCHours() % hours === 0;
+    const days = Math.floor(date.getTime() / 864e5) + 3; // counted from a Monday
+    return date.getUTCHours() === 0 && days % (hours / 24) === 0;
+  };
+  const timeTicks = (axis) => (u, index, low, high) => {
+    const perPixel = (high - low) / (u.bbox.width / devicePixelRatio);
+    const hours = [1, 2, 3, 6, 12, 24, 48, 96, 168, 336].find((h) => (h * HOUR) / perPixel >= (h < 24 ? 56 : 84)) || 672;
+    return axis.values.filter((t) => t >= low && t <= high && onHours(wall(axis, t).date, hours));
+  };
+  const timeLabels = (axis) => (u, ticks) =>
+    ticks.map((tick) => {
+      const { date } = wall(axis, tick);
+      return date.getUTCHours() ? clockText(date) : dayText(date);
+    });
+
+  const positionText = (axis, value) => {
+    if (axis.kind === "time") {
+      const { date, zone } = wall(axis, value);
+      return `${dayText(date)}, ${clockText(date)} ${zone}`;
+    }
+    if (axis.kind === "clock") return `${two(Math.floor(value))}:${two(Math.round((value % 1) * 60))}`;
+    const span = Math.max(...axis.values) - Math.min(...axis.values);
+    const text = isYears(axis.unit) ? value.toFixed(digitsFor(span)) : number(value, digitsFor(span));
+    return axis.unit ? `${text} ${axis.unit}` : text;
+  };
+
+  const axisStyle = () => ({
+    stroke: () => colour("soft"),
+    font: "12px system-ui, sans-serif",
+    ticks: { show: false },
+    grid: { stroke: () => colour("grid"), width: 1 },
+  });
+  const xAxis = (axis, span) => {
+    const style = { ...axisStyle(), size: 30, gap: 8, space: 56 };
+    if (axis.kind === "time") return { ...style, splits: timeTicks(axis), values: timeLabels(axis) };
+    if (axis.kind === "clock")
+      return { ...style, incrs: [1, 2, 3, 6, 12], space: 40, values: (u, ticks) => ticks.map((t) => `${two(t)}:00`) };
+    const incrs = axis.unit === "h" && span <= 48 ? { incrs: [1, 2, 3, 6, 12] } : {};
+    return { ...style, ...incrs, values: tickLabels(isYears(axis.unit)) };
+  };
+  const yAxis = (unit) => ({
+    ...axisStyle(),
+    gap: 6,
+    space: 34,
+    values: tickLabels(isYears(unit)),
+    size: (u, values) => 14 + Math.max(24, ...(values || []).map((text) => 7 * text.length)),
+  });
+
+  const extent = (rows) => {
+    let low = Infinity, high = -Infinity;
+    for (const row of rows) for (const v of row) if (v !== null) { if (v < low) low = v; if (v > high) high = v; }
+    return low <= high ? [low, high] : [0, 1];
+  };
+
+  /* A box that follows the pointer. */
+  const tip = (lines) => {
+    let box;
+    const fill = (u, title, rows) => {
+      box.replaceChildren(Object.assign(document.createElement("b"), { textContent: title }));
+      for (const [label, text] of rows) {
+        const row = document.createElement("span");
+        row.append(Object.assign(document.createElement("i"), { textContent: label }), text);
+        box.append(row);
+      }
+      box.hidden = false;
+      const left = u.over.offsetLeft + u.cursor.left;
+      const flip = left + box.offsetWidth + 18 > u.over.parentNode.offsetWidth;
+      box.style.left = `${Math.max(flip ? left - box.offsetWidth - 12 : left + 12, 0)}px`;
+      box.style.top = `${u.over.offsetTop + 4}px`;
+    };
+    return {
+      hooks: {
+        init: (u) => {
+          box = Object.assign(document.createElement("div"), { className: "tip", hidden: true });
+          u.root.querySelector(".u-wrap").append(box);
+        },
+        setCursor: (u) => {
+          const found = u.cursor.left >= 0 ? lines(u) : null;
+          if (found) fill(u, ...found); else box.hidden = true;
+        },
+      },
+    };
+  };
+
+  const lineTip = (spec, places) => {
+    const text = (v) => `${number(v, places)} ${spec.unit}`.trim();
+    return tip((u) => {
+      const i = u.cursor.idx;
+      if (i === null || i === undefined) return null;
+      const rows = spec.lines.filter((l) => l.values[i] !== null).map((l) => [l.label || spec.title, text(l.values[i])]);
+      for (const b of spec.bands)
+        if (b.label && b.low[i] !== null && b.high[i] !== null)
+          rows.push([b.label, `${number(b.low[i], places)} – ${text(b.high[i])}`]);
+      return rows.length ? [positionText(spec.x, spec.x.values[i]), rows] : null;
+    });
+  };
+
+  /* Vertical lines with labels, for example where the forecast begins. */
+  const marks = (spec) => ({
+    hooks: {
+      draw: (u) => {
+        const { ctx } = u, { left, top, width, height } = u.bbox, ratio = devicePixelRatio;
+        for (const [at, label] of spec.marks) {
+          const x = Math.round(u.valToPos(at, "x", true));
+          if (x < left || x > left + width) continue;
+          ctx.save();
+          ctx.strokeStyle = ctx.fillStyle = colour("soft");
+          ctx.lineWidth = ratio;
+          ctx.beginPath(); ctx.moveTo(x, top); ctx.lineTo(x, top + height); ctx.stroke();
+          ctx.font = `${12 * ratio}px system-ui, sans-serif`;
+          ctx.textBaseline = "top";
+          const room = left + width - x > ctx.measureText(label).width + 8 * ratio;
+          ctx.textAlign = room ? "left" : "right";
+          ctx.fillText(label, x + (room ? 5 : -5) * ratio, top + 2 * ratio);
+          ctx.restore();
+        }
+      },
+    },
+  });
+
+  const lineChart = (spec) => {
+    const rows = [...spec.lines.map((l) => l.values), ...spec.bands.flatMap((b) => [b.high, b.low])];
+    const [low, high] = extent(rows);
+    const places = digitsFor(high - low);
+    const series = [{}];
+    for (const l of spec.lines)
+      series.push({
+        label: l.label, stroke: () => colour(l.role), dash: DASHES[l.role],
+        width: l.role === "model" && spec.x.values.length < 1000 ? 2.4 : 1.5, points: { show: spec.x.values.length < 3, size: 5 },
+      });
+    const bands = spec.bands.map((b, i) => {
+      const first = 1 + spec.lines.length + 2 * i;
+      series.push({ stroke: "transparent", points: { show: false } }, { stroke: "transparent", points: { show: false } });
+      return { series: [first, first + 1], fill: () => faded(b.role, spec.bands.length > 2 ? 0.14 : 0.24) };
+    });
+    const xs = spec.x.values, span = xs[xs.length - 1] - xs[0];
+    const options = {
+      series, bands,
+      plugins: [lineTip(spec, places), marks(spec)],
+      scales: {
+        x: { time: false, range: (u, a, b) => (a === b ? [a - 1, b + 1] : [a, b]) },
+        y: { range: (u, a, b) => (a === null ? [0, 1] : uPlot.rangeNum(spec.zero ? 0 : a, b, 0.08, spec.zero)) },
+      },
+      axes: [xAxis(spec.x, span), yAxis(spec.unit)],
+      cursor: {
+        y: false, drag: { x: spec.x.kind === "time", y: false, setScale: spec.x.kind === "time" },
+        points: { show: (u, i) => i <= spec.lines.length, size: 6 },
+      },
+    };
+    return [options, [xs, ...rows]];
+  };
+
+  const edges = (v) => {
+    if (v.length < 2) return [v[0] - 0.5, v[0] + 0.5];
+    const middle = v.slice(1).map((b, i) => (v[i] + b) / 2);
+    return [2 * v[0] - middle[0], ...middle, 2 * v[v.length - 1] - middle[middle.length - 1]];
+  };
+  const blend = (value, limit, stops) => {
+    const share = Math.max(-1, Math.min(1, value / (limit || 1)));
+    const end = share < 0 ? stops[0] : stops[2];
+    return `rgb(${stops[1].map((m, i) => Math.round(m + (end[i] - m) * Math.abs(share))).join()})`;
+  };
+  const nearest = (values, at) => values.reduce((best, v, i) => (Math.abs(v - at) < Math.abs(values[best] - at) ? i : best), 0);
+
+  const heatMap = (spec) => {
+    const ex = edges(spec.x.values), ey = edges(spec.y.values);
+    const places = digitsFor(2 * spec.limit);
+    const cells = {
+      hooks: {
+        drawClear: (u) => {
+          const stops = ["below", "middle", "above"].map((role) => rgb(colour(role)));
+          const px = ex.map((v) => Math.round(u.valToPos(v, "x", true))), py = ey.map((v) => Math.round(u.valToPos(v, "y", true)));
+          spec.values.forEach((row, j) => row.forEach((value, i) => {
+            if (value === null) return;
+            u.ctx.fillStyle = blend(value, spec.limit, stops);
+            u.ctx.fillRect(px[i], py[j + 1], px[i + 1] - px[i], py[j] - py[j + 1]);
+          }));
+        },
+      },
+    };
+    const readout = tip((u) => {
+      const i = nearest(spec.x.values, u.posToVal(u.cursor.left, "x")), j = nearest(spec.y.values, u.posToVal(u.cursor.top, "y"));
+      if (spec.values[j][i] === null) return null;
+      const title = `${positionText(spec.x, spec.x.values[i])}, ${positionText(spec.y, spec.y.values[j])}`;
+      return [title, [[spec.title, `${number(spec.values[j][i], places)} ${spec.unit}`]]];
+    });
+    const range = (v) => () => [v[0], v[v.length - 1]];
+    const bare = (axis) => ({ ...axis, grid: { show: false }, ticks: { ...axisStyle().grid, show: true, size: 4 } });
+    const options = {
+      series: [{}, { stroke: "transparent", points: { show: false } }],
+      plugins: [cells, readout],
+      scales: { x: { time: false, range: range(ex) }, y: { range: range(ey) } },
+      axes: [bare(xAxis(spec.x, ex[ex.length - 1] - ex[0])), bare(yAxis(spec.y.unit))],
+      cursor: { drag: { x: false, y: false }, points: { show: false } },
+    };
+    return [options, [spec.x.values, spec.x.values.map(() => null)]];
+  };
+
+  const draw = (plot) => {
+    const width = plot.clientWidth;
+    if (!width) return; // hidden: drawn when it is chosen
+    const old = drawn.get(plot);
+    if (old) { if (old.width !== width) old.setSize({ width, height: old.height }); return; }
+    const spec = JSON.parse(document.getElementById(plot.dataset.chart).textContent);
+    const [options, data] = spec.kind === "heat" ? heatMap(spec) : lineChart(spec);
+    const base = { width, height: spec.height, legend: { show: false }, padding: [8, 22, 0, 0] };
+    const chart = new uPlot({ ...base, ...options }, data, plot);
+    drawn.set(plot, chart);
+    if (spec.ranges && spec.ranges.length) prepareRanges(plot.closest("figure"), chart, spec.shown);
+  };
+  const drawAll = () => document.querySelectorAll(".plot").forEach(draw);
+  const redraw = () => drawn.forEach((chart) => chart.redraw(false, true));
+
+  const prepareRanges = (figure, chart, shown) => {
+    const buttons = [...figure.querySelectorAll(".ranges button")];
+    const show = (chosen) => chart.setScale("x", { min: +chosen.dataset.start, max: +chosen.dataset.end });
+    const mark = (u) => {
+      const { min, max } = u.scales.x;
+      const same = (b) => Math.abs(+b.dataset.start - min) < 1 && Math.abs(+b.dataset.end - max) < 1;
+      for (const b of buttons) b.setAttribute("aria-pressed", String(same(b)));
+    };
+    chart.hooks.setScale = [...(chart.hooks.setScale || []), (u, key) => key === "x" && mark(u)];
+    for (const b of buttons) b.addEventListener("click", () => show(b));
+    show(figure.clientWidth < 560 ? buttons.reduce((a, b) => (+b.dataset.start > +a.dataset.start ? b : a)) : buttons[shown]);
+  };
+
+  /* Choosing a view moves every selector that offers the same choice. */
+  const choose = (name) => {
+    for (const select of document.querySelectorAll("select[data-selects]")) {
+      if (![...select.options].some((o) => o.value === name)) continue;
+      select.value = name;
+      for (const part of document.querySelectorAll("[data-view]"))
+        if (part.dataset.group === select.dataset.selects) part.hidden = part.dataset.view !== name;
+    }
+    drawAll();
+  };
+  for (const select of document.querySelectorAll("select[data-selects]"))
+    select.addEventListener("change", () => choose(select.value));
+
+  /* Paper is light, about 18 cm wide, and opens no details. */
+  const PAPER = { wide: 680, narrow: 320, height: 230 };
+  let closed = [];
+  const resize = (plot, width, height) => {
+    plot.style.height = `${height}px`;
+    drawn.get(plot).setSize({ width, height });
+  };
+  const print = (on) => {
+    document.documentElement.classList.toggle("printing", on);
+    if (on) closed = [...document.querySelectorAll("details:not([open])")];
+    for (const part of closed) part.open = on;
+    drawn.forEach((chart, plot) => {
+      const full = JSON.parse(document.getElementById(plot.dataset.chart).textContent).height;
+      const small = plot.closest(".multiples");
+      if (on) resize(plot, small ? PAPER.narrow : PAPER.wide, Math.min(full, PAPER.height));
+      else if (plot.clientWidth) resize(plot, plot.clientWidth, full);
+    });
+    redraw();
+  };
+  addEventListener("beforeprint", () => print(true));
+  addEventListener("afterprint", () => print(false));
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+  new ResizeObserver(drawAll).observe(document.querySelector("main"));
+  drawAll();
+})();

@@ -1,0 +1,48 @@
+"""Hyperparameters of the hybrid; light to import."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from loopcast.api import Hyperparameters
+
+Hours = Annotated[float, msgspec.Meta(gt=0, le=96)]
+Lags = Annotated[int, msgspec.Meta(ge=1, le=7)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=12)]
+Weeks = Annotated[int, msgspec.Meta(ge=3, le=520)]
+
+
+class GamArimaParameters(Hyperparameters, frozen=True):
+    """Hyperparameters of the additive model with ARIMA residuals.
+
+    Attributes
+    ----------
+    response
+        ``log`` makes effects proportional; a series with a zero or negative actual in training
+        is modelled as it is. ``identity`` models every series as it is.
+    interactions
+        Products of temperature with time of day and with time of year, and of each smoothed
+        temperature with time of day.
+    smoothed_hours
+        Time constants of smoothed temperatures, for thermal inertia; those shorter than a step
+        are left out.
+    trend
+        A linear trend by time of day: ``auto`` where training spans 1.5 years or more.
+    order
+        ``(p, d, q)`` of the ARIMA on the residuals; p and q are lowered where there are fewer
+        than 24 residuals for each parameter.
+    seasonal_days
+        Lags, in days, at which residuals persist.
+    window_weeks
+        The residual model is estimated on this many last weeks, or on 200 steps if that is more.
+    """
+
+    response: Literal["log", "identity"] = "log"
+    interactions: bool = True
+    smoothed_hours: tuple[Hours, ...] = (6.0, 24.0, 50.0)
+    trend: Literal["auto", "on", "off"] = "auto"
+    order: tuple[Count, Annotated[int, msgspec.Meta(ge=0, le=2)], Count] = (3, 0, 3)
+    seasonal_days: tuple[Lags, ...] = (1, 2, 7)
+    window_weeks: Weeks = 8

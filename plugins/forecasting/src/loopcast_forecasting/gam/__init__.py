@@ -1,0 +1,21 @@
+"""Penalised splines for panels: pyGAM's terms, one design and one pass for thousands of series.
+
+A model is given as pyGAM terms. `fit_panel` fits it to all series that share covariates,
+`fit_series` to one; both return a `PanelGam`.
+"""
+
+from loopcast_forecasting.gam.fit import fit_panel, fit_series
+from loopcast_forecasting.gam.model import Failure, PanelGam, TermEffect
+from loopcast_forecasting.gam.smoothing import Fixed, GcvGrid, Reml, Smoothing
+
+__all__ = [
+    "Failure",
+    "Fixed",
+    "GcvGrid",
+    "PanelGam",
+    "Reml",
+    "Smoothing",
+    "TermEffect",
+    "fit_panel",
+    "fit_series",
+]

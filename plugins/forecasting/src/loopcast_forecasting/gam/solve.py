@@ -1,0 +1,195 @@
+"""Fit all series that were observed on the same rows: λ, coordinates and statistics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loopcast_forecasting.gam.basis import Floats
+from loopcast_forecasting.gam.factor import Factor, factorise
+from loopcast_forecasting.gam.gcv import Spectrum, choose, spectrum
+from loopcast_forecasting.gam.reml import (
+    Optimum,
+    Problem,
+    balanced,
+    evaluate,
+    minimise,
+    scores,
+    with_freedom,
+)
+from loopcast_forecasting.gam.smoothing import Fixed, GcvGrid, Reml, Smoothing
+from loopcast_forecasting.gam.system import RIDGE, System
+
+EXACT_FIT = 1e-12  # share of the sum of squares below which residuals are rounding errors
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Solution:
+    """Fits of the series of a problem.
+
+    Attributes
+    ----------
+    x : ndarray, shape (q, n_series)
+        Coordinates; the system expands them to coefficients.
+    lam : ndarray, shape (n_series, m)
+    leverages : ndarray, shape (n_series, q)
+        Effective degrees of freedom of each coordinate.
+    rss : ndarray, shape (n_series,)
+        Weighted residual sum of squares.
+    failures : dict of int to str
+        Why a series, by position in the problem, has no fit.
+    """
+
+    x: Floats
+    lam: Floats
+    leverages: Floats
+    rss: Floats
+    failures: dict[int, str]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Prepared:
+    """A system with what all its series share in the choice of λ.
+
+    Attributes
+    ----------
+    system : System
+    smoothing : Smoothing
+    factors : tuple of Factor
+        The system factorised at the λ of the specification, or where searches may start.
+    spectrum : Spectrum, optional
+        For a grid of multipliers.
+    """
+
+    system: System
+    smoothing: Smoothing
+    factors: tuple[Factor, ...]
+    spectrum: Spectrum | None
+
+
+def prepare(system: System, smoothing: Smoothing, lams: Floats) -> Prepared:
+    """Do once what all series on the same rows share.
+
+    Parameters
+    ----------
+    system : System
+    smoothing : Smoothing
+    lams : ndarray, shape (k, m)
+        λ of the specification, or where searches may start.
+    """
+    return Prepared(
+        system=system,
+        smoothing=smoothing,
+        factors=tuple(factorise(system, lam) for lam in lams),
+        spectrum=spectrum(system, lams[0]) if isinstance(smoothing, GcvGrid) else None,
+    )
+
+
+def common_lam(problem: Problem, reml: Reml) -> Optimum:
+    """Find the λ that is best for several series together, constant ones left out."""
+    chosen = _part(problem, problem.square > 0)
+    start = factorise(problem.system, with_freedom(problem.system, balanced(problem.system)))
+    return minimise(chosen, start, reml.tolerance, reml.max_iterations)
+
+
+def solve(problem: Problem, prepared: Prepared) -> Solution:
+    """Fit all series of a problem.
+
+    Parameters
+    ----------
+    problem : Problem
+    prepared : Prepared
+        For the problem's system.
+
+    Returns
+    -------
+    Solution
+    """
+    match prepared.smoothing:
+        case GcvGrid() as grid:
+            return _by_grid(problem, prepared, grid)
+        case Reml(shared=False) as reml:
+            return _by_reml(problem, prepared, reml)
+        case Fixed() | Reml():
+            return _at_once(problem, prepared.factors[0])
+
+
+def _at_once(problem: Problem, factor: Factor) -> Solution:
+    n_series = len(problem.square)
+    x = factor.solve(problem.right)
+    return Solution(
+        x=x,
+        lam=np.tile(factor.lam, (n_series, 1)),
+        leverages=np.tile(factor.leverages(), (n_series, 1)),
+        rss=_rss(problem, x, factor.penalty[:, None]),
+        failures={},
+    )
+
+
+def _rss(problem: Problem, x: Floats, penalty: Floats) -> Floats:
+    """Return the residual sum of squares, given ``(gram + S) x = right``."""
+    explained = np.einsum("ij,ij->j", x, problem.right + (penalty + RIDGE) * x)
+    return np.maximum(problem.square - explained, 0.0)
+
+
+def _by_grid(problem: Problem, prepared: Prepared, grid: GcvGrid) -> Solution:
+    assert prepared.spectrum is not None
+    decomposed, multipliers = prepared.spectrum, np.asarray(grid.multipliers, np.float64)
+    choice = choose(problem, decomposed, multipliers, grid.gamma)
+    base = prepared.factors[0]
+    used, position = np.unique(choice.best, return_inverse=True)
+    shrink = 1 / (1 + np.outer(multipliers[used] - 1, decomposed.penalty))
+    diagonal = shrink @ decomposed.vectors.T**2
+    leverages = 1 - diagonal * (multipliers[used, None] * base.penalty + RIDGE)
+    return Solution(
+        x=choice.x,
+        lam=multipliers[choice.best, None] * base.lam,
+        leverages=leverages[position],
+        rss=_rss(problem, choice.x, np.outer(base.penalty, multipliers[choice.best])),
+        failures={
+            int(k): "too few values for any smoothing parameter of the grid"
+            for k in np.flatnonzero(np.isinf(choice.score))
+        },
+    )
+
+
+def _by_reml(problem: Problem, prepared: Prepared, reml: Reml) -> Solution:
+    starts = prepared.factors
+    nearest = np.array([scores(problem, start) for start in starts]).argmin(axis=0)
+    optima = [
+        _search(_part(problem, slice(k, k + 1)), starts[start], reml)
+        for k, start in enumerate(nearest)
+    ]
+    factors = [optimum.state.factor for optimum in optima]
+    x = np.hstack([optimum.state.x for optimum in optima])
+    penalty = np.array([factor.penalty for factor in factors]).T
+    return Solution(
+        x=x,
+        lam=np.array([factor.lam for factor in factors]),
+        leverages=np.array([factor.leverages() for factor in factors]),
+        rss=_rss(problem, x, penalty),
+        failures={
+            k: f"the choice of smoothing parameters did not converge in {optimum.iterations} "
+            f"iterations; another step promised {optimum.gain:.2g} of log likelihood"
+            for k, optimum in enumerate(optima)
+            if not optimum.converged
+        },
+    )
+
+
+def _part(problem: Problem, series: slice | NDArray[np.bool_]) -> Problem:
+    return Problem(
+        system=problem.system,
+        right=np.asfortranarray(problem.right[:, series]),
+        square=problem.square[series],
+        n_rows=problem.n_rows,
+    )
+
+
+def _search(problem: Problem, start: Factor, reml: Reml) -> Optimum:
+    state = evaluate(problem, start)
+    if state.deviance[0] <= EXACT_FIT * problem.square[0] or not problem.square[0]:
+        return Optimum(state=state, converged=True, iterations=0, gain=0.0)
+    return minimise(problem, start, reml.tolerance, reml.max_iterations)

@@ -1,0 +1,187 @@
+"""Reconciliation of any hierarchy with diagonal variances, by one sparse factorisation.
+
+Unknowns are the reconciled aggregates x_a and the multipliers mu of their child sums; bottom series
+are eliminated by hand (x_b = y_b + W_b B_b' mu), so the system has two rows an aggregate, however
+many bottom series there are:
+
+    | P          I - B_a'      |  | x_a |     | P y_a   |
+    | I - B_a   -B_b W_b B_b'  |  | mu  |  =  | B_b y_b |
+
+with B the child sums and P = W_a**-1. A row of the first block is multiplied by its variance where
+that is small, so a pinned aggregate (variance 0) and one without a forecast (infinite) are ordinary
+rows; bottom series without a forecast stay as unknowns. Keeping both x_a and mu is the augmented
+form of least squares (Björck 1996, section 2.5), which unlike the normal equations is not spoilt by
+widely different variances (Vavasis 1994). Each solve is refined until its residual is at rounding
+level, and refused otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.sparse import block_array, csc_array, csr_array, diags_array, eye_array
+from scipy.sparse.linalg import SuperLU, splu
+
+from loopcast.api import DataError
+from loopcast_forecasting.reconcile._types import (
+    BoolArray,
+    FloatArray,
+    IntArray,
+    SparseArray,
+    product,
+)
+from loopcast_forecasting.reconcile.hierarchy import Hierarchy
+
+RESIDUAL_TOLERANCE = 1e-12
+PIVOT_TOLERANCE = 1e-13
+REFINEMENTS = 5
+
+
+class AugmentedSolver:
+    """Child sums split into those over aggregates and those over bottom series."""
+
+    def __init__(self, hierarchy: Hierarchy) -> None:
+        self.hierarchy = hierarchy
+        self.inner: SparseArray = hierarchy.children[:, hierarchy.aggregates]
+        self.leaves: SparseArray = hierarchy.children[:, hierarchy.bottom]
+        self.sums: SparseArray = hierarchy.summing[hierarchy.aggregates]
+
+    def factor(self, variance: FloatArray) -> AugmentedProjection:
+        """Assemble and factor the system.
+
+        Parameters
+        ----------
+        variance : float array, shape (n_nodes,)
+            Each from 0 to infinity.
+
+        Raises
+        ------
+        DataError
+            If missing forecasts leave a node undetermined, or pinned nodes repeat one another.
+        """
+        own = variance[self.hierarchy.aggregates]
+        bottom = variance[self.hierarchy.bottom]
+        missing = np.flatnonzero(np.isinf(bottom)).astype(np.int64)
+        known = np.where(np.isinf(bottom), 0.0, bottom)
+        scale = _scales(product(self.sums.power(2), known), own)
+        precise = own < scale**2
+        with np.errstate(divide="ignore"):
+            on_value = np.where(precise, 1.0, scale**2 / own)
+        on_pull = np.where(precise, own / scale**2, 1.0)
+        matrix = self._matrix(scale, on_value, on_pull, known, missing)
+        factors = _factor(matrix)
+        return AugmentedProjection(self, matrix, factors, scale, on_value, known, missing)
+
+    def _matrix(
+        self,
+        scale: FloatArray,
+        on_value: FloatArray,
+        on_pull: FloatArray,
+        known: FloatArray,
+        missing: IntArray,
+    ) -> csc_array[np.float64]:
+        """Return the system in units of each aggregate's scale."""
+        down, up = diags_array(1.0 / scale), diags_array(scale)
+        sums = eye_array(scale.size) - down @ self.inner @ up
+        leaves: SparseArray = csr_array(down @ self.leaves)
+        spread = leaves @ diags_array(known) @ leaves.T
+        blocks: list[list[Any]] = [
+            [diags_array(on_value), diags_array(on_pull) @ sums.T],
+            [sums, -spread],
+        ]
+        if missing.size:
+            free = leaves[:, missing]
+            blocks = [[*blocks[0], None], [*blocks[1], -free], [None, free.T, None]]
+        return csc_array(block_array(blocks, format="csc"))
+
+
+@dataclass(frozen=True, eq=False)
+class AugmentedProjection:
+    """The factored system; see `AugmentedSolver.factor`."""
+
+    solver: AugmentedSolver
+    matrix: csc_array[np.float64]
+    factors: SuperLU
+    scale: FloatArray
+    on_value: FloatArray
+    known: FloatArray
+    missing: IntArray
+
+    def apply(self, base: FloatArray) -> FloatArray:
+        """Return the coherent forecasts nearest to base, shape (n_nodes, k)."""
+        return self.solve(base)[0]
+
+    def solve(self, base: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return them with the pull of each aggregate on its children."""
+        hierarchy = self.solver.hierarchy
+        pull, free = self._unknowns(base)
+        bottom = product(self.solver.leaves.T, pull)
+        bottom *= self.known[:, None]
+        bottom += base[hierarchy.bottom]
+        bottom[self.missing] = free
+        result = np.empty_like(base)
+        result[hierarchy.aggregates] = product(self.solver.sums, bottom)
+        result[hierarchy.bottom] = bottom
+        return result, pull
+
+    def _unknowns(self, base: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Pulls of the aggregates, and bottom series without a forecast."""
+        hierarchy, scale = self.solver.hierarchy, self.scale[:, None]
+        known_base = base[hierarchy.bottom]
+        known_base[self.missing] = 0.0
+        count = scale.shape[0]
+        right = np.zeros((self.matrix.shape[0], base.shape[1]))
+        right[:count] = self.on_value[:, None] * base[hierarchy.aggregates] / scale
+        right[count : 2 * count] = product(self.solver.leaves, known_base) / scale
+        solution = _refined(self.matrix, self.factors, right)
+        return solution[count : 2 * count] / scale, solution[2 * count :]
+
+
+def _scales(below: FloatArray, own: FloatArray) -> FloatArray:
+    """Typical standard deviation of each aggregate, never 0 or infinite."""
+    finite = np.where(np.isfinite(own), own, 0.0)
+    variance = np.where(below > 0, below, finite)
+    positive = variance[variance > 0]
+    typical = float(np.median(positive)) if positive.size else 1.0
+    return np.sqrt(np.where(variance > 0, variance, typical))
+
+
+def _factor(matrix: csc_array[np.float64]) -> SuperLU:
+    try:
+        factors = splu(matrix)
+    except RuntimeError as error:
+        raise DataError(_SINGULAR) from error
+    pivots = np.abs(factors.U.diagonal())
+    if pivots.size and pivots.min() < PIVOT_TOLERANCE * pivots.max():
+        raise DataError(_SINGULAR)
+    return factors
+
+
+_SINGULAR = (
+    "missing forecasts leave a node undetermined, or pinned nodes repeat one another through their "
+    "sums; forecast more nodes, or leave the sums of pinned nodes unpinned"
+)
+
+
+def _refined(matrix: csc_array[np.float64], factors: SuperLU, right: FloatArray) -> FloatArray:
+    """Solve, and refine until the residual is at rounding level (componentwise backward error)."""
+    solution = factors.solve(right)
+    magnitude = abs(matrix)
+    for _ in range(REFINEMENTS):
+        residual = right - product(matrix, solution)
+        bound = product(magnitude, np.abs(solution)) + np.abs(right)
+        if _negligible(residual, bound).all():
+            return solution + factors.solve(residual)
+        solution = solution + factors.solve(residual)
+    worst = float(np.max(np.abs(residual) / np.where(bound > 0, bound, 1.0)))
+    raise DataError(
+        f"the hierarchy's equations are too nearly singular (relative residual {worst:.1e}): "
+        + _SINGULAR
+    )
+
+
+def _negligible(residual: FloatArray, bound: FloatArray) -> BoolArray:
+    small: BoolArray = np.abs(residual) <= RESIDUAL_TOLERANCE * bound.max(axis=0, initial=0.0)
+    return small

@@ -1,0 +1,1 @@
+"""Short-term models of what the additive model leaves over."""

@@ -1,0 +1,165 @@
+"""Residuals of an additive model: daily and weekly persistence, then ARIMA.
+
+With ``r`` the residuals and lags ``s_k`` of whole days,
+
+    r_t = Σ_k φ_k r_{t - s_k} + u_t,        u_t ~ ARIMA(p, d, q).
+
+The φ are least squares estimates: at lead times of some hours, when the memory of ``u`` is gone,
+the sum alone is the forecast, and least squares makes it the best. ``u`` is estimated by maximum
+likelihood in state space form (statsmodels; Durbin & Koopman 2012, chapters 4 and 7). This is a
+multiplicative seasonal ARIMA in two steps (Box, Jenkins, Reinsel & Ljung 2015, chapter 9) with a
+state of length max(p, q + 1) instead of a week. At an origin the state is filtered over recent
+``u`` with fixed parameters, and
+
+    r̂_{t+h} = Σ_k φ_k r̂_{t+h - s_k} + û_{t+h},    r̂_s = r_s for s ≤ t.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loopcast.api import ConvergenceError
+
+if TYPE_CHECKING:
+    from statsmodels.tsa.arima.model import ARIMA
+
+Floats = NDArray[np.float64]
+Order = tuple[int, int, int]
+
+LEAST_ROWS = 24  # per parameter
+OPTIMISERS: tuple[dict[str, Any], ...] = (
+    {"method": "lbfgs", "maxiter": 200},
+    {"method": "powell", "maxiter": 200},
+)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ResidualModel:
+    """A fitted residual model of one series.
+
+    Attributes
+    ----------
+    lags
+        Lags ``s_k`` in steps.
+    phi : ndarray, shape (len(lags),)
+    order
+        ``(p, d, q)``.
+    params : ndarray, shape (p + q + 1,)
+        As statsmodels orders them; the last is the variance.
+    """
+
+    lags: tuple[int, ...]
+    phi: Floats
+    order: Order
+    params: Floats
+
+    def forecast(self, residuals: Floats, steps: int) -> Floats:
+        """Forecast the steps after the last residual.
+
+        Parameters
+        ----------
+        residuals : ndarray, shape (n,)
+            NaN where one is missing. It counts as zero where it is a lag.
+        steps : int
+
+        Returns
+        -------
+        ndarray, shape (steps,), float64
+        """
+        short = _arima(seasonal_remainder(residuals, self.lags, self.phi), self.order)
+        ahead = short.filter(self.params).forecast(int(steps))
+        return _recurse(np.nan_to_num(residuals), ahead, self.lags, self.phi)
+
+
+def fit_residuals(residuals: Floats, lags: Sequence[int], order: Order) -> ResidualModel:
+    """Estimate a residual model.
+
+    Parameters
+    ----------
+    residuals : ndarray, shape (n,)
+        The most recent ones; NaN where one is missing.
+    lags : sequence of int
+        Seasonal lags in steps.
+    order : tuple
+        ``(p, d, q)``.
+
+    Raises
+    ------
+    ConvergenceError
+        Where no optimiser finds the maximum of the likelihood.
+    """
+    phi = seasonal_coefficients(residuals, lags)
+    remainder = seasonal_remainder(residuals, lags, phi)
+    return ResidualModel(
+        lags=tuple(lags), phi=phi, order=order, params=_maximum_likelihood(remainder, order)
+    )
+
+
+def seasonal_coefficients(residuals: Floats, lags: Sequence[int]) -> Floats:
+    """Return the least squares φ; zero where there are too few residuals."""
+    if len(residuals) <= max(lags, default=0):
+        return np.zeros(len(lags))
+    lagged = _lagged(residuals, lags)
+    present = np.isfinite(lagged).all(axis=1) & np.isfinite(residuals)
+    if present.sum() < LEAST_ROWS * len(lags):
+        return np.zeros(len(lags))
+    return np.linalg.lstsq(lagged[present], residuals[present])[0]
+
+
+def seasonal_remainder(residuals: Floats, lags: Sequence[int], phi: Floats) -> Floats:
+    """Return ``u``, from the first residual on that has all its lags."""
+    longest = min(max(lags, default=0), len(residuals))
+    remainder = residuals - np.nan_to_num(_lagged(residuals, lags)) @ phi
+    return remainder[longest:]
+
+
+def _lagged(residuals: Floats, lags: Sequence[int]) -> Floats:
+    lagged = np.full((len(residuals), len(lags)), np.nan)
+    for column, lag in enumerate(lags):
+        lagged[lag:, column] = residuals[: max(len(residuals) - lag, 0)]
+    return lagged
+
+
+def _recurse(past: Floats, ahead: Floats, lags: Sequence[int], phi: Floats) -> Floats:
+    n = len(past)
+    values = np.concatenate([past, ahead])
+    # Blocks no longer than the shortest lag need nothing of themselves.
+    block = min(lags, default=len(ahead))
+    for start in range(n, len(values), max(block, 1)):
+        rows = np.arange(start, min(start + block, len(values)))
+        for lag, weight in zip(lags, phi, strict=True):
+            source = rows - lag
+            values[rows] += weight * np.where(source >= 0, values[source], 0.0)
+    return values[n:]
+
+
+def _maximum_likelihood(values: Floats, order: Order) -> Floats:
+    model = _arima(values, order)
+    notes = []
+    for optimiser in OPTIMISERS:
+        with warnings.catch_warnings():
+            # Convergence is read from the result below; starting values are the optimiser's.
+            warnings.simplefilter("ignore")
+            result = model.fit(
+                method_kwargs={**optimiser, "disp": False}, cov_type="none", low_memory=True
+            )
+        params = np.asarray(result.params, dtype=np.float64)
+        if result.mle_retvals["converged"] and np.isfinite(params).all():
+            return params
+        notes.append(str(optimiser["method"]))
+    raise ConvergenceError(
+        f"ARIMA{order} on {np.isfinite(values).sum()} residuals did not converge "
+        f"({', then '.join(notes)}); try a lower order"
+    )
+
+
+def _arima(values: Floats, order: Order) -> ARIMA:
+    from statsmodels.tsa.arima.model import ARIMA
+
+    return ARIMA(values, order=order, trend="n")

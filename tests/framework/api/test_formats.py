@@ -1,0 +1,115 @@
+"""Encodings give equal bytes for equal values, give values back, and refuse what could run."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import zipfile
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from loopcast.api import ModelError
+from loopcast.api.formats import json_bytes, npz_bytes, read_json, read_npz
+
+names = st.text("abcdefghij_", min_size=1, max_size=6)
+shapes = arrays.array_shapes(max_dims=3, max_side=4)
+kinds = st.one_of(
+    arrays.floating_dtypes(endianness="="),
+    arrays.integer_dtypes(endianness="="),
+    arrays.boolean_dtypes(),
+    arrays.unicode_string_dtypes(endianness="=", max_len=5),
+)
+finite = st.floats(allow_nan=False, allow_infinity=False)
+jsons = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), finite, st.text()),
+    lambda inner: st.one_of(st.lists(inner), st.dictionaries(st.text(), inner)),
+    max_leaves=10,
+)
+
+
+@given(st.dictionaries(names, arrays.arrays(kinds, shapes), max_size=4))
+def test_arrays_come_back(values: dict[str, Any]) -> None:
+    data = npz_bytes(values)
+    again = read_npz(data)
+    assert again.keys() == values.keys()
+    for name, array in values.items():
+        assert again[name].dtype == array.dtype
+        np.testing.assert_array_equal(again[name], array)
+    assert npz_bytes(dict(reversed(values.items()))) == data
+
+
+def test_the_order_in_memory_makes_no_difference() -> None:
+    array = np.arange(6.0).reshape(2, 3)
+    assert npz_bytes({"a": np.asfortranarray(array)}) == npz_bytes({"a": array})
+
+
+@given(jsons)
+def test_json_comes_back(value: Any) -> None:
+    assert read_json(json_bytes(value)) == value
+
+
+def test_equal_values_have_equal_json() -> None:
+    assert json_bytes({"b": [1], "a": "é"}) == json_bytes({"a": "é", "b": [1]})
+    assert json_bytes({"a": "é"}) == '{"a":"é"}'.encode()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), {1, 2}, np.float32(1), b"x"])
+def test_what_json_cannot_hold_is_refused(value: Any) -> None:
+    with pytest.raises(ModelError, match="cannot be written as JSON"):
+        json_bytes({"value": value})
+
+
+def test_objects_are_refused() -> None:
+    with pytest.raises(ModelError, match="array 'a' cannot be saved safely"):
+        npz_bytes({"a": np.array([object()])})
+
+
+class Trap:
+    """What a pickle would run."""
+
+    def __reduce__(self) -> Any:
+        return print, ("unpickled",)
+
+
+def _archive(content: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("a.npy", content)
+    return buffer.getvalue()
+
+
+def _pickled_array() -> bytes:
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, np.array([Trap()], dtype=object), allow_pickle=True)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"not an archive",
+        pickle.dumps(Trap()),
+        _pickled_array(),
+        _archive(_pickled_array()),
+        npz_bytes({"a": np.arange(100.0)})[:-40],
+    ],
+    ids=["empty", "text", "pickle", "npy with pickle", "npz with pickle", "truncated"],
+)
+def test_what_is_no_archive_of_arrays_is_refused(
+    data: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ModelError, match="are not an npz archive of arrays"):
+        read_npz(data)
+    assert "unpickled" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"\xff", b"NaN,"])
+def test_what_is_no_json_is_refused(data: bytes) -> None:
+    with pytest.raises(ModelError, match="bytes are not JSON"):
+        read_json(data)

@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from loopcast.api import DataError, ForecastSchema, Site
+from loopcast.develop.horizon import horizon_end, latest_origin
+from loopcast.develop.prepare import (
+    Prepared,
+    covariates_through,
+    dataset_record,
+    prepare_forecast,
+)
+from loopcast.settings import DataSettings
+
+from .conftest import data_settings
+
+Change = Callable[[pd.DataFrame], pd.DataFrame]
+
+
+def prepare(
+    table: pd.DataFrame, schema: ForecastSchema, settings: DataSettings | None = None
+) -> Prepared:
+    return prepare_forecast(table, settings or data_settings(), schema, "demand.csv")
+
+
+def test_a_long_table_becomes_a_local_panel(table: pd.DataFrame, schema: ForecastSchema) -> None:
+    data = prepare(table, schema).data
+    assert data.series == ("north", "south", "west")
+    assert str(data.times.tz) == "Australia/Melbourne"
+    assert len(data.target) == 5 * 48 - 2  # clocks go forward on the third day
+    stamp = data.times[17]
+    row = table[(table["stamp"] == stamp) & (table["region"] == "south")]
+    assert data.target.loc[stamp, "south"] == row["demand"].item()
+
+
+def test_row_order_does_not_matter(table: pd.DataFrame, schema: ForecastSchema) -> None:
+    shuffled = table.sample(frac=1.0, random_state=3)
+    expected, found = prepare(table, schema).data, prepare(shuffled, schema).data
+    pd.testing.assert_frame_equal(found.target, expected.target)
+
+
+def bad_target(table: pd.DataFrame, value: object) -> pd.DataFrame:
+    column = table["demand"].astype(object)
+    column.iloc[4] = value
+    return table.assign(demand=column)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda t: t.rename(columns={"demand": "demnad"}),
+            "demand.csv: no column 'demand'; did you mean 'demnad'? "
+            "(columns: stamp, region, demnad, temp, hol)",
+        ),
+        (lambda t: t.iloc[:0], "demand.csv: no rows; expected one for each 30min step"),
+        (
+            lambda t: pd.concat([t, t.iloc[[3, 4]]], ignore_index=True),
+            "demand.csv: 2 duplicate time stamps, the first at 2014-10-02 15:30:00+00:00 for "
+            "series north (row 859); expected one row for each time and series",
+        ),
+        (
+            lambda t: t.drop(index=[10, 11]),
+            "demand.csv: column 'demand': 2 missing values, the first at "
+            "2014-10-03 05:00:00+10:00 for series north; expected a value for each 30min step, "
+            "or data.table.gaps=impute to fill them in",
+        ),
+        (
+            lambda t: bad_target(t, "many"),
+            "demand.csv: column 'demand' is not numeric: 'many' in row 5 (1 such rows); "
+            "expected finite numbers",
+        ),
+        (
+            lambda t: bad_target(t, -3.0),
+            "demand.csv: column 'demand': 1 negative values, the first -3 at "
+            "2014-10-02 16:00:00+00:00 (row 5); expected MW of at least 0",
+        ),
+        (
+            lambda t: bad_target(t, float("inf")),
+            "demand.csv: column 'demand' is not numeric: inf in row 5 (1 such rows); "
+            "expected finite numbers",
+        ),
+        (
+            lambda t: t[t["region"] != "west"],
+            "demand.csv: no data for series west; found north, south",
+        ),
+        (
+            lambda t: t.assign(region=t["region"].replace("west", "east")),
+            "demand.csv: unknown series 'east'; the schema has north, south, west",
+        ),
+        (
+            lambda t: t.assign(temp=t["temp"].mask(t.index == 7, 99.0)),
+            "demand.csv: column 'temp': 1 values out of bounds, the first 99 at "
+            "2014-10-02 17:30:00+00:00 (row 8); expected °C between -20 and 60",
+        ),
+        (
+            lambda t: t.assign(hol=t["hol"].mask(t.index == 7, 2)),
+            "demand.csv: column 'hol': 1 values out of bounds, the first 2 at "
+            "2014-10-02 17:30:00+00:00 (row 8); expected 0 or 1",
+        ),
+        (
+            lambda t: t.assign(stamp=t["stamp"].dt.tz_localize(None)),
+            "demand.csv: column 'stamp': time stamps have no zone (first: 2014-10-02 14:00:00); "
+            "expected UTC or an offset, such as 2014-12-31T13:00:00Z",
+        ),
+        (
+            lambda t: t.assign(stamp=t["stamp"].astype(str).mask(t.index == 2, "yesterday")),
+            "demand.csv: column 'stamp': 'yesterday' in row 3 is not a time stamp; expected "
+            "ISO 8601 with a zone, such as 2014-12-31T13:00:00Z",
+        ),
+        (
+            lambda t: t.assign(stamp=t["stamp"].mask(t.index == 2)),
+            "demand.csv: column 'stamp': 1 missing time stamps, the first in row 3",
+        ),
+        (
+            lambda t: t.assign(
+                stamp=t["stamp"].mask(t.index == 2, t["stamp"][2] + pd.Timedelta("7min"))
+            ),
+            "demand.csv: 1 time stamps off the 30min grid that begins at "
+            "2014-10-02 14:00:00+00:00, the first 2014-10-02 15:07:00+00:00",
+        ),
+    ],
+)
+def test_bad_tables_are_refused_in_one_sentence(
+    table: pd.DataFrame, schema: ForecastSchema, change: Change, message: str
+) -> None:
+    with pytest.raises(DataError) as caught:
+        prepare(change(table), schema)
+    assert str(caught.value) == message
+
+
+def test_gaps_are_imputed_only_when_asked_and_counted(
+    table: pd.DataFrame, schema: ForecastSchema
+) -> None:
+    gaps = table.drop(index=[10, 11])
+    prepared = prepare(gaps, schema, data_settings(gaps="impute"))
+    assert prepared.imputed == 2
+    filled = prepared.data.target["north"].iloc[9:13].to_numpy()
+    np.testing.assert_allclose(np.diff(filled), (filled[3] - filled[0]) / 3)
+
+
+def test_a_whole_row_that_is_missing_in_every_series_is_a_gap(
+    table: pd.DataFrame, schema: ForecastSchema
+) -> None:
+    stamp = table["stamp"].iloc[20]
+    with pytest.raises(DataError, match="3 missing values, the first at 2014-10-03 10:00"):
+        prepare(table[table["stamp"] != stamp], schema)
+
+
+@pytest.mark.parametrize(("rows", "where"), [([30], "in the past"), ([245], "over the horizon")])
+def test_missing_covariates_are_refused(
+    table: pd.DataFrame, schema: ForecastSchema, rows: list[int], where: str
+) -> None:
+    broken = table.assign(temp=table["temp"].mask(table.index.isin(rows)))
+    data = prepare(broken, schema).data
+    end = horizon_end(data.times[-1].normalize() + pd.DateOffset(days=1), "1D")
+    stamp = table["stamp"].iloc[rows[0]].tz_convert("Australia/Melbourne")
+    with pytest.raises(DataError) as caught:
+        covariates_through(data, end, "demand.csv", data_settings().table)
+    assert str(caught.value) == (
+        f"demand.csv: column 'temp': 1 values of temperature missing {where}, the first at "
+        f"{stamp} for site city; a forecast needs one for each step until {end}"
+    )
+
+
+def test_a_horizon_beyond_the_covariates_is_refused(
+    table: pd.DataFrame, schema: ForecastSchema
+) -> None:
+    data = prepare(table, schema).data
+    end = horizon_end(latest_origin(data), "1D")
+    beyond = end + pd.DateOffset(days=1)
+    with pytest.raises(DataError, match=r"48 values|96 values") as caught:
+        covariates_through(data, beyond, "demand.csv", data_settings().table)
+    assert f"missing over the horizon, the first at {end}" in str(caught.value)
+
+
+def test_since_and_until_are_local_dates(table: pd.DataFrame, schema: ForecastSchema) -> None:
+    data = prepare(table, schema, data_settings(since="2014-10-04", until="2014-10-06")).data
+    assert data.times[0] == pd.Timestamp("2014-10-04", tz="Australia/Melbourne")
+    assert data.times[-1] == pd.Timestamp("2014-10-05 23:30", tz="Australia/Melbourne")
+
+
+def test_a_table_without_times_starts_where_it_is_told(schema: ForecastSchema) -> None:
+    one = ForecastSchema(
+        unit="MW", step="30min", timezone="Australia/Melbourne",
+        sites={"city": Site(timezone="Australia/Melbourne")}, series={"north": "city"},
+    )  # fmt: skip
+    table = pd.DataFrame({"demand": np.arange(4.0)})
+    settings = data_settings(time=None, series=None, start="2013-12-31T14:00:00Z", covariates={})
+    data = prepare(table, one, settings).data
+    assert data.times[0].isoformat() == "2014-01-01T01:00:00+11:00"
+    assert data.target["north"].tolist() == [0.0, 1.0, 2.0, 3.0]
+
+
+def test_the_fingerprint_is_of_the_content(
+    table: pd.DataFrame, schema: ForecastSchema, tmp_path: Path
+) -> None:
+    def fingerprint(frame: pd.DataFrame) -> str:
+        data = prepare(frame, schema).data
+        return dataset_record("demo", data, "x").fingerprint
+
+    first = fingerprint(table)
+    table.to_csv(tmp_path / "t.csv", index=False)
+    assert fingerprint(pd.read_csv(tmp_path / "t.csv")) == first
+    changed = table.assign(demand=table["demand"].mask(table.index == 0, 1.0))
+    assert fingerprint(changed) != first
+    warmer = table.assign(temp=table["temp"].mask(table.index == 0, 1.0))
+    assert fingerprint(warmer) != first
+
+
+def test_the_fingerprint_leaves_the_horizon_out(
+    table: pd.DataFrame, schema: ForecastSchema
+) -> None:
+    data = prepare(table, schema).data
+    shorter = replace(
+        data, covariates={k: v.loc[: data.times[-1]] for k, v in data.covariates.items()}
+    )
+    assert (
+        dataset_record("demo", data, "x").fingerprint
+        == dataset_record("demo", shorter, "x").fingerprint
+    )

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from loopcast.api import DataError, ForecastData, ForecastSchema, Kpi
+from loopcast.develop.contest_file import contest_bytes, read_contest
+from loopcast.develop.course import Course
+from loopcast.develop.engine import LocalEngine
+from loopcast.develop.train import day_types, judge, train
+
+from .conftest import make_course
+from .contenders import LastWeek
+
+DATASET = "ab" * 32
+
+
+def test_all_contenders_are_judged_on_the_same_rows(panel: ForecastData, course: Course) -> None:
+    advanced: list[str] = []
+    trained = train(course, panel, DATASET, LocalEngine(), advanced.append)
+    assert len(advanced) == course.work_units()
+    candidate, yesterday = trained.contest.evaluations
+    assert (candidate.dataset, candidate.protocol) == (yesterday.dataset, yesterday.protocol)
+    assert [m.count for m in candidate.metrics] == [m.count for m in yesterday.metrics]
+    assert sum(m.count for m in candidate.metrics if m.subset == "" and m.name == "mae") > 500
+    assert set(trained.models) == {"30min", "1h", "1D"}
+
+
+def test_metrics_are_those_of_the_scored_origins(panel: ForecastData, course: Course) -> None:
+    trained = train(course, panel, DATASET, LocalEngine())
+    rows = read_contest(contest_bytes(trained.contest, "30min"), "30min")
+    total = rows[(rows["series"] == "total") & (rows["contender"] == "candidate")]
+    week_before = panel.target.sum(axis=1).reindex(total["time"] - pd.Timedelta(days=7))
+    np.testing.assert_allclose(total["mean"], week_before)
+    actual = panel.target.sum(axis=1).reindex(total["time"])
+    np.testing.assert_allclose(total["actual"], actual)
+    error = np.abs(total["actual"] - total["mean"]) / total["actual"]
+    assert trained.contest.evaluations[0].value("mape") == pytest.approx(100 * error.mean())
+    inside = (total["actual"] >= total["low"]) & (total["actual"] <= total["high"])
+    assert trained.contest.evaluations[0].value("coverage") == pytest.approx(inside.mean())
+    assert total["lead"].min() == 1
+    assert set(total.groupby(total["time"].dt.date)["lead"].max()) == {48}
+
+
+def test_the_gate_is_to_beat_every_baseline(panel: ForecastData, schema: ForecastSchema) -> None:
+    good = train(make_course(schema, LastWeek()), panel, DATASET, LocalEngine())
+    value = good.contest.evaluations[0].value("mape")
+    gate = good.gates[0]
+    assert gate.gate == "beats_yesterday"
+    assert gate.measured == f"mape {value:.4g}"
+    none = judge(good.contest.evaluations, Kpi(metric="mape", minimum_effect=99.0), ["yesterday"])
+    assert not none[0].passed
+    assert none[0].expectation.endswith("by more than 99")
+    unknown = judge(good.contest.evaluations, Kpi(metric="profit"), ["yesterday"])
+    assert (unknown[0].passed, unknown[0].measured) == (False, "profit undefined")
+
+
+def test_too_little_data_is_refused(schema: ForecastSchema, panel: ForecastData) -> None:
+    short = panel.until(panel.times[40 * 48], panel.times[40 * 48])
+    with pytest.raises(DataError, match="too short for 22 backtest origins"):
+        train(make_course(schema, LastWeek()), short, DATASET, LocalEngine())
+
+
+def test_day_types_come_from_the_calendar_and_the_flags(panel: ForecastData) -> None:
+    times = panel.times
+    covariates = {k: v.copy() for k, v in panel.covariates.items()}
+    covariates["holiday"].loc["2014-08-06", "desert"] = 1.0
+    covariates["holiday"].loc["2014-08-09", "desert"] = 1.0
+    kinds = pd.Series(
+        day_types(
+            times,
+            ForecastData(
+                target=panel.target, covariates=covariates, sites=panel.sites,
+                site_of=panel.site_of, step="30min", timezone=panel.timezone,
+            ),
+        ),
+        index=times,
+    )  # fmt: skip
+    assert set(kinds.loc["2014-08-05"]) == {"working day"}
+    assert set(kinds.loc["2014-08-06"]) == {"holiday"}
+    assert set(kinds.loc["2014-08-09"]) == {"weekend"}

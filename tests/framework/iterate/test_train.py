@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from loopcast.api import ForecastData, ForecastSchema, IntegrityError
+from loopcast.deploy.forecast_bundle import unpack
+from loopcast.develop.course import Course, Plan
+from loopcast.develop.engine import LocalEngine
+from loopcast.develop.prepare import dataset_record
+from loopcast.iterate.train import TrainedVersion, find_version, train_version
+from loopcast.serve.batch import QUANTILE_COLUMNS, forecast
+from loopcast.store.home import Home, open_home
+
+from ..develop.conftest import make_course, make_panel
+from ..develop.contenders import Days, LastWeek, LastWeekModel
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return open_home(tmp_path / "home")
+
+
+@pytest.fixture
+def panel(schema: ForecastSchema) -> ForecastData:
+    return make_panel(schema, days=60)
+
+
+def trained(course: Course, panel: ForecastData, home: Home) -> TrainedVersion:
+    training = panel.until(panel.times[-1] + pd.Timedelta("30min"), panel.times[-1])
+    dataset = dataset_record("demo", training, "memory")
+    return train_version(course, training, dataset, home, LocalEngine())
+
+
+def test_a_version_is_found_by_its_recipe(
+    course: Course, panel: ForecastData, home: Home, schema: ForecastSchema
+) -> None:
+    dataset = dataset_record("demo", panel, "memory")
+    assert find_version(course, dataset, home) is None
+    first = train_version(course, panel, dataset, home, LocalEngine())
+    assert (first.stage, first.fresh) == ("champion", True)
+    again = find_version(course, dataset, home)
+    assert again is not None
+    assert (again.version.id, again.stage, again.fresh) == (first.version.id, "champion", False)
+    assert again.bundle.files == first.bundle.files
+    reseeded = make_course(schema, LastWeek(), seed=6)
+    assert find_version(reseeded, dataset, home) is None
+    changed = make_panel(schema, days=59)
+    assert find_version(course, dataset_record("demo", changed, "memory"), home) is None
+
+
+def test_training_again_gives_the_same_version(
+    course: Course, panel: ForecastData, home: Home
+) -> None:
+    dataset = dataset_record("demo", panel, "memory")
+    first = train_version(course, panel, dataset, home, LocalEngine())
+    second = train_version(course, panel, dataset, home, LocalEngine())
+    assert second.version.id == first.version.id
+    assert home.catalog.count() == 1
+    assert second.stage == "champion"
+
+
+def contender_of(course: Course, days: int) -> Course:
+    candidate = replace(course.candidate, hyperparameters=Days(days=days))
+    return replace(course, candidate=candidate, baselines=())
+
+
+def test_only_a_better_version_replaces_the_champion(
+    course: Course, panel: ForecastData, home: Home
+) -> None:
+    dataset = dataset_record("demo", panel, "memory")
+    worse = train_version(contender_of(course, 3), panel, dataset, home, LocalEngine())
+    assert worse.stage == "champion"  # the first one
+    better = train_version(contender_of(course, 7), panel, dataset, home, LocalEngine())
+    assert better.stage == "champion"
+    assert home.catalog.stage(worse.version.id) == "retired"
+    late = train_version(contender_of(course, 4), panel, dataset, home, LocalEngine())
+    assert late.stage == "challenger"
+    champion = home.catalog.champion("demo")
+    assert champion is not None
+    assert champion.id == better.version.id
+    reasons = [entry.reason for entry in home.catalog.history("demo")]
+    assert reasons[0] == "first version to pass its gates"
+    assert any(f"of champion {worse.version.id}" in reason for reason in reasons)
+
+
+def test_a_version_that_fails_a_gate_stays_a_candidate(
+    schema: ForecastSchema, panel: ForecastData, home: Home
+) -> None:
+    course = make_course(schema, LastWeek())
+    swapped = replace(
+        course,
+        candidate=replace(course.baselines[0], label="candidate"),
+        baselines=(replace(course.candidate, label="week"),),
+    )
+    values = trained(swapped, panel, home)
+    gates = home.catalog.gates(values.version.id)
+    expected = "champion" if all(gate.passed for gate in gates) else "candidate"
+    assert values.stage == expected
+    other = trained(course, panel, home)
+    assert {values.stage, other.stage} == {"champion", "candidate"}
+
+
+def test_the_bundle_has_all_that_the_design_asks_for(
+    course: Course, panel: ForecastData, home: Home
+) -> None:
+    found = trained(course, panel, home)
+    manifest, files = found.bundle.manifest, found.bundle.files
+    assert manifest.template == "demo.last_week"
+    assert manifest.hyperparameters == {"days": 7}
+    assert manifest.datasets[0].rows == panel.target.size
+    assert {"loopcast", "python", "pandas"} <= set(manifest.environment)
+    assert {
+        "contest.npz", "documentation.md", "errors.npz", "evaluation.json",
+        "intervals/1D.npz", "model/30min/model.json", "preparation.json",
+        "scenarios/30min.npz", "schema.json",
+    } <= set(files)  # fmt: skip
+    text = files["documentation.md"].decode()
+    assert "# Demo" in text
+    assert "| candidate |" in text
+    assert "passed" in text or "failed" in text
+
+
+def test_a_served_forecast_is_coherent_and_ordered(
+    course: Course, panel: ForecastData, home: Home
+) -> None:
+    found = trained(course, panel, home)
+    served = unpack(found.bundle.files, course.candidate.template)
+    origin = panel.times[-1] + pd.Timedelta("30min")
+    batch = forecast(served, panel, origin, course.reconciler)
+    table = batch.table
+    assert batch.coherence_error < 1e-12
+    assert len(table) == (48 + 24 + 1) * 5
+    assert str(table["time"].dt.tz) == "Australia/Melbourne"
+    quantiles = table[list(QUANTILE_COLUMNS)].to_numpy()
+    assert (np.diff(quantiles, axis=1) >= 0).all()
+    totals = table.groupby(["step", "series"])["total"].sum().unstack()
+    np.testing.assert_allclose(totals.loc["30min"], totals.loc["1D"])
+    np.testing.assert_allclose(totals.loc["1h"], totals.loc["1D"])
+    np.testing.assert_allclose(totals["coast"], totals["north"] + totals["south"])
+    day = table[table["step"] == "1D"].set_index("series")
+    np.testing.assert_allclose(day["total"], day["mean"] * 24)
+
+
+class Forgetful(LastWeek):
+    """Template whose saved state is not the fitted one."""
+
+    def load(self, files: object) -> LastWeekModel:
+        return LastWeekModel(days=2)
+
+
+def test_a_model_that_does_not_load_as_it_was_is_not_registered(
+    schema: ForecastSchema, panel: ForecastData, home: Home
+) -> None:
+    with pytest.raises(IntegrityError, match="differs from the fitted one by up to"):
+        trained(make_course(schema, Forgetful()), panel, home)
+    assert home.catalog.count() == 0
+
+
+def test_the_recipe_depends_on_all_that_decides_the_result(
+    course: Course, panel: ForecastData, schema: ForecastSchema
+) -> None:
+    dataset = dataset_record("demo", panel, "memory")
+    recipe = course.recipe(dataset)
+    assert make_course(schema, LastWeek()).recipe(dataset) == recipe
+    for changed in (
+        make_course(schema, LastWeek(), seed=99),
+        make_course(schema, LastWeek(), plan=Plan(origins=13, calibration=10, refit_every=8)),
+        make_course(schema, LastWeek(), baselines=()),
+        contender_of(course, 8),
+    ):
+        assert changed.recipe(dataset) != recipe
