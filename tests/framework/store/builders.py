@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from typing import Any
 
 from loopcast.api import (
     Dataset,
@@ -90,9 +91,9 @@ def registration(version: Version, value: float = 1.0, data: str = "data") -> Re
     )
 
 
-def registrations(count: int, start: int = 0, **options: str) -> list[Registration]:
+def registrations(count: int, start: int = 0, **options: Any) -> list[Registration]:
     """Several versions, each a bit worse than the one before."""
     return [
-        registration(version(number, **options), value=1.0 + number)  # type: ignore[arg-type]
+        registration(version(number, **options), value=1.0 + number)
         for number in range(start, start + count)
     ]

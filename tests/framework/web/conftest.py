@@ -140,7 +140,7 @@ def measured(errors: pd.DataFrame, subset: str) -> list[Metric]:
     gap = errors["actual"] - errors["mean"]
     held = errors["actual"].between(errors["low"], errors["high"])
     values = {
-        "mape": (gap.abs() / errors["actual"]).mean(),
+        "mape": 100 * (gap.abs() / errors["actual"]).mean(),
         "rmse": (gap**2).mean() ** 0.5,
         "mae": gap.abs().mean(),
         "pinball": 0.4 * gap.abs().mean(),

@@ -28,7 +28,7 @@ def where(key: str, hydra: Any) -> str:
     for length in range(len(parts), 0, -1):
         if ".".join(parts[:length]) in set_here:
             return COMMAND_LINE
-        for label, content in reversed(read):
+        for label, content in read[::-1]:
             if _has(content, parts[:length]):
                 return label
     return "configuration"

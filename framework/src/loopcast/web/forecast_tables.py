@@ -57,7 +57,7 @@ def _metric_column(report: ForecastReport, metric: str) -> list[Cell]:
     values = [evaluation.value(metric) for evaluation in report.evaluations]
     places = formats.decimals(values)
     if metric == "mape":
-        texts = [formats.percent(value, 2) for value in values]
+        texts = [metric_text(report, metric, value) for value in values]
     else:
         texts = [formats.number(value, places) for value in values]
     return mark_best(texts, values)

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from loopcast.web.report import ForecastReport
 
 NOMINAL = 0.9
-SHARES = ("mape", "coverage")
 METRICS = {"mape": "MAPE", "rmse": "RMSE", "mae": "MAE", "pinball": "pinball loss"}
 
 
@@ -66,8 +65,10 @@ def whole(report: ForecastReport, series: str) -> Amount:
 
 def metric_text(report: ForecastReport, metric: str, value: float | None) -> str:
     """Return a metric's value with its unit."""
-    if metric in SHARES:
-        return formats.percent(value, 2 if metric == "mape" else 1)
+    if metric == "mape":
+        return formats.quantity(value, "%", 2)
+    if metric == "coverage":
+        return formats.percent(value)
     return formats.quantity(value, report.schema.unit)
 
 

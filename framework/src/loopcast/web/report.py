@@ -47,8 +47,8 @@ class ForecastReport:
     recent : DataFrame, shape (time, series)
         The latest actuals at the schema's step; may be empty.
     evaluations
-        Of the version first, then of each baseline, on the same data. Metrics ``mape`` and
-        ``coverage`` are shares of one; ``rmse``, ``mae`` and ``pinball`` are in the unit.
+        Of the version first, then of each baseline, on the same data. ``mape`` is in percent,
+        ``coverage`` a share of one; ``rmse``, ``mae`` and ``pinball`` are in the unit.
     errors : DataFrame
         The backtest at the schema's step: ``contender``, ``series``, ``step``, ``time`` (with
         time zone), ``lead``, ``actual``, ``mean``, ``low``, ``high``; may be empty.

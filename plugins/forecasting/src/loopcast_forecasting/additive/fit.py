@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence, Set
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from math import ceil, gcd
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from loopcast.api import ConvergenceError, Engine, ForecastData
 from loopcast_forecasting.additive.hyperparameters import GamArimaParameters
@@ -90,7 +89,7 @@ def _triage(data: ForecastData) -> tuple[dict[str, str], dict[str, float]]:
     return failures, constants
 
 
-def _members(data: ForecastData, site: str, but: set[str]) -> list[str]:
+def _members(data: ForecastData, site: str, but: Set[str]) -> list[str]:
     return [name for name in data.series if data.site_of[name] == site and name not in but]
 
 
@@ -128,7 +127,98 @@ def fit_site(task: SiteTask) -> tuple[SiteModel, dict[str, str]]:
             failures[name] = gam.failures[0].reason
             continue
         try:
-            models[name] = _fit_series(gam, X, Y[:, k], bool(logged[k]), task, sample)
+            models[name] = _fit_series(gam, X, Y[:, k], bool(logged[k]), task)
         except ConvergenceError as error:
             failures[name] = str(error)
-    return SiteModel(site=task.site, series=models), failures
+    site = SiteModel(
+        site=task.site,
+        design=gams[0].design,
+        series=models,
+        gams={name: gams[k] for k, name in enumerate(data.series) if name in models},
+        sample=sample,
+    )
+    return site, failures
+
+
+def stride(spec: FeatureSpec) -> int:
+    """Return how many steps apart the rows are from which λ is chosen.
+
+    Residuals of neighbouring steps are alike, and REML would take them for independent evidence
+    and smooth too little. A stride that shares no factor with the day visits every time of day.
+
+    Examples
+    --------
+    >>> [stride(FeatureSpec(step=s, trained_until="", temperature=False)) for s in ("30min", "1D")]
+    [7, 1]
+    """
+    if spec.steps_per_day == 1:
+        return 1
+    steps = ceil(INDEPENDENT_HOURS / spec.step_hours)
+    return next(k for k in range(steps, steps + 64) if gcd(k, spec.steps_per_day) == 1)
+
+
+def fit_additive(
+    terms: TermList,
+    X: Floats,
+    Y: Floats,
+    features: Sequence[str],
+    series: Sequence[str],
+    apart: int,
+) -> list[PanelGam]:
+    """Fit the additive model of each series, with λ by REML on every ``apart``-th row.
+
+    The λ for all rows is ``apart`` times as large, so that the fit is as smooth as REML chose
+    (the ``gamma`` of mgcv in another form; Wood 2017, section 6.2).
+
+    Returns
+    -------
+    list of PanelGam
+        One for each series, with its failure in it if it has no fit.
+    """
+    chosen = fit_panel(
+        terms, X[::apart], Y[::apart], smoothing=Reml(), feature_names=features, series=series
+    )
+    return [
+        _one(chosen, k)
+        if k in chosen.failures
+        else fit_panel(
+            with_lam(terms, chosen.lam[k] * apart),
+            X,
+            Y[:, k : k + 1],
+            smoothing=Fixed(),
+            feature_names=features,
+            series=series[k : k + 1],
+        )
+        for k in range(len(series))
+    ]
+
+
+def _one(gam: PanelGam, k: int) -> PanelGam:
+    return replace(gam, failures={0: gam.failures[k]})
+
+
+def with_lam(terms: TermList, lam: Floats) -> TermList:
+    """Return terms with other smoothing parameters, in the order of the panel's penalties."""
+    changed = deepcopy(terms)
+    values = iter(lam.tolist())
+    for term in changed:
+        for marginal in term if term.istensor else [term]:
+            marginal.lam = [next(values) for _ in marginal.lam]
+    return changed
+
+
+def _fit_series(
+    gam: PanelGam, X: Floats, y: Floats, log: bool, task: SiteTask
+) -> SeriesModel:
+    settings, spec = task.hyperparameters, task.spec
+    window = max(settings.window_weeks * 7 * spec.steps_per_day, LEAST_WINDOW)
+    residuals = y[-window:] - gam.predict(X[-window:])[:, 0]
+    order = supported_order(settings.order, int(np.isfinite(residuals).sum()))
+    lags = [days * spec.steps_per_day for days in settings.seasonal_days]
+    level = float(np.nanmean(y))
+    return SeriesModel(
+        log=log,
+        level=float(np.exp(level)) if log else level,
+        coef=gam.coef[:, 0],
+        residual=fit_residuals(residuals, lags, order),
+    )

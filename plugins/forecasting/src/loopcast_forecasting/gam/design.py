@@ -316,7 +316,9 @@ def _penalty_matrix(term: Term, k: int) -> Floats:
 def _commute(matrices: Sequence[Floats]) -> bool:
     scale = np.prod([np.abs(matrix).max() for matrix in matrices]) if matrices else 1.0
     return all(
-        np.allclose(a @ b, b @ a, rtol=0, atol=1e-10 * float(scale)) for a in matrices for b in matrices
+        np.allclose(a @ b, b @ a, rtol=0, atol=1e-10 * float(scale))
+        for a in matrices
+        for b in matrices
     )
 
 

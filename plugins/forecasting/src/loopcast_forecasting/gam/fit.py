@@ -2,97 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from hashlib import blake2b
-from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from loopcast.api import ConvergenceError, DataError
 from loopcast_forecasting.gam.basis import Floats, Indices
-from loopcast_forecasting.gam.design import Design, check_features, compile_design
-from loopcast_forecasting.gam.gram import (
-    SERIES_PER_CHUNK,
-    Block,
-    Products,
-    gram,
-    gram_of,
-    pack,
-    products,
+from loopcast_forecasting.gam.design import Design
+from loopcast_forecasting.gam.gram import Panel
+from loopcast_forecasting.gam.group import (
+    Group,
+    RowSet,
+    build_group,
+    chunk_products,
+    problem_of_rows,
+    row_sets,
+    system_of_rows,
 )
+from loopcast_forecasting.gam.inputs import Chunk, check_weights, chunks, named_features
 from loopcast_forecasting.gam.model import Failure, PanelGam
-from loopcast_forecasting.gam.reml import Problem, balanced, with_freedom
+from loopcast_forecasting.gam.reml import balanced, with_freedom
 from loopcast_forecasting.gam.smoothing import Reml, Smoothing
 from loopcast_forecasting.gam.solve import Prepared, Solution, common_lam, prepare, solve
-from loopcast_forecasting.gam.system import Eigenbasis, System, build_system, eigenbasis
+from loopcast_forecasting.gam.system import System
 
 if TYPE_CHECKING:
     from pygam.terms import Term, TermList
 
-Panel = NDArray[np.float32] | NDArray[np.float64]
-
-SERIES_FOR_START = 24  # series whose common λ starts each series' own search
 SYSTEMS_KEPT = 16  # sets of rows whose normal equations are kept for reuse and standard errors
 GCV_GAMMA = 1.4  # pyGAM's cost of a degree of freedom in the reported GCV
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Group:
-    """What the series of a panel share.
-
-    Attributes
-    ----------
-    design : Design
-    basis : Eigenbasis
-    blocks : list of Block
-        The model matrix.
-    weights : ndarray, shape (n,)
-    gram : ndarray, shape (p, p)
-        Of all rows.
-    centre : ndarray, shape (p,)
-        As in `PanelGam`.
-    smoothing : Smoothing
-    lams : ndarray, shape (k, m)
-        λ of the terms, or where searches may start.
-    """
-
-    design: Design
-    basis: Eigenbasis
-    blocks: list[Block]
-    weights: Floats
-    gram: Floats
-    centre: Floats
-    smoothing: Smoothing
-    lams: Floats
-
-
-class Chunk(NamedTuple):
-    """Some series, and their weights where these differ by series, shape (n, k) each."""
-
-    values: Panel
-    weights: Floats | None
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class RowSet:
-    """Series of a chunk that were observed on the same rows with the same weights.
-
-    Attributes
-    ----------
-    members : ndarray, shape (k,), intp
-        Positions in the chunk.
-    weights : ndarray, shape (n,)
-        Zero where there is no value.
-    key : bytes
-        Digest of the weights.
-    """
-
-    members: Indices
-    weights: Floats
-    key: bytes
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -109,6 +50,7 @@ class Fits:
 
     @classmethod
     def empty(cls, n_series: int, group: Group) -> Fits:
+        """Return results that are all missing."""
         p, n_penalties = group.design.n_coefs, group.lams.shape[1]
         return cls(
             coef=np.full((p, n_series), np.nan),
@@ -177,14 +119,14 @@ def fit_panel(
     >>> bool(np.abs(model.predict(x)[:, 0] - np.sin(6 * x[:, 0])).max() < 0.01)
     True
     """
-    names, features = _features(X, feature_names)
-    row_weights, series_weights = _weights(weights, len(features))
-    sample, chunks = _chunks(Y, len(features), series_weights)
-    group = _group(terms, features, names, row_weights, smoothing or Reml())
+    names, features = named_features(X, feature_names)
+    row_weights, series_weights = check_weights(weights, len(features))
+    sample, parts = chunks(Y, len(features), series_weights)
+    group = build_group(terms, features, names, row_weights, smoothing or Reml())
     if isinstance(group.smoothing, Reml):
         group = replace(group, lams=_starts(group, sample, group.smoothing))
     kept: Kept = {}
-    fits = [_fit_chunk(group, chunk, kept) for chunk in chunks]
+    fits = [_fit_chunk(group, chunk, kept) for chunk in parts]
     return _assemble(group, fits, kept, series)
 
 
@@ -231,149 +173,6 @@ def fit_series(
     return model
 
 
-def _features(X: ArrayLike, names: Sequence[str] | None) -> tuple[tuple[str, ...], Floats]:
-    matrix = np.asarray(X, dtype=np.float64)
-    if matrix.ndim != 2 or not len(matrix):
-        raise DataError(f"features have shape {matrix.shape}; expected (rows, features)")
-    named = tuple(names) if names else tuple(f"x{k}" for k in range(matrix.shape[1]))
-    return named, check_features(matrix, named)
-
-
-def _weights(weights: ArrayLike | None, n: int) -> tuple[Floats, Floats | None]:
-    """Return weights per row and, where they differ by series, per row and series."""
-    if weights is None:
-        return np.ones(n), None
-    values = np.asarray(weights, dtype=np.float64)
-    if values.ndim not in (1, 2) or len(values) != n:
-        raise DataError(f"weights have shape {values.shape}; expected ({n},) or ({n}, series)")
-    wrong = ~(np.isfinite(values) & (values >= 0))
-    if wrong.any():
-        row = int(np.argwhere(wrong)[0][0])
-        raise DataError(
-            f"weights: {int(wrong.sum())} are negative or not finite, first in row {row}"
-        )
-    return (values, None) if values.ndim == 1 else (np.ones(n), values)
-
-
-def _chunks(
-    Y: Panel | Iterable[Panel], n: int, weights: Floats | None
-) -> tuple[Chunk, Iterator[Chunk]]:
-    """Return a sample of the series, and all series chunk by chunk."""
-    if isinstance(Y, np.ndarray):
-        _check_panel(Y, n, weights)
-        parts = range(0, Y.shape[1], SERIES_PER_CHUNK)
-        slices = [slice(start, start + SERIES_PER_CHUNK) for start in parts]
-        return _sample(Chunk(Y, weights)), (_columns(Y, weights, part) for part in slices)
-    if weights is not None:
-        raise DataError("weights per series need all series at once; give Y as one array")
-    chunks = (_columns(_check_panel(part, n, None), None, slice(None)) for part in Y)
-    first = next(chunks, None)
-    if first is None:
-        raise DataError("the panel has no series")
-    return _sample(first), chain([first], chunks)
-
-
-def _check_panel(Y: Panel, n: int, weights: Floats | None) -> Panel:
-    if Y.ndim != 2 or len(Y) != n or not Y.shape[1]:
-        raise DataError(f"the panel has shape {Y.shape}; expected ({n}, series), a row per feature row")
-    if weights is not None and weights.shape != Y.shape:
-        raise DataError(f"weights have shape {weights.shape} but the panel has {Y.shape}")
-    return Y
-
-
-def _columns(Y: Panel, weights: Floats | None, part: slice) -> Chunk:
-    values = Y[:, part]
-    if values.dtype != np.float32:
-        values = np.asarray(values, dtype=np.float64)
-    if values.strides[1] != values.itemsize:
-        values = np.ascontiguousarray(values)
-    return Chunk(values, None if weights is None else weights[:, part])
-
-
-def _sample(chunk: Chunk) -> Chunk:
-    step = -(-chunk.values.shape[1] // SERIES_FOR_START)
-    return _columns(chunk.values, chunk.weights, slice(None, None, step))
-
-
-def _group(
-    terms: Term | TermList,
-    X: Floats,
-    names: tuple[str, ...],
-    weights: Floats,
-    smoothing: Smoothing,
-) -> Group:
-    design, penalties = compile_design(terms, X, names)
-    blocks = pack(design, X)
-    basis = eigenbasis(design, penalties)
-    return Group(
-        design=design,
-        basis=basis,
-        blocks=blocks,
-        weights=weights,
-        gram=gram(blocks, design.n_coefs, weights),
-        centre=_centre(design, blocks, X, weights),
-        smoothing=smoothing,
-        lams=basis.lam[None],
-    )
-
-
-def _centre(design: Design, blocks: list[Block], X: Floats, weights: Floats) -> Floats:
-    """Return each column's mean over the rows where its term acts.
-
-    A term times a number other than 0 or 1 has no level of its own and is not centred.
-    """
-    total = np.zeros(design.n_coefs)
-    for block in blocks:
-        total[block.columns] += weights[block.rows] @ block.values
-    centre = total / weights.sum()
-    for smooth, where in design.slices():
-        if smooth.by_features:
-            by = X[:, list(smooth.by_features)]
-            acting = (weights * np.prod(by, axis=1)).sum() / weights.sum()
-            centre[where] *= 1 / acting if np.isin(by, (0, 1)).all() and acting else 0.0
-    centre[-1] = 0.0
-    return centre
-
-
-def _row_sets(data: Products, chunk: Chunk, group: Group) -> list[RowSet]:
-    """Group the series of a chunk by the rows and weights that they were observed with."""
-    n_series = chunk.values.shape[1]
-    present = dict(zip(data.incomplete.tolist(), data.present.T, strict=True))
-    if chunk.weights is None:
-        columns = {k: group.weights * where for k, where in present.items()}
-    else:
-        columns = {k: chunk.weights[:, k] * present.get(k, True) for k in range(n_series)}
-    complete = np.setdiff1d(np.arange(n_series), np.array(list(columns), np.intp))
-    members: dict[bytes, list[int]] = {}
-    for k, weights in columns.items():
-        members.setdefault(blake2b(weights.tobytes()).digest(), []).append(k)
-    sets = [
-        RowSet(members=np.array(each), weights=columns[each[0]], key=key)
-        for key, each in members.items()
-    ]
-    if len(complete):
-        sets.insert(0, RowSet(members=complete, weights=group.weights, key=b""))
-    return sets
-
-
-def _system(group: Group, rows: RowSet) -> System:
-    """Return the normal equations of a set of rows."""
-    if not rows.key:
-        return build_system(group.basis, group.gram, np.diagonal(group.gram))
-    of_rows = gram_of(group.blocks, group.gram, group.weights, rows.weights)
-    return build_system(group.basis, of_rows, np.diagonal(group.gram))
-
-
-def _problem(system: System, data: Products, rows: RowSet) -> Problem:
-    right = system.expand.T @ data.cross[:, rows.members]
-    return Problem(
-        system=system,
-        right=np.asfortranarray(right),
-        square=data.square[rows.members],
-        n_rows=int(np.count_nonzero(rows.weights)),
-    )
-
-
 def _starts(group: Group, sample: Chunk, reml: Reml) -> Floats:
     """Find where searches may start: the best λ for a sample together, then of each in it.
 
@@ -381,10 +180,10 @@ def _starts(group: Group, sample: Chunk, reml: Reml) -> Floats:
     -------
     ndarray, shape (k, m)
     """
-    data = products(group.blocks, group.design.n_coefs, sample.values, _chunk_weights(group, sample))
-    rows = max(_row_sets(data, sample, group), key=lambda each: len(each.members))
-    system = _system(group, rows)
-    problem = _problem(system, data, rows)
+    data = chunk_products(group, sample)
+    rows = max(row_sets(data, sample, group), key=lambda each: len(each.members))
+    system = system_of_rows(group, rows)
+    problem = problem_of_rows(system, data, rows)
     if sample.values.shape[1] == 1 and not reml.shared:
         return with_freedom(system, balanced(system))[None]
     optimum = common_lam(problem, reml)
@@ -401,26 +200,25 @@ def _starts(group: Group, sample: Chunk, reml: Reml) -> Floats:
     return np.vstack([common, np.delete(each.lam, list(each.failures), axis=0)])
 
 
-def _chunk_weights(group: Group, chunk: Chunk) -> Floats | None:
-    if chunk.weights is not None:
-        return chunk.weights
-    return None if np.all(group.weights == 1) else group.weights
-
-
 def _fit_chunk(group: Group, chunk: Chunk, kept: Kept) -> Fits:
-    data = products(group.blocks, group.design.n_coefs, chunk.values, _chunk_weights(group, chunk))
+    data = chunk_products(group, chunk)
     fits = Fits.empty(chunk.values.shape[1], group)
-    for rows in _row_sets(data, chunk, group):
+    for rows in row_sets(data, chunk, group):
         fits.n_values[rows.members] = np.count_nonzero(rows.weights)
         position, prepared = _prepared(group, rows, kept)
-        reason = _unusable(prepared.system, int(fits.n_values[rows.members[0]]))
+        system = prepared.system
+        reason = _unusable(system, int(np.count_nonzero(rows.weights)))
         if reason:
             fits.failures.update({int(k): Failure("data", reason) for k in rows.members})
             continue
-        solution = solve(_problem(prepared.system, data, rows), prepared)
-        _enter(fits, group, rows, position, prepared.system, solution, data)
+        fits.system_of[rows.members] = position
+        level = np.outer(system.expand[-1], data.shift[rows.members])
+        solution = solve(problem_of_rows(system, data, rows), prepared)
+        fits.coef[:, rows.members] = system.expand @ (solution.x + level)
+        fits.edf[rows.members] = solution.leverages @ _shares(group.design, system).T
+        _enter(fits, rows.members, solution)
     for k in np.flatnonzero(data.infinite):
-        _fail(fits, int(k), Failure("data", "some values are infinite; use NaN where none is known"))
+        _fail(fits, int(k), Failure("data", "infinite values; use NaN where none is known"))
     return fits
 
 
@@ -436,30 +234,17 @@ def _prepared(group: Group, rows: RowSet, kept: Kept) -> tuple[int, Prepared]:
     if rows.key in kept:
         return kept[rows.key]
     lams = group.lams[:1] if rows.key else group.lams
-    prepared = prepare(_system(group, rows), group.smoothing, lams)
+    prepared = prepare(system_of_rows(group, rows), group.smoothing, lams)
     if len(kept) == SYSTEMS_KEPT:
         return -1, prepared
     kept[rows.key] = (len(kept), prepared)
     return kept[rows.key]
 
 
-def _enter(
-    fits: Fits,
-    group: Group,
-    rows: RowSet,
-    position: int,
-    system: System,
-    solution: Solution,
-    data: Products,
-) -> None:
-    """Write the solution of a set of rows into the results of its chunk, in place."""
-    members = rows.members
-    level = np.outer(system.expand[-1], data.shift[members])
-    fits.coef[:, members] = system.expand @ (solution.x + level)
+def _enter(fits: Fits, members: Indices, solution: Solution) -> None:
+    """Write the λ of a solution into the results of its chunk, and what failed, in place."""
     fits.lam[members] = solution.lam
-    fits.edf[members] = solution.leverages @ _shares(group.design, system).T
     fits.rss[members] = solution.rss
-    fits.system_of[members] = position
     freedom = fits.n_values[members] - fits.edf[members].sum(axis=1)
     for k in members[freedom <= 0]:
         _fail(fits, int(k), Failure("data", "as many effective degrees of freedom as values"))
@@ -480,9 +265,7 @@ def _shares(design: Design, system: System) -> Floats:
     return np.add.reduceat(system.expand**2, starts, axis=0)
 
 
-def _assemble(
-    group: Group, fits: list[Fits], kept: Kept, series: Sequence[str] | None
-) -> PanelGam:
+def _assemble(group: Group, fits: list[Fits], kept: Kept, series: Sequence[str] | None) -> PanelGam:
     """Join the results of all chunks and add the statistics that follow from them."""
     starts = np.cumsum([0, *(len(each.rss) for each in fits)])
     rss, edf, n, system_of = (

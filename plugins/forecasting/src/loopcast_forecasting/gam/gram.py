@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +17,11 @@ from numpy.typing import NDArray
 from loopcast_forecasting.gam.basis import Floats, Indices
 from loopcast_forecasting.gam.design import Design
 
+Panel = NDArray[np.floating[Any]]  # float32 or float64
+Missing = dict[int, NDArray[np.bool_]]  # where a series has no value, by its position
+
 ROWS_PER_BLOCK = 512
 BLOCKS_PER_EVALUATION = 8
-SERIES_PER_CHUNK = 512
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,18 +52,15 @@ class Products:
         ``(y - shift)ᵀ W (y - shift)``.
     shift : ndarray, shape (n_series,), float64
         A level near each series' mean, taken off to keep digits.
-    present : ndarray of bool, shape (n_rows, n_incomplete)
-        Where each incomplete series has a value.
-    incomplete : ndarray, shape (n_incomplete,), intp
-        Columns with missing or infinite values.
+    present : dict of int to ndarray of bool, shape (n,)
+        Where each series that is not complete has a value.
     infinite : ndarray of bool, shape (n_series,)
     """
 
     cross: Floats
     square: Floats
     shift: Floats
-    present: NDArray[np.bool_]
-    incomplete: Indices
+    present: dict[int, NDArray[np.bool_]]
     infinite: NDArray[np.bool_]
 
 
@@ -169,7 +169,7 @@ def gram_of(blocks: Sequence[Block], whole: Floats, weights: Floats, kept: Float
 
 
 def products(
-    blocks: Sequence[Block], n_coefs: int, Y: NDArray[np.floating], weights: Floats | None = None
+    blocks: Sequence[Block], n_coefs: int, Y: Panel, weights: Floats | None = None
 ) -> Products:
     """Return the products of a design with a chunk of series.
 
@@ -186,60 +186,51 @@ def products(
     -------
     Products
     """
-    n_series = Y.shape[1]
+    n, n_series = Y.shape
     shift = _levels(Y)
-    cross = np.zeros((n_coefs, n_series))
-    square = np.zeros(n_series)
-    missing: dict[int, NDArray[np.bool_]] = {}
+    cross, square = np.zeros((n_coefs, n_series)), np.zeros(n_series)
+    missing: Missing = {}
     infinite = np.zeros(n_series, bool)
     for block in blocks:
         values = Y[block.rows]
         values -= shift
-        part = np.einsum("ij,ij->j", values, values, dtype=Y.dtype)
+        part = np.einsum("ij,ij->j", values, values)
         bad = np.flatnonzero(~np.isfinite(part))
         if len(bad):
-            _leave_out(values, bad, block.rows, len(Y), missing, infinite)
-        if weights is not None:
-            weight = weights[block.rows].astype(Y.dtype)
-            weighted = values * (weight if weight.ndim == 2 else weight[:, None])
-        else:
-            weighted = values
+            infinite[bad] |= np.isinf(values[:, bad]).any(axis=0)
+            _blank(values, bad, block.rows, missing, n)
+        weighted = values if weights is None else values * _weights(weights, block.rows, Y)
         if len(bad) or weights is not None:
             part = np.einsum("ij,ij->j", weighted, values)
         square += part
-        cross[block.columns] += block.values.astype(Y.dtype).T @ weighted
-    incomplete = np.array(sorted(missing), np.intp)
-    present = ~np.array([missing[k] for k in incomplete], bool).reshape(-1, len(Y)).T
+        cross[block.columns] += block.values.astype(values.dtype).T @ weighted
     return Products(
         cross=cross,
         square=square,
         shift=shift.astype(np.float64),
-        present=present,
-        incomplete=incomplete,
+        present={k: ~missing[k] for k in sorted(missing)},
         infinite=infinite,
     )
 
 
-def _levels(Y: NDArray[np.floating]) -> NDArray[np.floating]:
+def _weights(weights: Floats, rows: Indices, Y: Panel) -> Panel:
+    part = weights[rows].astype(Y.dtype)
+    return part if part.ndim == 2 else part[:, None]
+
+
+def _levels(Y: Panel) -> Panel:
     """Return the mean of a sample of each series' finite values, in the precision of ``Y``."""
     sample = np.asarray(Y[:: max(1, len(Y) // 512)], np.float64)
     finite = np.isfinite(sample)
     total = np.where(finite, sample, 0.0).sum(axis=0)
-    return (total / np.maximum(finite.sum(axis=0), 1)).astype(Y.dtype)
+    levels: Floats = total / np.maximum(finite.sum(axis=0), 1)
+    return levels.astype(Y.dtype)
 
 
-def _leave_out(
-    values: NDArray[np.floating],
-    columns: Indices,
-    rows: Indices,
-    n: int,
-    missing: dict[int, NDArray[np.bool_]],
-    infinite: NDArray[np.bool_],
-) -> None:
-    """Note where values are missing and set them to zero, in place."""
+def _blank(values: Panel, columns: Indices, rows: Indices, missing: Missing, n: int) -> None:
+    """Set what is not finite to zero, in place, and note where it was."""
     part = values[:, columns]
     absent = ~np.isfinite(part)
-    infinite[columns] |= np.isinf(part).any(axis=0)
     values[:, columns] = np.where(absent, 0, part)
     for column, where in zip(columns.tolist(), absent.T, strict=True):
         missing.setdefault(column, np.zeros(n, bool))[rows[where]] = True

@@ -210,7 +210,9 @@ class PanelGam:
         k = self.position(series)
         factor = self.factor(k)
         return tuple(
-            self._effect(k, factor, smooth, where, points if len(smooth.marginals) == 1 else surface_points)
+            self._effect(
+                k, factor, smooth, where, points if len(smooth.marginals) == 1 else surface_points
+            )
             for smooth, where in self.design.slices()
             if len(smooth.marginals) <= 2
         )
@@ -287,7 +289,7 @@ def _read(files: Mapping[str, bytes]) -> tuple[dict[str, Any], dict[str, NDArray
     text = json.loads(files["gam.json"])
     if text.get("format") != FORMAT:
         raise ModelError(
-            f"additive model: format {text.get('format')!r} in gam.json; this version reads {FORMAT}"
+            f"additive model: gam.json has format {text.get('format')!r}; expected {FORMAT}"
         )
     with np.load(io.BytesIO(files["gam.npz"]), allow_pickle=False) as arrays:
         return text, dict(arrays)

@@ -89,9 +89,7 @@ class Optimum:
     gain: float
 
 
-def minimise(
-    problem: Problem, start: Factor, tolerance: float, max_iterations: int
-) -> Optimum:
+def minimise(problem: Problem, start: Factor, tolerance: float, max_iterations: int) -> Optimum:
     """Find the λ that several series share, or one series has, by REML.
 
     Parameters
@@ -175,8 +173,7 @@ def with_freedom(system: System, lam: Floats) -> Floats:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Slopes:
-    """First and second derivatives of the score in log λ, what freedom each penalty leaves, the
-    generalised Fellner–Schall step."""
+    """Derivatives of the score in log λ, each penalty's freedom, the Fellner–Schall step."""
 
     gradient: Floats
     hessian: Floats
@@ -209,17 +206,18 @@ class _Slopes:
 def _quadratic(lower: Floats, rows: Floats) -> Floats:
     """Return ``rows M rowsᵀ`` for the symmetric M whose lower triangle is given."""
     half = rows @ lower @ rows.T
-    return half + half.T - (rows * np.diagonal(lower)) @ rows.T
+    return np.asarray(half + half.T - (rows * np.diagonal(lower)) @ rows.T)
 
 
 def _curvature(factor: Factor, scaled: Floats, x: Floats, deviance: Floats) -> Floats:
     """Return ``Σ_i u_jᵀ V u_k / D_i`` with ``u_j = λ_j S_j x_i``."""
     if x.shape[1] == 1:
-        return _quadratic(factor.lower_inverse, scaled * x[:, 0]) / deviance[0]
+        return np.asarray(_quadratic(factor.lower_inverse, scaled * x[:, 0]) / deviance[0])
     u = scaled[:, :, None] * x
     m, q, n = u.shape
     solved = factor.solve(np.asfortranarray(np.moveaxis(u, 0, 1).reshape(q, m * n)))
-    return np.einsum("jin,ikn->jk", u / deviance, solved.reshape(q, m, n), optimize=True)
+    solved = solved.reshape(q, m, n)
+    return np.asarray(np.einsum("jin,ikn->jk", u / deviance, solved, optimize=True))
 
 
 def _newton(rho: Floats, slopes: _Slopes, system: System) -> Floats:

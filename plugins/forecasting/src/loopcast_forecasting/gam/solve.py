@@ -131,7 +131,7 @@ def _at_once(problem: Problem, factor: Factor) -> Solution:
 def _rss(problem: Problem, x: Floats, penalty: Floats) -> Floats:
     """Return the residual sum of squares, given ``(gram + S) x = right``."""
     explained = np.einsum("ij,ij->j", x, problem.right + (penalty + RIDGE) * x)
-    return np.maximum(problem.square - explained, 0.0)
+    return np.asarray(np.maximum(problem.square - explained, 0.0))
 
 
 def _by_grid(problem: Problem, prepared: Prepared, grid: GcvGrid) -> Solution:

@@ -105,7 +105,7 @@ def eigenbasis(design: Design, penalties: Penalties) -> Eigenbasis:
             _eigenvectors(of_marginal, marginal.n_coefs)
             for of_marginal, marginal in zip(of_term, smooth.marginals, strict=True)
         ]
-        vectors[where, where] = reduce(np.kron, bases)
+        vectors[where, where] = _kronecker(bases)
         for diagonal, lam, label in _term_entries(design, smooth, of_term, bases):
             full = np.zeros(design.n_coefs)
             full[where] = diagonal
@@ -128,7 +128,11 @@ def _term_entries(
         for penalty in of_marginal:
             ones = [np.ones(size) for size in sizes]
             ones[k] = _diagonal(basis, penalty.matrix)
-            yield _Entry(reduce(np.kron, ones), penalty.lam, label)
+            yield _Entry(_kronecker(ones), penalty.lam, label)
+
+
+def _kronecker(factors: Sequence[Floats]) -> Floats:
+    return reduce(lambda a, b: np.asarray(np.kron(a, b)), factors)
 
 
 def _eigenvectors(penalties: Sequence[Penalty], size: int) -> Floats:
@@ -195,4 +199,3 @@ def _complement(vectors: Floats) -> Floats:
     normalised = vectors / np.linalg.norm(vectors, axis=0)
     complete = np.linalg.qr(normalised, mode="complete")[0]
     return complete[:, vectors.shape[1] :]
-

@@ -11,9 +11,7 @@ them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 
@@ -22,12 +20,7 @@ from loopcast_forecasting.reconcile._types import BoolArray, FloatArray, SparseA
 from loopcast_forecasting.reconcile.covariance import Covariance
 from loopcast_forecasting.reconcile.descent import descend
 from loopcast_forecasting.reconcile.hierarchy import Hierarchy
-from loopcast_forecasting.reconcile.lowrank import (
-    Factored,
-    Solution,
-    factored,
-    precision_product,
-)
+from loopcast_forecasting.reconcile.lowrank import Factored, Solution, factored
 from loopcast_forecasting.reconcile.projection import DiagonalSolver
 
 TOLERANCE = 1e-12
@@ -112,70 +105,57 @@ class _Pivoting:
         largest = float(variance[~self.unknown].max(initial=0.0)) or 1.0
         self.step = np.where(self.unknown, largest, variance)
 
-    @cached_property
-    def precise(self) -> Callable[[FloatArray], FloatArray]:
-        """Product with the inverse covariance."""
-        return precision_product(self.soft)
-
     def run(self, base: FloatArray, bottom: FloatArray) -> FloatArray:
         """Return the bounded bottom series of one column, from the unbounded ones."""
         low, high = bottom < self.bounds.lower, bottom > self.bounds.upper
-        bottom, low, high, count = self._exchange(base, low, high)
-        if count:
-            low, high = self._descend(base, bottom)
-            bottom, low, high, count = self._exchange(base, low, high)
-        if not count and self.soft is not self.exact:
-            bottom, wrong = self._violations(self.exact, base, low, high)
-            count = int(wrong.sum())
-        if count:
+        bottom, low, high, settled = self._exchange(base, low, high)
+        if not settled:
+            low, high = descend(
+                lambda low, high: self._optimum(self.soft, base, low, high),
+                self.bounds.lower,
+                self.bounds.upper,
+                bottom,
+            )
+        bottom, excess = self._optimum(self.exact, base, low, high)
+        if excess.any():
             raise ConvergenceError(
-                f"bounds could not be settled: {count} of {bottom.size} bottom series still "
-                "violate the optimality conditions"
+                f"bounds could not be settled: {np.count_nonzero(excess)} of {bottom.size} bottom "
+                f"series violate the optimality conditions, by up to {excess.max():.1e}"
             )
         return bottom
 
     def _exchange(
         self, base: FloatArray, low: BoolArray, high: BoolArray
-    ) -> tuple[FloatArray, BoolArray, BoolArray, int]:
+    ) -> tuple[FloatArray, BoolArray, BoolArray, bool]:
         """Exchange until no violation is left, or for long without fewer of them."""
         fewest, chances = low.size + 1, CHANCES
         while True:
-            bottom, wrong = self._violations(self.soft, base, low, high)
+            bottom, excess = self._optimum(self.soft, base, low, high)
+            wrong = excess > 0
             count = int(wrong.sum())
             chances = CHANCES if count < fewest else chances - 1
             fewest = min(count, fewest)
             if count == 0 or chances == 0:
-                return bottom, low, high, count
+                return bottom, low, high, count == 0
             fixed = low | high
             low = np.where(wrong, ~fixed & (bottom < self.bounds.lower), low)
             high = np.where(wrong, ~fixed & (bottom > self.bounds.upper), high)
 
-    def _descend(self, base: FloatArray, bottom: FloatArray) -> tuple[BoolArray, BoolArray]:
-        rows = self.hierarchy.bottom
-
-        def newton(low: BoolArray, high: BoolArray) -> FloatArray:
-            return self._solve(self.soft, base, low, high).values[rows, 0]
-
-        limits = (self.bounds.lower, self.bounds.upper)
-        return descend(self.hierarchy.summing, self.precise, newton, limits, base[:, 0], bottom)
-
-    def _violations(
+    def _optimum(
         self, covariance: Covariance, base: FloatArray, low: BoolArray, high: BoolArray
-    ) -> tuple[FloatArray, BoolArray]:
-        """Bottom series for given bounds in force, and those that have to change sides."""
+    ) -> tuple[FloatArray, FloatArray]:
+        """Bottom series for given bounds in force, and how much each violates optimality."""
         solution = self._solve(covariance, base, low, high)
         rows, bounds = self.hierarchy.bottom, self.bounds
         bottom = solution.values[rows, 0]
         shift = np.where(self.unknown, 0.0, bottom - solution.target[rows, 0])
-        pull = product(self.parents, solution.pull[:, 0])
-        push = shift - self.step * pull  # variance times multiplier
+        # Variance times multiplier: how far the series would go, were its bound not there.
+        push = shift - self.step * product(self.parents, solution.pull[:, 0])
+        excess = np.maximum(bounds.lower - bottom, bottom - bounds.upper)
+        excess[low], excess[high] = -push[low], push[high]
+        excess[(low | high) & (bounds.lower == bounds.upper)] = 0.0
         slack = _slack(base[rows], solution.values[rows])[:, 0]
-        wrong = (bottom < bounds.lower - slack) | (bottom > bounds.upper + slack)
-        wrong &= ~(low | high)
-        releasable = bounds.lower < bounds.upper
-        wrong |= low & (push < -slack) & releasable
-        wrong |= high & (push > slack) & releasable
-        return bottom, wrong
+        return bottom, np.where(excess > slack, excess, 0.0)
 
     def _solve(
         self, covariance: Covariance, base: FloatArray, low: BoolArray, high: BoolArray

@@ -1,10 +1,9 @@
-"""Which bottom series end on a bound, by projected Newton steps.
+"""Which bottom series end on a bound, by an active set method that cannot go round in circles.
 
-Bertsekas (1982, "Projected Newton methods for optimization problems with simple constraints"):
-series on a bound that the gradient holds there stay, all others take a Newton step, and the result
-is brought back into the bounds, halving the step until the objective falls enough. It falls with
-every step, so unlike exchanges at once this cannot go round in circles; on a strictly convex
-quadratic objective it is at the right bounds after finitely many steps.
+Bounded least squares after Lawson and Hanson (1974, chapter 23) and Stark and Parker (1995): from
+values within the bounds, go straight towards the optimum for the bounds in force, stop at the first
+bound on the way and put it in force too; once the optimum is reached, release the bounds whose
+multipliers have the wrong sign. The objective falls at every stage, so no set of bounds comes twice.
 """
 
 from __future__ import annotations
@@ -13,68 +12,58 @@ from collections.abc import Callable
 
 import numpy as np
 
-from loopcast_forecasting.reconcile._types import BoolArray, FloatArray, SparseArray, product
-
-STEPS = 200
-HALVINGS = 40
-SUFFICIENT = 1e-4
-NEGLIGIBLE = 1e-14
+from loopcast_forecasting.reconcile._types import BoolArray, FloatArray
 
 
 def descend(
-    summing: SparseArray,
-    precise: Callable[[FloatArray], FloatArray],
-    newton: Callable[[BoolArray, BoolArray], FloatArray],
-    limits: tuple[FloatArray, FloatArray],
-    base: FloatArray,
+    optimum: Callable[[BoolArray, BoolArray], tuple[FloatArray, FloatArray]],
+    lower: FloatArray,
+    upper: FloatArray,
     bottom: FloatArray,
 ) -> tuple[BoolArray, BoolArray]:
-    """Descend from a guess of the bottom series to the bounds in force at the optimum.
+    """Find the bounds in force at the optimum, starting from a guess of the bottom series.
 
     Parameters
     ----------
-    precise : callable
-        ``W**-1 v`` for v of shape (n_nodes,).
-    newton : callable
-        Bottom series that are optimal when those in the given masks are on their lower and upper
-        bounds.
-    limits : pair of float arrays, shape (n_bottom,)
-    base : float array, shape (n_nodes,)
-    bottom : float array, shape (n_bottom,)
+    optimum : callable
+        For masks of series on their lower and on their upper bound: the optimal bottom series, and
+        by how much each violates the optimality conditions (outside its bounds if free, pushing
+        inwards if not), 0 where it does not.
+    lower, upper, bottom : float array, shape (n_bottom,)
 
     Returns
     -------
     pair of bool arrays, shape (n_bottom,)
         Series on their lower and on their upper bound.
     """
-    current = np.clip(bottom, *limits)
-    low, high = current <= limits[0], current >= limits[1]
-    for _ in range(STEPS):
-        gradient = product(summing.T, precise(product(summing, current) - base))
-        low = (current <= limits[0]) & (gradient > 0)
-        high = (current >= limits[1]) & (gradient < 0)
-        step = _projected_step(
-            summing, precise, limits, gradient, current, newton(low, high) - current
-        )
-        current = current + step
-        if np.abs(step).max(initial=0.0) <= NEGLIGIBLE * np.abs(current).max(initial=0.0):
-            break
-    return low, high
+    current = np.clip(bottom, lower, upper)
+    low, high = current <= lower, current >= upper
+    moved = True
+    while True:
+        best, excess = optimum(low, high)
+        free = ~(low | high)
+        if (excess[free] > 0).any():
+            current, share = _towards(best, current, lower, upper, free)
+            moved = moved or share > 0.0
+            low, high = low | (free & (current <= lower)), high | (free & (current >= upper))
+            continue
+        if not (excess > 0).any():
+            return low, high
+        moved = moved or bool(np.any(best[free] != current[free]))
+        current = np.where(free, np.clip(best, lower, upper), current)
+        # Several released together may block one another at once; the worst alone never is.
+        release = excess > 0 if moved else excess == excess.max()
+        low, high, moved = low & ~release, high & ~release, False
 
 
-def _projected_step(
-    summing: SparseArray,
-    precise: Callable[[FloatArray], FloatArray],
-    limits: tuple[FloatArray, FloatArray],
-    gradient: FloatArray,
-    current: FloatArray,
-    direction: FloatArray,
-) -> FloatArray:
-    """Longest of the halved steps that lowers the objective enough; none if rounding hides it."""
-    for halving in range(HALVINGS):
-        step = np.clip(current + 0.5**halving * direction, *limits) - current
-        slope = float(gradient @ step)
-        moved = product(summing, step)
-        if slope + 0.5 * float(moved @ precise(moved)) <= SUFFICIENT * slope:
-            return step
-    return np.zeros_like(current)
+def _towards(
+    best: FloatArray, current: FloatArray, lower: FloatArray, upper: FloatArray, free: BoolArray
+) -> tuple[FloatArray, float]:
+    """Step to the first bound on the way to best, and the share of the way that is."""
+    bound = np.where(best < lower, lower, upper)
+    ahead = free & ((best < lower) | (best > upper))
+    share = np.full_like(current, np.inf)
+    share[ahead] = (bound[ahead] - current[ahead]) / (best[ahead] - current[ahead])
+    first = min(float(share.min()), 1.0)
+    step = np.where(free, current + first * (best - current), current)
+    return np.where(share <= first, bound, np.clip(step, lower, upper)), first

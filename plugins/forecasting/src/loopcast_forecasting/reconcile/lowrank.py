@@ -18,7 +18,6 @@ A *fixed* node has a given value whatever its forecast, as a bottom series on it
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -105,27 +104,6 @@ def factored(
     gram = _system(projection, precision, fixed, covariance.samples, covariance.loading)
     lower = cho_factor(gram, lower=True, overwrite_a=True)[0]
     return Factored(projection, precision, fixed, covariance.samples, covariance.loading, lower)
-
-
-def precision_product(covariance: Covariance) -> Callable[[FloatArray], FloatArray]:
-    """``W**-1 v`` as a function of a column v, by Woodbury's identity.
-
-    Nodes without an error or without a forecast count with weight 0.
-    """
-    weight = _precision(covariance.variance)
-    samples, loading = covariance.samples, covariance.loading
-    if samples is None or loading == 0.0:
-        return lambda v: weight * v
-    inner = loading * ((samples * weight) @ samples.T)
-    inner[np.diag_indices(samples.shape[0])] += 1.0
-    lower = cho_factor(inner, lower=True, overwrite_a=True)
-
-    def apply(v: FloatArray) -> FloatArray:
-        own: FloatArray = weight * v
-        common = cho_solve(lower, loading * (samples @ own))
-        return own - weight * (common @ samples)
-
-    return apply
 
 
 def _precision(variance: FloatArray) -> FloatArray:

@@ -163,3 +163,17 @@ def _arima(values: Floats, order: Order) -> ARIMA:
     from statsmodels.tsa.arima.model import ARIMA
 
     return ARIMA(values, order=order, trend="n")
+
+
+def supported_order(order: Order, rows: int) -> Order:
+    """Lower p and q, the larger first, until each parameter has enough residuals.
+
+    Examples
+    --------
+    >>> supported_order((3, 0, 3), 50)
+    (1, 0, 1)
+    """
+    p, d, q = order
+    while p + q and (p + q) * LEAST_ROWS > rows:
+        p, q = (p - 1, q) if p > q else (p, q - 1)
+    return p, d, q

@@ -1,0 +1,135 @@
+"""Several processes at once, killed processes, full disks: the old state or the new, no other."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from hashlib import sha256
+from itertools import pairwise
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from loopcast.api import IntegrityError
+from loopcast.deploy.bundle import read_bundle, read_manifest
+from loopcast.store.artifacts import Artifacts
+from loopcast.store.catalog import Catalog, VersionFilter
+from loopcast.store.events import EventLog
+
+from .builders import registration, version
+from .workers import BATCH
+
+TESTS = Path(__file__).resolve().parents[2]
+
+
+def run_worker(*arguments: str) -> str:
+    """Run a worker and return what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "framework.store.workers", *arguments],
+        cwd=TESTS,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def visible(folder: Path) -> list[Path]:
+    return [file for file in folder.rglob("*") if file.is_file() and file.name[0] != "."]
+
+
+def one_unbroken_reign(catalog: Catalog) -> None:
+    reign = [entry for entry in catalog.history("demand", "") if entry.stage == "champion"]
+    assert all(former.until == latter.since for former, latter in pairwise(reign))
+    assert [entry.until for entry in reign][-1] is None
+    assert reign[-1].version == getattr(catalog.champion("demand"), "id", None)
+
+
+def test_processes_create_register_and_release_at_once(catalog_url: str) -> None:
+    racers = 4
+    run_worker("race", catalog_url, str(racers))
+    with Catalog(catalog_url, create=False) as catalog:
+        assert catalog.count() == (racers + 1) * BATCH
+        for number in range(0, (racers + 1) * BATCH, 7):
+            known = registration(version(number))
+            assert catalog.evaluations(known.version.id) == known.evaluations
+        one_unbroken_reign(catalog)
+
+
+class TestKilled:
+    @pytest.mark.parametrize("seed", ["1", "2"])
+    def test_while_registering(self, catalog_url: str, seed: str) -> None:
+        run_worker("kill", "register", catalog_url, seed)
+        with Catalog(catalog_url, create=False) as catalog:
+            found = catalog.versions(limit=1_000_000)
+            segments = {item.version.segment for item in found} - {""}
+            assert segments
+            for segment in segments:
+                which = VersionFilter(logical_model="demand", segment=segment)
+                assert catalog.count(which) == BATCH
+            assert all(len(item.metrics) == 5 for item in found)
+
+    def test_while_registering_leaves_a_sound_file(self, sqlite_url: str) -> None:
+        run_worker("kill", "register", sqlite_url, "3")
+        connection = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+        connection.close()
+
+    def test_while_releasing(self, catalog_url: str) -> None:
+        run_worker("kill", "release", catalog_url, "4")
+        with Catalog(catalog_url, create=False) as catalog:
+            one_unbroken_reign(catalog)
+
+    def test_while_storing_artifacts(self, tmp_path: Path) -> None:
+        run_worker("kill", "put", str(tmp_path / "artifacts"), "5")
+        files = visible(tmp_path / "artifacts")
+        assert files
+        for file in files:
+            assert sha256(file.read_bytes()).hexdigest() == file.name
+
+    def test_while_storing_bundles(self, tmp_path: Path) -> None:
+        run_worker("kill", "bundle", str(tmp_path / "artifacts"), "6")
+        artifacts = Artifacts(str(tmp_path / "artifacts"))
+        manifests = [file.name for file in visible(tmp_path) if _is_manifest(artifacts, file.name)]
+        assert manifests
+        for digest in manifests:
+            assert len(read_bundle(artifacts, digest).files) == 2
+
+    def test_while_appending_events(self, tmp_path: Path) -> None:
+        run_worker("kill", "append", str(tmp_path / "events"), "7")
+        files = visible(tmp_path / "events")
+        assert files
+        assert {pq.read_metadata(file).num_rows for file in files} == {1000}
+        assert EventLog(str(tmp_path / "events")).read("demand").num_rows == 1000 * len(files)
+
+
+def _is_manifest(artifacts: Artifacts, digest: str) -> bool:
+    try:
+        return bool(read_manifest(artifacts, digest).files)
+    except IntegrityError:
+        return False
+
+
+class TestFullDisk:
+    """The operating system refuses to let a file grow, which is how a full disk looks."""
+
+    def test_catalog(self, sqlite_url: str) -> None:
+        error = run_worker("fill_disk", "register", sqlite_url)
+        assert error.startswith("StoreError: catalog sqlite:///")
+        assert "nothing was changed" in error
+        with Catalog(sqlite_url, create=False) as catalog:
+            assert catalog.count() == 2
+            catalog.register([registration(version(9))])
+            assert catalog.count() == 3
+
+    @pytest.mark.parametrize("task", ["put", "append"])
+    def test_files(self, tmp_path: Path, task: str) -> None:
+        folder = tmp_path / "store"
+        error = run_worker("fill_disk", task, str(folder))
+        assert error.startswith(f"StoreError: could not write to {folder}: File too large")
+        assert [file for file in folder.rglob("*") if file.is_file()] == []

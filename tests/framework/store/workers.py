@@ -1,0 +1,191 @@
+"""Processes that the tests start, let race, and kill: ``python -m framework.store.workers``.
+
+Each verb forks its children from one process that has imported everything, so that a test can
+afford many of them.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import signal
+import sys
+import time
+from collections.abc import Callable
+from itertools import count
+
+from loopcast.api import LoopcastError, Manifest, PluginOrigin
+from loopcast.deploy.bundle import write_bundle
+from loopcast.store.artifacts import Artifacts
+from loopcast.store.catalog import Catalog
+from loopcast.store.events import EventLog, event_table
+
+from .builders import NOON, dataset, digest, logical_model, registration, version
+
+BATCH = 20
+
+
+def fork(task: Callable[[], None]) -> int:
+    """Run a task in a child, which reports an error and leaves."""
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        task()
+    except BaseException as error:
+        print(f"{type(error).__name__}: {error}", flush=True)
+        os._exit(1)
+    os._exit(0)
+
+
+def race(url: str, children: str) -> None:
+    """Create one catalog from many processes, register the same versions, release all at once."""
+    start = time.time() + 0.2
+    pids = [fork(lambda number=i: compete(url, number, start)) for i in range(int(children))]  # type: ignore[misc]
+    statuses = [os.waitpid(pid, 0)[1] for pid in pids]
+    sys.exit(max(map(os.waitstatus_to_exitcode, statuses)))
+
+
+def compete(url: str, number: int, start: float) -> None:
+    """One of the racers: its versions are shared with its neighbour."""
+    time.sleep(max(0.0, start - time.time()))
+    with Catalog(url) as catalog:
+        catalog.put_logical_model(logical_model())
+        mine = [version(i) for i in range(number * BATCH, (number + 2) * BATCH)]
+        catalog.register([registration(item) for item in mine])
+        for item in mine[:5]:
+            catalog.release("demand", "", item.id, stage="champion", by=str(number), reason="race")
+
+
+def kill(task: str, url: str, seed: str) -> None:
+    """Start a task again and again, and kill it at a random moment."""
+    moments = random.Random(int(seed))
+    if task in {"register", "release"}:
+        prepare(url)
+    for round_ in range(8):
+        reader, writer = os.pipe()
+        pid = fork(lambda: ENDLESS[task](url, round_, writer))  # noqa: B023
+        os.read(reader, 1)
+        time.sleep(moments.uniform(0.0, 0.15))
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+def prepare(url: str) -> None:
+    """Make a catalog with two versions, of which one is champion."""
+    with Catalog(url) as catalog:
+        catalog.put_logical_model(logical_model())
+        catalog.register([registration(version(number)) for number in range(2)])
+        catalog.release("demand", "", version(0).id, stage="champion", by="a", reason="")
+
+
+def register(url: str, round_: int, ready: int) -> None:
+    with Catalog(url) as catalog:
+        os.write(ready, b".")
+        for batch in count():
+            segment = f"{round_}-{batch}"
+            catalog.register([registration(version(i, segment=segment)) for i in range(BATCH)])
+
+
+def release(url: str, _round: int, ready: int) -> None:
+    with Catalog(url) as catalog:
+        os.write(ready, b".")
+        for step in count():
+            catalog.release("demand", "", version(step % 2).id, stage="champion", by="a", reason="")
+
+
+def put(url: str, round_: int, ready: int) -> None:
+    artifacts = Artifacts(url)
+    os.write(ready, b".")
+    for step in count():
+        artifacts.put_many(random.Random(f"{round_} {step} {i}").randbytes(300_000) for i in (1, 2))
+
+
+def bundle(url: str, round_: int, ready: int) -> None:
+    artifacts = Artifacts(url)
+    os.write(ready, b".")
+    for step in count():
+        files = {
+            f"{i}.bin": random.Random(f"{round_} {step} {i}").randbytes(50_000) for i in (1, 2)
+        }
+        write_bundle(artifacts, manifest(f"{round_} {step}"), files)
+
+
+def append(url: str, round_: int, ready: int) -> None:
+    log = EventLog(url)
+    os.write(ready, b".")
+    for step in count():
+        keys = [f"{round_}-{step}-{i}" for i in range(1000)]
+        log.append(events(keys))
+
+
+ENDLESS = {
+    "register": register,
+    "release": release,
+    "put": put,
+    "bundle": bundle,
+    "append": append,
+}
+
+
+def manifest(name: str) -> Manifest:
+    """A manifest without files."""
+    return Manifest(
+        logical_model="demand",
+        segment="",
+        template="forecasting.gam_arima",
+        plugin=PluginOrigin(plugin="forecasting", package="x", package_version="1"),
+        hyperparameters={"name": name},
+        recipe=digest(name),
+        seed=1,
+        datasets=(dataset(),),
+        environment={},
+        files={},
+    )
+
+
+def events(keys: list[str]) -> object:
+    """Events of one hour with these keys."""
+    return event_table(
+        key=keys,
+        time=NOON,
+        logical_model="demand",
+        segment="",
+        version="0" * 16,
+        role="champion",
+        outputs={"mean": [float(i) for i in range(len(keys))]},
+    )
+
+
+def fill_disk(task: str, url: str) -> None:
+    """Write where no file may grow beyond a size, as on a full disk; print the error."""
+    if task == "register":
+        prepare(url)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
+    try:
+        FILLING[task](url)
+    except LoopcastError as error:
+        print(f"{type(error).__name__}: {error}")
+
+
+def fill_catalog(url: str) -> None:
+    with Catalog(url) as catalog:
+        catalog.register([registration(version(i, segment="full")) for i in range(3_000)])
+
+
+def fill_artifacts(url: str) -> None:
+    Artifacts(url).put_many([b"small", bytes(1_000_000)])
+
+
+def fill_events(url: str) -> None:
+    keys = [random.Random(i).randbytes(8).hex() for i in range(50_000)]
+    EventLog(url).append(events(keys))
+
+
+FILLING = {"register": fill_catalog, "put": fill_artifacts, "append": fill_events}
+
+VERBS: dict[str, Callable[..., None]] = {"race": race, "kill": kill, "fill_disk": fill_disk}
+
+if __name__ == "__main__":
+    VERBS[sys.argv[1]](*sys.argv[2:])

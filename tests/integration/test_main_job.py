@@ -1,0 +1,165 @@
+"""The main job as a stranger runs it: the installed command, in an empty folder, on real data."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from loopcast.store.home import open_home
+
+pytestmark = pytest.mark.xdist_group("main_job")
+
+LOOPCAST = Path(sys.executable).with_name("loopcast")
+
+
+def start(folder: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    home = {"LOOPCAST_HOME": str(folder / "home")}
+    return subprocess.Popen(
+        [str(LOOPCAST), "run", *arguments],
+        cwd=folder,
+        env={**os.environ, **home, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    process = start(folder, *arguments, **environment)
+    out, error = process.communicate(timeout=900)
+    return subprocess.CompletedProcess(process.args, process.returncode, out, error)
+
+
+def results(finished: subprocess.CompletedProcess[str]) -> Path:
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    found = re.search(r"results +(\S+)", finished.stdout)
+    assert found is not None, finished.stdout
+    return Path(found[1])
+
+
+def summary(folder: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((folder / "summary.json").read_bytes())
+    return content
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("main_job")
+
+
+@pytest.fixture(scope="module")
+def first(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the main job in an empty folder."""
+    return run(folder)
+
+
+def test_it_beats_both_baselines_with_honest_intervals(
+    first: subprocess.CompletedProcess[str],
+) -> None:
+    found = summary(results(first))
+    metrics = found["metrics"]
+    assert list(metrics) == ["gam_arima", "naive_day", "naive_week"]
+    assert "28 daily origins" in found["evaluation"]
+    for baseline in ("naive_day", "naive_week"):
+        for metric in ("mape", "rmse", "mae", "pinball"):
+            assert metrics["gam_arima"][metric] < 0.8 * metrics[baseline][metric]
+    assert 0.85 <= metrics["gam_arima"]["coverage"] <= 0.95
+    assert found["coherence_error"] < 1e-9
+    assert (found["stage"], found["trained_now"]) == ("champion", True)
+    assert {"data", "version", "forecast", "write"} <= set(found["seconds"])
+    assert {"pygam", "statsmodels", "loopcast", "python"} <= set(found["environment"])
+
+
+def test_the_forecast_is_the_next_day_at_every_level(
+    first: subprocess.CompletedProcess[str],
+) -> None:
+    folder = results(first)
+    table = pd.read_parquet(folder / "forecast.parquet")
+    assert table.groupby("step").size().to_dict() == {"30min": 48, "1h": 24, "1D": 1}
+    assert str(table["time"].dt.tz) == "Australia/Melbourne"
+    assert table["time"].min() == pd.Timestamp(summary(folder)["origin"])
+    levels = ["0.05", "0.1", "0.2", "0.3", "0.4", "0.5", "0.6", "0.7", "0.8", "0.9", "0.95"]
+    assert (np.diff(table[levels].to_numpy(), axis=1) >= 0).all()
+    totals = table.groupby("step")["total"].sum()
+    np.testing.assert_allclose(totals, totals["1D"], rtol=1e-9)
+    metadata = pq.read_schema(folder / "forecast.parquet").metadata
+    assert metadata[b"unit"] == b"MW"
+    assert metadata[b"version"].decode() == summary(folder)["version"]
+
+
+def test_it_says_what_it_did(first: subprocess.CompletedProcess[str]) -> None:
+    assert first.stderr == ""
+    for words in ("Day-ahead electricity demand of Victoria", "trained now", "naive_week", "MAPE"):
+        assert words in first.stdout
+    page = (results(first) / "report.html").read_text()
+    assert "Day-ahead electricity demand of Victoria" in page
+
+
+def test_a_second_run_finds_the_version_and_logs_its_events(
+    first: subprocess.CompletedProcess[str], folder: Path
+) -> None:
+    second = run(folder)
+    assert "found" in second.stdout
+    before, after = summary(results(first)), summary(results(second))
+    assert not after["trained_now"]
+    assert after["version"] == before["version"]
+    assert after["metrics"] == before["metrics"]
+    a, b = (pd.read_parquet(results(r) / "forecast.parquet") for r in (first, second))
+    pd.testing.assert_frame_equal(a, b)
+    events = open_home(folder / "home").events.read("victoria_demand")
+    assert events.num_rows == 2 * 73
+    assert set(events["version"].to_pylist()) == {before["version"]}
+
+
+def test_changed_configuration_trains_another_version(
+    first: subprocess.CompletedProcess[str], folder: Path
+) -> None:
+    other = run(
+        folder, "template=forecasting.seasonal_naive", "template.hyperparameters.season=1D",
+        "~baselines.naive_day", "backtest.origins=28",
+    )  # fmt: skip
+    found = summary(results(other))
+    assert found["trained_now"]
+    assert found["version"] != summary(results(first))["version"]
+    assert found["stage"] == "challenger"
+
+
+def test_a_model_that_loses_to_a_baseline_makes_no_forecast(
+    first: subprocess.CompletedProcess[str], folder: Path
+) -> None:
+    lost = run(folder, "template=forecasting.seasonal_naive", "~baselines.naive_week")
+    assert lost.returncode == 1
+    assert "did not pass its gates" in lost.stderr
+    assert "Traceback" not in lost.stderr
+
+
+@pytest.mark.parametrize("after", [3.0, 6.0])
+def test_a_killed_run_leaves_nothing_in_the_way(tmp_path: Path, after: float) -> None:
+    process = start(tmp_path, "template=forecasting.seasonal_naive", "backtest.origins=10",
+                    "template.hyperparameters.season=1D", "~baselines.naive_day")  # fmt: skip
+    time.sleep(after)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    again = run(tmp_path, "template=forecasting.seasonal_naive", "backtest.origins=10",
+                "template.hyperparameters.season=1D", "~baselines.naive_day")  # fmt: skip
+    assert summary(results(again))["stage"] == "champion"
+
+
+def test_data_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+    failed = run(tmp_path, "logical_model=nem_demand", LOOPCAST_NEM_DATA="/nowhere")
+    assert failed.returncode == 1
+    assert failed.stderr.count("\n") == 1
+    assert "/nowhere/nem_halfhourly_long.parquet does not exist" in failed.stderr
+    assert not list((tmp_path / "home").rglob("forecast.parquet"))
