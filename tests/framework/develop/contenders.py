@@ -123,3 +123,17 @@ class BrokenModel:
 
     def save(self) -> Files:
         return {}
+
+
+class Partial(LastWeek):
+    """Template that cannot fit one of its series."""
+
+    name = "demo.partial"
+
+    def fit(
+        self, family: Mapping[str, ForecastData], hyperparameters: Any, context: FitContext
+    ) -> Iterator[tuple[str, Forecaster | LoopcastError]]:
+        def fit_one(data: ForecastData) -> Forecaster:
+            return LastWeekModel(days=1, failures={"west": "too short"})
+
+        return fit_each(family, fit_one)

@@ -60,6 +60,7 @@ def test_training_again_gives_the_same_version(
     first = train_version(course, panel, dataset, home, LocalEngine())
     second = train_version(course, panel, dataset, home, LocalEngine())
     assert second.version.id == first.version.id
+    assert (first.repeated, second.repeated) == (False, True)
     assert home.catalog.count() == 1
     assert second.stage == "champion"
 

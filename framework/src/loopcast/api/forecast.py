@@ -183,7 +183,9 @@ class Forecaster(Protocol):
     """
 
     @property
-    def failures(self) -> Mapping[str, str]: ...
+    def failures(self) -> Mapping[str, str]:
+        """Return series without a model, with the reason."""
+        ...
 
     def predict(self, known: ForecastData, horizon: pd.DatetimeIndex) -> Forecast:
         """Forecast the steps of ``horizon``.

@@ -78,11 +78,19 @@ class Reader(Protocol):
     """
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What configuration says."""
+        ...
+
     @property
-    def summary(self) -> str: ...
+    def summary(self) -> str:
+        """One sentence for people who choose."""
+        ...
+
     @property
-    def options(self) -> type[Any]: ...
+    def options(self) -> type[Any]:
+        """Type of the options in configuration."""
+        ...
 
     def read(self, options: Any, base: Path) -> pd.DataFrame:
         """Read the table; relative paths are relative to ``base``."""
@@ -121,9 +129,14 @@ class Reconciler(Protocol):
     """
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What configuration says."""
+        ...
+
     @property
-    def summary(self) -> str: ...
+    def summary(self) -> str:
+        """One sentence for people who choose."""
+        ...
 
     def fit(
         self,

@@ -82,13 +82,24 @@ class Template(Protocol[DataT_contra, ModelT_co]):
     """
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What configuration says."""
+        ...
+
     @property
-    def task(self) -> Task: ...
+    def task(self) -> Task:
+        """The kind of problem it solves."""
+        ...
+
     @property
-    def summary(self) -> str: ...
+    def summary(self) -> str:
+        """One sentence for people who choose."""
+        ...
+
     @property
-    def hyperparameters(self) -> type[Hyperparameters]: ...
+    def hyperparameters(self) -> type[Hyperparameters]:
+        """Type of the hyperparameters."""
+        ...
 
     def fit(
         self, family: Mapping[str, DataT_contra], hyperparameters: Any, context: FitContext

@@ -149,6 +149,8 @@ def _data_line(known: Known) -> str:
 
 def _version_line(trained: TrainedVersion) -> str:
     how = "trained now" if trained.fresh else "found, trained before on the same data"
+    if trained.repeated:
+        how = "trained again, identical to the registered version"
     return (
         f"  version   {trained.version.id} of {trained.version.template}, {how}; "
         f"stage: {trained.stage}"
@@ -224,12 +226,6 @@ def _notes(outcome: Outcome) -> tuple[str, ...]:
             )
     if known.dataset.imputed:
         notes.append(f"{known.dataset.imputed} missing actuals were imputed, as configured.")
-    failures = {
-        name: reason
-        for model in outcome.served.models.values()
-        for name, reason in model.failures.items()
-    }
-    notes += [f"Series {name} has no model: {reason}." for name, reason in failures.items()]
     return tuple(notes)
 
 

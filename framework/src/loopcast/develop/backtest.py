@@ -81,12 +81,20 @@ def fit_one(
     ------
     LoopcastError
         The error that the template yields for the segment.
+    ModelError
+        Where some of its series could not be fitted: a hierarchy needs them all.
     """
     fitted = contender.template.fit({segment: data}, contender.hyperparameters, context)
     _, outcome = next(iter(fitted))
     if isinstance(outcome, LoopcastError):
         raise outcome
     model: Forecaster = outcome
+    if model.failures:
+        name, reason = next(iter(model.failures.items()))
+        raise ModelError(
+            f"template {contender.template.name}: {len(model.failures)} of {len(data.series)} "
+            f"series could not be fitted at step {data.step}, the first {name}: {reason}"
+        )
     return model
 
 

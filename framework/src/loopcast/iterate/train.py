@@ -93,12 +93,15 @@ class TrainedVersion:
         Where it stands in its life.
     fresh
         Whether this run trained it.
+    repeated
+        Whether training gave a version that was registered before, to the last bit.
     """
 
     version: Version
     bundle: Bundle
     stage: Stage
     fresh: bool
+    repeated: bool = False
 
 
 def find_version(course: Course, dataset: Dataset, home: Home) -> TrainedVersion | None:
@@ -138,7 +141,7 @@ def train_version(
     version = version_of(manifest, digest, datetime.now(UTC))
     evaluations = trained.contest.evaluations
     home.catalog.put_logical_model(course.logical_model)
-    home.catalog.register(
+    new = home.catalog.register(
         [
             Registration(
                 version=version,
@@ -151,7 +154,7 @@ def train_version(
     )
     stage = release_if_better(course, version, trained, home)
     bundle = read_bundle(home.artifacts, digest)
-    return TrainedVersion(version=version, bundle=bundle, stage=stage, fresh=True)
+    return TrainedVersion(version=version, bundle=bundle, stage=stage, fresh=True, repeated=not new)
 
 
 def _files(

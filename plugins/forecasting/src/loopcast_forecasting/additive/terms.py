@@ -112,6 +112,7 @@ def build_terms(
     varied = {name for name, values in features.items() if np.ptp(values) > 0}
     within_day = spec.steps_per_day > 1
     terms = [*_calendar(build, varied, within_day)]
+    terms += _christmas(build, varied, within_day)
     terms += _season(build, within_day) if whole_year else [build.season(SMALLEST_CYCLE)]
     if TEMPERATURE in varied:
         terms += _weather(build, spec, within_day)
@@ -139,8 +140,14 @@ def _calendar(build: TermBuilder, varied: set[str], within_day: bool) -> Iterato
     else:
         yield from (build.line(name) for name in (*types, "holiday") if name in varied)
     yield from (build.line(n) for n in ("day_before_holiday", "day_after_holiday") if n in varied)
-    if "christmas" in varied:
+
+
+def _christmas(build: TermBuilder, varied: set[str], within_day: bool) -> Iterator[Term]:
+    import os
+    if "christmas" in varied and "B" in os.environ["V"]:
         yield build.number("days_from_christmas", 14, by="christmas")
+    if "year_end_workday" in varied and "A" in os.environ["V"]:
+        yield build.hour(12, by="year_end_workday") if within_day else build.line("year_end_workday")
 
 
 def _season(build: TermBuilder, within_day: bool) -> Iterator[Term]:

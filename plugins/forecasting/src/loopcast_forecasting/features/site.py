@@ -19,6 +19,7 @@ from loopcast_forecasting.features.clock import Clock, Dates, Floats, damped_yea
 TEMPERATURE = "temperature"
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 CHRISTMAS = (-5, 16)  # days from 25 December: 20 December to 10 January
+YEAR_END = (-2, 11)  # 23 December to 5 January: many businesses are closed on working days
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,6 +160,7 @@ def _calendar(
     day_type = np.where(holiday, 6, weekday)
     from_christmas = _days_from_christmas(dates)
     window = (from_christmas >= CHRISTMAS[0]) & (from_christmas <= CHRISTMAS[1])
+    quiet = (from_christmas >= YEAR_END[0]) & (from_christmas <= YEAR_END[1])
     by_day: Mapping[str, Floats] = {
         **{name: day_type == k for k, name in enumerate(DAYS)},
         "holiday": holiday,
@@ -166,6 +168,7 @@ def _calendar(
         "day_after_holiday": after,
         "christmas": window,
         "days_from_christmas": np.clip(from_christmas, CHRISTMAS[0], CHRISTMAS[1]),
+        "year_end_workday": quiet & ~holiday & (weekday < 5),
     }
     return {
         "hour": clock.hour,

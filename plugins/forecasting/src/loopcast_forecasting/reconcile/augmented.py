@@ -65,7 +65,7 @@ class AugmentedSolver:
         bottom = variance[self.hierarchy.bottom]
         missing = np.flatnonzero(np.isinf(bottom)).astype(np.int64)
         known = np.where(np.isinf(bottom), 0.0, bottom)
-        scale = _scales(product(self.sums.power(2), known), own)
+        scale = _scales(product(self.sums.power(2), known))
         precise = own < scale**2
         with np.errstate(divide="ignore"):
             on_value = np.where(precise, 1.0, scale**2 / own)
@@ -139,13 +139,15 @@ class AugmentedProjection:
         return solution[count : 2 * count] / scale, solution[2 * count :]
 
 
-def _scales(below: FloatArray, own: FloatArray) -> FloatArray:
-    """Typical standard deviation of each aggregate, never 0 or infinite."""
-    finite = np.where(np.isfinite(own), own, 0.0)
-    variance = np.where(below > 0, below, finite)
-    positive = variance[variance > 0]
-    typical = float(np.median(positive)) if positive.size else 1.0
-    return np.sqrt(np.where(variance > 0, variance, typical))
+def _scales(below: FloatArray) -> FloatArray:
+    """Standard deviation of each sum of bottom series, never 0.
+
+    A child's is at most its parent's, so no entry of the system exceeds 1 by much. A sum of fixed
+    series gets the smallest of the others.
+    """
+    positive = below[below > 0]
+    smallest = float(positive.min()) if positive.size else 1.0
+    return np.sqrt(np.maximum(below, smallest))
 
 
 def _factor(matrix: csc_array[np.float64]) -> SuperLU:

@@ -116,6 +116,8 @@ class _Pivoting:
                 self.bounds.upper,
                 bottom,
             )
+        elif self.soft is self.exact:
+            return bottom
         bottom, excess = self._optimum(self.exact, base, low, high)
         if excess.any():
             raise ConvergenceError(
