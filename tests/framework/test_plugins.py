@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pytest
 
@@ -83,7 +82,7 @@ class Table:
 
 class Bottom:
     name, summary = "all.bottom", "bottom up"
-    def reconcile(self, *arguments): ...
+    def fit(self, *arguments): ...
 
 @hookimpl
 def loopcast_templates(): return (Mean(),)
@@ -94,7 +93,7 @@ def loopcast_reconcilers(): return [Bottom()]
 @hookimpl
 def loopcast_metrics():
     return [MetricDefinition(
-        name="bias", title="bias", task="forecast", direction="lower", compute=lambda o: 0.0)]
+        name="bias", title="bias", task="forecast", direction="lower", rows=abs)]
 @hookimpl
 def loopcast_conf(): return {{"all": "pkg://fake_loopcast_all.conf"}}
 """
@@ -315,12 +314,9 @@ def core() -> ModuleType:
 
     @hookimpl
     def loopcast_metrics() -> list[MetricDefinition]:
-        def zero(_: Any) -> float:
-            return 0.0
-
         return [
             MetricDefinition(
-                name="bias", title="bias", task="forecast", direction="lower", compute=zero
+                name="bias", title="of the core", task="forecast", direction="lower", rows=abs
             )
         ]
 
@@ -332,7 +328,7 @@ def test_the_core_keeps_its_names(site: Path) -> None:
     install(site, "all", EVERYTHING, files={"conf/x.yaml": ""})
     manager = load(builtin=(core(),))
     assert manager.plugins[0].name == "loopcast.measures"
-    assert manager.metric("bias").compute(None) == 0.0
+    assert manager.metric("bias").title == "of the core"
     assert info(manager, "all").reason.startswith(
         "metric 'bias' is offered by both plugin 'loopcast.measures' (loopcast "
     )

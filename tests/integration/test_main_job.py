@@ -71,7 +71,7 @@ def test_it_beats_both_baselines_with_honest_intervals(
     found = summary(results(first))
     metrics = found["metrics"]
     assert list(metrics) == ["gam_arima", "naive_day", "naive_week"]
-    assert "28 daily origins" in found["evaluation"]
+    assert "28 origins" in found["evaluation"]
     for baseline in ("naive_day", "naive_week"):
         for metric in ("mape", "rmse", "mae", "pinball"):
             assert metrics["gam_arima"][metric] < 0.8 * metrics[baseline][metric]

@@ -400,7 +400,10 @@ def _check_template(template: Any) -> None:
     msgspec.convert(template.name, TemplateName)
     msgspec.convert(template.task, Task)
     msgspec.convert(template.summary, str)
-    _require(callable(template.fit) and callable(template.load), f"{template.name}: fit, load")
+    _require(
+        callable(template.fit) and callable(template.load),
+        f"{template.name}: fit or load cannot be called",
+    )
     kind = template.hyperparameters
     _require(
         isinstance(kind, type) and issubclass(kind, Hyperparameters),
@@ -411,7 +414,10 @@ def _check_template(template: Any) -> None:
 
 def _check_reader(reader: Any) -> None:
     msgspec.convert(reader.name, Name)
-    _require(callable(reader.read) and callable(reader.describe), f"{reader.name}: read, describe")
+    _require(
+        callable(reader.read) and callable(reader.describe),
+        f"{reader.name}: read or describe cannot be called",
+    )
     _require(
         isinstance(reader.options, type) and issubclass(reader.options, msgspec.Struct),
         f"{reader.name}: options is not a subclass of loopcast.api.Hyperparameters",
@@ -420,12 +426,13 @@ def _check_reader(reader: Any) -> None:
 
 def _check_reconciler(reconciler: Any) -> None:
     msgspec.convert(reconciler.name, TemplateName)
-    _require(callable(reconciler.fit), f"{reconciler.name}: reconcile")
+    _require(callable(reconciler.fit), f"{reconciler.name}: fit cannot be called")
 
 
 def _check_metric(metric: Any) -> None:
     _require(isinstance(metric, MetricDefinition), f"{metric!r:.60} is not a MetricDefinition")
     msgspec.convert(metric.name, Name)
+    _require(callable(metric.rows), f"{metric.name}: rows cannot be called")
 
 
 def _require(condition: bool, problem: str) -> None:

@@ -138,21 +138,25 @@ class TemplateSettings(Record, frozen=True):
 
 
 class BacktestSettings(Record, frozen=True):
-    """How contenders are judged, in days.
+    """How contenders are judged.
 
     Attributes
     ----------
     origins
-        Rolling origins to judge on, one a day, up to the end of the actuals.
+        Rolling origins to judge on, up to the end of the actuals.
     calibration
-        Days before them whose errors calibrate the intervals.
+        Origins before them whose errors calibrate the first intervals.
+    every
+        Days between origins. Three days meet every weekday in turn and, with the same number
+        of origins, three times as much of the year.
     refit_every
-        Days between refits; models between refits see new actuals without a refit.
+        Origins between refits; models between refits see new actuals without a refit.
     """
 
     origins: Days = 28
     calibration: Days = 28
-    refit_every: Days = 28
+    every: Days = 3
+    refit_every: Days = 10
 
 
 class EngineSettings(Record, frozen=True):
@@ -252,12 +256,12 @@ def convert(value: Any, kind: Any, key: str = "") -> Any:
     Examples
     --------
     >>> convert({"origins": 7}, BacktestSettings)
-    BacktestSettings(origins=7, calibration=28, refit_every=28)
+    BacktestSettings(origins=7, calibration=28, every=3, refit_every=10)
     >>> convert({"orgins": 7}, BacktestSettings, "backtest")
     Traceback (most recent call last):
     ...
     loopcast.settings.SettingError: backtest.orgins: unknown key; did you mean 'origins'?\
- Valid: calibration, origins, refit_every
+ Valid: calibration, every, origins, refit_every
     """
     options = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
     structs = [option for option in options if _is_struct(option)]

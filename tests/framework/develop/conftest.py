@@ -143,7 +143,7 @@ def make_course(schema: ForecastSchema, template: Any, **changes: Any) -> Course
         "origin": PluginOrigin(plugin="demo", package="loopcast", package_version="0"),
         "metrics": loopcast_metrics(),
         "reconciler": BottomUp(),
-        "plan": Plan(origins=12, calibration=10, refit_every=8),
+        "plan": Plan(origins=12, calibration=10, every=1, refit_every=8),
         "seed": 5,
     }
     return Course(**(values | changes))

@@ -38,7 +38,7 @@ def test_intervals_hold_their_level_out_of_sample() -> None:
     scored = slice(30 * 48, None)
     for position, level in enumerate(LEVELS):
         share = (p.actual[scored] <= quantiles[scored, :, position]).mean(axis=0)
-        np.testing.assert_allclose(share, level, atol=0.025)
+        np.testing.assert_allclose(share, level, atol=0.035)
 
 
 def test_intervals_are_wider_where_errors_were() -> None:
@@ -58,13 +58,15 @@ def test_later_errors_do_not_change_earlier_intervals() -> None:
 @given(seed=st.integers(0, 10_000), n=st.integers(2, 60))
 def test_quantiles_never_cross(seed: int, n: int) -> None:
     errors = np.random.default_rng(seed).normal(size=(n, 3))
-    assert (np.diff(conformal_quantiles(errors, LEVELS), axis=0) >= 0).all()
+    assert (np.diff(conformal_quantiles(errors, LEVELS, n), axis=0) >= 0).all()
 
 
 def test_few_errors_give_the_widest_interval_they_can() -> None:
     errors = np.arange(10.0)[:, None]
-    low, high = conformal_quantiles(errors, (0.05, 0.95))[:, 0]
+    low, high = conformal_quantiles(errors, (0.05, 0.95), 10)[:, 0]
     assert (low, high) == (0.0, 9.0)
+    low, high = conformal_quantiles(np.arange(101.0)[:, None], (0.05, 0.95), 20)[:, 0]
+    np.testing.assert_allclose((low, high), (0.25, 99.75))
 
 
 def test_a_series_that_is_never_wrong_has_no_spread() -> None:

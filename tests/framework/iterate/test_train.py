@@ -168,9 +168,10 @@ def test_the_recipe_depends_on_all_that_decides_the_result(
     dataset = dataset_record("demo", panel, "memory")
     recipe = course.recipe(dataset)
     assert make_course(schema, LastWeek()).recipe(dataset) == recipe
+    plan = Plan(origins=13, calibration=10, every=1, refit_every=8)
     for changed in (
         make_course(schema, LastWeek(), seed=99),
-        make_course(schema, LastWeek(), plan=Plan(origins=13, calibration=10, refit_every=8)),
+        make_course(schema, LastWeek(), plan=plan),
         make_course(schema, LastWeek(), baselines=()),
         contender_of(course, 8),
     ):

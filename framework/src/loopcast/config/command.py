@@ -24,7 +24,7 @@ from loopcast.config.composition import (
     settings_of,
 )
 from loopcast.config.lookup import DISABLE_VARIABLE
-from loopcast.config.provenance import COMMAND_LINE, CONF, translated
+from loopcast.config.provenance import COMMAND_LINE, CONF, overrides_of, translated
 from loopcast.plugins import PluginManager
 from loopcast.settings import RunSettings
 
@@ -147,7 +147,7 @@ def _task(
                     raise
                 failures.append((number, error))
                 if number is not None:
-                    overrides = " ".join(hydra.overrides.task)
+                    overrides = " ".join(overrides_of(hydra))
                     sys.stderr.write(f"loopcast: job {number} ({overrides}) failed: {error}\n")
 
     return task
@@ -172,28 +172,35 @@ def _log_file(directory: Path) -> Iterator[None]:
 
 @contextmanager
 def _command_line(arguments: Sequence[str]) -> Iterator[Any]:
-    """Parse Hydra's arguments, and let Hydra find them in ``sys.argv``."""
+    """Parse Hydra's arguments, and let Hydra find them in ``sys.argv``, overrides first."""
     from hydra._internal.utils import get_args_parser  # hydra.main's own; it has no public name
+    from hydra.core.utils import env_override
 
-    outer = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
-    sys.argv = ["loopcast run", *arguments]
+    outer = sys.argv
+    sys.argv = ["loopcast run"]
     # Errors reach us as they are; otherwise Hydra prints them its way and exits.
-    os.environ["HYDRA_FULL_ERROR"] = "1"
-    try:
-        options = get_args_parser().parse_args(list(arguments))
-        if options.experimental_rerun is not None:
-            raise ConfigurationError(
-                f"{COMMAND_LINE}: --experimental-rerun is refused: it would unpickle a file"
-            )
-        if options.config_path is not None:
-            raise ConfigurationError(
-                f"{COMMAND_LINE}: --config-path is refused: loopcast's own configuration is always "
-                "read; add a folder with --config-dir, and another primary file with --config-name"
-            )
-        yield options
-    finally:
-        sys.argv = outer[0]
-        if outer[1] is None:
-            del os.environ["HYDRA_FULL_ERROR"]
-        else:
-            os.environ["HYDRA_FULL_ERROR"] = outer[1]
+    with env_override({"HYDRA_FULL_ERROR": "1"}):
+        try:
+            options = get_args_parser().parse_intermixed_args(list(arguments))
+            _refuse_flags(options)
+            flags = [text for text in arguments if text not in options.overrides]
+            sys.argv += [*options.overrides, *flags]
+            yield options
+        finally:
+            sys.argv = outer
+
+
+def _refuse_flags(options: Any) -> None:
+    if options.experimental_rerun is not None:
+        raise ConfigurationError(
+            f"{COMMAND_LINE}: --experimental-rerun is refused: it would unpickle a file"
+        )
+    if options.config_path is not None:
+        raise ConfigurationError(
+            f"{COMMAND_LINE}: --config-path is refused: loopcast's own configuration is always "
+            "read; add a folder with --config-dir, and another primary file with --config-name"
+        )
+    modes = ("run", "multirun", "cfg", "info", "shell_completion")
+    chosen = [f"--{mode.replace('_', '-')}" for mode in modes if getattr(options, mode)]
+    if len(chosen) > 1:
+        raise ConfigurationError(f"{COMMAND_LINE}: {' and '.join(chosen)} exclude each other")

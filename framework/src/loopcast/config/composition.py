@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+import warnings
 from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -152,7 +153,10 @@ def _compose(overrides: list[str], plugins: PluginManager, primary: str) -> Any:
     from hydra.errors import ConfigCompositionException
 
     try:
-        return hydra.compose(primary, overrides, return_hydra_config=True)
+        with warnings.catch_warnings():
+            # Two sources of one option; where it is chosen, that is an error of ours.
+            warnings.filterwarnings("ignore", message=".*validated against ConfigStore schema")
+            return hydra.compose(primary, overrides, return_hydra_config=True)
     except ConfigCompositionException as error:
         key = re.match(r"Could not override '([^']+)'\.\s", str(error))
         wrong = [text for text in overrides if key and text.startswith(f"{key[1]}=")]

@@ -19,7 +19,7 @@ CONF = "loopcast.conf"
 def where(key: str, hydra: Any) -> str:
     """Say which file set a key, or the nearest key above it; or the command line."""
     groups = {group.partition("@")[0] for group in hydra.runtime.choices}
-    given = [_key_of(text) for text in _overrides(hydra)]
+    given = [_key_of(text) for text in overrides_of(hydra)]
     set_here = [name for name in given if name not in groups]
     parts = re.sub(r"\[.*", "", key).split(".")
     if any(f"{name}.".startswith(f"{key}.") for name in set_here):
@@ -38,8 +38,13 @@ def _key_of(override: str) -> str:
     return str(re.split("[=@]", override.lstrip("+~"))[0])
 
 
-def _overrides(hydra: Any) -> list[str]:
-    return [*hydra.overrides.hydra, *hydra.overrides.task]
+def overrides_of(hydra: Any) -> list[str]:
+    """Overrides as they were given; interpolations in them are not resolved."""
+    from omegaconf import OmegaConf
+
+    given = OmegaConf.to_container(hydra.overrides, resolve=False)
+    assert isinstance(given, dict)
+    return [*given["hydra"], *given["task"]]
 
 
 def _has(content: Any, parts: list[str]) -> bool:
@@ -57,7 +62,7 @@ def _read(hydra: Any) -> list[tuple[str, Any]]:
     from omegaconf import OmegaConf
 
     loader = GlobalHydra.instance().config_loader()
-    listed = loader.compute_defaults_list(hydra.job.config_name, _overrides(hydra), RunMode.RUN)
+    listed = loader.compute_defaults_list(hydra.job.config_name, overrides_of(hydra), RunMode.RUN)
     sources = _sources(hydra)
     read: list[tuple[str, Any]] = []
     for default in listed.defaults:
@@ -85,7 +90,7 @@ def _sources(hydra: Any) -> list[Any]:
 
 def _label(source: Any, path: str) -> str:
     if source.scheme() == "structured":
-        return f"the defaults of {path.rpartition('/')[2]}"
+        return f"the template {path.rpartition('/')[2]}"
     if source.scheme() == "file":
         return f"{Path(source.path) / path}.yaml"
     folder = "conf/" if source.path == CONF else f"{source.path}: "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,22 +39,26 @@ class Plan:
     Attributes
     ----------
     origins
-        Scored backtest origins, one a day.
+        Scored backtest origins.
     calibration
         Origins before them, from which weights and intervals are first learned.
+    every
+        Days between origins.
     refit_every
         Origins between fits in the backtest.
     """
 
     origins: int
     calibration: int
+    every: int
     refit_every: int
 
     def describe(self, horizon: str) -> str:
         """Say it in words; equal words are a condition for comparing versions."""
         return (
-            f"rolling origin, {self.origins} daily origins after {self.calibration} for "
-            f"calibration, horizon {horizon}, refit every {self.refit_every}, realised covariates"
+            f"rolling origin, {self.origins} origins, one every {_days(self.every)}, after "
+            f"{self.calibration} for calibration; horizon {horizon}; refit every "
+            f"{self.refit_every} origins; realised covariates"
         )
 
 
@@ -101,7 +106,7 @@ class Course:
             "plugin": msgspec.to_builtins(self.origin),
             "core": package_versions("loopcast")["loopcast"],
             "dataset": dataset.fingerprint,
-            "plan": [self.plan.origins, self.plan.calibration, self.plan.refit_every],
+            "plan": dataclasses.astuple(self.plan),
             "reconciliation": self.reconciler.name,
             "seed": self.seed,
         }
@@ -112,3 +117,7 @@ class Course:
         steps = len(self.schema.resolutions or (self.schema.step,))
         blocks = -(-(self.plan.calibration + self.plan.origins) // self.plan.refit_every)
         return len(self.contenders) * steps * blocks + steps
+
+
+def _days(count: int) -> str:
+    return "day" if count == 1 else f"{count} days"

@@ -137,6 +137,6 @@ def backtest_origins(
         raise DataError(
             f"actuals from {data.times[0]} to {data.times[-1]} are too short for "
             f"{count} backtest origins; they would have to begin at {needed} or earlier, or "
-            "set backtest.origins and backtest.calibration lower"
+            "set backtest.origins, calibration or every lower"
         )
     return tuple(origins)

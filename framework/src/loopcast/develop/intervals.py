@@ -71,7 +71,7 @@ def calibrate(predictions: Predictions, horizon: str, origins: slice | None = No
     slots = slot_count(horizon, predictions.step)
     scale = _smooth(_mean_square(error, slot, slots), slots, horizon)
     scaled = error / scale[slot]
-    return Intervals(scale=scale, quantiles=conformal_quantiles(scaled, LEVELS))
+    return Intervals(scale=scale, quantiles=conformal_quantiles(scaled, LEVELS, len(chosen)))
 
 
 def _mean_square(
@@ -97,16 +97,22 @@ def _smooth(mean_square: NDArray[np.float64], slots: int, horizon: str) -> NDArr
 
 
 def conformal_quantiles(
-    scaled: NDArray[np.float64], levels: tuple[float, ...]
+    scaled: NDArray[np.float64], levels: tuple[float, ...], days: int
 ) -> NDArray[np.float64]:
     """Return quantiles with the finite-sample correction, shape (levels, series).
 
-    The level p of n errors becomes ⌈(n + 1) p⌉ / n above the median, and its mirror image
-    below, so that tails are not too thin on few errors.
+    The level p becomes (n + 1) p / n above the median, and its mirror image below, so that
+    tails are not too thin on few errors. n counts origins: the errors of one day resemble each
+    other, and only days are exchangeable.
+
+    Parameters
+    ----------
+    scaled : ndarray, shape (rows, series)
+    days
+        Number of origins behind the rows.
     """
-    n = len(scaled)
     p = np.array(levels)
-    upper = np.minimum(np.ceil((n + 1) * np.maximum(p, 1 - p)) / n, 1.0)
+    upper = np.minimum(np.maximum(p, 1 - p) * (days + 1) / days, 1.0)
     corrected = np.where(p > 0.5, upper, np.where(p < 0.5, 1.0 - upper, 0.5))
     return np.quantile(scaled, corrected, axis=0)
 

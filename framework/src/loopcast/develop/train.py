@@ -117,7 +117,7 @@ def run_contest(
 ) -> tuple[Preparation, Contest]:
     """Backtest, reconcile and score all contenders in the same way."""
     plan = course.plan
-    origins = backtest_origins(data, plan.calibration + plan.origins)
+    origins = backtest_origins(data, plan.calibration + plan.origins, plan.every)
     preparation = prepare_levels(data, course.schema, origins[0])
     levels = preparation.levels(data)
     base = backtest(course, levels, origins, engine, advance)

@@ -69,6 +69,7 @@ def course_of(settings: RunSettings, plugins: PluginManager) -> Course:
         plan=Plan(
             origins=settings.backtest.origins,
             calibration=settings.backtest.calibration,
+            every=settings.backtest.every,
             refit_every=settings.backtest.refit_every,
         ),
         seed=settings.seed,

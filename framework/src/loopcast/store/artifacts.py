@@ -73,8 +73,9 @@ class Artifacts:
         IntegrityError
             When the stored bytes are not what was stored.
         """
+        name = _name(digest)
         try:
-            data = self._folder.read(_name(digest))
+            data = self._folder.read(name)
         except NotFoundError:
             raise NotFoundError(f"artifact {digest} is not in {self._folder.root}") from None
         found = sha256(data).hexdigest()

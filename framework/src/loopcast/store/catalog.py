@@ -64,7 +64,11 @@ class Catalog:
 
     def __init__(self, url: str, *, create: bool = True) -> None:
         self._engine = database.open_engine(url, create=create)
-        database.prepare(self._engine, create=create)
+        try:
+            database.prepare(self._engine, create=create)
+        except BaseException:
+            self._engine.dispose()
+            raise
 
     def close(self) -> None:
         """Close all connections."""

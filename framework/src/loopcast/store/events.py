@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from loopcast.api import DataError, Event, Name, Role
+from loopcast.api import DataError, Event, Name, Role, StoreError
 from loopcast.store.files import open_folder
 
 _NUMBERS = pa.map_(pa.string(), pa.float64())
@@ -130,6 +130,8 @@ class EventLog:
         ------
         DataError
             For a column that is not in :data:`EVENT_SCHEMA`, or a moment without a zone.
+        StoreError
+            When a file cannot be read or is damaged.
         """
         wanted = list(columns) if columns is not None else EVENT_SCHEMA.names
         _refuse_unknown(wanted)
@@ -145,7 +147,10 @@ class EventLog:
             partitioning=_PARTITIONING,
             partition_base_dir=self._folder.root,
         )
-        return found.to_table(columns=wanted, filter=_condition(start, end, segment, version))
+        try:
+            return found.to_table(columns=wanted, filter=_condition(start, end, segment, version))
+        except (pa.ArrowInvalid, OSError) as error:
+            raise StoreError(f"events of {logical_model}: {error}; restore the file") from error
 
     def _files(self, logical_model: str, first: date | None, last: date | None) -> Iterator[str]:
         folder = f"logical_model={logical_model}"

@@ -143,10 +143,9 @@ def _calendar(build: TermBuilder, varied: set[str], within_day: bool) -> Iterato
 
 
 def _christmas(build: TermBuilder, varied: set[str], within_day: bool) -> Iterator[Term]:
-    import os
-    if "christmas" in varied and "B" in os.environ["V"]:
+    if "christmas" in varied:
         yield build.number("days_from_christmas", 14, by="christmas")
-    if "year_end_workday" in varied and "A" in os.environ["V"]:
+    if "year_end_workday" in varied:
         yield build.hour(12, by="year_end_workday") if within_day else build.line("year_end_workday")
 
 

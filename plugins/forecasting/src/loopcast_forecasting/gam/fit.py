@@ -18,6 +18,7 @@ from loopcast_forecasting.gam.group import (
     RowSet,
     build_group,
     chunk_products,
+    gram_of_rows,
     problem_of_rows,
     row_sets,
     system_of_rows,
@@ -182,8 +183,9 @@ def _starts(group: Group, sample: Chunk, reml: Reml) -> Floats:
     """
     data = chunk_products(group, sample)
     rows = max(row_sets(data, sample, group), key=lambda each: len(each.members))
-    system = system_of_rows(group, rows)
-    problem = problem_of_rows(system, data, rows)
+    of_rows = gram_of_rows(group, rows)
+    system = system_of_rows(group, of_rows)
+    problem = problem_of_rows(system, of_rows, data, rows)
     if sample.values.shape[1] == 1 and not reml.shared:
         return with_freedom(system, balanced(system))[None]
     optimum = common_lam(problem, reml)
@@ -196,7 +198,7 @@ def _starts(group: Group, sample: Chunk, reml: Reml) -> Floats:
             )
         return common
     common = with_freedom(system, common)
-    each = solve(problem, prepare(system, reml, common))
+    each = solve(problem, prepare(system, of_rows, reml, common))
     return np.vstack([common, np.delete(each.lam, list(each.failures), axis=0)])
 
 
@@ -213,7 +215,7 @@ def _fit_chunk(group: Group, chunk: Chunk, kept: Kept) -> Fits:
             continue
         fits.system_of[rows.members] = position
         level = np.outer(system.expand[-1], data.shift[rows.members])
-        solution = solve(problem_of_rows(system, data, rows), prepared)
+        solution = solve(problem_of_rows(system, prepared.gram, data, rows), prepared)
         fits.coef[:, rows.members] = system.expand @ (solution.x + level)
         fits.edf[rows.members] = solution.leverages @ _shares(group.design, system).T
         _enter(fits, rows.members, solution)
@@ -234,7 +236,8 @@ def _prepared(group: Group, rows: RowSet, kept: Kept) -> tuple[int, Prepared]:
     if rows.key in kept:
         return kept[rows.key]
     lams = group.lams[:1] if rows.key else group.lams
-    prepared = prepare(system_of_rows(group, rows), group.smoothing, lams)
+    of_rows = gram_of_rows(group, rows)
+    prepared = prepare(system_of_rows(group, of_rows), of_rows, group.smoothing, lams)
     if len(kept) == SYSTEMS_KEPT:
         return -1, prepared
     kept[rows.key] = (len(kept), prepared)

@@ -33,6 +33,14 @@ class Spectrum:
     vectors: Floats
     penalty: Floats
 
+    def shrink(self, multipliers: Floats) -> Floats:
+        """Return the inverse of ``gram + multiplier S`` in these coordinates, shape (g, q)."""
+        return np.asarray(1 / (1 + np.outer(multipliers - 1, self.penalty)))
+
+    def solve(self, right: Floats, multipliers: Floats) -> Floats:
+        """Solve with a multiplier for each right side, shape (q, n)."""
+        return np.asarray(self.vectors @ (self.shrink(multipliers).T * (self.vectors.T @ right)))
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Choice:
@@ -78,7 +86,7 @@ def choose(problem: Problem, decomposed: Spectrum, multipliers: Floats, gamma: f
     Choice
     """
     penalty, n = decomposed.penalty, problem.n_rows
-    shrink = 1 / (1 + np.outer(multipliers - 1, penalty))
+    shrink = decomposed.shrink(multipliers)
     z = decomposed.vectors.T @ problem.right
     # With fitted coordinates w z: RSS = yᵀy - 2 w z·z + w² (1 - penalty) z·z.
     rss = problem.square - (2 * shrink - shrink**2 * (1 - penalty)) @ z**2

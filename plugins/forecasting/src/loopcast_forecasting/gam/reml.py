@@ -36,6 +36,10 @@ class Problem:
     Attributes
     ----------
     system : System
+    gram : ndarray, shape (p, p), float64
+        ``XᵀWX`` in B-spline coefficients.
+    cross : ndarray, shape (p, n_series), float64
+        ``XᵀWy``.
     right : ndarray, shape (q, n_series), float64
         ``expandᵀ XᵀWy``.
     square : ndarray, shape (n_series,)
@@ -45,6 +49,8 @@ class Problem:
     """
 
     system: System
+    gram: Floats
+    cross: Floats
     right: Floats
     square: Floats
     n_rows: int

@@ -56,6 +56,8 @@ class Prepared:
     Attributes
     ----------
     system : System
+    gram : ndarray, shape (p, p)
+        Gram matrix of the rows in B-spline coefficients.
     smoothing : Smoothing
     factors : tuple of Factor
         The system factorised at the λ of the specification, or where searches may start.
@@ -64,23 +66,26 @@ class Prepared:
     """
 
     system: System
+    gram: Floats
     smoothing: Smoothing
     factors: tuple[Factor, ...]
     spectrum: Spectrum | None
 
 
-def prepare(system: System, smoothing: Smoothing, lams: Floats) -> Prepared:
+def prepare(system: System, gram: Floats, smoothing: Smoothing, lams: Floats) -> Prepared:
     """Do once what all series on the same rows share.
 
     Parameters
     ----------
     system : System
+    gram : ndarray, shape (p, p)
     smoothing : Smoothing
     lams : ndarray, shape (k, m)
         λ of the specification, or where searches may start.
     """
     return Prepared(
         system=system,
+        gram=gram,
         smoothing=smoothing,
         factors=tuple(factorise(system, lam) for lam in lams),
         spectrum=spectrum(system, lams[0]) if isinstance(smoothing, GcvGrid) else None,
@@ -119,6 +124,7 @@ def solve(problem: Problem, prepared: Prepared) -> Solution:
 def _at_once(problem: Problem, factor: Factor) -> Solution:
     n_series = len(problem.square)
     x = factor.solve(problem.right)
+    x += factor.solve(_residual(problem, x, factor.penalty[:, None]))
     return Solution(
         x=x,
         lam=np.tile(factor.lam, (n_series, 1)),
@@ -134,20 +140,33 @@ def _rss(problem: Problem, x: Floats, penalty: Floats) -> Floats:
     return np.asarray(np.maximum(problem.square - explained, 0.0))
 
 
+def _residual(problem: Problem, x: Floats, penalty: Floats) -> Floats:
+    """Return by how much coordinates miss the normal equations.
+
+    In B-spline coefficients the Gram matrix is exactly zero where there are no data; the rotation
+    to eigenvectors blurs that, and one step of refinement restores the digits there.
+    """
+    expand = problem.system.expand
+    missed = problem.cross - problem.gram @ (expand @ x)
+    return np.asfortranarray(expand.T @ missed - (penalty + RIDGE) * x)
+
+
 def _by_grid(problem: Problem, prepared: Prepared, grid: GcvGrid) -> Solution:
     assert prepared.spectrum is not None
     decomposed, multipliers = prepared.spectrum, np.asarray(grid.multipliers, np.float64)
     choice = choose(problem, decomposed, multipliers, grid.gamma)
     base = prepared.factors[0]
+    chosen = multipliers[choice.best]
+    penalty = np.outer(base.penalty, chosen)
+    x = choice.x + decomposed.solve(_residual(problem, choice.x, penalty), chosen)
     used, position = np.unique(choice.best, return_inverse=True)
-    shrink = 1 / (1 + np.outer(multipliers[used] - 1, decomposed.penalty))
-    diagonal = shrink @ decomposed.vectors.T**2
+    diagonal = decomposed.shrink(multipliers[used]) @ decomposed.vectors.T**2
     leverages = 1 - diagonal * (multipliers[used, None] * base.penalty + RIDGE)
     return Solution(
-        x=choice.x,
-        lam=multipliers[choice.best, None] * base.lam,
+        x=x,
+        lam=chosen[:, None] * base.lam,
         leverages=leverages[position],
-        rss=_rss(problem, choice.x, np.outer(base.penalty, multipliers[choice.best])),
+        rss=_rss(problem, x, penalty),
         failures={
             int(k): "too few values for any smoothing parameter of the grid"
             for k in np.flatnonzero(np.isinf(choice.score))
@@ -156,40 +175,41 @@ def _by_grid(problem: Problem, prepared: Prepared, grid: GcvGrid) -> Solution:
 
 
 def _by_reml(problem: Problem, prepared: Prepared, reml: Reml) -> Solution:
-    starts = prepared.factors
-    nearest = np.array([scores(problem, start) for start in starts]).argmin(axis=0)
-    optima = [
-        _search(_part(problem, slice(k, k + 1)), starts[start], reml)
+    nearest = np.array([scores(problem, start) for start in prepared.factors]).argmin(axis=0)
+    parts = [
+        _search(_part(problem, slice(k, k + 1)), prepared.factors[start], reml)
         for k, start in enumerate(nearest)
     ]
-    factors = [optimum.state.factor for optimum in optima]
-    x = np.hstack([optimum.state.x for optimum in optima])
-    penalty = np.array([factor.penalty for factor in factors]).T
     return Solution(
-        x=x,
-        lam=np.array([factor.lam for factor in factors]),
-        leverages=np.array([factor.leverages() for factor in factors]),
-        rss=_rss(problem, x, penalty),
-        failures={
-            k: f"the choice of smoothing parameters did not converge in {optimum.iterations} "
-            f"iterations; another step promised {optimum.gain:.2g} of log likelihood"
-            for k, optimum in enumerate(optima)
-            if not optimum.converged
-        },
+        x=np.hstack([part.x for part in parts]),
+        lam=np.vstack([part.lam for part in parts]),
+        leverages=np.vstack([part.leverages for part in parts]),
+        rss=np.concatenate([part.rss for part in parts]),
+        failures={k: part.failures[0] for k, part in enumerate(parts) if part.failures},
     )
+
+
+def _search(problem: Problem, start: Factor, reml: Reml) -> Solution:
+    """Fit a single series; only small arrays are kept of the search."""
+    state = evaluate(problem, start)
+    if state.deviance[0] <= EXACT_FIT * problem.square[0] or not problem.square[0]:
+        return _at_once(problem, start)
+    optimum = minimise(problem, start, reml.tolerance, reml.max_iterations)
+    solution = _at_once(problem, optimum.state.factor)
+    if not optimum.converged:
+        solution.failures[0] = (
+            f"the choice of smoothing parameters did not converge in {optimum.iterations} "
+            f"iterations; another step promised {optimum.gain:.2g} of log likelihood"
+        )
+    return solution
 
 
 def _part(problem: Problem, series: slice | NDArray[np.bool_]) -> Problem:
     return Problem(
         system=problem.system,
+        gram=problem.gram,
+        cross=problem.cross[:, series],
         right=np.asfortranarray(problem.right[:, series]),
         square=problem.square[series],
         n_rows=problem.n_rows,
     )
-
-
-def _search(problem: Problem, start: Factor, reml: Reml) -> Optimum:
-    state = evaluate(problem, start)
-    if state.deviance[0] <= EXACT_FIT * problem.square[0] or not problem.square[0]:
-        return Optimum(state=state, converged=True, iterations=0, gain=0.0)
-    return minimise(problem, start, reml.tolerance, reml.max_iterations)

@@ -70,9 +70,9 @@ class AugmentedSolver:
         with np.errstate(divide="ignore"):
             on_value = np.where(precise, 1.0, scale**2 / own)
         on_pull = np.where(precise, own / scale**2, 1.0)
-        matrix = self._matrix(scale, on_value, on_pull, known, missing)
+        matrix, unit = _equilibrated(self._matrix(scale, on_value, on_pull, known, missing))
         factors = _factor(matrix)
-        return AugmentedProjection(self, matrix, factors, scale, on_value, known, missing)
+        return AugmentedProjection(self, matrix, factors, unit, scale, on_value, known, missing)
 
     def _matrix(
         self,
@@ -104,6 +104,7 @@ class AugmentedProjection:
     solver: AugmentedSolver
     matrix: csc_array[np.float64]
     factors: SuperLU
+    unit: FloatArray
     scale: FloatArray
     on_value: FloatArray
     known: FloatArray
@@ -135,7 +136,7 @@ class AugmentedProjection:
         right = np.zeros((self.matrix.shape[0], base.shape[1]))
         right[:count] = self.on_value[:, None] * base[hierarchy.aggregates] / scale
         right[count : 2 * count] = product(self.solver.leaves, known_base) / scale
-        solution = _refined(self.matrix, self.factors, right)
+        solution = _refined(self.matrix, self.factors, right) * self.unit[:, None]
         return solution[count : 2 * count] / scale, solution[2 * count :]
 
 
@@ -148,6 +149,15 @@ def _scales(below: FloatArray) -> FloatArray:
     positive = below[below > 0]
     smallest = float(positive.min()) if positive.size else 1.0
     return np.sqrt(np.maximum(below, smallest))
+
+
+def _equilibrated(
+    matrix: csc_array[np.float64],
+) -> tuple[csc_array[np.float64], FloatArray]:
+    """Matrix with columns of unit size, and the unit of each unknown."""
+    size = np.asarray(abs(matrix).max(axis=0).todense()).ravel()
+    unit = 1.0 / np.where(size > 0, size, 1.0)
+    return csc_array(matrix @ diags_array(unit)), unit
 
 
 def _factor(matrix: csc_array[np.float64]) -> SuperLU:

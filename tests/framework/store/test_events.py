@@ -1,0 +1,255 @@
+"""The event log: round trips, partitions, reading what is asked for."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loopcast.api import DataError, Event, StoreError
+from loopcast.store.events import EVENT_SCHEMA, EventLog, event_table, events_of, table_of
+
+from .builders import NOON
+
+VERSION = "0123456789abcdef"
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> EventLog:
+    return EventLog(str(tmp_path))
+
+
+def event(key: str = "k", **changes: Any) -> Event:
+    plain: dict[str, Any] = {
+        "key": key,
+        "time": NOON,
+        "logical_model": "demand",
+        "segment": "",
+        "version": VERSION,
+        "role": "champion",
+        "outputs": {"mean": 1.5},
+    }
+    return Event(**(plain | changes))
+
+
+def table(keys: list[str], **changes: Any) -> pa.Table:
+    plain: dict[str, Any] = {
+        "key": keys,
+        "time": NOON,
+        "logical_model": "demand",
+        "segment": "",
+        "version": VERSION,
+        "role": "champion",
+        "outputs": {"mean": np.arange(len(keys), dtype=float)},
+    }
+    return event_table(**(plain | changes))
+
+
+def keys(found: pa.Table) -> list[str]:
+    return sorted(found["key"].to_pylist())
+
+
+_TEXT = st.text(max_size=8)
+_NUMBERS = st.floats(allow_nan=False)
+_VALUES = st.dictionaries(_TEXT, _NUMBERS | _TEXT | st.none(), max_size=4)
+_EVENTS = st.builds(
+    Event,
+    key=_TEXT,
+    time=st.datetimes(
+        datetime(1990, 1, 1), datetime(2100, 1, 1), timezones=st.just(timezone(timedelta(hours=10)))
+    ),
+    logical_model=st.sampled_from(["demand", "credit"]),
+    segment=st.sampled_from(["", "a", "b"]),
+    version=st.just(VERSION),
+    role=st.sampled_from(["champion", "shadow"]),
+    outputs=_VALUES,
+    inputs=_VALUES,
+    action=_TEXT,
+    explanation=st.dictionaries(_TEXT, _NUMBERS, max_size=3),
+    latency_ms=_NUMBERS,
+    source=_TEXT,
+)
+_FOLDERS = count()
+
+
+@given(st.lists(_EVENTS, max_size=6))
+def test_any_events_come_back(events: list[Event]) -> None:
+    assert events_of(table_of(events)) == events
+    log = EventLog(f"memory://events-{next(_FOLDERS)}")
+    log.append(events)
+    for model in ("demand", "credit"):
+        found = events_of(log.read(model))
+        expected = [item for item in events if item.logical_model == model]
+        assert sorted(map(repr, found)) == sorted(map(repr, map(_utc, expected)))
+
+
+def _utc(item: Event) -> Event:
+    return events_of(table_of([item]))[0]
+
+
+class TestColumns:
+    def test_equal_events_one_by_one(self) -> None:
+        times = pd.date_range("2026-03-29T01:00", periods=3, freq="30min", tz="Europe/Berlin")
+        columns = event_table(
+            key=["a", "b", "c"],
+            time=times,
+            logical_model="demand",
+            segment=["x", "y", "z"],
+            version=VERSION,
+            role="shadow",
+            outputs={"mean": np.array([1.0, 2.0, np.nan]), "class": ["p", "q", None]},
+            inputs={"temperature": [20, 21, 22], "holiday": [True, False, True]},
+            explanation={"temperature": np.ones(3, dtype=np.float32)},
+            action="fallback",
+            latency_ms=[0.1, 0.2, 0.3],
+            source="server",
+        )
+        single = [
+            event(
+                key,
+                time=times[i].to_pydatetime(),
+                segment="xyz"[i],
+                role="shadow",
+                outputs={"mean": [1.0, 2.0, None][i]},
+                inputs={"temperature": 20.0 + i, "holiday": float(i != 1)},
+                explanation={"temperature": 1.0},
+                action="fallback",
+                latency_ms=[0.1, 0.2, 0.3][i],
+                source="server",
+            )
+            for i, key in enumerate("abc")
+        ]
+        without_texts = columns.drop_columns("output_texts")
+        assert without_texts.equals(table_of(single).drop_columns("output_texts"))
+        assert [item.outputs["class"] for item in events_of(columns)] == ["p", "q", None]
+
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            ({"outputs": {"mean": [1.0]}}, "'outputs.mean' has 1 values for 2 events"),
+            ({"segment": ["a"]}, "'segment' has 1 values for 2 events"),
+            ({"latency_ms": ["slow", "fast"]}, "'latency_ms' is not double"),
+            ({"time": np.array(["2026-01-01"] * 2, "datetime64[us]")}, "'time' has no time zone"),
+            ({"time": datetime(2026, 1, 1)}, "2026-01-01 00:00:00 has no time zone"),
+            ({"explanation": {"age": ["a", "b"]}}, "'explanation.age' is not double"),
+        ],
+    )
+    def test_refuse_what_does_not_fit(self, changes: dict[str, Any], message: str) -> None:
+        with pytest.raises(DataError, match=message):
+            table(["a", "b"], **changes)
+
+
+class TestAppend:
+    def test_one_file_for_each_model_and_day(self, log: EventLog, tmp_path: Path) -> None:
+        days = [NOON, NOON + timedelta(days=1), NOON]
+        log.append(table(["a", "b", "c"], time=days, logical_model=["demand", "demand", "credit"]))
+        assert sorted(str(path.parent.relative_to(tmp_path)) for path in files(tmp_path)) == [
+            "logical_model=credit/date=2026-01-01",
+            "logical_model=demand/date=2026-01-01",
+            "logical_model=demand/date=2026-01-02",
+        ]
+
+    def test_a_day_is_a_day_in_utc(self, log: EventLog, tmp_path: Path) -> None:
+        melbourne = datetime(2026, 1, 2, 9, tzinfo=timezone(timedelta(hours=11)))
+        log.append([event(time=melbourne)])
+        [file] = files(tmp_path)
+        assert file.parent.name == "date=2026-01-01"
+        assert events_of(log.read("demand"))[0].time == melbourne
+
+    def test_repeated_after_a_crash_it_adds_nothing_twice(self, log: EventLog) -> None:
+        for _ in range(2):
+            log.append(table(["a", "b"]))
+        log.append(table(["c"]))
+        assert keys(log.read("demand")) == ["a", "b", "c"]
+
+    def test_nothing(self, log: EventLog, tmp_path: Path) -> None:
+        log.append([])
+        log.append(table([]))
+        assert files(tmp_path) == []
+
+    @pytest.mark.parametrize(
+        ("broken", "message"),
+        [
+            (table(["a"]).drop_columns("role"), "events lack the columns role"),
+            (table(["a"]).rename_columns({"role": "rule"}), "events have no column 'rule'"),
+            (table(["a"], logical_model="../up"), "logical_model '../up' of an event"),
+            (table(["a"], role="king"), "role 'king' of an event is none of champion, challenger"),
+        ],
+    )
+    def test_refuses_what_does_not_fit(self, log: EventLog, broken: pa.Table, message: str) -> None:
+        with pytest.raises(DataError, match=message):
+            log.append(broken)
+
+    def test_columns_of_other_types(self, log: EventLog) -> None:
+        position = EVENT_SCHEMA.names.index("latency_ms")
+        odd = table(["a"]).set_column(position, "latency_ms", pa.array(["slow"]))
+        with pytest.raises(DataError, match=r"do not have the event log's types.*slow"):
+            log.append(odd)
+
+
+def files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+class TestRead:
+    @pytest.fixture
+    def filled(self, log: EventLog) -> EventLog:
+        hours = [NOON + timedelta(hours=8 * i) for i in range(6)]
+        segments, versions = list("ababab"), [VERSION, VERSION, "f" * 16] * 2
+        log.append(table(list("012345"), time=hours, segment=segments, version=versions))
+        return log
+
+    def test_a_span_with_its_start_and_without_its_end(self, filled: EventLog) -> None:
+        start, end = NOON + timedelta(hours=8), NOON + timedelta(hours=24)
+        assert keys(filled.read("demand", start, end)) == ["1", "2"]
+        assert keys(filled.read("demand", start)) == ["1", "2", "3", "4", "5"]
+        assert keys(filled.read("demand", end=end)) == ["0", "1", "2"]
+        east = start.astimezone(timezone(timedelta(hours=11)))
+        assert keys(filled.read("demand", east, end)) == ["1", "2"]
+
+    def test_by_segment_and_version(self, filled: EventLog) -> None:
+        assert keys(filled.read("demand", segment="b")) == ["1", "3", "5"]
+        assert keys(filled.read("demand", segment="a", version="f" * 16)) == ["2"]
+
+    def test_some_columns(self, filled: EventLog) -> None:
+        found = filled.read("demand", columns=["outputs", "key", "logical_model"], segment="a")
+        assert found.column_names == ["outputs", "key", "logical_model"]
+        assert set(found["logical_model"].to_pylist()) == {"demand"}
+
+    def test_all_columns_have_the_schema(self, filled: EventLog) -> None:
+        assert filled.read("demand").schema == EVENT_SCHEMA
+
+    def test_nothing_there(self, filled: EventLog) -> None:
+        empty = filled.read("credit")
+        assert (empty.num_rows, empty.schema.names) == (0, EVENT_SCHEMA.names)
+        assert filled.read("demand", NOON + timedelta(days=99), columns=["key"]).num_rows == 0
+
+    def test_what_cannot_be_asked(self, filled: EventLog) -> None:
+        with pytest.raises(DataError, match="events have no column 'output'; they have key, time"):
+            filled.read("demand", columns=["output"])
+        with pytest.raises(DataError, match="has no time zone"):
+            filled.read("demand", datetime(2026, 1, 1))
+
+    def test_writes_under_way_are_not_seen(self, filled: EventLog, tmp_path: Path) -> None:
+        day = tmp_path / "logical_model=demand" / "date=2026-01-01"
+        (day / ".half.parquet.tmp").write_bytes(b"PAR1 half")
+        assert filled.read("demand").num_rows == 6
+
+    def test_a_damaged_file_is_named(self, filled: EventLog, tmp_path: Path) -> None:
+        file = files(tmp_path)[0]
+        file.write_bytes(b"PAR1 damaged PAR1")
+        with pytest.raises(StoreError, match=file.name):
+            filled.read("demand")
+
+
+def test_moments_are_kept_to_the_microsecond() -> None:
+    moment = datetime(2026, 1, 1, 0, 0, 0, 123_457, tzinfo=UTC)
+    assert events_of(table_of([event(time=moment)]))[0].time == moment

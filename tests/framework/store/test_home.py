@@ -1,0 +1,55 @@
+"""A home folder holds the three stores; URLs move them elsewhere."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from loopcast.api import NotFoundError
+from loopcast.store.home import open_home
+
+from .builders import NOON, registrations
+from .builders import logical_model as a_logical_model
+
+
+def test_stores_live_in_the_folder(tmp_path: Path) -> None:
+    home = open_home(tmp_path / "home")
+    home.catalog.put_logical_model(a_logical_model())
+    home.catalog.register(registrations(1))
+    home.artifacts.put(b"data")
+    assert home.events.read("demand", NOON).num_rows == 0
+    assert home.catalog is home.catalog
+    home.catalog.close()
+    assert {path.name for path in home.folder.iterdir()} >= {"catalog.db", "artifacts"}
+
+
+def test_urls_move_them(tmp_path: Path) -> None:
+    home = open_home(
+        tmp_path, catalog=f"sqlite:///{tmp_path}/other.db", artifacts="memory://a", events=""
+    )
+    home.catalog.close()
+    assert (tmp_path / "other.db").exists()
+    assert home.events_url == str(tmp_path / "events")
+
+
+def test_the_name_of_a_catalog_hides_its_password() -> None:
+    assert open_home("/x").catalog_name == "/x/catalog.db"
+    assert "secret" not in open_home("/x", catalog="postgresql://a:secret@h/d").catalog_name
+
+
+def test_only_looking_creates_nothing(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match="there is no catalog at"):
+        _ = open_home(tmp_path, create=False).catalog
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_opening_imports_no_store() -> None:
+    code = (
+        "import sys; from loopcast.store.home import open_home; open_home();"
+        "print([name for name in ('sqlalchemy', 'pyarrow', 'fsspec') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
