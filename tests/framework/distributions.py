@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 HEADER = """
@@ -67,3 +69,11 @@ def install(
     )
     (metadata / "entry_points.txt").write_text(f"[loopcast]\n{plugin} = {module}\n")
     return module
+
+
+@contextmanager
+def forget_fakes() -> Iterator[None]:
+    """Forget imports of made-up packages, so that the next test's are imported anew."""
+    yield
+    for name in [name for name in sys.modules if name.startswith("fake_")]:
+        del sys.modules[name]

@@ -19,7 +19,7 @@ from loopcast.api import ConfigurationError, DataError, LoopcastError, PluginErr
 from loopcast.plugins import PluginManager
 from loopcast.settings import RunSettings
 
-from .distributions import HEADER, install, template
+from .distributions import HEADER, forget_fakes, install, template
 
 ACME = f"""{HEADER}{template("acme.mean")}{template("acme.score", task="score", suffix="2")}
 class Options(Hyperparameters, frozen=True):
@@ -93,13 +93,10 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder of installed packages: one plugin that brings all that a run needs."""
     folder = tmp_path / "site"
     folder.mkdir()
-    kept = set(sys.modules)
     monkeypatch.syspath_prepend(str(folder))
     install(folder, "acme", ACME, files=CONF)
-    yield folder
-    for name in set(sys.modules) - kept:
-        if name.startswith("fake_"):
-            del sys.modules[name]
+    with forget_fakes():
+        yield folder
 
 
 @pytest.fixture
@@ -214,12 +211,13 @@ UNKNOWN_WINDOW = "unknown key; did you mean 'window'? Valid: mode, weights, wind
         ),
         (
             "store=sqlite",
-            "the command line: store: store has no option 'sqlite'; Valid: embedded, server",
+            "the command line: store: store has no option 'sqlite'; Valid: embedded, server; ",
         ),
         (
             "store=embeded",
             "the command line: store: store has no option 'embeded'; did you mean 'embedded'? "
-            "Valid: embedded, server",
+            "Valid: embedded, server; plugin 'forecasting' (loopcast-forecasting 0.1.0) is "
+            "disabled",
         ),
         (
             "store=server",
@@ -618,6 +616,20 @@ def test_a_plugin_that_is_disabled_is_missing_by_name(site: Path) -> None:
         "the command line: template: template 'acme.mean' is not available: "
         "plugin 'acme' (loopcast-acme 1.2.3) is disabled"
     )
+
+
+def test_what_a_file_chooses_and_no_plugin_offers(plugins: PluginManager) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        config.compose(plugins=plugins)
+    assert str(caught.value) == (
+        "the defaults list of config: template: template 'forecasting.gam_arima' is not "
+        "available: plugin 'forecasting' (loopcast-forecasting 0.1.0) is disabled"
+    )
+
+
+def test_flags_that_exclude_each_other(plugins: PluginManager) -> None:
+    with pytest.raises(ConfigurationError, match="--multirun and --cfg exclude each other"):
+        config.run([TOWN_RUN, "--multirun", "--cfg", "job"], plugins, unreachable)
 
 
 @pytest.mark.parametrize("model", ["victoria_demand", "nem_demand"])

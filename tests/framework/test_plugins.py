@@ -12,20 +12,17 @@ import pytest
 from loopcast.api import LoopcastError, MetricDefinition, PluginError, hookimpl
 from loopcast.plugins import PluginInfo, PluginManager
 
-from .distributions import HEADER, install, offering, template
+from .distributions import HEADER, forget_fakes, install, offering, template
 
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder of installed packages, in which nothing else is found."""
+    """A folder of installed packages."""
     folder = tmp_path / "site"
     folder.mkdir()
-    kept = set(sys.modules)
     monkeypatch.syspath_prepend(str(folder))
-    yield folder
-    for name in set(sys.modules) - kept:
-        if name.startswith("fake_"):
-            del sys.modules[name]
+    with forget_fakes():
+        yield folder
 
 
 def load(*disable: str, builtin: tuple[ModuleType, ...] = ()) -> PluginManager:

@@ -39,7 +39,7 @@ def panel(start: str, days: int) -> tuple[ForecastData, pd.DatetimeIndex]:
     return data, times[~past]
 
 
-def forecast(data: ForecastData, horizon: pd.DatetimeIndex, **changed: int) -> np.ndarray:
+def forecast(data: ForecastData, horizon: pd.DatetimeIndex, **changed: float) -> np.ndarray:
     """Forecast with a model and with its saved copy, which agree."""
     template = SimilarDay()
     context = FitContext(seed=0, engine=None)  # type: ignore[arg-type]
@@ -55,7 +55,7 @@ def test_a_day_that_was_seen_before_comes_again() -> None:
     data, horizon = panel("2014-05-01", 62)
     known = data.covariates["temperature"]["here"].loc[horizon[0]]
     expected = 10.0 * known + 100.0 * (horizon[0].day_of_week < 5) + horizon.hour
-    np.testing.assert_allclose(forecast(data, horizon, neighbours=1), expected)
+    np.testing.assert_allclose(forecast(data, horizon, neighbours=1, recency=0.0), expected)
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,8 @@ class JobSettings(Record, frozen=True):
         ``predict`` trains only where no version was trained on the same data with the same
         settings; ``train`` always trains.
     origin
-        The first local day to forecast; the day after the last actual where it is ``None``.
+        The first local day to forecast; the last one whose covariates are known where it is
+        ``None``.
     """
 
     name: Literal["predict", "train"]

@@ -104,3 +104,10 @@ def test_times_have_a_zone() -> None:
             role="champion",
             outputs={"mean": 1.0},
         )
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_an_undefined_metric_is_none(value: float) -> None:
+    with pytest.raises(InvalidRecordError, match="mape is .*; an undefined value is None"):
+        Metric(name="mape", value=value)
+    assert Metric(name="mape", value=None).value is None

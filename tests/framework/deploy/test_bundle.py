@@ -132,7 +132,7 @@ class TestDamage:
     def test_a_changed_file(self, artifacts: Artifacts, tmp_path: Path) -> None:
         _, digest = write_bundle(artifacts, manifest(), FILES)
         stored(tmp_path, sha256(b"weights").hexdigest()).write_bytes(b"Weights")
-        with pytest.raises(IntegrityError, match="was changed.*restore the file"):
+        with pytest.raises(IntegrityError, match=r"was changed.*restore the file"):
             read_bundle(artifacts, digest)
 
     def test_a_changed_manifest(self, artifacts: Artifacts, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import count
 
@@ -153,11 +152,6 @@ def _registrations(draw: st.DrawFn) -> Registration:
 
 
 class TestRegistrationRefuses:
-    def test_nan(self) -> None:
-        judged = replace(evaluation(1.0), metrics=(Metric(name="mape", value=math.nan),))
-        with pytest.raises(InvalidRecordError, match="mape is NaN; an undefined value is None"):
-            replace(registration(version(1)), evaluations=(judged,))
-
     def test_a_metric_that_appears_twice(self) -> None:
         twice = replace(evaluation(1.0), metrics=(Metric(name="mape", value=1.0),) * 2)
         with pytest.raises(InvalidRecordError, match="a metric appears twice for the same subset"):

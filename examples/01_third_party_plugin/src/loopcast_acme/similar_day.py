@@ -38,12 +38,15 @@ class SimilarDayParameters(Hyperparameters, frozen=True):
         How many of the most similar days are averaged.
     window
         How many days before the origin are searched.
+    recency
+        How many degrees of temperature a week of age counts for.
     day_types
         Flags among the covariates that tell day types apart, beside the weekend.
     """
 
     neighbours: Annotated[int, msgspec.Meta(ge=1)] = 5
     window: Annotated[int, msgspec.Meta(ge=7)] = 365
+    recency: Annotated[float, msgspec.Meta(ge=0.0)] = 0.5
     day_types: tuple[str, ...] = ("working_day", "holiday")
 
 
@@ -52,7 +55,7 @@ class SimilarDay:
 
     name = "acme.similar_day"
     task: Literal["forecast"] = "forecast"
-    summary = "mean of the past days with the most similar temperature, of the same day type"
+    summary = "mean of the recent days with the most similar temperature, of the same day type"
     hyperparameters = SimilarDayParameters
 
     def fit(
@@ -136,13 +139,15 @@ class SimilarDayModel:
     def _similar(
         self, features: pd.DataFrame, day: pd.Timestamp, past: pd.Index[pd.Timestamp]
     ) -> pd.DatetimeIndex:
-        """The past days of the day's type with the nearest temperature; of any type if none is."""
+        """The nearest past days of the day's type; of any type if there is none."""
         import pandas as pd
 
         known = features.loc[past]
         same = known[known["type"] == features.at[day, "type"]]
         candidates = known if same.empty else same
-        distance = (candidates[TEMPERATURE] - features[TEMPERATURE].loc[day]).abs()
+        weeks = (day - pd.DatetimeIndex(candidates.index)).days / 7
+        warmer = candidates[TEMPERATURE] - features[TEMPERATURE].loc[day]
+        distance = warmer.abs() + self.hyperparameters.recency * weeks
         nearest = distance.nsmallest(self.hyperparameters.neighbours, keep="last")
         return pd.DatetimeIndex(nearest.index)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -123,6 +124,11 @@ class Metric(Record, frozen=True):
     value: float | None
     subset: str = ""
     count: NonNegative = 0
+
+    def check(self) -> None:
+        """An undefined value is ``None``; NaN would compare with nothing."""
+        known = self.value is None or math.isfinite(self.value)
+        self.require(known, f"{self.name} is {self.value}; an undefined value is None")
 
 
 class Evaluation(Record, frozen=True):

@@ -147,7 +147,8 @@ def _task(
                     raise
                 failures.append((number, error))
                 if number is not None:
-                    overrides = " ".join(overrides_of(hydra))
+                    mine = (x for x in overrides_of(hydra) if not x.startswith("hydra."))
+                    overrides = " ".join(mine)
                     sys.stderr.write(f"loopcast: job {number} ({overrides}) failed: {error}\n")
 
     return task

@@ -155,7 +155,7 @@ def _compose(overrides: list[str], plugins: PluginManager, primary: str) -> Any:
     try:
         with warnings.catch_warnings():
             # Two sources of one option; where it is chosen, that is an error of ours.
-            warnings.filterwarnings("ignore", message=".*validated against ConfigStore schema")
+            warnings.filterwarnings("ignore", message=r"(?s).*validated against ConfigStore schema")
             return hydra.compose(primary, overrides, return_hydra_config=True)
     except ConfigCompositionException as error:
         key = re.match(r"Could not override '([^']+)'\.\s", str(error))

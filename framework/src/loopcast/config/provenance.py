@@ -142,8 +142,9 @@ def _missing(error: Any, plugins: PluginManager, overrides: Sequence[str]) -> st
     if error.options is None or asked is None:
         return " ".join(str(error).split("\n", 1)[0].split())
     here = any(_key_of(text) == group for text in overrides)
-    where = COMMAND_LINE if here else f"conf/{asked[1]}.yaml"
+    where = COMMAND_LINE if here else f"the defaults list of {asked[1]}"
     problem = unknown(f"{group} has no option {option!r}", option, error.options)
+    problem += plugins.unusable()
     if group == "template":
         try:
             plugins.template(option)

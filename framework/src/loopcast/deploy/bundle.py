@@ -55,7 +55,11 @@ def encode_manifest(manifest: Manifest) -> bytes:
     ModelError
         When a hyperparameter is something that JSON cannot hold exactly.
     """
-    return json_bytes(msgspec.to_builtins(manifest))
+    try:
+        plain = msgspec.to_builtins(manifest)
+    except TypeError as error:
+        raise ModelError(f"a hyperparameter cannot be written as JSON: {error}") from None
+    return json_bytes(plain)
 
 
 def decode_manifest(data: bytes) -> Manifest:

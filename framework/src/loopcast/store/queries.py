@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, exists, func, select
+from sqlalchemy import Connection, Row, Select, Table, and_, exists, func, select
 
 from loopcast.api import (
     Digest,
@@ -89,7 +89,8 @@ _VERSION: Select[*tuple[Any, ...]] = (
 
 
 def _version(row: Row[*tuple[Any, ...]]) -> Version:
-    return Version(**{name: row._mapping[name] for name in Version.__struct_fields__})
+    values = row._mapping
+    return Version(**{name: values[name] for name in Version.__struct_fields__})
 
 
 def find(
@@ -158,16 +159,23 @@ def count_versions(connection: Connection, which: VersionFilter) -> int:
 
 
 def _matching(query: Select[Any], which: VersionFilter) -> Select[Any]:
-    for column in (versions.c.logical_model, versions.c.segment, versions.c.template):
-        value = getattr(which, column.name)
-        if value is not None:
-            query = query.where(column == value)
-    if which.stage is None:
-        return query
-    moved = exists().where(releases.c.version == versions.c.number, releases.c.until.is_(None))
+    here = releases.c.version == versions.c.number
+    place: Table = versions
     if which.stage == "candidate":
-        return query.where(~moved.where(releases.c.stage != "candidate"))
-    return query.where(moved.where(releases.c.stage == which.stage))
+        moved = exists().where(here, releases.c.until.is_(None), releases.c.stage != "candidate")
+        query = query.where(~moved)
+    elif which.stage is not None:
+        # Few versions are in a stage: asking its index for the place too makes it the start.
+        place = releases
+        query = query.join(releases, here).where(
+            releases.c.until.is_(None), releases.c.stage == which.stage
+        )
+    columns = {
+        place.c.logical_model: which.logical_model,
+        place.c.segment: which.segment,
+        versions.c.template: which.template,
+    }
+    return query.where(*(column == value for column, value in columns.items() if value is not None))
 
 
 def _summaries(connection: Connection, numbers: Sequence[int]) -> list[VersionSummary]:

@@ -79,11 +79,7 @@ class Registration(Record, frozen=True):
 
 def _check_metrics(version: VersionId, evaluation: Evaluation) -> None:
     where = f"version {version}, evaluation of {evaluation.contender}"
-    seen = set()
-    for metric in evaluation.metrics:
-        if metric.value is not None and metric.value != metric.value:
-            raise InvalidRecordError(f"{where}: {metric.name} is NaN; an undefined value is None")
-        seen.add((metric.name, metric.subset))
+    seen = {(metric.name, metric.subset) for metric in evaluation.metrics}
     if len(seen) < len(evaluation.metrics):
         raise InvalidRecordError(f"{where}: a metric appears twice for the same subset")
 

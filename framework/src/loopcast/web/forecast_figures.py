@@ -230,7 +230,7 @@ def errors_by_day_type(report: ForecastReport) -> Figure | None:
     ends = "0", metric_text(report, metric, largest)
     return Figure(
         id="day-types",
-        title=title + (", all series" if len(report.series) > 1 else ""),
+        title=title + (f": {report.series[0]}" if len(report.series) > 1 else ""),
         chart=DotPlot(rows=tuple(rows), ends=ends),
     )
 

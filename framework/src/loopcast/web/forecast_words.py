@@ -125,7 +125,7 @@ def _accuracy_figures(report: ForecastReport) -> list[KeyFigure]:
     versus = (
         f"{metric_text(report, metric, rival[1])} {rival[0].contender}" if rival else "no baseline"
     )
-    everything = ", all series" if len(report.series) > 1 else ""
+    everything = f", {report.series[0]}" if len(report.series) > 1 else ""
     return [
         KeyFigure(
             label=f"{METRICS.get(metric, metric)} in the backtest{everything}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -92,9 +93,10 @@ def problem() -> Callable[[Hierarchy, int], tuple[Array, Array]]:
     def make(hierarchy: Hierarchy, seed: int) -> tuple[Array, Array]:
         rng = np.random.default_rng(seed)
         n, m = hierarchy.summing.shape
-        base = hierarchy.summing @ rng.gamma(2.0, 50.0, (m, 4)) + rng.normal(0.0, 10.0, (n, 4))
+        summing: Any = hierarchy.summing
+        base = summing @ rng.gamma(2.0, 50.0, (m, 4)) + rng.normal(0.0, 10.0, (n, 4))
         errors = rng.normal(size=(60, n)) * rng.lognormal(sigma=1.5, size=n)
-        errors += 0.3 * (rng.normal(size=(60, m)) @ hierarchy.summing.T)
+        errors += 0.3 * (rng.normal(size=(60, m)) @ summing.T)
         dull = rng.choice(hierarchy.bottom, m // 20, replace=False)
         errors[:, dull[::2]] = 0.0
         base[dull[::2]] = 0.0

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ def test_exact_beside_rational_arithmetic_however_small_a_variance(
     exact: Reference, seed: int, floor: float
 ) -> None:
     rng = np.random.default_rng(seed)
-    S = crossed([np.arange(20) // 5, rng.integers(0, 4, 20)])
+    S: Any = crossed([np.arange(20) // 5, rng.integers(0, 4, 20)])
     base = S @ rng.normal(0, 100, 20) + rng.normal(0, 10, S.shape[0])
     variance = rng.lognormal(sigma=3.0, size=S.shape[0])
     dull = S.shape[0] - 20 + rng.choice(20, 4, replace=False)
@@ -42,7 +43,7 @@ def test_exact_beside_rational_arithmetic_however_small_a_variance(
 
 
 def test_regions_by_time_in_one_step(textbook: Reference) -> None:
-    S = cross_temporal(tree([-1, 0, 0, 0, 0, 0]), temporal([48, 2], 48, how="mean"))
+    S: Any = cross_temporal(tree([-1, 0, 0, 0, 0, 0]), temporal([48, 2], 48, how="mean"))
     rng = np.random.default_rng(0)
     base = S @ rng.gamma(4, 100, (S.shape[1], 2)) + rng.normal(0, 30, (S.shape[0], 2))
     variance = rng.lognormal(size=S.shape[0])
@@ -54,14 +55,16 @@ def test_regions_by_time_in_one_step(textbook: Reference) -> None:
 def test_any_weights_of_any_sign(textbook: Reference) -> None:
     rng = np.random.default_rng(3)
     top = csr_array(rng.normal(size=(6, 15)) * (rng.random((6, 15)) < 0.5))
-    S = csr_array(vstack([top, csr_array(np.eye(15))]))
+    S: Any = csr_array(vstack([top, csr_array(np.eye(15))]))
     base, variance = rng.normal(size=(21, 2)), rng.lognormal(size=21)
     found = reconcile(S, base, Covariance(variance))
     np.testing.assert_allclose(found, textbook(S, np.diag(variance), base), atol=1e-12)
 
 
 def test_same_group_twice_and_an_empty_one(textbook: Reference) -> None:
-    S = csr_array([[1.0, 1, 0], [0, 1, 1], [1, 1, 0], [0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
+    S: Any = csr_array(
+        np.array([[1.0, 1, 0], [0, 1, 1], [1, 1, 0], [0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
+    )
     base = np.array([5.0, 4.0, 6.0, 1.0, 1.0, 2.0, 3.0])[:, None]
     variance = np.arange(1.0, 8.0)
     assert not as_hierarchy(S).is_forest
@@ -69,9 +72,22 @@ def test_same_group_twice_and_an_empty_one(textbook: Reference) -> None:
     np.testing.assert_allclose(found, textbook(S, np.diag(variance), base), atol=1e-13)
 
 
-def test_pinned_sums_that_repeat_one_another_are_refused() -> None:
-    S = crossed([np.arange(8) // 4, np.arange(8) % 2])
+def test_pinned_sums_that_repeat_one_another() -> None:
+    S: Any = crossed([np.arange(8) // 4, np.arange(8) % 2])
+    variance = np.ones(S.shape[0])
     pinned = np.zeros(S.shape[0], dtype=bool)
-    pinned[:3] = True  # the total and both of its parts
-    with pytest.raises(DataError, match="pinned nodes repeat one another"):
-        reconcile(S, np.ones(S.shape[0]), Covariance(np.ones(S.shape[0])), pinned=pinned)
+    pinned[[0, 1, 2, 5, 6]] = True  # the total, both of its parts, and two series
+    rng = np.random.default_rng(0)
+    base = S @ rng.normal(size=8)
+    base[3:5] += 1.0
+    base[7:] += rng.normal(size=6)
+    found = reconcile(S, base, Covariance(variance), pinned=pinned)
+    assert np.array_equal(found[pinned], base[pinned])
+    assert coherence_error(S, found) <= 1e-12
+    without = pinned.copy()
+    without[0] = False
+    expected = reconcile(S, base, Covariance(variance), pinned=without)
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+    base[0] += 0.1
+    with pytest.raises(DataError, match=r"pinned nodes differ .* first node [012];"):
+        reconcile(S, base, Covariance(variance), pinned=pinned)

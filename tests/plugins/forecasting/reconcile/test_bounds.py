@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -66,7 +67,7 @@ def test_nonnegative_meets_the_optimality_conditions(
 def test_two_sided_bounds_equal_a_bounded_least_squares_solver(seed: int, cross: bool) -> None:
     rng = np.random.default_rng(seed)
     labels = [np.arange(24) // 8, np.arange(24) // 3]
-    S = crossed([*labels, rng.integers(0, 4, 24)] if cross else labels)
+    S: Any = crossed([*labels, rng.integers(0, 4, 24)] if cross else labels)
     variance = rng.lognormal(sigma=1.5, size=S.shape[0])
     base = 3 * rng.normal(size=(S.shape[0], 1))
     found = reconcile(S, base, Covariance(variance), lower=-0.5, upper=1.0)[-24:]
@@ -122,3 +123,52 @@ def test_bad_bounds() -> None:
         reconcile(hierarchy, base, W, lower=2.0, upper=1.0)
     with pytest.raises(DataError, match=r"bounds have shape \(2,\)"):
         reconcile(hierarchy, base, W, lower=np.zeros(2))
+
+
+@settings(deadline=None, max_examples=40)
+@given(seed=st.integers(0, 2**32 - 1), cross=st.booleans())
+def test_pinned_sums_and_bounds_together(seed: int, cross: bool) -> None:
+    rng = np.random.default_rng(seed)
+    labels = [np.arange(12) // 6, np.arange(12) // 2]
+    S: Any = crossed([*labels, rng.integers(0, 3, 12)] if cross else labels)
+    schedule = S @ (rng.uniform(0, 1.5, 12) * (rng.random(12) < 0.7))
+    base = schedule + 2 * rng.normal(size=S.shape[0])
+    pinned = rng.random(S.shape[0]) < 0.25
+    base[pinned] = schedule[pinned]
+    variance = rng.lognormal(size=S.shape[0])
+    found = reconcile(S, base, Covariance(variance), pinned=pinned, lower=0.0, upper=1.5)
+    assert np.array_equal(found[pinned], base[pinned])
+    assert coherence_error(S, found) <= 1e-9
+    bottom = found[-12:]
+    assert bottom.min() >= 0.0
+    assert bottom.max() <= 1.5
+    # No feasible direction towards the schedule's own series, or a random one, improves.
+    weight = np.where(pinned, 0.0, 1 / variance)
+    gradient = S.T @ (weight * (found - base))
+    feasible = reconcile(
+        S,
+        schedule + rng.normal(size=S.shape[0]) * ~pinned,
+        Covariance(variance),
+        pinned=pinned,
+        lower=0.0,
+        upper=1.5,
+    )[-12:]
+    scale = np.abs(S.T @ (weight * np.abs(found - base))).max() + 1.0
+    assert gradient @ (feasible - bottom) >= -1e-8 * scale
+
+
+def test_strongly_coupled_series_that_exchanges_at_once_never_settle() -> None:
+    rng = np.random.default_rng(83)
+    S: Any = crossed([np.arange(300) // 60, np.arange(300) // 15, rng.integers(0, 4, 300)])
+    variance = rng.lognormal(sigma=5.0, size=S.shape[0])
+    variance[rng.random(S.shape[0]) < 0.1] = 1e-6
+    base = 100 * rng.normal(size=(S.shape[0], 3))
+    found = reconcile(S, base, Covariance(variance), lower=0.0, upper=1.0)
+    assert_optimal(S, np.diag(variance), base, found[-300:], lower=0.0, upper=1.0)
+
+
+def test_no_room_for_a_schedule() -> None:
+    hierarchy = tree([-1, 0, 0])
+    pinned = np.array([True, False, False])
+    with pytest.raises(DataError, match="keep within the bounds"):
+        reconcile(hierarchy, np.array([5.0, 1, 1]), ols(hierarchy), pinned=pinned, upper=2.0)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -20,8 +22,8 @@ def test_unbalanced_tree_in_any_order() -> None:
 def test_tree_has_the_structure_that_is_found_from_its_summing_matrix() -> None:
     rng = np.random.default_rng(2)
     parent = np.array([-1, *(int(rng.integers(0, node)) for node in range(1, 200))])
-    built = tree(parent)
-    found = as_hierarchy(built.summing, built.bottom)
+    built: Any = tree(parent)
+    found: Any = as_hierarchy(built.summing, built.bottom)
     assert built.is_forest
     y = rng.normal(size=built.n_nodes)
     single = np.diff(built.summing.indptr)[built.aggregates] > 1
@@ -49,14 +51,14 @@ def test_labels_of_different_length_are_an_error() -> None:
 
 def test_days_of_46_and_50_half_hours() -> None:
     day = np.repeat([0, 1, 2], [46, 48, 50])
-    S = temporal([day, 2], 144)
+    S: Any = temporal([day, 2], 144)
     assert S.shape == (3 + 72 + 144, 144)
     assert np.diff(S.indptr)[:3].tolist() == [46, 48, 50]
     assert as_hierarchy(S).is_forest
 
 
 def test_mean_of_power() -> None:
-    S = temporal([4, 2], 8, how="mean")
+    S: Any = temporal([4, 2], 8, how="mean")
     power = np.arange(8.0)
     np.testing.assert_allclose((S @ power)[:2], [1.5, 5.5])
 
@@ -71,6 +73,6 @@ def test_period_that_does_not_divide_is_an_error() -> None:
 def test_product_orders_nodes_by_series_then_time() -> None:
     space, time = tree([-1, 0, 0]), temporal([2], 2)
     values = np.arange(4.0).reshape(2, 2)
-    coherent = space.summing @ values @ time.T
-    product = cross_temporal(space, time)
+    coherent: Any = space.summing @ values @ time.T
+    product: Any = cross_temporal(space, time)
     np.testing.assert_allclose(product @ values.ravel(), coherent.ravel())

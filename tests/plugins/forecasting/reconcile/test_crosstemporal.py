@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -43,7 +43,7 @@ def test_level_variances_equal_the_general_solution(
 ) -> None:
     rng = np.random.default_rng(0)
     time = temporal(PERIODS[:-1], n_steps, how=how)
-    S = cross_temporal(space, time)
+    S: Any = cross_temporal(space, time)
     base = rng.normal(size=(space.n_nodes, time.shape[0], 2)) * 100
     variance = rng.lognormal(sigma=2.0, size=(space.n_nodes, 4))
     level = np.repeat(np.arange(4), [n_steps // period for period in PERIODS])
@@ -61,11 +61,11 @@ def test_kronecker_covariance_equals_the_textbook_form(
 ) -> None:
     rng = np.random.default_rng(1)
     time = temporal([4, 2], 4)
-    S = cross_temporal(space, time)
+    S: Any = cross_temporal(space, time)
     over_space = shrinkage(space, rng.normal(size=(20, space.n_nodes)))
     over_time = structural(time)
     base = rng.normal(size=(space.n_nodes, time.shape[0]))
-    W = np.kron(dense_covariance(over_space), dense_covariance(over_time))
+    W: Any = np.kron(dense_covariance(over_space), dense_covariance(over_time))
     expected = textbook(S, W, base.ravel())
     found = reconcile_kronecker(space, time, base, over_space, over_time)
     np.testing.assert_allclose(found.ravel(), expected, atol=1e-12)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,7 +45,7 @@ def constrained(S: Array, variance: Array, base: Array, pinned: NDArray[np.bool_
 def test_missing_and_pinned_nodes_differ_by_column(seed: int, cross: bool) -> None:
     rng = np.random.default_rng(seed)
     labels = [np.arange(24) // 8, np.arange(24) // 3]
-    S = crossed([*labels, rng.integers(0, 4, 24)] if cross else labels)
+    S: Any = crossed([*labels, rng.integers(0, 4, 24)] if cross else labels)
     n = S.shape[0]
     base = rng.normal(size=(n, 3)) + S @ rng.normal(size=(24, 3))
     variance = rng.lognormal(size=n)
@@ -78,7 +79,7 @@ def test_missing_bottom_is_what_its_siblings_leave() -> None:
 @pytest.mark.parametrize("cross", [False, True])
 def test_undetermined_nodes_are_an_error(cross: bool) -> None:
     labels = [np.arange(8) // 4]
-    S = crossed([*labels, np.arange(8) % 4] if cross else labels)
+    S: Any = crossed([*labels, np.arange(8) % 4] if cross else labels)
     base = np.ones(S.shape[0])
     base[-8:-4] = np.nan  # four series under one parent
     if cross:
@@ -106,7 +107,7 @@ def test_schedules_pinned_over_a_whole_subtree() -> None:
 
 def test_coherent_forecasts_stay(small_panel: Hierarchy, problem: Problem) -> None:
     base, errors = problem(small_panel, 2)
-    coherent = small_panel.summing @ base[small_panel.bottom]
+    coherent: Any = small_panel.summing @ base[small_panel.bottom]
     found = reconcile(small_panel, coherent, variance_scaled(small_panel, errors))
     np.testing.assert_allclose(found, coherent, rtol=1e-11, atol=1e-12)
 
@@ -138,7 +139,7 @@ def test_input_is_left_alone_and_one_column_may_be_flat(small_panel: Hierarchy) 
 
 
 def test_a_single_series() -> None:
-    S = csr_array([[1.0]])
+    S: Any = csr_array([[1.0]])
     assert reconcile(S, np.array([2.0]), ols(S)).tolist() == [2.0]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 MODEL, ARRAYS = "model.json", "model.npz"
 Arrays = dict[str, NDArray[Any]]
-EFFECTS: Mapping[str, type[Effect] | type[Surface]] = {"effect": Effect, "surface": Surface}
+EFFECTS: Mapping[str, Callable[..., Effect | Surface]] = {"effect": Effect, "surface": Surface}
 
 
 def encode(model: GamArimaModel) -> Files:
@@ -33,9 +33,7 @@ def encode(model: GamArimaModel) -> Files:
         "constants": dict(model.constants),
         "failures": dict(model.failures),
         "sites": [_encode_site(site, k, arrays) for k, site in enumerate(model.sites)],
-        "effects": [
-            _encode_effect(effect, k, arrays) for k, effect in enumerate(_effects(model))
-        ],
+        "effects": [_encode_effect(effect, k, arrays) for k, effect in enumerate(_effects(model))],
     }
     return {MODEL: json_bytes(_plain(text)), ARRAYS: npz_bytes(arrays)}
 

@@ -17,7 +17,7 @@ from loopcast_forecasting.additive.terms import build_terms
 from loopcast_forecasting.features import FeatureSpec, feature_matrix, feature_spec
 from loopcast_forecasting.features.clock import Floats
 from loopcast_forecasting.gam import Fixed, PanelGam, Reml, fit_panel
-from loopcast_forecasting.residual.arima import fit_residuals, supported_order
+from loopcast_forecasting.residual.arima import fit_residuals
 
 if TYPE_CHECKING:
     from pygam.terms import TermList
@@ -117,7 +117,9 @@ def fit_site(task: SiteTask) -> tuple[SiteModel, dict[str, str]]:
         trend=settings.trend == "on" or (settings.trend == "auto" and days >= TREND_DAYS),
         interactions=settings.interactions,
     )
-    gams = fit_additive(terms, X, Y, tuple(features), data.series, stride(task.spec))
+    gams = fit_additive(
+        terms, X, Y, features=tuple(features), series=data.series, apart=stride(task.spec)
+    )
     sample = X[np.linspace(0, len(X) - 1, min(SAMPLE_ROWS, len(X))).astype(int)]
     models: dict[str, SeriesModel] = {}
     failures: dict[str, str] = {}
@@ -161,6 +163,7 @@ def fit_additive(
     terms: TermList,
     X: Floats,
     Y: Floats,
+    *,
     features: Sequence[str],
     series: Sequence[str],
     apart: int,
@@ -207,18 +210,18 @@ def with_lam(terms: TermList, lam: Floats) -> TermList:
     return changed
 
 
-def _fit_series(
-    gam: PanelGam, X: Floats, y: Floats, log: bool, task: SiteTask
-) -> SeriesModel:
+def _fit_series(gam: PanelGam, X: Floats, y: Floats, log: bool, task: SiteTask) -> SeriesModel:
     settings, spec = task.hyperparameters, task.spec
-    window = max(settings.window_weeks * 7 * spec.steps_per_day, LEAST_WINDOW)
-    residuals = y[-window:] - gam.predict(X[-window:])[:, 0]
-    order = supported_order(settings.order, int(np.isfinite(residuals).sum()))
+    season, window = (
+        max(weeks * 7 * spec.steps_per_day, LEAST_WINDOW)
+        for weeks in (settings.season_weeks, settings.window_weeks)
+    )
+    residuals = y[-season:] - gam.predict(X[-season:])[:, 0]
     lags = [days * spec.steps_per_day for days in settings.seasonal_days]
     level = float(np.nanmean(y))
     return SeriesModel(
         log=log,
         level=float(np.exp(level)) if log else level,
         coef=gam.coef[:, 0],
-        residual=fit_residuals(residuals, lags, order),
+        residual=fit_residuals(residuals, lags, settings.order, window),
     )

@@ -35,8 +35,9 @@ class GamArimaParameters(Hyperparameters, frozen=True):
         than 24 residuals for each parameter.
     seasonal_days
         Lags, in days, at which residuals persist.
-    window_weeks
-        The residual model is estimated on this many last weeks, or on 200 steps if that is more.
+    season_weeks, window_weeks
+        How many last weeks the persistence at these lags, and the ARIMA, are estimated on; or
+        200 steps if that is more.
     """
 
     response: Literal["log", "identity"] = "log"
@@ -45,4 +46,5 @@ class GamArimaParameters(Hyperparameters, frozen=True):
     trend: Literal["auto", "on", "off"] = "auto"
     order: tuple[Count, Annotated[int, msgspec.Meta(ge=0, le=2)], Count] = (3, 0, 3)
     seasonal_days: tuple[Lags, ...] = (1, 2, 7)
+    season_weeks: Weeks = 52
     window_weeks: Weeks = 8

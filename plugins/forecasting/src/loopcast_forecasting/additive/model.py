@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from loopcast.api import DataError, Effect, Files, Forecast, ForecastData, ModelError, Surface
 from loopcast_forecasting.additive import effects, files
@@ -24,9 +24,6 @@ from loopcast_forecasting.features.clock import Floats
 from loopcast_forecasting.gam import PanelGam
 from loopcast_forecasting.gam.design import Design
 from loopcast_forecasting.residual.arima import ResidualModel
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 HISTORY_DAYS = 33
 RESIDUAL_DAYS = 21
@@ -164,7 +161,8 @@ class GamArimaModel:
     ) -> Floats:
         past = known.times[-HISTORY_DAYS * self.spec.steps_per_day :]
         recent = min(RESIDUAL_DAYS * self.spec.steps_per_day, len(past))
-        features = feature_matrix(known, site.site, self.spec, past.append(horizon))
+        times = pd.DatetimeIndex(past.append(horizon))
+        features = feature_matrix(known, site.site, self.spec, times)
         X = np.column_stack(list(features.values()))
         additive = site.additive(X[-recent - len(horizon) :])
         actuals = known.target[list(site.series)].to_numpy(np.float64)[-recent:]

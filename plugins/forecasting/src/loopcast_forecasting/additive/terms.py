@@ -146,7 +146,8 @@ def _christmas(build: TermBuilder, varied: set[str], within_day: bool) -> Iterat
     if "christmas" in varied:
         yield build.number("days_from_christmas", 14, by="christmas")
     if "year_end_workday" in varied:
-        yield build.hour(12, by="year_end_workday") if within_day else build.line("year_end_workday")
+        name = "year_end_workday"
+        yield build.hour(12, by=name) if within_day else build.line(name)
 
 
 def _season(build: TermBuilder, within_day: bool) -> Iterator[Term]:

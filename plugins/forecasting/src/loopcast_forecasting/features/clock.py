@@ -77,14 +77,16 @@ def local_clock(times: pd.DatetimeIndex, timezone: str, step: pd.Timedelta) -> C
         standard_hour=(hour - ahead) % 24,
         daylight_saving=(ahead > 0).astype(np.float64),
         date=wall.to_numpy().astype("datetime64[D]"),
-        day_of_year=(wall.dayofyear.to_numpy() - 1 + hour / 24) / length,
+        day_of_year=(wall.day_of_year.to_numpy() - 1 + hour / 24) / length,
     )
 
 
 def _standard_offsets(years: NDArray[np.int32], timezone: str) -> Floats:
     """Return the seconds that standard time is ahead of UTC, for each year."""
     known, position = np.unique(years, return_inverse=True)
-    offsets = [min(_offset(f"{year}-{day}", timezone) for day in ("01-01", "07-01")) for year in known]
+    offsets = [
+        min(_offset(f"{year}-{day}", timezone) for day in ("01-01", "07-01")) for year in known
+    ]
     return np.array(offsets)[position]
 
 

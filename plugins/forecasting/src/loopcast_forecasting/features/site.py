@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from loopcast.api import DataError, ForecastData, Site, step_minutes
 from loopcast_forecasting.features import holidays, weather
@@ -79,12 +81,13 @@ def feature_spec(data: ForecastData, smoothed_hours: Sequence[float]) -> Feature
     if step_minutes(data.step) > 1440:
         raise DataError(f"step {data.step} is longer than a day; expected 1D or a part of it")
     step_hours = step_minutes(data.step) / 60
+    end = data.times[-1] + pd.Timedelta(hours=step_hours)
     day_flag = next((name for name in ("holiday", "working_day") if name in data.covariates), "")
     others = [name for name in data.covariates if name not in (TEMPERATURE, day_flag)]
     flags = tuple(name for name in others if _is_flag(data.covariates[name]))
     return FeatureSpec(
         step=data.step,
-        trained_until=(data.times[-1] + pd.Timedelta(hours=step_hours)).tz_convert("UTC").isoformat(),
+        trained_until=end.tz_convert("UTC").isoformat(),
         temperature=TEMPERATURE in data.covariates,
         smoothed_hours=tuple(float(h) for h in smoothed_hours if h >= step_hours),
         day_flag=day_flag,
@@ -155,13 +158,18 @@ def _calendar(
 ) -> dict[str, Floats]:
     dates, day = np.unique(clock.date, return_inverse=True)
     weekday = (dates.astype(int) + 3) % 7  # 1970-01-01 was a Thursday
-    holiday = _holidays(dates, weekday, day, site, spec, day_flag)
+    if day_flag is None:
+        holiday = holidays.by_calendar(dates, site.holidays)
+    elif spec.day_flag == "working_day":
+        holiday = holidays.by_majority(day, 1.0 - day_flag) & (weekday < 5)
+    else:
+        holiday = holidays.by_majority(day, day_flag)
     before, after = holidays.around(dates, holiday, site.holidays)
     day_type = np.where(holiday, 6, weekday)
     from_christmas = _days_from_christmas(dates)
     window = (from_christmas >= CHRISTMAS[0]) & (from_christmas <= CHRISTMAS[1])
     quiet = (from_christmas >= YEAR_END[0]) & (from_christmas <= YEAR_END[1])
-    by_day: Mapping[str, Floats] = {
+    by_day: Mapping[str, NDArray[Any]] = {
         **{name: day_type == k for k, name in enumerate(DAYS)},
         "holiday": holiday,
         "day_before_holiday": before,
@@ -179,34 +187,19 @@ def _calendar(
     }
 
 
-def _holidays(
-    dates: Dates,
-    weekday: holidays.Flags,
-    day: holidays.Flags,
-    site: Site,
-    spec: FeatureSpec,
-    day_flag: Floats | None,
-) -> holidays.Flags:
-    if day_flag is None:
-        return holidays.by_calendar(dates, site.holidays)
-    if spec.day_flag == "working_day":
-        return holidays.by_majority(day, 1.0 - day_flag) & (weekday < 5)
-    return holidays.by_majority(day, day_flag)
-
-
-def _days_from_christmas(dates: Dates) -> Floats:
+def _days_from_christmas(dates: Dates) -> NDArray[np.int64]:
     """Return the days since (or until, negative) the nearest 25 December."""
     year = dates.astype("datetime64[Y]")
     christmas = year.astype("datetime64[D]") + 358 + _leap(year)
     earlier = (year - 1).astype("datetime64[D]") + 358 + _leap(year - 1)
-    since = (dates - christmas).astype(np.float64)
-    since_last = (dates - earlier).astype(np.float64)
-    return np.where(since_last < 180, since_last, since)
+    since, since_last = dates - christmas, dates - earlier
+    days: NDArray[np.int64] = np.where(since_last.astype(int) < 180, since_last, since).astype(int)
+    return days
 
 
-def _leap(year: Dates) -> np.ndarray:
+def _leap(year: Dates) -> NDArray[np.int64]:
     length = (year + 1).astype("datetime64[D]") - year.astype("datetime64[D]")
-    return length.astype(int) - 365
+    return np.asarray(length.astype(np.int64) - 365)
 
 
 def _temperatures(temperature: Floats, clock: Clock, spec: FeatureSpec) -> dict[str, Floats]:

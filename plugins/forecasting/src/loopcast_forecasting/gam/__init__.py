@@ -4,8 +4,9 @@ A model is given as pyGAM terms. `fit_panel` fits it to all series that share co
 `fit_series` to one; both return a `PanelGam`.
 """
 
+from loopcast_forecasting.gam.failure import Failure
 from loopcast_forecasting.gam.fit import fit_panel, fit_series
-from loopcast_forecasting.gam.model import Failure, PanelGam, TermEffect
+from loopcast_forecasting.gam.model import PanelGam, TermEffect
 from loopcast_forecasting.gam.smoothing import Fixed, GcvGrid, Reml, Smoothing
 
 __all__ = [

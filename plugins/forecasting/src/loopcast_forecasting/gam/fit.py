@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from loopcast.api import ConvergenceError, DataError
+from loopcast.api import ConvergenceError, DataError, ModelError
 from loopcast_forecasting.gam.basis import Floats, Indices
 from loopcast_forecasting.gam.design import Design
-from loopcast_forecasting.gam.gram import Panel
+from loopcast_forecasting.gam.failure import Failure
+from loopcast_forecasting.gam.gram import Panel, Products
 from loopcast_forecasting.gam.group import (
     Group,
     RowSet,
     build_group,
     chunk_products,
-    gram_of_rows,
     problem_of_rows,
     row_sets,
     system_of_rows,
 )
 from loopcast_forecasting.gam.inputs import Chunk, check_weights, chunks, named_features
-from loopcast_forecasting.gam.model import Failure, PanelGam
+from loopcast_forecasting.gam.model import PanelGam
 from loopcast_forecasting.gam.reml import balanced, with_freedom
 from loopcast_forecasting.gam.smoothing import Reml, Smoothing
 from loopcast_forecasting.gam.solve import Prepared, Solution, common_lam, prepare, solve
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from pygam.terms import Term, TermList
 
 SYSTEMS_KEPT = 16  # sets of rows whose normal equations are kept for reuse and standard errors
+KEPT_BYTES = 2**27  # room for them, and for factorisations where searches may start
+MATRICES_A_SYSTEM = 4
 GCV_GAMMA = 1.4  # pyGAM's cost of a degree of freedom in the reported GCV
 
 
@@ -183,9 +185,8 @@ def _starts(group: Group, sample: Chunk, reml: Reml) -> Floats:
     """
     data = chunk_products(group, sample)
     rows = max(row_sets(data, sample, group), key=lambda each: len(each.members))
-    of_rows = gram_of_rows(group, rows)
-    system = system_of_rows(group, of_rows)
-    problem = problem_of_rows(system, of_rows, data, rows)
+    system = system_of_rows(group, rows)
+    problem = problem_of_rows(system, data, rows)
     if sample.values.shape[1] == 1 and not reml.shared:
         return with_freedom(system, balanced(system))[None]
     optimum = common_lam(problem, reml)
@@ -198,7 +199,7 @@ def _starts(group: Group, sample: Chunk, reml: Reml) -> Floats:
             )
         return common
     common = with_freedom(system, common)
-    each = solve(problem, prepare(system, of_rows, reml, common))
+    each = solve(problem, prepare(system, reml, common))
     return np.vstack([common, np.delete(each.lam, list(each.failures), axis=0)])
 
 
@@ -207,38 +208,48 @@ def _fit_chunk(group: Group, chunk: Chunk, kept: Kept) -> Fits:
     fits = Fits.empty(chunk.values.shape[1], group)
     for rows in row_sets(data, chunk, group):
         fits.n_values[rows.members] = np.count_nonzero(rows.weights)
-        position, prepared = _prepared(group, rows, kept)
-        system = prepared.system
-        reason = _unusable(system, int(np.count_nonzero(rows.weights)))
-        if reason:
-            fits.failures.update({int(k): Failure("data", reason) for k in rows.members})
-            continue
-        fits.system_of[rows.members] = position
-        level = np.outer(system.expand[-1], data.shift[rows.members])
-        solution = solve(problem_of_rows(system, prepared.gram, data, rows), prepared)
-        fits.coef[:, rows.members] = system.expand @ (solution.x + level)
-        fits.edf[rows.members] = solution.leverages @ _shares(group.design, system).T
-        _enter(fits, rows.members, solution)
+        try:
+            _fit_rows(group, rows, data, fits, kept)
+        except (DataError, ModelError) as error:
+            fits.failures.update({int(k): Failure("data", str(error)) for k in rows.members})
     for k in np.flatnonzero(data.infinite):
         _fail(fits, int(k), Failure("data", "infinite values; use NaN where none is known"))
     return fits
 
 
-def _unusable(system: System, n_values: int) -> str:
+def _fit_rows(group: Group, rows: RowSet, data: Products, fits: Fits, kept: Kept) -> None:
+    """Fit the series of a set of rows and write their results, in place.
+
+    Raises
+    ------
+    DataError
+        If there are too few values.
+    ModelError
+        If the normal equations cannot be solved.
+    """
+    n_values = int(np.count_nonzero(rows.weights))
     if not n_values:
-        return "no values at all"
-    least = system.n_unpenalised + 2
-    return "" if n_values >= least else f"only {n_values} values; the model needs {least}"
+        raise DataError("no values at all")
+    position, prepared = _prepared(group, rows, kept)
+    system = prepared.system
+    if n_values < system.n_unpenalised + 2:
+        raise DataError(f"only {n_values} values; the model needs {system.n_unpenalised + 2}")
+    solution = solve(problem_of_rows(system, data, rows), prepared)
+    x = solution.x + solution.constant * data.shift[rows.members]
+    fits.coef[:, rows.members] = system.expand @ x
+    fits.edf[rows.members] = solution.leverages @ _shares(group.design, system).T
+    fits.system_of[rows.members] = position
+    _enter(fits, rows.members, solution)
 
 
 def _prepared(group: Group, rows: RowSet, kept: Kept) -> tuple[int, Prepared]:
     """Return a set of rows' system and its position among those the model keeps, -1 if not."""
     if rows.key in kept:
         return kept[rows.key]
-    lams = group.lams[:1] if rows.key else group.lams
-    of_rows = gram_of_rows(group, rows)
-    prepared = prepare(system_of_rows(group, of_rows), of_rows, group.smoothing, lams)
-    if len(kept) == SYSTEMS_KEPT:
+    room = KEPT_BYTES // (MATRICES_A_SYSTEM * group.gram.nbytes)
+    lams = group.lams[: 1 if rows.key else max(1, room)]
+    prepared = prepare(system_of_rows(group, rows), group.smoothing, lams)
+    if len(kept) >= max(1, min(room, SYSTEMS_KEPT)):
         return -1, prepared
     kept[rows.key] = (len(kept), prepared)
     return kept[rows.key]
@@ -251,8 +262,8 @@ def _enter(fits: Fits, members: Indices, solution: Solution) -> None:
     freedom = fits.n_values[members] - fits.edf[members].sum(axis=1)
     for k in members[freedom <= 0]:
         _fail(fits, int(k), Failure("data", "as many effective degrees of freedom as values"))
-    for k, reason in solution.failures.items():
-        _fail(fits, int(members[k]), Failure("convergence", reason))
+    for k, failure in solution.failures.items():
+        _fail(fits, int(members[k]), failure)
 
 
 def _fail(fits: Fits, k: int, failure: Failure) -> None:

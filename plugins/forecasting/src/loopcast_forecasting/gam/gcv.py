@@ -37,10 +37,6 @@ class Spectrum:
         """Return the inverse of ``gram + multiplier S`` in these coordinates, shape (g, q)."""
         return np.asarray(1 / (1 + np.outer(multipliers - 1, self.penalty)))
 
-    def solve(self, right: Floats, multipliers: Floats) -> Floats:
-        """Solve with a multiplier for each right side, shape (q, n)."""
-        return np.asarray(self.vectors @ (self.shrink(multipliers).T * (self.vectors.T @ right)))
-
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Choice:

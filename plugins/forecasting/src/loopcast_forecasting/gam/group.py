@@ -133,26 +133,18 @@ def _own_weights(data: Products, chunk: Chunk, group: Group, k: int) -> Floats:
     return np.asarray(weights * data.present.get(k, True))
 
 
-def gram_of_rows(group: Group, rows: RowSet) -> Floats:
-    """Return the Gram matrix of a set of rows."""
-    return (
-        gram_of(group.blocks, group.gram, group.weights, rows.weights) if rows.key else group.gram
-    )
+def system_of_rows(group: Group, rows: RowSet) -> System:
+    """Return the normal equations of a set of rows."""
+    whole = group.gram
+    of_rows = gram_of(group.blocks, whole, group.weights, rows.weights) if rows.key else whole
+    return build_system(group.basis, of_rows, np.diagonal(whole))
 
 
-def system_of_rows(group: Group, of_rows: Floats) -> System:
-    """Return the normal equations of a set of rows, given its Gram matrix."""
-    return build_system(group.basis, of_rows, np.diagonal(group.gram))
-
-
-def problem_of_rows(system: System, of_rows: Floats, data: Products, rows: RowSet) -> Problem:
+def problem_of_rows(system: System, data: Products, rows: RowSet) -> Problem:
     """Return the problem of the series of a set of rows."""
-    cross = data.cross[:, rows.members]
     return Problem(
         system=system,
-        gram=of_rows,
-        cross=cross,
-        right=np.asfortranarray(system.expand.T @ cross),
+        right=np.asfortranarray(system.expand.T @ data.cross[:, rows.members]),
         square=data.square[rows.members],
         n_rows=int(np.count_nonzero(rows.weights)),
     )

@@ -6,7 +6,7 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,23 +16,11 @@ from loopcast.api import ModelError
 from loopcast_forecasting.gam.basis import Floats
 from loopcast_forecasting.gam.design import Design, Smooth
 from loopcast_forecasting.gam.factor import Factor, factorise
+from loopcast_forecasting.gam.failure import Failure
 from loopcast_forecasting.gam.system import RIDGE, System
 
 FORMAT = 1
 _ARRAYS = ("coef", "lam", "edf", "scale", "gcv", "aic", "n_values", "system_of", "centre")
-
-
-class Failure(NamedTuple):
-    """Why a series has no fit.
-
-    Attributes
-    ----------
-    kind : {"data", "convergence"}
-    reason : str
-    """
-
-    kind: Literal["data", "convergence"]
-    reason: str
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

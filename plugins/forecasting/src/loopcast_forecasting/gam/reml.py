@@ -36,10 +36,6 @@ class Problem:
     Attributes
     ----------
     system : System
-    gram : ndarray, shape (p, p), float64
-        ``XᵀWX`` in B-spline coefficients.
-    cross : ndarray, shape (p, n_series), float64
-        ``XᵀWy``.
     right : ndarray, shape (q, n_series), float64
         ``expandᵀ XᵀWy``.
     square : ndarray, shape (n_series,)
@@ -49,8 +45,6 @@ class Problem:
     """
 
     system: System
-    gram: Floats
-    cross: Floats
     right: Floats
     square: Floats
     n_rows: int
@@ -95,13 +89,13 @@ class Optimum:
     gain: float
 
 
-def minimise(problem: Problem, start: Factor, tolerance: float, max_iterations: int) -> Optimum:
+def minimise(problem: Problem, state: State, tolerance: float, max_iterations: int) -> Optimum:
     """Find the λ that several series share, or one series has, by REML.
 
     Parameters
     ----------
     problem : Problem
-    start : Factor
+    state : State
         Where to start; its factorisation is used, not repeated.
     tolerance : float
         The search has converged when a step promises less improvement of the restricted log
@@ -114,7 +108,6 @@ def minimise(problem: Problem, start: Factor, tolerance: float, max_iterations: 
         With ``converged`` false if the iterations ran out or no step led downwards.
     """
     low, high = limits(problem.system)
-    state = evaluate(problem, start)
     gain = np.inf
     for iteration in range(max_iterations):
         slopes = _Slopes.at(problem, state)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from loopcast_forecasting.gam.basis import Floats
 from loopcast_forecasting.gam.factor import Factor, factorise
+from loopcast_forecasting.gam.failure import Failure
 from loopcast_forecasting.gam.gcv import Spectrum, choose, spectrum
 from loopcast_forecasting.gam.reml import (
     Optimum,
@@ -33,20 +34,24 @@ class Solution:
     ----------
     x : ndarray, shape (q, n_series)
         Coordinates; the system expands them to coefficients.
+    constant : ndarray, shape (q, n_series)
+        Coordinates of the fit to a series of ones at the same λ: the intercept, less what the
+        ridge takes off it.
     lam : ndarray, shape (n_series, m)
     leverages : ndarray, shape (n_series, q)
         Effective degrees of freedom of each coordinate.
     rss : ndarray, shape (n_series,)
         Weighted residual sum of squares.
-    failures : dict of int to str
+    failures : dict of int to Failure
         Why a series, by position in the problem, has no fit.
     """
 
     x: Floats
+    constant: Floats
     lam: Floats
     leverages: Floats
     rss: Floats
-    failures: dict[int, str]
+    failures: dict[int, Failure]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -56,8 +61,6 @@ class Prepared:
     Attributes
     ----------
     system : System
-    gram : ndarray, shape (p, p)
-        Gram matrix of the rows in B-spline coefficients.
     smoothing : Smoothing
     factors : tuple of Factor
         The system factorised at the λ of the specification, or where searches may start.
@@ -66,26 +69,23 @@ class Prepared:
     """
 
     system: System
-    gram: Floats
     smoothing: Smoothing
     factors: tuple[Factor, ...]
     spectrum: Spectrum | None
 
 
-def prepare(system: System, gram: Floats, smoothing: Smoothing, lams: Floats) -> Prepared:
+def prepare(system: System, smoothing: Smoothing, lams: Floats) -> Prepared:
     """Do once what all series on the same rows share.
 
     Parameters
     ----------
     system : System
-    gram : ndarray, shape (p, p)
     smoothing : Smoothing
     lams : ndarray, shape (k, m)
         λ of the specification, or where searches may start.
     """
     return Prepared(
         system=system,
-        gram=gram,
         smoothing=smoothing,
         factors=tuple(factorise(system, lam) for lam in lams),
         spectrum=spectrum(system, lams[0]) if isinstance(smoothing, GcvGrid) else None,
@@ -96,7 +96,7 @@ def common_lam(problem: Problem, reml: Reml) -> Optimum:
     """Find the λ that is best for several series together, constant ones left out."""
     chosen = _part(problem, problem.square > 0)
     start = factorise(problem.system, with_freedom(problem.system, balanced(problem.system)))
-    return minimise(chosen, start, reml.tolerance, reml.max_iterations)
+    return minimise(chosen, evaluate(chosen, start), reml.tolerance, reml.max_iterations)
 
 
 def solve(problem: Problem, prepared: Prepared) -> Solution:
@@ -118,15 +118,17 @@ def solve(problem: Problem, prepared: Prepared) -> Solution:
         case Reml(shared=False) as reml:
             return _by_reml(problem, prepared, reml)
         case Fixed() | Reml():
-            return _at_once(problem, prepared.factors[0])
+            factor = prepared.factors[0]
+            return _at_once(problem, factor, factor.solve(problem.right))
 
 
-def _at_once(problem: Problem, factor: Factor) -> Solution:
+def _at_once(problem: Problem, factor: Factor, x: Floats) -> Solution:
+    """Return the fits ``x`` of all series at one λ with what follows from them."""
     n_series = len(problem.square)
-    x = factor.solve(problem.right)
-    x += factor.solve(_residual(problem, x, factor.penalty[:, None]))
+    level = problem.system.expand[-1]
     return Solution(
         x=x,
+        constant=np.tile((level - RIDGE * factor.solve(level))[:, None], n_series),
         lam=np.tile(factor.lam, (n_series, 1)),
         leverages=np.tile(factor.leverages(), (n_series, 1)),
         rss=_rss(problem, x, factor.penalty[:, None]),
@@ -140,35 +142,26 @@ def _rss(problem: Problem, x: Floats, penalty: Floats) -> Floats:
     return np.asarray(np.maximum(problem.square - explained, 0.0))
 
 
-def _residual(problem: Problem, x: Floats, penalty: Floats) -> Floats:
-    """Return by how much coordinates miss the normal equations.
-
-    In B-spline coefficients the Gram matrix is exactly zero where there are no data; the rotation
-    to eigenvectors blurs that, and one step of refinement restores the digits there.
-    """
-    expand = problem.system.expand
-    missed = problem.cross - problem.gram @ (expand @ x)
-    return np.asfortranarray(expand.T @ missed - (penalty + RIDGE) * x)
-
-
 def _by_grid(problem: Problem, prepared: Prepared, grid: GcvGrid) -> Solution:
     assert prepared.spectrum is not None
     decomposed, multipliers = prepared.spectrum, np.asarray(grid.multipliers, np.float64)
     choice = choose(problem, decomposed, multipliers, grid.gamma)
     base = prepared.factors[0]
     chosen = multipliers[choice.best]
-    penalty = np.outer(base.penalty, chosen)
-    x = choice.x + decomposed.solve(_residual(problem, choice.x, penalty), chosen)
     used, position = np.unique(choice.best, return_inverse=True)
-    diagonal = decomposed.shrink(multipliers[used]) @ decomposed.vectors.T**2
+    shrink = decomposed.shrink(multipliers[used])
+    diagonal = shrink @ decomposed.vectors.T**2
+    level = problem.system.expand[-1]
+    ridged = decomposed.vectors @ (shrink * (decomposed.vectors.T @ level)).T
     leverages = 1 - diagonal * (multipliers[used, None] * base.penalty + RIDGE)
     return Solution(
-        x=x,
+        x=choice.x,
+        constant=(level[:, None] - RIDGE * ridged)[:, position],
         lam=chosen[:, None] * base.lam,
         leverages=leverages[position],
-        rss=_rss(problem, x, penalty),
+        rss=_rss(problem, choice.x, np.outer(base.penalty, chosen)),
         failures={
-            int(k): "too few values for any smoothing parameter of the grid"
+            int(k): Failure("data", "too few values for any smoothing parameter of the grid")
             for k in np.flatnonzero(np.isinf(choice.score))
         },
     )
@@ -182,6 +175,7 @@ def _by_reml(problem: Problem, prepared: Prepared, reml: Reml) -> Solution:
     ]
     return Solution(
         x=np.hstack([part.x for part in parts]),
+        constant=np.hstack([part.constant for part in parts]),
         lam=np.vstack([part.lam for part in parts]),
         leverages=np.vstack([part.leverages for part in parts]),
         rss=np.concatenate([part.rss for part in parts]),
@@ -193,13 +187,14 @@ def _search(problem: Problem, start: Factor, reml: Reml) -> Solution:
     """Fit a single series; only small arrays are kept of the search."""
     state = evaluate(problem, start)
     if state.deviance[0] <= EXACT_FIT * problem.square[0] or not problem.square[0]:
-        return _at_once(problem, start)
-    optimum = minimise(problem, start, reml.tolerance, reml.max_iterations)
-    solution = _at_once(problem, optimum.state.factor)
+        return _at_once(problem, start, state.x)
+    optimum = minimise(problem, state, reml.tolerance, reml.max_iterations)
+    solution = _at_once(problem, optimum.state.factor, optimum.state.x)
     if not optimum.converged:
-        solution.failures[0] = (
+        solution.failures[0] = Failure(
+            "convergence",
             f"the choice of smoothing parameters did not converge in {optimum.iterations} "
-            f"iterations; another step promised {optimum.gain:.2g} of log likelihood"
+            f"iterations; another step promised {optimum.gain:.2g} of log likelihood",
         )
     return solution
 
@@ -207,8 +202,6 @@ def _search(problem: Problem, start: Factor, reml: Reml) -> Solution:
 def _part(problem: Problem, series: slice | NDArray[np.bool_]) -> Problem:
     return Problem(
         system=problem.system,
-        gram=problem.gram,
-        cross=problem.cross[:, series],
         right=np.asfortranarray(problem.right[:, series]),
         square=problem.square[series],
         n_rows=problem.n_rows,

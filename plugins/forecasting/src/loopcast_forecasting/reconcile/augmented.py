@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import block_array, csc_array, csr_array, diags_array, eye_array
 from scipy.sparse.linalg import SuperLU, splu
 
@@ -33,6 +34,7 @@ from loopcast_forecasting.reconcile._types import (
     product,
 )
 from loopcast_forecasting.reconcile.hierarchy import Hierarchy
+from loopcast_forecasting.reconcile.pins import CLASH_TOLERANCE, pin_clash, repeated
 
 RESIDUAL_TOLERANCE = 1e-12
 PIVOT_TOLERANCE = 1e-13
@@ -59,10 +61,12 @@ class AugmentedSolver:
         Raises
         ------
         DataError
-            If missing forecasts leave a node undetermined, or pinned nodes repeat one another.
+            If missing forecasts leave a node undetermined.
         """
         own = variance[self.hierarchy.aggregates]
         bottom = variance[self.hierarchy.bottom]
+        copies = repeated(self.sums, own == 0, bottom == 0)
+        own[copies] = np.inf
         missing = np.flatnonzero(np.isinf(bottom)).astype(np.int64)
         known = np.where(np.isinf(bottom), 0.0, bottom)
         scale = _scales(product(self.sums.power(2), known))
@@ -72,7 +76,11 @@ class AugmentedSolver:
         on_pull = np.where(precise, own / scale**2, 1.0)
         matrix, unit = _equilibrated(self._matrix(scale, on_value, on_pull, known, missing))
         factors = _factor(matrix)
-        return AugmentedProjection(self, matrix, factors, unit, scale, on_value, known, missing)
+        if factors is None:
+            raise DataError(_undetermined(np.flatnonzero(np.isinf(variance))))
+        return AugmentedProjection(
+            self, matrix, factors, unit, scale, on_value, known, missing, copies
+        )
 
     def _matrix(
         self,
@@ -109,6 +117,7 @@ class AugmentedProjection:
     on_value: FloatArray
     known: FloatArray
     missing: IntArray
+    copies: IntArray
 
     def apply(self, base: FloatArray) -> FloatArray:
         """Return the coherent forecasts nearest to base, shape (n_nodes, k)."""
@@ -125,7 +134,17 @@ class AugmentedProjection:
         result = np.empty_like(base)
         result[hierarchy.aggregates] = product(self.solver.sums, bottom)
         result[hierarchy.bottom] = bottom
+        self._check_copies(base, result)
         return result, pull
+
+    def _check_copies(self, base: FloatArray, result: FloatArray) -> None:
+        rows = self.solver.hierarchy.aggregates[self.copies]
+        terms = product(
+            abs(self.solver.sums[self.copies]), np.abs(result[self.solver.hierarchy.bottom])
+        )
+        off = np.abs(base[rows] - result[rows]) > CLASH_TOLERANCE * (terms + np.abs(base[rows]))
+        if off.any():
+            raise DataError(pin_clash(rows[off.any(axis=1)]))
 
     def _unknowns(self, base: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Pulls of the aggregates, and bottom series without a forecast."""
@@ -160,21 +179,22 @@ def _equilibrated(
     return csc_array(matrix @ diags_array(unit)), unit
 
 
-def _factor(matrix: csc_array[np.float64]) -> SuperLU:
+def _factor(matrix: csc_array[np.float64]) -> SuperLU | None:
+    """Sparse LU, or nothing where the matrix is singular to rounding."""
     try:
         factors = splu(matrix)
-    except RuntimeError as error:
-        raise DataError(_SINGULAR) from error
+    except RuntimeError:  # "Factor is exactly singular"
+        return None
     pivots = np.abs(factors.U.diagonal())
-    if pivots.size and pivots.min() < PIVOT_TOLERANCE * pivots.max():
-        raise DataError(_SINGULAR)
-    return factors
+    return factors if pivots.min() >= PIVOT_TOLERANCE * pivots.max() else None
 
 
-_SINGULAR = (
-    "missing forecasts leave a node undetermined, or pinned nodes repeat one another through their "
-    "sums; forecast more nodes, or leave the sums of pinned nodes unpinned"
-)
+def _undetermined(missing: NDArray[np.intp]) -> str:
+    first = f", first node {missing[0]}," if missing.size else ""
+    return (
+        f"missing forecasts leave nodes undetermined: {missing.size} have none{first} and no "
+        "sums that are forecast tell all of them apart; forecast more of them"
+    )
 
 
 def _refined(matrix: csc_array[np.float64], factors: SuperLU, right: FloatArray) -> FloatArray:
@@ -189,8 +209,8 @@ def _refined(matrix: csc_array[np.float64], factors: SuperLU, right: FloatArray)
         solution = solution + factors.solve(residual)
     worst = float(np.max(np.abs(residual) / np.where(bound > 0, bound, 1.0)))
     raise DataError(
-        f"the hierarchy's equations are too nearly singular (relative residual {worst:.1e}): "
-        + _SINGULAR
+        f"the hierarchy's equations are too nearly singular (relative residual {worst:.1e}); give "
+        "variances that differ less, or forecast more nodes"
     )
 
 

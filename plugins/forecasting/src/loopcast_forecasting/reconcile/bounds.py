@@ -27,6 +27,7 @@ TOLERANCE = 1e-12
 ROUNDING = 1e-16
 CHANCES = 6
 SOFT_PIN = 1e-10
+PINNINGS = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,13 +119,21 @@ class _Pivoting:
             )
         elif self.soft is self.exact:
             return bottom
-        bottom, excess = self._optimum(self.exact, base, low, high)
-        if excess.any():
-            raise ConvergenceError(
-                f"bounds could not be settled: {np.count_nonzero(excess)} of {bottom.size} bottom "
-                f"series violate the optimality conditions, by up to {excess.max():.1e}"
-            )
-        return bottom
+        return self._pin(base, low, high)
+
+    def _pin(self, base: FloatArray, low: BoolArray, high: BoolArray) -> FloatArray:
+        """Pin what was nearly so, and fix the series that this moves over their bounds."""
+        for _ in range(PINNINGS):
+            bottom, excess = self._optimum(self.exact, base, low, high)
+            outside = (excess > 0) & ~(low | high)
+            if not outside.any():
+                return bottom
+            low = low | (outside & (bottom < self.bounds.lower))
+            high = high | (outside & (bottom > self.bounds.upper))
+        raise ConvergenceError(
+            f"pinned nodes keep {np.count_nonzero(outside)} of {bottom.size} bottom series from "
+            "settling within their bounds; leave the sums of bounded series unpinned"
+        )
 
     def _exchange(
         self, base: FloatArray, low: BoolArray, high: BoolArray

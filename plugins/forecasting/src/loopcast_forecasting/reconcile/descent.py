@@ -3,7 +3,7 @@
 Bounded least squares after Lawson and Hanson (1974, chapter 23) and Stark and Parker (1995): from
 values within the bounds, go straight towards the optimum for the bounds in force, stop at the first
 bound on the way and put it in force too; once the optimum is reached, release the bounds whose
-multipliers have the wrong sign. The objective falls at every stage, so no set of bounds comes twice.
+multipliers have the wrong sign. The objective falls at every stage, so no set comes twice.
 """
 
 from __future__ import annotations

@@ -19,8 +19,7 @@ from scipy.sparse import csr_array
 from loopcast.api import DataError
 from loopcast_forecasting.reconcile._types import FloatArray, IntArray, SparseArray, product
 from loopcast_forecasting.reconcile.hierarchy import Hierarchy
-
-CLASH_TOLERANCE = 1e-9
+from loopcast_forecasting.reconcile.pins import CLASH_TOLERANCE, pin_clash
 
 
 class TreeSolver:
@@ -223,12 +222,7 @@ class TreeProjection:
         fixed = (self.variance[tree.rows] == 0) & (self.below == 0)
         off = np.abs(gap[fixed]) > CLASH_TOLERANCE * (np.abs(sums[fixed]) + np.abs(gap[fixed]))
         if off.any():
-            bad = tree.rows[fixed][off.any(axis=1)]
-            raise DataError(
-                f"{bad.size} pinned nodes differ from the sum of nodes pinned below them, first "
-                f"node {bad[0]}; give schedules that add up and keep within the bounds, or leave the "
-                "sums unpinned"
-            )
+            raise DataError(pin_clash(tree.rows[fixed][off.any(axis=1)]))
 
 
 def _depths(parent: IntArray) -> IntArray:

@@ -96,8 +96,9 @@ def coherence_error(
     Returns
     -------
     float
-        The largest ``|y - S b| / (|S| |b|)`` over nodes and columns; where all terms are zero
-        the node must be zero too, or the error is infinite. NaN when a value is NaN.
+        The largest ``|y - S b| / (|S| |b|)`` over nodes and columns, infinite where all terms are
+        zero and the node is not. A gap below the spacing of floating-point numbers at the column's
+        largest value counts as none. NaN when a value is NaN.
     """
     tree = as_hierarchy(hierarchy, bottom)
     y = np.asarray(values, dtype=np.float64).reshape(tree.n_nodes, -1)
@@ -112,6 +113,7 @@ def coherence_error(
 def _coherence(tree: Hierarchy, size: SparseArray, values: FloatArray) -> float:
     bottom = values[tree.bottom]
     gap = np.abs(product(tree.summing, bottom) - values)
+    gap[gap <= np.spacing(np.abs(values).max(axis=0, initial=0.0))] = 0.0
     scale = product(size, np.abs(bottom))
     error = np.divide(gap, scale, out=np.where(gap > 0, np.inf, gap), where=scale > 0)
     return float(error.max(initial=0.0))

@@ -77,17 +77,21 @@ class ResidualModel:
         return _recurse(np.nan_to_num(residuals), ahead, self.lags, self.phi)
 
 
-def fit_residuals(residuals: Floats, lags: Sequence[int], order: Order) -> ResidualModel:
+def fit_residuals(
+    residuals: Floats, lags: Sequence[int], order: Order, window: int
+) -> ResidualModel:
     """Estimate a residual model.
 
     Parameters
     ----------
     residuals : ndarray, shape (n,)
-        The most recent ones; NaN where one is missing.
+        NaN where one is missing. The φ are estimated on all of them.
     lags : sequence of int
         Seasonal lags in steps.
     order : tuple
-        ``(p, d, q)``.
+        ``(p, d, q)``; lowered where there are too few residuals.
+    window : int
+        ARIMA is estimated on this many last residuals.
 
     Raises
     ------
@@ -95,10 +99,10 @@ def fit_residuals(residuals: Floats, lags: Sequence[int], order: Order) -> Resid
         Where no optimiser finds the maximum of the likelihood.
     """
     phi = seasonal_coefficients(residuals, lags)
-    remainder = seasonal_remainder(residuals, lags, phi)
-    return ResidualModel(
-        lags=tuple(lags), phi=phi, order=order, params=_maximum_likelihood(remainder, order)
-    )
+    remainder = seasonal_remainder(residuals, lags, phi)[-window:]
+    supported = supported_order(order, int(np.isfinite(remainder).sum()))
+    params = _maximum_likelihood(remainder, supported)
+    return ResidualModel(lags=tuple(lags), phi=phi, order=supported, params=params)
 
 
 def seasonal_coefficients(residuals: Floats, lags: Sequence[int]) -> Floats:
@@ -109,7 +113,7 @@ def seasonal_coefficients(residuals: Floats, lags: Sequence[int]) -> Floats:
     present = np.isfinite(lagged).all(axis=1) & np.isfinite(residuals)
     if present.sum() < LEAST_ROWS * len(lags):
         return np.zeros(len(lags))
-    return np.linalg.lstsq(lagged[present], residuals[present])[0]
+    return np.asarray(np.linalg.lstsq(lagged[present], residuals[present])[0], dtype=np.float64)
 
 
 def seasonal_remainder(residuals: Floats, lags: Sequence[int], phi: Floats) -> Floats:

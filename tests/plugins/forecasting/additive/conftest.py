@@ -1,0 +1,76 @@
+"""A simulated panel: two sites, calendar and weather, and meters that stand still or are dead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from loopcast.api import ForecastData, Site
+from loopcast_forecasting.additive.fit import fit_model
+from loopcast_forecasting.additive.hyperparameters import GamArimaParameters
+from loopcast_forecasting.additive.model import GamArimaModel
+
+ZONE = "Australia/Melbourne"
+SITES = {
+    "town": Site(timezone=ZONE, holidays="AU-VIC"),
+    "coast": Site(timezone="Australia/Adelaide", holidays="AU-SA"),
+}
+SITE_OF = {"homes": "town", "shops": "town", "port": "coast", "still": "coast", "dead": "town"}
+
+
+def simulate(step: str = "1h", days: int = 120) -> ForecastData:
+    times = pd.date_range("2014-02-01", periods=days, freq="1D", tz=ZONE)
+    times = pd.date_range(times[0], times[-1], freq=step, inclusive="left")
+    rng = np.random.default_rng(7)
+    hour = times.hour.to_numpy()
+    ahead = np.arange(len(times) + 10 * len(np.unique(hour)))
+    index = pd.date_range(times[0], periods=len(ahead), freq=step)
+    temperature = 16 + 5 * np.sin(2 * np.pi * (index.hour - 9) / 24) + rng.normal(size=len(index))
+    seen = temperature[: len(times)]
+    noise = np.zeros(len(times))
+    for t in range(1, len(noise)):
+        noise[t] = 0.8 * noise[t - 1] + 0.01 * rng.normal()
+    weekend = times.day_of_week.to_numpy() >= 5
+    shape = 0.2 * np.sin(2 * np.pi * (hour - 6) / 24) - 0.1 * weekend + 0.01 * (seen - 16) ** 2
+    homes = 100 * np.exp(shape + noise)
+    target = pd.DataFrame(
+        {
+            "homes": homes,
+            "shops": 40 + 10 * shape - 45 * (hour == 3) + rng.normal(size=len(times)),
+            "port": 500 * np.exp(0.5 * shape + 0.01 * rng.normal(size=len(times))),
+            "still": 3.0,
+            "dead": np.nan,
+        },
+        index=times,
+    )
+    frame = pd.DataFrame(dict.fromkeys(SITES, temperature), index=index)
+    return ForecastData(
+        target=target,
+        covariates={"temperature": frame},
+        sites=SITES,
+        site_of=SITE_OF,
+        step=step,
+        timezone=ZONE,
+        unit="MW",
+    )
+
+
+@pytest.fixture(scope="session")
+def panel() -> ForecastData:
+    return simulate()
+
+
+class Here:
+    """An engine that runs work at once."""
+
+    def map(self, function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+        return map(function, items)
+
+
+@pytest.fixture(scope="session")
+def model(panel: ForecastData) -> GamArimaModel:
+    return fit_model(panel, GamArimaParameters(), Here())
