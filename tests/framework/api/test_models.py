@@ -108,6 +108,6 @@ def test_times_have_a_zone() -> None:
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_an_undefined_metric_is_none(value: float) -> None:
-    with pytest.raises(InvalidRecordError, match="mape is .*; an undefined value is None"):
+    with pytest.raises(InvalidRecordError, match=r"mape is .*; an undefined value is None"):
         Metric(name="mape", value=value)
     assert Metric(name="mape", value=None).value is None

@@ -28,6 +28,7 @@ from loopcast.api.forecast import (
     ForecastOutcome,
     Surface,
 )
+from loopcast.api.formats import json_bytes, npz_bytes, read_json, read_npz
 from loopcast.api.hooks import (
     CONTRACT,
     ENTRY_POINT_GROUP,
@@ -38,6 +39,7 @@ from loopcast.api.hooks import (
     Reconciliation,
     hookimpl,
 )
+from loopcast.api.loop import Device, Drift, Experiment, Gate, Package, Rollout
 from loopcast.api.models import (
     BundleFile,
     Dataset,
@@ -88,12 +90,15 @@ __all__ = [
     "Covariate",
     "DataError",
     "Dataset",
+    "Device",
     "Digest",
     "Direction",
+    "Drift",
     "Effect",
     "Engine",
     "Evaluation",
     "Event",
+    "Experiment",
     "ExplainedForecaster",
     "Feature",
     "Files",
@@ -103,6 +108,7 @@ __all__ = [
     "ForecastOutcome",
     "ForecastSchema",
     "Forecaster",
+    "Gate",
     "GateError",
     "GateResult",
     "GroundTruth",
@@ -119,6 +125,7 @@ __all__ = [
     "ModelError",
     "Name",
     "NotFoundError",
+    "Package",
     "PluginError",
     "PluginOrigin",
     "RankData",
@@ -134,6 +141,7 @@ __all__ = [
     "Release",
     "RiskClass",
     "Role",
+    "Rollout",
     "ScoreData",
     "ScoreOutcome",
     "ScoreSchema",
@@ -154,5 +162,9 @@ __all__ = [
     "VersionId",
     "fit_each",
     "hookimpl",
+    "json_bytes",
+    "npz_bytes",
+    "read_json",
+    "read_npz",
     "step_minutes",
 ]

@@ -1,0 +1,182 @@
+"""Records of the way back: gate, drift, experiment; and of the way out: package, device, rollout."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import datetime
+from typing import Annotated, Literal
+
+import msgspec
+
+from loopcast.api.record import Digest, Name, NonNegative, Positive, Record, Segment, VersionId
+
+OpenShare = Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)]
+CohortShare = Annotated[float, msgspec.Meta(gt=0.0, le=1.0)]
+
+
+class Gate(Record, frozen=True):
+    """A named check that a version must pass before a move.
+
+    Attributes
+    ----------
+    expectation
+        What passes, in words: ``mape lower than every baseline's``.
+    before
+        The moves that need it.
+    """
+
+    name: Name
+    expectation: str
+    before: tuple[Literal["staging", "challenger", "canary", "champion"], ...] = ("champion",)
+
+
+class Drift(Record, frozen=True):
+    """A measured difference between reference and recent inputs, outputs or performance.
+
+    Attributes
+    ----------
+    subject
+        The feature, output or metric that was measured.
+    measure, value
+        How, and how much: ``psi`` of 0.31.
+    threshold
+        From where on it counts.
+    p_value
+        Where the measure is a test, adjusted for the number of subjects.
+    start, end
+        The recent window, with a time zone; ``end`` is the moment after it.
+    """
+
+    logical_model: Name
+    segment: Segment
+    version: VersionId
+    of: Literal["input", "output", "performance"]
+    subject: str
+    measure: Name
+    value: float
+    threshold: float
+    start: datetime
+    end: datetime
+    p_value: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] | None = None
+    subset: str = ""
+
+    def check(self) -> None:
+        """The window is one, and its moments are unambiguous."""
+        aware = self.start.tzinfo is not None and self.end.tzinfo is not None
+        self.require(aware, f"window {self.start} to {self.end} has no time zone")
+        self.require(self.start < self.end, f"window {self.start} to {self.end} is empty")
+
+    @property
+    def exceeded(self) -> bool:
+        """Whether the difference counts."""
+        return self.value >= self.threshold
+
+
+class Experiment(Record, frozen=True):
+    """A declared online comparison; what is declared cannot change after it has begun.
+
+    Attributes
+    ----------
+    arms
+        Versions that are compared, the champion first.
+    metric, minimum_effect
+        By what, and the smallest difference that matters.
+    significance, power
+        Error rates that the sample size was computed from.
+    sample_size
+        Entities for each arm of an A/B test.
+    """
+
+    name: Name
+    logical_model: Name
+    segment: Segment
+    kind: Literal["shadow", "ab", "bandit"]
+    arms: tuple[VersionId, ...]
+    metric: Name
+    declared: datetime
+    by: str
+    minimum_effect: Annotated[float, msgspec.Meta(ge=0.0)] = 0.0
+    significance: OpenShare = 0.05
+    power: OpenShare = 0.8
+    sample_size: Positive | None = None
+
+    def check(self) -> None:
+        """There is something to compare, and an A/B test knows when it ends."""
+        self.require(len(set(self.arms)) == len(self.arms), "arms name a version twice")
+        self.require(len(self.arms) >= 2, f"{len(self.arms)} arms; a comparison needs two")
+        self.require(self.declared.tzinfo is not None, f"declared {self.declared} has no time zone")
+        self.require(
+            self.kind != "ab" or self.sample_size is not None,
+            "an A/B test is declared with its sample_size",
+        )
+
+
+class Package(Record, frozen=True):
+    """What a device receives: a version's .tflite file under a signed manifest.
+
+    Attributes
+    ----------
+    sequence
+        Grows with every package of a logical model and segment; a device never goes back
+        unless a signed order names the package.
+    expires
+        After this moment the package is not activated.
+    """
+
+    logical_model: Name
+    segment: Segment
+    version: VersionId
+    sequence: Positive
+    model: Digest
+    size: NonNegative
+    expires: datetime
+
+    def check(self) -> None:
+        """A time without a zone could mean two different moments."""
+        self.require(self.expires.tzinfo is not None, f"expires {self.expires} has no time zone")
+
+
+class Device(Record, frozen=True):
+    """An edge agent and what it was told and has told.
+
+    Attributes
+    ----------
+    labels
+        What rollouts select by: ``{"region": "north"}``.
+    desired, reported
+        The version it should run, and the one it says it runs.
+    """
+
+    name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_\-]*$", max_length=64)]
+    labels: dict[str, str] = {}
+    desired: VersionId | None = None
+    reported: VersionId | None = None
+    last_seen: datetime | None = None
+
+
+class Rollout(Record, frozen=True):
+    """A staged move of a version onto devices.
+
+    Attributes
+    ----------
+    select
+        Labels that a device must have to take part; all devices where empty.
+    cohorts
+        Growing shares of the devices; the first is the canary, the last is 1.
+    deadline_hours
+        A device that is silent for longer counts as failed.
+    """
+
+    name: Name
+    logical_model: Name
+    segment: Segment
+    version: VersionId
+    cohorts: tuple[CohortShare, ...]
+    select: dict[str, str] = {}
+    deadline_hours: Annotated[float, msgspec.Meta(gt=0.0)] = 24.0
+
+    def check(self) -> None:
+        """Cohorts grow until all devices are reached."""
+        growing = all(a < b for a, b in itertools.pairwise(self.cohorts))
+        ends = bool(self.cohorts) and self.cohorts[-1] == 1.0
+        self.require(growing and ends, f"cohorts {self.cohorts} do not grow to 1.0")

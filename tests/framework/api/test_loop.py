@@ -1,0 +1,83 @@
+"""Records of gates, drift, experiments, packages, devices and rollouts."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+
+from loopcast.api import (
+    Device,
+    Drift,
+    Experiment,
+    Gate,
+    InvalidRecordError,
+    Package,
+    Record,
+    Rollout,
+)
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+LATER = datetime(2026, 1, 2, tzinfo=UTC)
+A, B = "a" * 16, "b" * 16
+PLACE = {"logical_model": "demand", "segment": "north"}
+
+GOOD: list[tuple[type[Record], dict[str, Any]]] = [
+    (Gate, {"name": "beats_naive", "expectation": "mape lower than naive"}),
+    (
+        Drift,
+        PLACE | {"version": A, "of": "input", "subject": "temperature", "measure": "psi",
+                 "value": 0.3, "threshold": 0.2, "start": NOW, "end": LATER},
+    ),
+    (
+        Experiment,
+        PLACE | {"name": "spring", "kind": "ab", "arms": (A, B), "metric": "mape",
+                 "declared": NOW, "by": "owner", "sample_size": 400},
+    ),
+    (
+        Package,
+        PLACE | {"version": A, "sequence": 1, "model": "c" * 64, "size": 3600, "expires": LATER},
+    ),
+    (Device, {"name": "meter-1", "labels": {"region": "north"}, "desired": A}),
+    (Rollout, PLACE | {"name": "march", "version": A, "cohorts": (0.01, 0.1, 1.0)}),
+]  # fmt: skip
+CHANGES: list[tuple[type[Record], dict[str, Any], str]] = [
+    (Gate, {"before": ("lunch",)}, "Gate.before"),
+    (Drift, {"end": NOW}, "is empty"),
+    (Drift, {"start": NOW.replace(tzinfo=None)}, "has no time zone"),
+    (Drift, {"p_value": 1.5}, "Drift.p_value"),
+    (Experiment, {"arms": (A,)}, "1 arms; a comparison needs two"),
+    (Experiment, {"arms": (A, A)}, "arms name a version twice"),
+    (Experiment, {"sample_size": None}, "declared with its sample_size"),
+    (Experiment, {"power": 1.0}, "Experiment.power"),
+    (Package, {"sequence": 0}, "Package.sequence"),
+    (Package, {"expires": LATER.replace(tzinfo=None)}, "has no time zone"),
+    (Device, {"name": "meter/1"}, "Device.name"),
+    (Rollout, {"cohorts": (0.5, 0.1, 1.0)}, "do not grow to 1.0"),
+    (Rollout, {"cohorts": (0.5,)}, "do not grow to 1.0"),
+    (Rollout, {"cohorts": ()}, "do not grow to 1.0"),
+]
+
+
+@pytest.mark.parametrize(("kind", "fields"), GOOD)
+def test_records_survive_the_wire(kind: type[Record], fields: dict[str, Any]) -> None:
+    record = kind(**fields)
+    assert msgspec.json.decode(msgspec.json.encode(record), type=kind) == record
+
+
+@pytest.mark.parametrize(("kind", "change", "message"), CHANGES)
+def test_records_cannot_be_invalid(
+    kind: type[Record], change: dict[str, Any], message: str
+) -> None:
+    fields = dict(GOOD)[kind]
+    with pytest.raises(InvalidRecordError) as caught:
+        kind(**(fields | change))
+    assert message in str(caught.value)
+
+
+def test_drift_counts_from_its_threshold_on() -> None:
+    fields = dict(GOOD)[Drift]
+    assert Drift(**fields).exceeded
+    assert not Drift(**(fields | {"value": 0.1})).exceeded
