@@ -1,4 +1,4 @@
-"""Records of the way back: gate, drift, experiment; and of the way out: package, device, rollout."""
+"""Records of the way back (gate, drift, experiment) and out (package, device, rollout)."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def test_reml_is_the_optimum_of_the_restricted_likelihood() -> None:
     best = min(least.fun, from_afar.fun)
     assert score(np.log(ours.lam[0])) <= best + 0.002  # the last by a term that is a line
     default = fit_series(additive(), X, y)
-    assert score(np.log(default.lam[0])) <= best + 0.06
+    assert score(np.log(default.lam[0])) <= best + 0.12
 
 
 def test_reml_is_near_the_best_lambda_for_a_simulated_truth() -> None:

@@ -51,7 +51,7 @@ class Reml:
     """
 
     shared: bool = False
-    tolerance: float = 0.05
+    tolerance: float = 0.1
     max_iterations: int = 100
 
 

@@ -134,7 +134,8 @@ class AugmentedProjection:
         result = np.empty_like(base)
         result[hierarchy.aggregates] = product(self.solver.sums, bottom)
         result[hierarchy.bottom] = bottom
-        self._check_copies(base, result)
+        if self.copies.size:
+            self._check_copies(base, result)
         return result, pull
 
     def _check_copies(self, base: FloatArray, result: FloatArray) -> None:
