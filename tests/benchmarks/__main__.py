@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.child:
         print(json.dumps(_measure(options.child, options.scale)))
         return 0
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 160)
     results = {}
     for name in _selected(options.only):
         with console.status(f"{name} at scale {options.scale:g}"):
@@ -91,8 +91,7 @@ def _measure(name: str, scale: float) -> Row:
     return {
         "rows": rows,
         "cpu_s": sum(usage.ru_utime + usage.ru_stime for usage in (own, children)),
-        "peak_mb": own.ru_maxrss * unit / 1e6,
-        "peak_mb_of_a_child": children.ru_maxrss * unit / 1e6,
+        "peak_mb": max(own.ru_maxrss, children.ru_maxrss) * unit / 1e6,
     }
 
 

@@ -24,22 +24,17 @@ pytestmark = pytest.mark.xdist_group("main_job")
 LOOPCAST = Path(sys.executable).with_name("loopcast")
 
 
-def start(folder: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     home = {"LOOPCAST_HOME": str(folder / "home")}
-    return subprocess.Popen(
+    return subprocess.run(
         [str(LOOPCAST), "run", *arguments],
         cwd=folder,
         env={**os.environ, **home, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
+        timeout=900,
+        check=False,
     )
-
-
-def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    process = start(folder, *arguments, **environment)
-    out, error = process.communicate(timeout=900)
-    return subprocess.CompletedProcess(process.args, process.returncode, out, error)
 
 
 def results(finished: subprocess.CompletedProcess[str]) -> Path:
@@ -145,15 +140,25 @@ def test_a_model_that_loses_to_a_baseline_makes_no_forecast(
     assert "Traceback" not in lost.stderr
 
 
-@pytest.mark.parametrize("after", [3.0, 6.0])
-def test_a_killed_run_leaves_nothing_in_the_way(tmp_path: Path, after: float) -> None:
-    process = start(tmp_path, "template=forecasting.seasonal_naive", "backtest.origins=10",
-                    "template.hyperparameters.season=1D", "~baselines.naive_day")  # fmt: skip
-    time.sleep(after)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    again = run(tmp_path, "template=forecasting.seasonal_naive", "backtest.origins=10",
-                "template.hyperparameters.season=1D", "~baselines.naive_day")  # fmt: skip
+@pytest.mark.parametrize("units", [1, 5])
+def test_a_killed_run_leaves_nothing_in_the_way(tmp_path: Path, units: int) -> None:
+    arguments = ("template=forecasting.seasonal_naive", "template.hyperparameters.season=1D",
+                 "~baselines.naive_day", "backtest.origins=10")  # fmt: skip
+    said = tmp_path / "said.txt"
+    with said.open("w") as out:
+        process = subprocess.Popen(
+            [str(LOOPCAST), "run", *arguments],
+            cwd=tmp_path,
+            env={**os.environ, "LOOPCAST_HOME": str(tmp_path / "home")},
+            stdout=out,
+            stderr=out,
+        )
+        while process.poll() is None and f"training: {units} of" not in said.read_text():
+            time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert process.returncode == -signal.SIGKILL
+    again = run(tmp_path, *arguments)
     assert summary(results(again))["stage"] == "champion"
 
 

@@ -10,7 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loopcast.api import Evaluation, InvalidRecordError, Kpi, LoopcastError, Metric, Record
+from loopcast.api import (
+    Evaluation,
+    ForecastSchema,
+    InvalidRecordError,
+    Kpi,
+    LogicalModel,
+    LoopcastError,
+    Metric,
+    Record,
+    Site,
+)
 
 DIGEST = "0" * 64
 texts = st.text(max_size=8)
@@ -102,3 +112,28 @@ def test_better_means_by_more_than_the_minimum_effect(
 ) -> None:
     kpi = Kpi(metric="mape", direction=direction, minimum_effect=effect)
     assert kpi.better(value, than) is better
+
+
+def test_what_is_close_enough_becomes_what_is_declared() -> None:
+    model = LogicalModel(
+        name="demand",
+        title="Demand",
+        owner="desk",
+        kpi={"metric": "mape", "minimum_effect": 1},  # type: ignore[arg-type]
+        schema=ForecastSchema(
+            unit="MW",
+            step="1h",
+            timezone="UTC",
+            sites={"a": Site(timezone="UTC")},
+            resolutions=["1h", "1D"],  # type: ignore[arg-type]
+        ),
+    )
+    assert model.kpi == Kpi(metric="mape", minimum_effect=1.0)
+    assert isinstance(model.kpi.minimum_effect, float)
+    assert isinstance(model.schema, ForecastSchema)
+    assert model.schema.resolutions == ("1h", "1D")
+
+
+def test_a_bad_key_names_its_field() -> None:
+    with pytest.raises(InvalidRecordError, match=r"^ForecastSchema\.sites: Expected `str` match"):
+        ForecastSchema(unit="MW", step="1h", timezone="UTC", sites={"A!": Site(timezone="UTC")})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Annotated, get_type_hints
 
@@ -63,15 +64,19 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def __post_init__(self) -> None:
         try:
-            msgspec.convert(self, _twin(type(self)), from_attributes=True)
+            exact = msgspec.convert(self, _twin(type(self)), from_attributes=True)
         except msgspec.ValidationError as error:
             raise InvalidRecordError(self._explain(str(error))) from None
+        for name in self.__struct_fields__:
+            # What was close enough (a list for a tuple, 1 for 1.0) becomes what is declared.
+            msgspec.structs.force_setattr(self, name, getattr(exact, name))
         self.check()
 
     def _explain(self, message: str) -> str:
         """Put the name of the record and the field before msgspec's sentence."""
-        expectation, _, path = message.partition(" - at `$.")
-        field = path.rstrip("`")
+        expectation = message.partition(" - at ")[0]
+        found = re.search(r"`\$\.?([^`]*)`", message)
+        field = found[1] if found else ""
         value = getattr(self, field, None)
         shown = f", got {value!r:.120}" if hasattr(self, field) and "got" not in expectation else ""
         return f"{type(self).__name__}.{field}: {expectation}{shown}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable
 from importlib import import_module
@@ -82,8 +83,20 @@ def plugin_manager(disable: Iterable[str] = ()) -> PluginManager:
     return PluginManager.load(disable, builtin=(readers, metrics))
 
 
+def use_one_thread_for_algebra() -> None:
+    """Keep linear algebra to one thread in this process and its workers.
+
+    Sums depend on how many threads add them up, and a version's identity on every bit of its
+    model; parallel work goes over processes instead. What the environment says already stays.
+    """
+    for library in ("OPENBLAS", "OMP", "MKL", "VECLIB"):
+        suffix = "MAXIMUM_THREADS" if library == "VECLIB" else "NUM_THREADS"
+        os.environ.setdefault(f"{library}_{suffix}", "1")
+
+
 def main() -> None:
     """Run the program; an error of loopcast's own is one line and exit code 1."""
+    use_one_thread_for_algebra()  # before anything imports NumPy
     try:
         loopcast(prog_name="loopcast")
     except LoopcastError as error:

@@ -12,8 +12,8 @@ def package_versions(*packages: str) -> dict[str, str]:
 
     Examples
     --------
-    >>> sorted(package_versions("msgspec"))
-    ['msgspec', 'python']
+    >>> {"loopcast", "python", "pluggy"} <= package_versions("loopcast").keys()
+    True
     """
     found = {"python": platform.python_version()}
     for package in packages:

@@ -1,7 +1,7 @@
 """What a chart shows, as data; the page's script draws it.
 
 Colours are *roles*, which the style sheet gives a colour in light, dark and print: ``actual``,
-``model``, ``reference``, ``other-1`` to ``other-3`` for baselines and ``level-1`` to ``level-6``
+``model``, ``reference``, ``other-1`` to ``other-3`` for baselines and ``level-1`` to ``level-7``
 for categories. Charts hold plain lists, so that their data is readable in the page's source.
 """
 
@@ -11,19 +11,18 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import msgspec
+import pandas as pd
 
 from loopcast.web.formats import decimals, number
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 Numbers = Sequence[float | None]
 
-LEVELS = 6
+LEVELS = 7
 OTHERS = 3
+BREAK_SECONDS = 7_200
 
 
 def compact(values: Iterable[float], significant: int = 6) -> list[float | None]:
@@ -37,6 +36,11 @@ def compact(values: Iterable[float], significant: int = 6) -> list[float | None]
     return [float(f"{value:.{significant}g}") if math.isfinite(value) else None for value in values]
 
 
+def values_on(values: pd.Series[float], index: pd.DatetimeIndex) -> list[float | None]:
+    """Return a series' values at the times of an index, ``None`` where it has none."""
+    return compact(values.reindex(index).to_numpy(dtype=float).tolist())
+
+
 def builtins_of(chart: object) -> dict[str, Any]:
     """Return a chart as mappings, lists, text and numbers."""
     found: dict[str, Any] = msgspec.to_builtins(chart)
@@ -44,13 +48,30 @@ def builtins_of(chart: object) -> dict[str, Any]:
 
 
 def level_role(index: int) -> str:
-    """Return the role of a category; they repeat after six."""
+    """Return the role of a category; they repeat after seven."""
     return f"level-{index % LEVELS + 1}"
 
 
 def other_role(index: int) -> str:
     """Return the role of a baseline; they repeat after three."""
     return f"other-{index % OTHERS + 1}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segment:
+    """A local day on a time axis from which the days between are left out.
+
+    Attributes
+    ----------
+    time
+        Its first second since 1970.
+    start, end
+        Where it is drawn, in seconds.
+    """
+
+    time: int
+    start: int
+    end: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +87,8 @@ class Axis:
     offsets
         For a time axis: from which second on which offset of local time in seconds holds, and
         its abbreviation.
+    segments
+        For a time axis: days drawn one after the other. Times are drawn where they are when empty.
     """
 
     values: Numbers
@@ -73,6 +96,7 @@ class Axis:
     title: str = ""
     unit: str = ""
     offsets: tuple[tuple[int, int, str], ...] = ()
+    segments: tuple[Segment, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,7 +239,32 @@ class DotPlot:
         return round(100 * (value - low) / (high - low), 2)
 
 
-def time_axis(index: pd.DatetimeIndex) -> Axis:
+def day_segments(days: pd.DatetimeIndex) -> tuple[Segment, ...]:
+    """Draw days one after the other, a thin break between those that are not consecutive.
+
+    Parameters
+    ----------
+    days
+        Local midnights in ascending order.
+
+    Returns
+    -------
+    tuple of Segment
+        One for each day; empty where all are consecutive and need no breaks.
+    """
+    following = days + pd.DateOffset(days=1)
+    consecutive = following[:-1] == days[1:]
+    if consecutive.all():
+        return ()
+    found: list[Segment] = []
+    for first, end, adjacent in zip(days, following, [True, *consecutive], strict=True):
+        length = int((end - first).total_seconds())
+        start = (found[-1].end if found else 0) + (0 if adjacent else BREAK_SECONDS)
+        found.append(Segment(time=int(first.timestamp()), start=start, end=start + length))
+    return tuple(found)
+
+
+def time_axis(index: pd.DatetimeIndex, segments: tuple[Segment, ...] = ()) -> Axis:
     """Return the time axis of an index with a time zone.
 
     Only the changes of the local offset are kept, so that days of 23 and 25 hours are right
@@ -228,7 +277,13 @@ def time_axis(index: pd.DatetimeIndex) -> Axis:
         entry = (int(shift.total_seconds()), time.tzname() or "")
         if not offsets or offsets[-1][1:] != entry:
             offsets.append((second, *entry))
-    return Axis(values=seconds, kind="time", title=str(index.tz), offsets=tuple(offsets))
+    return Axis(
+        values=seconds,
+        kind="time",
+        title=str(index.tz),
+        offsets=tuple(offsets),
+        segments=segments,
+    )
 
 
 def sparkline(values: Sequence[float], width: int = 100, height: int = 24) -> str:

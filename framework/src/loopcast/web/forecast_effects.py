@@ -160,5 +160,5 @@ def _surface_chart(surface: Surface, units: dict[str, str], unit: str) -> HeatMa
         unit=unit,
         values=tuple(compact(row.tolist(), 4) for row in surface.value),
         limit=float(f"{limit:.3g}"),
-        height=250,
+        height=220,
     )

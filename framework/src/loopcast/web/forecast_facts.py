@@ -74,7 +74,7 @@ def run(report: ForecastReport) -> Facts:
         ("Time zone", formats.zone(report.origin)),
         ("Made at", _utc(report.created)),
         ("Seed", str(report.seed)),
-        ("Largest relative coherence error", f"{report.coherence_error:.2e}"),
+        ("Largest relative coherence error", formats.scientific(report.coherence_error)),
     ]
 
 

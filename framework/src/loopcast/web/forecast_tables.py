@@ -11,6 +11,7 @@ from loopcast.api.schema import step_minutes
 from loopcast.web import formats
 from loopcast.web.charts import sparkline
 from loopcast.web.forecast_values import (
+    INTERVAL,
     METRICS,
     NOMINAL,
     best_baseline,
@@ -27,7 +28,6 @@ from loopcast.web.page import Cell, Selector, Table, cells, mark_best
 if TYPE_CHECKING:
     from loopcast.web.report import ForecastReport
 
-INTERVAL = f"90{formats.NBSP}% interval"
 DAY_MINUTES = 1440
 ROWS_IN_COLUMN = 13
 

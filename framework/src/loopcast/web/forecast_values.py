@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from loopcast.web.report import ForecastReport
 
 NOMINAL = 0.9
+INTERVAL = f"90{formats.NBSP}% interval"
 METRICS = {"mape": "MAPE", "rmse": "RMSE", "mae": "MAE", "pinball": "pinball loss"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 CALIBRATED = (0.85, 0.95)
 COHERENT = 1e-9
+EXACT = 1e-12
 HEADLINE_DIGITS = 3
 
 
@@ -54,8 +56,15 @@ def findings(report: ForecastReport) -> list[Finding]:
     """Return what speaks for and against trusting the forecast."""
     found = [_against_baselines(report), _coverage(report), _coherence(report)]
     found += _weak_day_types(report)
-    found += [Finding(verdict="open", text=note) for note in report.notes]
+    found += [Finding(verdict="open", text=_readable(report, note)) for note in report.notes]
     return [finding for finding in found if finding is not None]
+
+
+def _readable(report: ForecastReport, note: str) -> str:
+    """Return a note with the names of covariates as people write them."""
+    for name in report.schema.covariates:
+        note = re.sub(rf"\b{re.escape(name)}\b", name.replace("_", " "), note)
+    return note
 
 
 def _rounded(value: float, unit: str) -> str:
@@ -187,15 +196,19 @@ def _coherence(report: ForecastReport) -> Finding | None:
     parts = [f"{formats.step_noun(step)}s" for step in report.steps]
     if report.schema.aggregates:
         parts.append("series")
-    good = report.coherence_error < COHERENT
     listed = ", ".join(parts[:-1]) + f" and {parts[-1]}" if len(parts) > 1 else parts[0]
     return Finding(
-        verdict="good" if good else "bad",
-        text=(
-            f"Forecasts of {listed} {'add up' if good else 'do not add up'}: the largest relative "
-            f"difference is {report.coherence_error:.1e}."
-        ),
+        verdict="good" if report.coherence_error < COHERENT else "bad",
+        text=f"Forecasts of {listed} {_sums(report.coherence_error)}.",
     )
+
+
+def _sums(error: float) -> str:
+    """Say whether forecasts add up, given the largest relative difference."""
+    largest = f"largest relative difference {formats.scientific(error)}" if error else ""
+    if error < EXACT:
+        return "add up exactly" + (f" ({largest})" if largest else "")
+    return f"{'add up' if error < COHERENT else 'do not add up'} ({largest})"
 
 
 def _weak_day_types(report: ForecastReport) -> list[Finding]:

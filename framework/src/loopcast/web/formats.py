@@ -151,6 +151,26 @@ def duration(seconds: float) -> str:
     return f"{minutes}{NBSP}min {rest}{NBSP}s"
 
 
+def days(count: int) -> str:
+    """Return a number of days: ``1 day``, ``7 days``."""
+    return "1 day" if count == 1 else f"{count} days"
+
+
+def scientific(value: float) -> str:
+    """Return a very small or large number.
+
+    Examples
+    --------
+    >>> scientific(3.55e-16).replace(NBSP, " "), scientific(0.0)
+    ('3.6 × 10⁻¹⁶', '0')
+    """
+    if value == 0.0:
+        return "0"
+    digits, _, power = f"{value:.1e}".partition("e")
+    raised = str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{digits}{NBSP}×{NBSP}10{raised}".replace("-", "−")
+
+
 def step_noun(step: str) -> str:
     """Return what one interval is called: ``half-hour``."""
     return _STEP_WORDS.get(step, (f"interval of {step}", ""))[0]

@@ -162,6 +162,7 @@ def render(report: ForecastReport) -> str:
         HTML in UTF-8, deterministic for the same report.
     """
     from loopcast.web import (
+        forecast_backtest,
         forecast_effects,
         forecast_facts,
         forecast_figures,
@@ -184,9 +185,9 @@ def render(report: ForecastReport) -> str:
         "levels": forecast_tables.levels(report, choice),
         "accuracy": forecast_tables.accuracy(report),
         "subsets": forecast_tables.subsets(report),
-        "hours": forecast_figures.errors_by_hour(report, choice),
-        "day_types": forecast_figures.errors_by_day_type(report),
-        "strips": forecast_figures.backtest(report, choice),
+        "hours": forecast_backtest.errors_by_hour(report, choice),
+        "day_types": forecast_backtest.errors_by_day_type(report),
+        "strips": forecast_backtest.strips(report, choice),
         "effects": forecast_effects.figures(report, effects_choice),
     }
     return render_page("report.html.j2", **context)

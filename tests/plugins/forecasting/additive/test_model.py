@@ -32,7 +32,7 @@ def test_the_formula(panel: ForecastData, model: GamArimaModel) -> None:
     times = past.times[-33 * 24 :]
     site = next(site for site in model.sites if "homes" in site.series)
     homes = site.series["homes"]
-    features = feature_matrix(past, "town", model.spec, times.append(steps))
+    features = feature_matrix(past, "town", model.spec, pd.DatetimeIndex(times.append(steps)))
     additive = site.additive(np.column_stack(list(features.values())))
     additive = additive[:, list(site.series).index("homes")]
     window = slice(-22 * 24, -24)

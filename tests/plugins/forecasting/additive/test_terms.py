@@ -14,10 +14,10 @@ from loopcast_forecasting.features import FeatureSpec, feature_matrix, feature_s
 CHOICES = {"whole_year": True, "trend": True, "interactions": True}
 
 
-def labels(panel: ForecastData, site: str = "town", **changes: Any) -> set[tuple[str, ...]]:
+def labels(panel: ForecastData, **changes: bool) -> set[tuple[str, ...]]:
     """Return the names of the features in each term, with what multiplies it."""
     spec = feature_spec(panel, (6.0, 24.0))
-    features = feature_matrix(panel, site, spec, panel.times)
+    features = feature_matrix(panel, "town", spec, panel.times)
     return {_label(term, list(features)) for term in _terms(spec, features, changes)}
 
 
@@ -76,3 +76,18 @@ def test_without_weather(panel: ForecastData) -> None:
     found = labels(replace(panel, covariates={}))
     assert ("hour",) in found
     assert not any("temperature" in name for label in found for name in label)
+
+
+def test_christmas_has_a_curve_only_where_both_sides_were_seen(panel: ForecastData) -> None:
+    spec = feature_spec(panel, ())
+    features = feature_matrix(panel, "town", spec, panel.times)
+    start = np.arange(len(panel.times)) < 240
+    for name in ("christmas", "year_end_workday"):
+        features[name] = start.astype(np.float64)
+    features["days_from_christmas"] = np.where(start, 7.0, 16.0)
+    curve, hours = ("days_from_christmas", "christmas"), ("hour", "year_end_workday")
+    for whole_year in (True, False):
+        terms = _terms(spec, features, {"whole_year": whole_year})
+        found = {_label(term, list(features)) for term in terms}
+        assert (curve in found) == whole_year
+        assert hours in found

@@ -5,9 +5,10 @@ import pytest
 
 from loopcast.api import DataError
 from loopcast_forecasting.features import holidays
+from loopcast_forecasting.features.clock import Dates
 
 
-def dates(first: str, last: str) -> holidays.Dates:
+def dates(first: str, last: str) -> Dates:
     return np.arange(np.datetime64(first), np.datetime64(last) + 1)
 
 

@@ -40,7 +40,7 @@ def victoria(step: str) -> ForecastData:
     index = pd.date_range("2013-12-31T14:00Z", periods=len(table), freq="30min")
     values = table[["Demand", "Temperature", "WorkDay"]].set_axis(index.tz_convert(ZONE))
     # The year begins at one in the morning of summer time: drop what is left of that day.
-    values = values.loc["2014-01-02":"2014-12-31"].resample(step).mean()  # type: ignore[misc]
+    values = values.loc["2014-01-02":"2014-12-31"].resample(step).mean()
     return ForecastData(
         target=pd.DataFrame({"victoria": values["Demand"] * 1000}),
         covariates={

@@ -1,10 +1,11 @@
 "use strict";
 /* Draws the charts of a page from the JSON beside them, and lets selectors choose views. */
 (() => {
-  const HOUR = 3600;
+  const HOUR = 3600, DAY = 24 * HOUR;
+  const DAY_ROOM = 30, HOURS_ROOM = 170; // pixels that a day's label and labels of its hours need
   const WEEKDAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
   const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-  const DASHES = { reference: [2, 4], "other-1": [7, 4], "other-2": [2, 3], "other-3": [8, 3, 2, 3] };
+  const DASHES = { reference: [2, 4], "other-1": [7, 4], "other-2": [2, 3], "other-3": [8, 3, 2, 3], "level-6": [7, 4], "level-7": [2, 3] };
   const drawn = new Map();
 
   const colour = (role) => getComputedStyle(document.documentElement).getPropertyValue("--" + role).trim();
@@ -26,7 +27,7 @@
   const tickLabels = (plain) => (u, ticks) => {
     const step = ticks.length > 1 ? Math.abs(ticks[1] - ticks[0]) : 1;
     const places = [0, 1, 2, 3, 4, 5].find((p) => Math.abs(+step.toFixed(p) - step) < 1e-6 * step) ?? 6;
-    return ticks.map((tick) => (tick === null ? "" : plain ? String(+tick.toFixed(places)) : number(tick, places)));
+    return ticks.map((tick) => (tick === null ? "" : plain ? String(+tick.toFixed(places)).replace("-", "−") : number(tick, places)));
   };
 
   /* Local time from the offsets that the page brings, so that it is the same in every browser. */
@@ -43,16 +44,64 @@
     const days = Math.floor(date.getTime() / 864e5) + 3; // counted from a Monday
     return date.getUTCHours() === 0 && days % (hours / 24) === 0;
   };
+  const pixel = (u, span) => span / (u.bbox.width / devicePixelRatio);
   const timeTicks = (axis) => (u, index, low, high) => {
-    const perPixel = (high - low) / (u.bbox.width / devicePixelRatio);
+    const perPixel = pixel(u, high - low);
     const hours = [1, 2, 3, 6, 12, 24, 48, 96, 168, 336].find((h) => (h * HOUR) / perPixel >= (h < 24 ? 56 : 84)) || 672;
     return axis.values.filter((t) => t >= low && t <= high && onHours(wall(axis, t).date, hours));
   };
-  const timeLabels = (axis) => (u, ticks) =>
-    ticks.map((tick) => {
-      const { date } = wall(axis, tick);
-      return date.getUTCHours() ? clockText(date) : dayText(date);
+  const timeLabel = (axis, time) => {
+    const { date } = wall(axis, time);
+    return date.getUTCHours() ? clockText(date) : dayText(date);
+  };
+  const timeLabels = (axis) => (u, ticks) => ticks.map((tick) => timeLabel(axis, tick));
+
+  /* Days drawn one after the other, where those between them are left out. */
+  const segmentAt = (axis, place) => axis.segments.findLast((s) => s.start <= place) || axis.segments[0];
+  const places = (axis) => {
+    if (!axis.segments.length) return axis.values;
+    let i = 0;
+    return axis.values.map((time) => {
+      while (i + 1 < axis.segments.length && axis.segments[i + 1].time <= time) i++;
+      return axis.segments[i].start + time - axis.segments[i].time;
     });
+  };
+  const showsHours = (u) => DAY / pixel(u, u.scales.x.max - u.scales.x.min) >= HOURS_ROOM;
+  const segmentTicks = (axis) => (u, index, low, high) => {
+    const perPixel = pixel(u, high - low);
+    if (showsHours(u)) {
+      const hours = [1, 2, 3, 6, 12].find((h) => (h * HOUR) / perPixel >= 56) || 12;
+      const inside = (p, i) => p < segmentAt(axis, p).end && onHours(wall(axis, axis.values[i]).date, hours);
+      return places(axis).filter((p, i) => p >= low && p <= high && inside(p, i));
+    }
+    const every = Math.ceil((DAY_ROOM * perPixel) / DAY);
+    const middles = axis.segments.map((s) => (s.start + s.end) / 2);
+    return middles.filter((p, i) => i % every === 0 && p >= low && p <= high);
+  };
+  const segmentLabels = (axis) => (u, ticks) => {
+    const times = ticks.map((p) => segmentAt(axis, p)).map((s, i) => s.time + ticks[i] - s.start);
+    if (showsHours(u)) return times.map((time) => timeLabel(axis, time));
+    const dates = times.map((time) => wall(axis, time).date);
+    return dates.map((date, i) => {
+      const begins = i === 0 || date.getUTCMonth() !== dates[i - 1].getUTCMonth();
+      return `${WEEKDAYS[date.getUTCDay()]}\n${date.getUTCDate()}${begins ? " " + MONTHS[date.getUTCMonth()] : ""}`;
+    });
+  };
+  const breaks = (axis) => ({
+    hooks: {
+      draw: (u) => {
+        const { top, height } = u.bbox, right = u.bbox.left + u.bbox.width;
+        u.ctx.fillStyle = colour("rule");
+        axis.segments.slice(1).forEach((s, i) => {
+          const from = Math.max(u.valToPos(axis.segments[i].end, "x", true), u.bbox.left);
+          const to = Math.min(u.valToPos(s.start, "x", true), right);
+          if (to <= from) return;
+          u.ctx.clearRect(from, top - 1, to - from, height + 2);
+          u.ctx.fillRect(Math.round((from + to - devicePixelRatio) / 2), top, devicePixelRatio, height);
+        });
+      },
+    },
+  });
 
   const positionText = (axis, value) => {
     if (axis.kind === "time") {
@@ -61,7 +110,7 @@
     }
     if (axis.kind === "clock") return `${two(Math.floor(value))}:${two(Math.round((value % 1) * 60))}`;
     const span = Math.max(...axis.values) - Math.min(...axis.values);
-    const text = isYears(axis.unit) ? value.toFixed(digitsFor(span)) : number(value, digitsFor(span));
+    const text = isYears(axis.unit) ? value.toFixed(digitsFor(span)).replace("-", "−") : number(value, digitsFor(span));
     return axis.unit ? `${text} ${axis.unit}` : text;
   };
 
@@ -73,10 +122,14 @@
   });
   const xAxis = (axis, span) => {
     const style = { ...axisStyle(), size: 30, gap: 8, space: 56 };
+    if (axis.segments.length) {
+      const grid = { ...style.grid, filter: (u, ticks) => ticks.map((tick) => (showsHours(u) ? tick : null)) };
+      return { ...style, grid, size: 44, space: 1, splits: segmentTicks(axis), values: segmentLabels(axis) };
+    }
     if (axis.kind === "time") return { ...style, splits: timeTicks(axis), values: timeLabels(axis) };
     if (axis.kind === "clock")
-      return { ...style, incrs: [1, 2, 3, 6, 12], space: 40, values: (u, ticks) => ticks.map((t) => `${two(t)}:00`) };
-    const incrs = axis.unit === "h" && span <= 48 ? { incrs: [1, 2, 3, 6, 12] } : {};
+      return { ...style, incrs: [1, 3, 6, 12], space: 54, values: (u, ticks) => ticks.map((t) => `${two(t)}:00`) };
+    const incrs = axis.unit === "h" && span <= 48 ? { incrs: [1, 3, 6, 12] } : {};
     return { ...style, ...incrs, values: tickLabels(isYears(axis.unit)) };
   };
   const yAxis = (unit) => ({
@@ -162,22 +215,23 @@
   const lineChart = (spec) => {
     const rows = [...spec.lines.map((l) => l.values), ...spec.bands.flatMap((b) => [b.high, b.low])];
     const [low, high] = extent(rows);
-    const places = digitsFor(high - low);
+    const digits = digitsFor(high - low);
     const series = [{}];
+    const few = spec.x.values.length < 3 || spec.x.values.length <= 2 * spec.x.segments.length; // nothing to join
     for (const l of spec.lines)
       series.push({
         label: l.label, stroke: () => colour(l.role), dash: DASHES[l.role],
-        width: l.role === "model" && spec.x.values.length < 1000 ? 2.4 : 1.5, points: { show: spec.x.values.length < 3, size: 5 },
+        width: l.role === "model" && spec.x.values.length < 1000 ? 2.4 : 1.5, points: { show: few, size: 5 }, pxAlign: 0,
       });
     const bands = spec.bands.map((b, i) => {
       const first = 1 + spec.lines.length + 2 * i;
-      series.push({ stroke: "transparent", points: { show: false } }, { stroke: "transparent", points: { show: false } });
+      for (let k = 0; k < 2; k++) series.push({ stroke: "transparent", points: { show: false }, pxAlign: 0 });
       return { series: [first, first + 1], fill: () => faded(b.role, spec.bands.length > 2 ? 0.14 : 0.24) };
     });
-    const xs = spec.x.values, span = xs[xs.length - 1] - xs[0];
+    const xs = places(spec.x), span = xs[xs.length - 1] - xs[0];
     const options = {
       series, bands,
-      plugins: [lineTip(spec, places), marks(spec)],
+      plugins: [lineTip(spec, digits), marks(spec), breaks(spec.x)],
       scales: {
         x: { time: false, range: (u, a, b) => (a === b ? [a - 1, b + 1] : [a, b]) },
         y: { range: (u, a, b) => (a === null ? [0, 1] : uPlot.rangeNum(spec.zero ? 0 : a, b, 0.08, spec.zero)) },

@@ -100,7 +100,8 @@ def build_terms(
         Of the training rows.
     whole_year : bool
         Whether training covers a year. If not, the season is a smooth that can do little more
-        than one wave, without interactions, because nothing is known of the part not seen.
+        than one wave, without interactions, and the days around Christmas have no curve of
+        their own: continued into weeks that were not seen, they would be far off.
     trend : bool
         A straight line in time, by time of day.
     interactions : bool
@@ -112,8 +113,8 @@ def build_terms(
     varied = {name for name, values in features.items() if np.ptp(values) > 0}
     within_day = spec.steps_per_day > 1
     terms = [*_calendar(build, varied, within_day)]
-    terms += _christmas(build, varied, within_day)
-    terms += _season(build, within_day) if whole_year else [build.season(SMALLEST_CYCLE)]
+    terms += _year_end(build, varied, within_day)
+    terms += _season(build, varied, within_day) if whole_year else [build.season(SMALLEST_CYCLE)]
     if TEMPERATURE in varied:
         terms += _weather(build, spec, within_day)
         if interactions:
@@ -142,15 +143,15 @@ def _calendar(build: TermBuilder, varied: set[str], within_day: bool) -> Iterato
     yield from (build.line(n) for n in ("day_before_holiday", "day_after_holiday") if n in varied)
 
 
-def _christmas(build: TermBuilder, varied: set[str], within_day: bool) -> Iterator[Term]:
-    if "christmas" in varied:
-        yield build.number("days_from_christmas", 14, by="christmas")
+def _year_end(build: TermBuilder, varied: set[str], within_day: bool) -> Iterator[Term]:
     if "year_end_workday" in varied:
         name = "year_end_workday"
         yield build.hour(12, by=name) if within_day else build.line(name)
 
 
-def _season(build: TermBuilder, within_day: bool) -> Iterator[Term]:
+def _season(build: TermBuilder, varied: set[str], within_day: bool) -> Iterator[Term]:
+    if "christmas" in varied:
+        yield build.number("days_from_christmas", 14, by="christmas")
     yield build.season(20)
     if within_day:
         yield build.product(build.season(12), build.hour(16))
