@@ -12,7 +12,7 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import count
 
 from loopcast.api import LoopcastError, Manifest, PluginOrigin
@@ -82,30 +82,26 @@ def prepare(url: str) -> None:
 
 def register(url: str, round_: int, ready: int) -> None:
     with Catalog(url) as catalog:
-        os.write(ready, b".")
-        for batch in count():
+        for batch in endless(ready):
             segment = f"{round_}-{batch}"
             catalog.register([registration(version(i, segment=segment)) for i in range(BATCH)])
 
 
 def release(url: str, _round: int, ready: int) -> None:
     with Catalog(url) as catalog:
-        os.write(ready, b".")
-        for step in count():
+        for step in endless(ready):
             catalog.release("demand", "", version(step % 2).id, stage="champion", by="a", reason="")
 
 
 def put(url: str, round_: int, ready: int) -> None:
     artifacts = Artifacts(url)
-    os.write(ready, b".")
-    for step in count():
+    for step in endless(ready):
         artifacts.put_many(f"{round_} {step} {i}".encode() * 300_000 for i in (1, 2))
 
 
 def bundle(url: str, round_: int, ready: int) -> None:
     artifacts = Artifacts(url)
-    os.write(ready, b".")
-    for step in count():
+    for step in endless(ready):
         files = {
             f"{i}.bin": random.Random(f"{round_} {step} {i}").randbytes(50_000) for i in (1, 2)
         }
@@ -114,10 +110,16 @@ def bundle(url: str, round_: int, ready: int) -> None:
 
 def append(url: str, round_: int, ready: int) -> None:
     log = EventLog(url)
-    os.write(ready, b".")
-    for step in count():
+    for step in endless(ready):
         keys = [f"{round_}-{step}-{i}" for i in range(1000)]
         log.append(events(keys))
+
+
+def endless(ready: int) -> Iterator[int]:
+    """Count for ever, and say when the first piece of work is done."""
+    yield 0
+    os.write(ready, b".")
+    yield from count(1)
 
 
 ENDLESS = {

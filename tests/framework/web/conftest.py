@@ -108,9 +108,10 @@ def blocks(panel: pd.DataFrame, name: str, day: pd.DatetimeIndex) -> pd.DataFram
     return pd.concat(rows, ignore_index=True)
 
 
-def backtest(panel: pd.DataFrame, origin: pd.Timestamp, days: int) -> pd.DataFrame:
-    start = origin - pd.DateOffset(days=days)
-    scored = panel.loc[(panel.index >= start) & (panel.index < origin)]
+def backtest(panel: pd.DataFrame, origin: pd.Timestamp, days: int, every: int = 1) -> pd.DataFrame:
+    first = origin - pd.DateOffset(days=days * every)
+    scores = pd.date_range(first, periods=days, freq=pd.DateOffset(days=every))
+    scored = panel.loc[pd.DatetimeIndex(panel.index).normalize().isin(scores)]
     times = pd.DatetimeIndex(scored.index)
     lead = times.hour * 2 + times.minute // 30 + 1
     rows = []
@@ -185,8 +186,14 @@ def effects_of(series: str, size: float) -> list[Effect | Surface]:
 
     hours, heat = np.linspace(0, 24, 97), np.linspace(2, 43, 80)
     day = -0.5 * np.cos((hours - 3) / 24 * 2 * np.pi) - 0.25 * np.cos((hours - 2) / 12 * 2 * np.pi)
-    scales = {"working day": 1.0, "saturday": 0.7, "sunday or holiday": 0.6}
-    labels = ("ordinary day", "public holiday", "bridge day", "school holidays")
+    weekdays = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday")
+    scales = dict.fromkeys(weekdays, 1.0) | {"Saturday": 0.7, "Sunday, holiday": 0.6}
+    labels = (
+        "holiday",
+        "day before a holiday",
+        "bridge day",
+        "working day between Christmas and New Year",
+    )
     level = size * np.array([0.1, -0.62, -0.2, -0.05])
     wide, tall = np.linspace(0, 24, 48), np.linspace(2, 43, 40)
     bend = np.outer(((tall - 20) / 20) ** 3, np.sin((wide - 9) / 24 * 2 * np.pi)) * size
@@ -208,7 +215,7 @@ def effects_of(series: str, size: float) -> list[Effect | Surface]:
 
 
 def build(
-    kind: str = "single", origin: str = ORIGIN, days: int = 1, **changes: object
+    kind: str = "single", origin: str = ORIGIN, days: int = 1, every: int = 1, **changes: object
 ) -> ForecastReport:
     schema, panel = single() if kind == "single" else regions()
     schema = msgspec.structs.replace(schema, horizon=f"{days}D")
@@ -217,7 +224,7 @@ def build(
         (panel.index >= start) & (panel.index < start + pd.DateOffset(days=days))
     ]
     past = (panel.index >= start - pd.DateOffset(days=14)) & (panel.index < start)
-    errors = backtest(panel, start, 28)
+    errors = backtest(panel, start, 28, every)
     single_series = kind == "single"
     bottom = [name for name in panel.columns if name not in schema.aggregates]
     title = "Demand of Victoria" if single_series else "Demand of the Australian market"
@@ -281,6 +288,12 @@ def make_report() -> MakeReport:
 @pytest.fixture(scope="session")
 def report() -> ForecastReport:
     return build()
+
+
+@pytest.fixture(scope="session")
+def sparse_report() -> ForecastReport:
+    """Return a report of a backtest with an origin every third day, over a change of clocks."""
+    return build(every=3)
 
 
 @pytest.fixture(scope="session")

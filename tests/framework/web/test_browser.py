@@ -41,6 +41,12 @@ addEventListener("load", () => setTimeout(() => {
   const at = { clientX: box.left + box.width / 2, clientY: box.top + 20, bubbles: true };
   over.dispatchEvent(new MouseEvent("mouseenter", at));
   over.dispatchEvent(new MouseEvent("mousemove", at));
+  const edge = (e, side) => Math.round(e.getBoundingClientRect()[side]);
+  const small = [...document.querySelectorAll(".multiples > figure:has(.plot)")];
+  const tops = (figure) => [figure, figure.querySelector(".plot")].map((e) => edge(e, "top"));
+  seen.rows = small.filter((figure) => figure.clientWidth).map(tops);
+  const beyond = (e) => edge(e, "right") > edge(e.closest("figure"), "right") + 1;
+  seen.outside = [...document.querySelectorAll(".dot-plot")].filter(beyond).length;
   const pressed = () => document.querySelector(".ranges [aria-pressed=true]").textContent;
   seen.pressed = [pressed()];
   setTimeout(() => {
@@ -90,13 +96,15 @@ def look(chromium: str, html: str, folder: Path, width: int) -> tuple[dict[str, 
 
 @pytest.mark.parametrize("width", [1280, 390])
 def test_one_series_is_drawn(
-    chromium: str, report: ForecastReport, tmp_path: Path, width: int
+    chromium: str, sparse_report: ForecastReport, tmp_path: Path, width: int
 ) -> None:
-    seen, console = look(chromium, render(report), tmp_path, width)
+    seen, console = look(chromium, render(sparse_report), tmp_path, width)
     assert console == []
     assert {"forecast-0", "hours-0", "backtest-0", "effect-0"} <= set(seen["before"])
     assert seen["blank"] == 0
-    assert seen["overflow"] == 0
+    assert seen["overflow"] == seen["outside"] == 0
+    rows = {tuple(row) for row in seen["rows"]}
+    assert len({figure for figure, _ in rows}) == len(rows), "plots of a row begin at one height"
     assert "AEDT" in seen["tip"]
     assert "GW" in seen["tip"]
     assert seen["pressed"] == ["3 days" if width > 640 else "1 day", "1 day"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,25 @@ def test_a_time_axis_keeps_each_change_of_clocks(day: str, count: int, zones: li
         assert local.utcoffset() == pd.Timedelta(seconds=offset)
 
 
+def midnights(*days: str) -> pd.DatetimeIndex:
+    return pd.DatetimeIndex(days).tz_localize("Australia/Melbourne")
+
+
+def test_days_in_a_row_are_drawn_where_they_are() -> None:
+    days = midnights("2014-10-04", "2014-10-05", "2014-10-06")  # the second has 23 hours
+    assert charts.day_segments(days) == ()
+    assert charts.day_segments(days[:1]) == ()
+
+
+def test_days_apart_are_drawn_side_by_side_with_breaks_between() -> None:
+    days = midnights("2014-10-04", "2014-10-05", "2014-10-08", "2014-10-11")
+    segments = charts.day_segments(days)
+    assert [s.time for s in segments] == [int(day.timestamp()) for day in days]
+    assert [(s.end - s.start) / 3600 for s in segments] == [24, 23, 24, 24]
+    gaps = [after.start - before.end for before, after in pairwise(segments)]
+    assert gaps == [0, charts.BREAK_SECONDS, charts.BREAK_SECONDS]
+
+
 def test_chart_data_is_plain_json_without_nan() -> None:
     chart = charts.LineChart(
         x=charts.Axis(values=[0.0, 1.0]),
@@ -47,7 +67,7 @@ def test_a_dot_plot_includes_zero_and_intervals() -> None:
 
 
 def test_roles_repeat_within_the_palette() -> None:
-    assert charts.level_role(7) == "level-2"
+    assert charts.level_role(7) == "level-1"
     assert charts.other_role(3) == "other-1"
 
 

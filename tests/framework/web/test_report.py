@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from loopcast.api import DataError, Dataset, Effect, Evaluation, Metric, ScoreSchema
+from loopcast.api import Covariate, DataError, Dataset, Effect, Evaluation, Metric, ScoreSchema
 from loopcast.api.schema import Feature
 from loopcast.web import forecast_words
 from loopcast.web.report import ForecastReport, render
@@ -144,6 +144,75 @@ def test_errors_by_hour_are_those_of_the_backtest(report: ForecastReport, page: 
     np.testing.assert_allclose(line["values"], expected, rtol=1e-5)
 
 
+def test_scored_days_apart_are_drawn_side_by_side(sparse_report: ForecastReport) -> None:
+    found = Page(render(sparse_report))
+    assert "Forecasts and actuals over the 28 scored days" in found.words
+    assert "28 days, one every 3 days, drawn side by side." in found.words
+    chart = found.chart("backtest-0")
+    segments = chart["x"]["segments"]
+    scored = sparse_report.errors["time"].dt.normalize().unique()
+    assert [s["time"] for s in segments] == [int(day.timestamp()) for day in scored]
+    ranges = chart["ranges"]
+    assert [r["label"] for r in ranges] == ["7 days", "14 days", "28 days"]
+    assert [r["start"] for r in ranges] == [segments[-n]["start"] for n in (7, 14, 28)]
+    assert {r["end"] for r in ranges} == {segments[-1]["start"] + 23.5 * 3600}
+
+
+def test_scored_days_in_a_row_stay_where_they_are(report: ForecastReport, page: Page) -> None:
+    assert "28 days in a row." in page.words
+    chart = page.chart("backtest-0")
+    assert chart["x"]["segments"] == []
+    days = report.errors["time"].dt.normalize().unique()
+    starts = [range_["start"] for range_ in chart["ranges"]]
+    assert starts == [int(days[-count].timestamp()) for count in (7, 14, 28)]
+
+
+def test_scored_days_at_odds_are_not_called_regular(report: ForecastReport) -> None:
+    first = report.errors["time"].dt.normalize().min()
+    kept = report.errors.loc[report.errors["time"].dt.normalize() != first + pd.Timedelta("5D")]
+    found = Page(render(replace(report, errors=kept)))
+    assert "27 days, not all in a row, drawn side by side." in found.words
+
+
+def test_it_says_how_many_scored_days_it_leaves_out(report: ForecastReport) -> None:
+    earlier = report.errors.assign(time=report.errors["time"] - pd.DateOffset(days=28))
+    found = Page(render(replace(report, errors=pd.concat([earlier, report.errors]))))
+    assert "over the last 42 of 56 scored days" in found.words
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (0.0, "add up exactly."),
+        (3.61e-16, "add up exactly (largest relative difference 3.6 × 10⁻¹⁶)."),
+        (2e-11, "add up (largest relative difference 2.0 × 10⁻¹¹)."),
+        (0.01, "do not add up (largest relative difference 1.0 × 10⁻²)."),
+    ],
+)
+def test_it_says_how_well_forecasts_add_up(
+    report: ForecastReport, error: float, words: str
+) -> None:
+    found = Page(render(replace(report, coherence_error=error)))
+    assert f"Forecasts of half-hours, hours and days {words}" in found.words
+
+
+def test_notes_name_covariates_as_people_do(report: ForecastReport) -> None:
+    covariates = {"working_day": Covariate(), "temperature": Covariate()}
+    schema = msgspec.structs.replace(report.schema, covariates=covariates)
+    model = msgspec.structs.replace(report.logical_model, schema=schema)
+    notes = ("The realised temperature, working_day; my_working_day_2 is left as it is.",)
+    found = Page(render(replace(report, logical_model=model, notes=notes)))
+    assert "temperature, working day; my_working_day_2 is" in found.words
+
+
+def test_each_day_type_has_its_own_colour_and_room(page: Page) -> None:
+    lines = page.chart("effect-0")["lines"]
+    assert len({line["role"] for line in lines}) == len(lines) == 7
+    classes = {a["id"]: a["class"] for a in page.all("figure")}
+    assert classes["effect-0"] == "lines wide"
+    assert classes["effect-1"] == "lines"
+
+
 def test_it_says_what_is_expected_when_and_how_sure(page: Page) -> None:
     assert "Demand of Victoria: forecast for Wednesday 10 December 2014" in page.words
     assert "The peak is expected at 12:00 AEDT with 5.35 GW (5.14–5.56 GW)" in page.words
@@ -162,7 +231,7 @@ def test_how_it_was_made_is_complete(report: ForecastReport, page: Page) -> None
         "17,520",
         "48.2 s",
         "3.0.1",
-        "3.10e-16",
+        "3.1 × 10⁻¹⁶",
         "rolling origin, 28 origins, horizon 1D, refit every 28 days",
     ):
         assert text in page.words

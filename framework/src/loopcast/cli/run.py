@@ -212,7 +212,7 @@ def _effects(outcome: Outcome) -> tuple[Effect | Surface, ...]:
 
 def _notes(outcome: Outcome) -> tuple[str, ...]:
     schema, known = outcome.course.schema, outcome.known
-    names = ", ".join(schema.covariates)
+    names = " and ".join(schema.covariates)
     notes = []
     if names:
         notes.append(

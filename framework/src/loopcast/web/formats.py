@@ -161,7 +161,7 @@ def scientific(value: float) -> str:
 
     Examples
     --------
-    >>> scientific(3.55e-16).replace(NBSP, " "), scientific(0.0)
+    >>> scientific(3.61e-16).replace(NBSP, " "), scientific(0.0)
     ('3.6 × 10⁻¹⁶', '0')
     """
     if value == 0.0:

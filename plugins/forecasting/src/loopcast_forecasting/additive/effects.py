@@ -33,7 +33,7 @@ DAY_FLAGS = {
     "holiday": "holiday, against a Sunday",
     "day_before_holiday": "day before a holiday",
     "day_after_holiday": "day after a holiday",
-    "year_end_workday": "working day between the years",
+    "year_end_workday": "working day between Christmas and New Year",
 }
 
 
