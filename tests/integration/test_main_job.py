@@ -122,8 +122,7 @@ def test_changed_configuration_trains_another_version(
     first: subprocess.CompletedProcess[str], folder: Path
 ) -> None:
     other = run(
-        folder, "template=forecasting.seasonal_naive", "template.hyperparameters.season=1D",
-        "~baselines.naive_day", "backtest.origins=28",
+        folder, "template=forecasting.seasonal_naive", "~baselines.naive_week",
     )  # fmt: skip
     found = summary(results(other))
     assert found["trained_now"]
@@ -134,7 +133,10 @@ def test_changed_configuration_trains_another_version(
 def test_a_model_that_loses_to_a_baseline_makes_no_forecast(
     first: subprocess.CompletedProcess[str], folder: Path
 ) -> None:
-    lost = run(folder, "template=forecasting.seasonal_naive", "~baselines.naive_week")
+    lost = run(
+        folder, "template=forecasting.seasonal_naive", "template.hyperparameters.season=1D",
+        "~baselines.naive_day",
+    )  # fmt: skip
     assert lost.returncode == 1
     assert "did not pass its gates" in lost.stderr
     assert "Traceback" not in lost.stderr
@@ -142,8 +144,7 @@ def test_a_model_that_loses_to_a_baseline_makes_no_forecast(
 
 @pytest.mark.parametrize("units", [1, 5])
 def test_a_killed_run_leaves_nothing_in_the_way(tmp_path: Path, units: int) -> None:
-    arguments = ("template=forecasting.seasonal_naive", "template.hyperparameters.season=1D",
-                 "~baselines.naive_day", "backtest.origins=10")  # fmt: skip
+    arguments = ("template=forecasting.seasonal_naive", "~baselines.naive_week")
     said = tmp_path / "said.txt"
     with said.open("w") as out:
         process = subprocess.Popen(

@@ -101,20 +101,20 @@ def conformal_quantiles(
 ) -> NDArray[np.float64]:
     """Return quantiles with the finite-sample correction, shape (levels, series).
 
-    The level p becomes (n + 1) p / n above the median, and its mirror image below, so that
-    tails are not too thin on few errors. n counts origins: the errors of one day resemble each
-    other, and only days are exchangeable.
+    Of n exchangeable errors, the one of rank (n + 1) p is exceeded by a new one with probability
+    1 − p (R. J. Hyndman and Y. Fan (1996), Sample quantiles in statistical packages, The American
+    Statistician 50, definition 6), so that tails are not too thin on few errors. n counts
+    origins: the errors of one day resemble each other, and only days are exchangeable.
 
     Parameters
     ----------
     scaled : ndarray, shape (rows, series)
     days
-        Number of origins behind the rows.
+        Number of origins behind the rows, at least 2.
     """
-    p = np.array(levels)
-    upper = np.minimum(np.maximum(p, 1 - p) * (days + 1) / days, 1.0)
-    corrected = np.where(p > 0.5, upper, np.where(p < 0.5, 1.0 - upper, 0.5))
-    return np.quantile(scaled, corrected, axis=0)
+    rank = (days + 1) * np.array(levels)
+    share = np.clip((rank - 1) / (days - 1), 0.0, 1.0)
+    return np.quantile(scaled, share, axis=0)
 
 
 def honest_quantiles(

@@ -236,7 +236,9 @@ class _Checker:
             bad = (values < (-np.inf if low is None else low)) | (
                 values > (np.inf if high is None else high)
             )
-            expected = f"{covariate.unit} between {low} and {high}".strip()
+            bounds = " and ".join(f"{bound:g}" for bound in (low, high) if bound is not None)
+            between = "between" if None not in (low, high) else "within"
+            expected = f"{covariate.unit} {between} {bounds}".strip()
         if bad.any():
             raise DataError(
                 f"{self.source}: column {column!r}: {int(bad.sum())} values out of bounds, the "

@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.bool_]
+Counts = NDArray[np.intp]
 
-RELATIVE_PENALTIES = np.logspace(-2.5, 2, 10)  # times the mean of the s²
-LEAST_ROWS = 14  # fewer rows say nothing
+RELATIVE_PENALTIES = np.logspace(-2, 2, 7)  # times the mean of the s²
+LEAST_ROWS = 14  # fewer say nothing
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -33,20 +34,20 @@ class PanelRidge:
 
     Attributes
     ----------
-    coef : ndarray, shape (N, p, m), float64
+    coef : ndarray, shape (N, m, p), float64
     intercept : ndarray, shape (N, m), float64
     penalty : ndarray, shape (N,), float64
-        λ; infinite for a series with too few rows or without variation, which has a
-        coefficient of zero, and with too few rows an intercept of zero.
+        λ; zero for a series without a regression: with too few rows, or inputs that never
+        change. Its coefficients are zero, and with too few rows its intercept too.
     """
 
     coef: Floats
     intercept: Floats
     penalty: Floats
 
-    def predict(self, Z: Floats) -> Floats:
-        """Return the outputs for one row of inputs per series, shapes (N, p) and (N, m)."""
-        return np.asarray(np.einsum("np,npm->nm", Z, self.coef) + self.intercept)
+    def predict(self, z: Floats) -> Floats:
+        """Return the outputs for one row of inputs per series, from shape (N, p) to (N, m)."""
+        return np.asarray((self.coef @ z[:, :, None])[:, :, 0] + self.intercept)
 
 
 def fit_ridge(
@@ -56,10 +57,10 @@ def fit_ridge(
 
     Parameters
     ----------
-    Z : ndarray, shape (N, n, p), float64
-        Finite.
-    Y : ndarray, shape (N, n, m), float64
-        Finite.
+    Z : ndarray, shape (N, p, n), float64
+        Inputs of each series, finite; a row of the regression is a column here.
+    Y : ndarray, shape (N, m, n), float64
+        Outputs, finite.
     rows : ndarray of bool, shape (N, n)
         Which rows count.
     relative_penalties : ndarray, shape (g,)
@@ -68,46 +69,43 @@ def fit_ridge(
     count = rows.sum(axis=1)
     Z, mean_z = _centred(Z, rows, count)
     Y, mean_y = _centred(Y, rows, count)
-    values, vectors = np.linalg.eigh(Z.mT @ Z)
+    values, vectors = np.linalg.eigh(Z @ Z.mT)
     values = np.maximum(values, 0.0)
-    enough = (count >= LEAST_ROWS) & (values[:, -1] > 0)
-    lam = np.where(enough, values.mean(axis=1), 1.0)[:, None] * relative_penalties
-    rotated = Z @ vectors
-    cross = rotated.mT @ Y
-    errors = _left_out(Y, rotated, cross, values, lam, count)
-    best = errors.argmin(axis=1)
-    penalty = lam[np.arange(len(lam)), best]
-    shrunk = cross / (values + penalty[:, None])[:, :, None]
-    coef = np.where(enough[:, None, None], vectors @ shrunk, 0.0)
-    intercept = np.where(
-        (count >= LEAST_ROWS)[:, None], mean_y - np.einsum("np,npm->nm", mean_z, coef), 0.0
+    fitted = (count >= LEAST_ROWS) & (values[:, -1] > 0)
+    grid = np.where(fitted, values.mean(axis=1), 1.0)[:, None] * relative_penalties
+    rotated = vectors.mT @ Z
+    cross = Y @ rotated.mT
+    best = _left_out(Y, rotated, cross, values, grid, count).argmin(axis=1)
+    lam = np.where(fitted, grid[np.arange(len(grid)), best], np.inf)
+    coef = (cross / (values + lam[:, None])[:, None, :]) @ vectors.mT
+    intercept = mean_y - (coef @ mean_z[:, :, None])[:, :, 0]
+    return PanelRidge(
+        coef=coef,
+        intercept=np.where((count >= LEAST_ROWS)[:, None], intercept, 0.0),
+        penalty=np.where(fitted, lam, 0.0),
     )
-    return PanelRidge(coef=coef, intercept=intercept, penalty=np.where(enough, penalty, np.inf))
 
 
-def _centred(values: Floats, rows: Rows, count: NDArray[np.intp]) -> tuple[Floats, Floats]:
-    """Take the mean of the rows that count off them, set the others to zero."""
-    kept = values * rows[:, :, None]
-    mean = kept.sum(axis=1) / np.maximum(count, 1)[:, None]
-    kept -= mean[:, None, :]
-    kept *= rows[:, :, None]
-    return kept, mean
+def _centred(values: Floats, rows: Rows, count: Counts) -> tuple[Floats, Floats]:
+    """Take the mean over the rows that count off all rows, and set the others to zero."""
+    weight = rows[:, :, None] / np.maximum(count, 1)[:, None, None]
+    mean = (values @ weight)[:, :, 0]
+    centred = values - mean[:, :, None]
+    if not rows.all():
+        centred *= rows[:, None, :]
+    return centred, mean
 
 
 def _left_out(
-    Y: Floats,
-    rotated: Floats,
-    cross: Floats,
-    values: Floats,
-    lam: Floats,
-    count: NDArray[np.intp],
+    Y: Floats, rotated: Floats, cross: Floats, values: Floats, grid: Floats, count: Counts
 ) -> Floats:
     """Return the sum of squares of leave-one-out errors for each series and λ, shape (N, g)."""
-    errors = np.empty(lam.shape)
-    shrinkage = 1 / (values[:, None, :] + lam[:, :, None])
-    leverages = 1 / np.maximum(count, 2)[:, None, None] + rotated**2 @ shrinkage.mT
-    for k in range(lam.shape[1]):
-        residuals = Y - rotated @ (shrinkage[:, k, :, None] * cross)
-        squares = np.vecdot(residuals, residuals)
-        errors[:, k] = (squares / (1 - leverages[:, :, k]) ** 2).sum(axis=1)
+    shrinkage = 1 / (values[:, None, :] + grid[:, :, None])
+    leverages = shrinkage @ rotated**2 + 1 / np.maximum(count, 2)[:, None, None]
+    errors = np.empty(grid.shape)
+    for k in range(grid.shape[1]):
+        residuals = (cross * shrinkage[:, k, None, :]) @ rotated
+        np.subtract(Y, residuals, out=residuals)
+        np.multiply(residuals, residuals, out=residuals)
+        errors[:, k] = (residuals.sum(axis=1) / (1 - leverages[:, k]) ** 2).sum(axis=1)
     return errors

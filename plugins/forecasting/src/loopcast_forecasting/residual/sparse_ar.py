@@ -90,46 +90,60 @@ def fit_sparse_ar(residuals: Floats, lags: Sequence[int]) -> SparseAr:
     if not ordered or ordered[0] < 1:
         raise ModelError(f"lags {list(lags)}: expected at least one, all positive")
     n, n_series = residuals.shape
-    phi = np.zeros((n_series, len(ordered)))
     if n - ordered[-1] < LEAST_ROWS * len(ordered):
-        return SparseAr(lags=ordered, phi=phi)
+        return SparseAr(lags=ordered, phi=np.zeros((n_series, len(ordered))))
+    whole = _sums(residuals, [i - j for i, j in _pairs(ordered)])
+    moments = _cut(whole, residuals, ordered)
+    for k in np.flatnonzero(~np.isfinite(whole[:, 0])):
+        moments[k] = _moments_with_gaps(residuals[:, k], ordered)
+    return SparseAr(lags=ordered, phi=_solve(moments))
+
+
+def _pairs(lags: tuple[int, ...]) -> list[tuple[int, int]]:
+    every = (0, *lags)
+    return [(older, newer) for i, older in enumerate(every) for newer in every[: i + 1]]
+
+
+def _sums(residuals: Floats, differences: Sequence[int]) -> Floats:
+    """Return ``Σ_u r_u r_{u+d}`` along each series, shape (N, number of differences)."""
+    n, n_series = residuals.shape
+    unique, place = np.unique(differences, return_inverse=True)
+    sums = np.empty((n_series, len(unique)))
     at_once = max(1, BYTES_AT_ONCE // (8 * n))
     for start in range(0, n_series, at_once):
         part = slice(start, start + at_once)
         rows = np.ascontiguousarray(residuals[:, part].T, dtype=np.float64)
-        phi[part] = _solve(_moments(rows, ordered))
-        for k in np.flatnonzero(~np.isfinite(rows).all(axis=1)):
-            phi[start + k] = _solve(_moments_with_gaps(rows[k], ordered))
-    return SparseAr(lags=ordered, phi=phi)
+        for k, d in enumerate(unique):
+            np.vecdot(rows[:, : n - d], rows[:, d:], out=sums[part, k])
+    return sums[:, place]
 
 
-def _moments(rows: Floats, lags: tuple[int, ...]) -> Floats:
+def _cut(whole: Floats, residuals: Floats, lags: tuple[int, ...]) -> Floats:
     """Return ``Σ_t r_{t-i} r_{t-j}`` for i, j in (0, *lags) and t from the longest lag on.
 
     Parameters
     ----------
-    rows : ndarray, shape (N, n)
+    whole : ndarray, shape (N, pairs)
+        Sums over the whole series.
 
     Returns
     -------
     ndarray, shape (N, 1 + len(lags), 1 + len(lags))
     """
-    n, longest = rows.shape[1], lags[-1]
-    every = (0, *lags)
-    pairs = [(i, j) for i in range(len(every)) for j in range(i + 1)]
-    whole = {
-        difference: np.vecdot(rows[:, : n - difference], rows[:, difference:])
-        for difference in {every[i] - every[j] for i, j in pairs}
-    }
-    first, last = rows[:, :longest], rows[:, n - longest :]
-    moments = np.empty((len(rows), len(every), len(every)))
-    for i, j in pairs:
-        older, newer = every[i], every[j]
+    longest, every = lags[-1], (0, *lags)
+    first, last = (
+        np.ascontiguousarray(part.T, dtype=np.float64)
+        for part in (residuals[:longest], residuals[-longest:])
+    )
+    moments = np.empty((len(whole), len(every), len(every)))
+    for k, (older, newer) in enumerate(_pairs(lags)):
+        # Of the products r_u r_{u + older - newer}, those with u < longest - older come too
+        # early, and those with u >= n - older too late.
         apart = older - newer
-        # Products of r_u and r_{u + apart}: u starts at longest - older and ends with n - older.
-        before = np.vecdot(first[:, : longest - older], first[:, apart : longest - newer])
-        after = np.vecdot(last[:, longest - older : longest - apart], last[:, longest - newer :])
-        moments[:, i, j] = moments[:, j, i] = whole[apart] - before - after
+        early = np.vecdot(first[:, : longest - older], first[:, apart : longest - newer])
+        late = np.vecdot(last[:, longest - older : longest - apart], last[:, longest - newer :])
+        i, j = every.index(older), every.index(newer)
+        moments[:, i, j] = moments[:, j, i] = whole[:, k] - early - late
     return moments
 
 
@@ -138,8 +152,8 @@ def _moments_with_gaps(row: Floats, lags: tuple[int, ...]) -> Floats:
     lagged = np.stack([row[lags[-1] - lag : len(row) - lag] for lag in (0, *lags)])
     complete = lagged[:, np.isfinite(lagged).all(axis=0)]
     if complete.shape[1] < LEAST_ROWS * len(lags):
-        return np.zeros((1, len(lagged), len(lagged)))
-    return np.asarray(complete @ complete.T)[None]
+        return np.zeros((len(lagged), len(lagged)))
+    return np.asarray(complete @ complete.T)
 
 
 def _solve(moments: Floats) -> Floats:
