@@ -6,6 +6,8 @@ is created whole in one transaction; one of another schema is refused.
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -203,11 +205,29 @@ def create_schema(engine: Engine) -> None:
 
 
 def _use_wal(engine: Engine) -> None:
-    """Let readers and a writer work side by side; the file remembers it."""
-    if engine.dialect.name == "sqlite":
-        with _explained(engine):
-            connection = engine.raw_connection()
-            try:
-                connection.cursor().execute("PRAGMA journal_mode = WAL")
-            finally:
-                connection.close()
+    """Let readers and a writer work side by side; the file remembers it.
+
+    SQLite does not wait for its turn here as it does elsewhere, so this does: another process
+    may be creating the same catalog.
+    """
+    if engine.dialect.name != "sqlite":
+        return
+    deadline = time.monotonic() + WAIT_SECONDS
+    connection = engine.raw_connection()
+    try:
+        while not _switched_to_wal(connection.cursor()):
+            if time.monotonic() > deadline:
+                raise StoreError(f"catalog {engine.url!r}: locked by another process; try again")
+            time.sleep(0.02)
+    finally:
+        connection.close()
+
+
+def _switched_to_wal(cursor: Any) -> bool:
+    try:
+        cursor.execute("PRAGMA journal_mode = WAL")
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            return False
+        raise StoreError(f"the catalog cannot be written: {error}") from error
+    return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from loopcast.api import ForecastData
 from loopcast_forecasting.additive.fit import (
@@ -49,7 +50,7 @@ class AdditiveSite:
 
     names: tuple[str, ...]
     gams: tuple[PanelGam, ...]
-    log: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    log: NDArray[np.bool_]
     level: Floats
     residuals: Floats
     grid: DayGrid

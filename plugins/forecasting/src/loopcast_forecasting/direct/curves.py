@@ -92,10 +92,10 @@ def daily_table(residuals: Floats, grid: DayGrid, days: int) -> tuple[Floats, Ro
     inside = (grid.day >= 0) & (grid.day < days)
     cell = (grid.day * grid.per_day + grid.slot)[inside]
     values = residuals[inside]
-    table = np.full((days * grid.per_day, residuals.shape[1]), np.nan)
-    table[cell] = values
-    _average_repeated(table, cell, values)
-    table = table.reshape(days, grid.per_day, -1)
+    cells = np.full((days * grid.per_day, residuals.shape[1]), np.nan)
+    cells[cell] = values
+    _average_repeated(cells, cell, values)
+    table = cells.reshape(days, grid.per_day, -1)
     present = np.isfinite(table)
     count = present.sum(axis=1)
     mean = np.where(present, table, 0.0).sum(axis=1) / np.maximum(count, 1)
@@ -118,7 +118,7 @@ def cosine_basis(per_day: int, cosines: int) -> Floats:
     """Return the first orthonormal cosines of a day, shape (per_day, at most ``cosines``)."""
     frequency = np.arange(min(cosines, per_day))
     phase = np.pi * (np.arange(per_day)[:, None] + 0.5) / per_day
-    basis = np.sqrt(2 / per_day) * np.cos(phase * frequency)
+    basis: Floats = np.sqrt(2 / per_day) * np.cos(phase * frequency)
     basis[:, 0] = np.sqrt(1 / per_day)
     return basis
 

@@ -102,6 +102,7 @@ def _encode_site(site: SiteModel, prefix: str, arrays: Arrays) -> dict[str, Any]
 def _decode_site(values: Mapping[str, Any], prefix: str, arrays: Arrays) -> SiteModel:
     from loopcast_forecasting.direct.model import SiteModel
 
+    of_site: dict[str, Any] = {name: arrays[f"{prefix}_{name}"] for name in OF_SITE}
     return SiteModel(
         site=values["site"],
         design=Design.from_dict(values["design"]),
@@ -118,7 +119,7 @@ def _decode_site(values: Mapping[str, Any], prefix: str, arrays: Arrays) -> Site
                 for h, lags in enumerate(values["lags"])
             ),
         ),
-        **{name: arrays[f"{prefix}_{name}"] for name in OF_SITE},
+        **of_site,
     )
 
 

@@ -40,9 +40,7 @@ def fit_model(
     """
     spec = feature_spec(data, hyperparameters.smoothed_hours)
     failures, constants = triage(data.target)
-    ready = [
-        name for name in data.series if name not in failures and name not in constants
-    ]
+    ready = [name for name in data.series if name not in failures and name not in constants]
     tasks = [
         SiteTask(
             data=replace(data, target=data.target[members]),

@@ -68,9 +68,7 @@ class SiteModel:
     gams: tuple[PanelGam, ...] = ()
     sample: Floats = field(default_factory=lambda: np.empty((0, 0)))
 
-    def forecast(
-        self, known: ForecastData, spec: FeatureSpec, horizon: pd.DatetimeIndex
-    ) -> Floats:
+    def forecast(self, known: ForecastData, spec: FeatureSpec, horizon: pd.DatetimeIndex) -> Floats:
         """Forecast the series, shape (steps, N)."""
         past = known.times[-HISTORY_DAYS * spec.steps_per_day :]
         times = pd.DatetimeIndex(past.append(horizon))

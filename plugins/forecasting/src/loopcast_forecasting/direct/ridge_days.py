@@ -38,9 +38,7 @@ def lags_of_day(seasonal_days: Sequence[int], h: int) -> tuple[int, ...]:
     >>> [lags_of_day((1, 2, 7), h) for h in (0, 1, 6, 7)]
     [(1, 2, 7), (2, 3, 7), (7, 8), (8, 9, 14)]
     """
-    moved = {
-        max(lag, 7 * (h // 7 + 1)) if lag % 7 == 0 else lag + h for lag in seasonal_days
-    }
+    moved = {max(lag, 7 * (h // 7 + 1)) if lag % 7 == 0 else lag + h for lag in seasonal_days}
     return tuple(sorted(moved))
 
 

@@ -65,9 +65,7 @@ def deal_days(day: NDArray[np.intp], folds: int) -> NDArray[np.intp]:
     return np.asarray(day // length % folds)
 
 
-def cross_fit(
-    gams: Sequence[PanelGam], X: Floats, Y: Floats, fold: NDArray[np.intp]
-) -> Floats:
+def cross_fit(gams: Sequence[PanelGam], X: Floats, Y: Floats, fold: NDArray[np.intp]) -> Floats:
     """Return residuals of each series, each row's by the model fitted without the row's fold.
 
     Parameters

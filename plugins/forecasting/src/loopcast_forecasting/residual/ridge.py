@@ -75,7 +75,7 @@ def fit_ridge(
     grid = np.where(fitted, values.mean(axis=1), 1.0)[:, None] * relative_penalties
     rotated = vectors.mT @ Z
     cross = Y @ rotated.mT
-    best = _left_out(Y, rotated, cross, values, grid, count).argmin(axis=1)
+    best = _left_out(Y, rotated, cross, values, grid=grid, count=count).argmin(axis=1)
     lam = np.where(fitted, grid[np.arange(len(grid)), best], np.inf)
     coef = (cross / (values + lam[:, None])[:, None, :]) @ vectors.mT
     intercept = mean_y - (coef @ mean_z[:, :, None])[:, :, 0]
@@ -97,7 +97,7 @@ def _centred(values: Floats, rows: Rows, count: Counts) -> tuple[Floats, Floats]
 
 
 def _left_out(
-    Y: Floats, rotated: Floats, cross: Floats, values: Floats, grid: Floats, count: Counts
+    Y: Floats, rotated: Floats, cross: Floats, values: Floats, *, grid: Floats, count: Counts
 ) -> Floats:
     """Return the sum of squares of leave-one-out errors for each series and λ, shape (N, g)."""
     shrinkage = 1 / (values[:, None, :] + grid[:, :, None])
