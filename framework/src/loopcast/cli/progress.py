@@ -29,11 +29,16 @@ def progress_bar(console: Console, title: str, total: int) -> Iterator[Callable[
 
         def advance(label: str) -> None:
             bar.update(task, advance=1, description=f"{title}: {label}")
-            if not console.is_terminal:
-                done = int(bar.tasks[0].completed)
+            done = int(bar.tasks[0].completed)
+            if not console.is_terminal and _worth_a_line(done, total):
                 console.print(f"  {title}: {done} of {total} ({label})")
 
         yield advance
+
+
+def _worth_a_line(done: int, total: int) -> bool:
+    """Tell whether a tenth of the work has just been finished, or the first piece."""
+    return done == 1 or done * 10 // total > (done - 1) * 10 // total
 
 
 def comparison_table(

@@ -85,10 +85,10 @@ def execute(settings: RunSettings, run_dir: Path, plugins: PluginManager) -> Non
     with watch.stage("data"):
         reader = plugins.reader(settings.data.reader)
         known = read_known(settings.data, course.schema, reader, settings.job.origin)
-    console.print(_data_line(known))
+    console.print(_data_line(known), soft_wrap=True)
     with watch.stage("version"):
         trained = _version(settings, course, known, home, console)
-    console.print(_version_line(trained))
+    console.print(_version_line(trained), soft_wrap=True)
     evaluations = (
         *home.catalog.evaluations(trained.version.id),
         *home.catalog.baselines(trained.version.id),

@@ -13,6 +13,7 @@ ridge of the residuals themselves.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -78,40 +79,61 @@ def daily_table(residuals: Floats, grid: DayGrid, days: int) -> tuple[Floats, Ro
     Parameters
     ----------
     residuals : ndarray, shape (n, N)
+        Fortran order is fastest.
     grid : DayGrid
         Of the residuals; times before its day 0 or from ``days`` on are left out.
     days : int
 
     Returns
     -------
-    table : ndarray, shape (days, per_day, N), float64
+    table : ndarray, shape (N, days, per_day), float64
         Complete; zero on days without a curve.
-    known : ndarray of bool, shape (days, N)
+    known : ndarray of bool, shape (N, days)
         Which days have a curve.
     """
-    inside = (grid.day >= 0) & (grid.day < days)
+    inside = slice(*np.searchsorted(grid.day, (0, days)))
     cell = (grid.day * grid.per_day + grid.slot)[inside]
-    values = residuals[inside]
-    cells = np.full((days * grid.per_day, residuals.shape[1]), np.nan)
-    cells[cell] = values
+    values = residuals[inside].T
+    cells = np.full((len(values), days * grid.per_day), np.nan)
+    for run in _runs(cell):
+        cells[:, cell[run.start] : cell[run.stop - 1] + 1] = values[:, run]
     _average_repeated(cells, cell, values)
-    table = cells.reshape(days, grid.per_day, -1)
-    present = np.isfinite(table)
-    count = present.sum(axis=1)
-    mean = np.where(present, table, 0.0).sum(axis=1) / np.maximum(count, 1)
-    known = 2 * count > grid.per_day
-    filled = np.where(present, table, mean[:, None, :])
-    return np.where(known[:, None, :], filled, 0.0), known
+    table = cells.reshape(len(values), days, grid.per_day)
+    known = np.ones(table.shape[:2], bool)
+    incomplete = np.nonzero(~np.isfinite(table.sum(axis=2)))
+    table[incomplete], known[incomplete] = _completed(table[incomplete])
+    return table, known
 
 
-def _average_repeated(table: Floats, cell: Indices, values: Floats) -> None:
+def _runs(cell: Indices) -> list[slice]:
+    """Return the stretches of consecutive cells; clock changes come between them."""
+    breaks = np.flatnonzero(np.diff(cell) != 1) + 1
+    bounds = [0, *breaks.tolist(), len(cell)] if len(cell) else [0]
+    return [slice(start, stop) for start, stop in pairwise(bounds)]
+
+
+def _average_repeated(cells: Floats, cell: Indices, values: Floats) -> None:
     """Set cells that were met twice, in the hour that a clock repeats, to the mean, in place."""
     order = np.argsort(cell, kind="stable")
     again = np.flatnonzero(np.diff(cell[order]) == 0)
-    first, second = values[order[again]], values[order[again + 1]]
-    mean = (first + second) / 2
+    first, second = values[:, order[again]], values[:, order[again + 1]]
     one = np.where(np.isnan(first), second, first)
-    table[cell[order[again]]] = np.where(np.isnan(mean), one, mean)
+    cells[:, cell[order[again]]] = np.where(np.isnan(first + second), one, (first + second) / 2)
+
+
+def _completed(curves: Floats) -> tuple[Floats, Rows]:
+    """Fill the gaps of curves with their mean; tell which have enough values for it.
+
+    Parameters
+    ----------
+    curves : ndarray, shape (k, per_day)
+    """
+    present = np.isfinite(curves)
+    count = present.sum(axis=1)
+    mean = np.where(present, curves, 0.0).sum(axis=1) / np.maximum(count, 1)
+    known = 2 * count > curves.shape[1]
+    filled = np.where(present, curves, mean[:, None])
+    return np.where(known[:, None], filled, 0.0), known
 
 
 def cosine_basis(per_day: int, cosines: int) -> Floats:
@@ -125,4 +147,4 @@ def cosine_basis(per_day: int, cosines: int) -> Floats:
 
 def coefficients(table: Floats, basis: Floats) -> Floats:
     """Return the cosine coefficients of a table of days, shape (N, cosines, days)."""
-    return np.ascontiguousarray(np.moveaxis(basis.T @ table, 2, 0).swapaxes(1, 2))
+    return np.ascontiguousarray((table @ basis).mT)

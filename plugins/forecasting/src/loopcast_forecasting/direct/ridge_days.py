@@ -127,7 +127,7 @@ def fit_direct_ridge(
         table, known = daily_table(residuals[:, start : start + SERIES_AT_ONCE], grid, days)
         curves = coefficients(table, basis)
         for fitted, of_day in zip(parts, lags, strict=True):
-            fitted.append(_fit_day(curves, known.T, of_day))
+            fitted.append(_fit_day(curves, known, of_day))
     return DirectRidge(
         cosines=basis.shape[1],
         days=tuple(

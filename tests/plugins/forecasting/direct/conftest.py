@@ -1,0 +1,77 @@
+"""A simulated panel over a change of clocks: two sites, a gap, a meter that stands still, a dead one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from loopcast.api import ForecastData, Site
+from loopcast_forecasting.direct.fit import fit_model
+from loopcast_forecasting.direct.hyperparameters import GamRidgeParameters
+from loopcast_forecasting.direct.model import GamRidgeModel
+
+ZONE = "Australia/Melbourne"
+SITES = {
+    "town": Site(timezone=ZONE, holidays="AU-VIC"),
+    "coast": Site(timezone="Australia/Adelaide", holidays="AU-SA"),
+}
+SITE_OF = {"homes": "town", "shops": "town", "port": "coast", "still": "coast", "dead": "town"}
+
+
+def simulate(step: str = "1h", days: int = 100, horizon: str = "2D") -> ForecastData:
+    dates = pd.date_range("2014-02-01", periods=days + 15, freq="1D", tz=ZONE)
+    index = pd.date_range(dates[0], dates[-1], freq=step, inclusive="left")
+    times = index[index < dates[-15]]
+    rng = np.random.default_rng(7)
+    hour = times.hour.to_numpy()
+    temperature = 16 + 5 * np.sin(2 * np.pi * (index.hour - 9) / 24) + rng.normal(size=len(index))
+    seen = temperature[: len(times)]
+    noise = np.zeros(len(times))
+    for t in range(1, len(noise)):
+        noise[t] = 0.97 * noise[t - 1] + 0.005 * rng.normal()
+    weekend = times.day_of_week.to_numpy() >= 5
+    shape = 0.2 * np.sin(2 * np.pi * (hour - 6) / 24) - 0.1 * weekend + 0.01 * (seen - 16) ** 2
+    port = 500 * np.exp(0.5 * shape + noise)
+    port[400:430] = np.nan
+    target = pd.DataFrame(
+        {
+            "homes": 100 * np.exp(shape + noise),
+            "shops": 40 + 10 * shape - 45 * (hour == 3) + rng.normal(size=len(times)),
+            "port": port,
+            "still": 3.0,
+            "dead": np.nan,
+        },
+        index=times,
+    )
+    frame = pd.DataFrame(dict.fromkeys(SITES, temperature), index=index)
+    return ForecastData(
+        target=target,
+        covariates={"temperature": frame},
+        sites=SITES,
+        site_of=SITE_OF,
+        step=step,
+        horizon=horizon,
+        timezone=ZONE,
+        unit="MW",
+    )
+
+
+class Here:
+    """An engine that runs work at once."""
+
+    def map(self, function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+        return map(function, items)
+
+
+@pytest.fixture(scope="session")
+def panel() -> ForecastData:
+    return simulate()
+
+
+@pytest.fixture(scope="session")
+def model(panel: ForecastData) -> GamRidgeModel:
+    return fit_model(panel, GamRidgeParameters(), Here())
