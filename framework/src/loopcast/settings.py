@@ -337,6 +337,8 @@ def _tagged(given: Mapping[str, Any], structs: list[Any], key: str) -> Any:
 def _leaf(value: Any, kind: Any, key: str) -> Any:
     if get_origin(kind) is Literal and value not in get_args(kind):
         raise SettingError(key, unknown(f"got {_shown(value)}", value, get_args(kind)))
+    if isinstance(value, str) and kind in (LocalDate, LocalDate | None):
+        return _date(value, key)
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
@@ -344,6 +346,14 @@ def _leaf(value: Any, kind: Any, key: str) -> Any:
         raise SettingError(
             key + path.rstrip("`"), f"{_lower(problem)}, got {_shown(value)}"
         ) from None
+
+
+def _date(value: str, key: str) -> str:
+    try:
+        return date.fromisoformat(value).isoformat()
+    except ValueError:
+        problem = f"expected a date such as 2014-12-31, got {_shown(value)}"
+        raise SettingError(key, problem) from None
 
 
 def _expected(kind: Any) -> str:

@@ -209,7 +209,9 @@ class TestShow:
 
 class TestCompare:
     def test_table(self, versions: list[str]) -> None:
-        lines = output("models", "compare", versions[0][:12], versions[1][:12]).splitlines()
+        pair = versions[0][:12], versions[1][:12]
+        assert "age=old" not in output("models", "compare", *pair)
+        lines = output("models", "compare", "--by", "age", *pair).splitlines()
         assert lines[1] == "on aaaaaaaaaaaa, held out"
         assert lines[2].split() == ["metric", "subset", versions[0], versions[1], "difference"]
         assert lines[3].split() == ["gini", "0.5", "0.55", "+0.05"]

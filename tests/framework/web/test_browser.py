@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from loopcast.web.report import ForecastReport, render
+from loopcast.web.forecast_page import render
+from loopcast.web.report import ForecastReport
 
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",

@@ -17,7 +17,8 @@ import pytest
 from loopcast.api import Covariate, DataError, Dataset, Effect, Evaluation, Metric, ScoreSchema
 from loopcast.api.schema import Feature
 from loopcast.web import forecast_words
-from loopcast.web.report import ForecastReport, render
+from loopcast.web.forecast_page import render
+from loopcast.web.report import ForecastReport
 
 MakeReport = Callable[..., ForecastReport]
 

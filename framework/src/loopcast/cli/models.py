@@ -79,11 +79,17 @@ def show(place: Home, as_json: bool, version: str) -> None:
 @store_options
 @click.argument("first")
 @click.argument("second")
+@click.option("--by", metavar="ATTRIBUTE", help="Also by subpopulation: hour, day_type, series.")
 @_AS_JSON
-def compare(place: Home, as_json: bool, first: str, second: str) -> None:
-    """Compare two versions that were judged on the same dataset in the same way."""
+def compare(place: Home, as_json: bool, by: str | None, first: str, second: str) -> None:
+    """Compare two versions that were judged on the same dataset in the same way.
+
+    Overall metrics are shown; with --by also those of each subpopulation by one attribute.
+    The JSON always holds all of them.
+    """
     from loopcast.cli import version_tables
     from loopcast.store.comparison import compare as compare_evaluations
+    from loopcast.store.comparison import only_by
 
     with place.catalog as source:
         one, two = source.version(first), source.version(second)
@@ -91,7 +97,7 @@ def compare(place: Home, as_json: bool, first: str, second: str) -> None:
     if as_json:
         _echo_json({"first": one.id, "second": two.id, "comparisons": found})
     else:
-        version_tables.print_comparisons(one, two, found)
+        version_tables.print_comparisons(one, two, [only_by(each, by) for each in found])
 
 
 def _echo_json(value: Any) -> None:

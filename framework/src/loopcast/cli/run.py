@@ -26,7 +26,8 @@ from loopcast.serve.batch import BatchForecast, forecast
 from loopcast.serve.outputs import forecast_events, forecast_file, summarise
 from loopcast.store.files import write_atomically
 from loopcast.store.home import Home, open_home
-from loopcast.web.report import ForecastReport, render
+from loopcast.web.forecast_page import render
+from loopcast.web.report import ForecastReport
 
 if TYPE_CHECKING:
     from loopcast.develop.course import Course

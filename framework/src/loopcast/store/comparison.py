@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from loopcast.api import Evaluation, NotFoundError
 
@@ -58,6 +58,16 @@ def compare(first: Sequence[Evaluation], second: Sequence[Evaluation]) -> tuple[
     return tuple(
         Comparison(one.dataset, one.protocol, _differences(one, two)) for one, two in pairs
     )
+
+
+def only_by(comparison: Comparison, attribute: str | None) -> Comparison:
+    """Keep the overall differences and those by one attribute."""
+    kept = [
+        difference
+        for difference in comparison.differences
+        if difference.subset.partition("=")[0] in {"", attribute}
+    ]
+    return replace(comparison, differences=tuple(kept))
 
 
 def _judged(evaluations: Sequence[Evaluation]) -> str:

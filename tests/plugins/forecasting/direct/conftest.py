@@ -1,4 +1,4 @@
-"""A simulated panel over a change of clocks: two sites, a gap, a meter that stands still, a dead one."""
+"""A simulated panel over a change of clocks: a gap, a meter that stands still, a dead one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ def simulate(step: str = "1h", days: int = 100, horizon: str = "2D") -> Forecast
     times = index[index < dates[-15]]
     rng = np.random.default_rng(7)
     hour = times.hour.to_numpy()
-    temperature = 16 + 5 * np.sin(2 * np.pi * (index.hour - 9) / 24) + rng.normal(size=len(index))
+    temperature = (
+        16 + 5 * np.sin(2 * np.pi * (index.hour.to_numpy() - 9) / 24) + rng.normal(size=len(index))
+    )
     seen = temperature[: len(times)]
     noise = np.zeros(len(times))
     for t in range(1, len(noise)):

@@ -31,7 +31,9 @@ def test_every_value_is_found_at_its_day_and_wall_clock(step: str) -> None:
     wall = pd.DataFrame({"date": times.date, "clock": times.time, "value": series})
     expected = wall.groupby(["date", "clock"])["value"].mean()
     found = table[0, grid.day, grid.slot]
-    np.testing.assert_allclose(found, expected.loc[list(zip(times.date, times.time))], rtol=1e-12)
+    np.testing.assert_allclose(
+        found, expected.loc[list(zip(times.date, times.time, strict=True))], rtol=1e-12
+    )
 
 
 def test_the_day_of_23_hours_gets_the_mean_of_its_others() -> None:

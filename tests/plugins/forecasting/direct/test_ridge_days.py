@@ -29,9 +29,7 @@ def residuals(series: int = 20) -> tuple[Floats, DayGrid]:
     return days.reshape(-1, series), day_grid(times, "1h", times[0])
 
 
-def ridge_of_hours(
-    values: Floats, lags: tuple[int, ...], penalty: float, past: Floats
-) -> Floats:
+def ridge_of_hours(values: Floats, lags: tuple[int, ...], penalty: float, past: Floats) -> Floats:
     """Regress all hours of a day on all hours of earlier days, without any change of basis."""
     days = values.reshape(DAYS, PER_DAY)
     longest = max(lags)
@@ -81,9 +79,13 @@ def test_fewer_cosines_are_the_smooth_part() -> None:
 
 def test_what_persists_is_found() -> None:
     values, grid = residuals()
-    model = fit_direct_ridge(values[: 80 * 24], DayGrid(
-        day=grid.day[: 80 * 24], slot=grid.slot[: 80 * 24], per_day=24
-    ), (1, 2, 7), 1, cosines=24)
+    model = fit_direct_ridge(
+        values[: 80 * 24],
+        DayGrid(day=grid.day[: 80 * 24], slot=grid.slot[: 80 * 24], per_day=24),
+        (1, 2, 7),
+        1,
+        cosines=24,
+    )
     past = values[(80 - PAST_DAYS) * 24 : 80 * 24]
     forecast = model.forecast(past, grids()[0], grids()[1])[:24]
     actual = values[80 * 24 : 81 * 24]
@@ -105,9 +107,7 @@ def test_a_missing_day_counts_as_zero_and_is_no_evidence() -> None:
     past = values[-PAST_DAYS * PER_DAY :].copy()
     missing, zero = past.copy(), past.copy()
     missing[-PER_DAY:], zero[-PER_DAY:] = np.nan, 0.0
-    np.testing.assert_array_equal(
-        model.forecast(missing, *grids()), model.forecast(zero, *grids())
-    )
+    np.testing.assert_array_equal(model.forecast(missing, *grids()), model.forecast(zero, *grids()))
 
 
 @pytest.mark.parametrize("days", [5, 12])
@@ -124,9 +124,7 @@ def test_days_far_ahead_are_left_to_the_additive_model() -> None:
     assert len(model.days) == CORRECTED_DAYS
 
 
-@given(
-    lags=st.sets(st.integers(1, 7), min_size=1), h=st.integers(0, CORRECTED_DAYS - 1)
-)
+@given(lags=st.sets(st.integers(1, 7), min_size=1), h=st.integers(0, CORRECTED_DAYS - 1))
 def test_lags_are_known_at_the_origin_and_recent(lags: set[int], h: int) -> None:
     for lag in lags_of_day(sorted(lags), h):
         assert h < lag <= PAST_DAYS + h

@@ -77,7 +77,7 @@ def fit_ridge(
     fitted = (count >= LEAST_ROWS) & (values[:, -1] > ROUNDING * size)
     grid = np.where(fitted, values.mean(axis=1), 1.0)[:, None] * relative_penalties
     cross = (Y @ Z.mT) @ vectors
-    judged = slice(None, None, -(-Z.shape[2] // JUDGED_ROWS))
+    judged = slice(None, None, Z.shape[2] // JUDGED_ROWS + 1)
     rotated = vectors.mT @ np.ascontiguousarray(Z[:, :, judged])
     best = _left_out(Y[:, :, judged], rotated, cross, values, grid=grid, count=count).argmin(axis=1)
     lam = np.where(fitted, grid[np.arange(len(grid)), best], np.inf)

