@@ -70,6 +70,16 @@ class Here:
 
 
 @pytest.fixture(scope="session")
+def simulated() -> Callable[..., ForecastData]:
+    return simulate
+
+
+@pytest.fixture(scope="session")
+def engine() -> Here:
+    return Here()
+
+
+@pytest.fixture(scope="session")
 def panel() -> ForecastData:
     return simulate()
 

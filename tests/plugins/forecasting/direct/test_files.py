@@ -4,28 +4,35 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from loopcast.api import Effect, ForecastData, ModelError, Surface
+from loopcast.api import Effect, Files, ForecastData, ModelError, Surface
 from loopcast.api.formats import json_bytes, read_json
 from loopcast_forecasting.direct.files import decode
 from loopcast_forecasting.direct.model import GamRidgeModel
 
 
-def test_a_loaded_model_forecasts_the_same_bits(panel: ForecastData, model: GamRidgeModel) -> None:
+@pytest.fixture(scope="module")
+def saved(model: GamRidgeModel) -> Files:
+    return model.save()
+
+
+def test_a_loaded_model_forecasts_the_same_bits(
+    panel: ForecastData, model: GamRidgeModel, saved: Files
+) -> None:
     steps = pd.date_range("2014-05-09", periods=48, freq="1h", tz=panel.timezone)
     past = panel.until(steps[0], steps[-1] + pd.Timedelta("1h"))
-    loaded = decode(model.save())
+    loaded = decode(saved)
     np.testing.assert_array_equal(loaded.predict(past, steps).mean, model.predict(past, steps).mean)
     assert loaded.failures == model.failures
     assert loaded.spec == model.spec
 
 
-def test_saving_again_gives_the_same_bytes(model: GamRidgeModel) -> None:
-    files = model.save()
-    assert decode(files).save() == files
+def test_saving_again_gives_the_same_bytes(model: GamRidgeModel, saved: Files) -> None:
+    assert decode(saved).save() == saved
+    assert model.save() == saved
 
 
-def test_effects_are_saved(model: GamRidgeModel) -> None:
-    loaded = decode(model.save())
+def test_effects_are_saved(model: GamRidgeModel, saved: Files) -> None:
+    loaded = decode(saved)
     for before, after in zip(
         model.effects(["homes", "port"]), loaded.effects(["homes", "port"]), strict=True
     ):
@@ -38,8 +45,8 @@ def test_effects_are_saved(model: GamRidgeModel) -> None:
         assert isinstance(before, Effect | Surface)
 
 
-def test_wrong_files_are_refused(model: GamRidgeModel) -> None:
-    files = dict(model.save())
+def test_wrong_files_are_refused(saved: Files) -> None:
+    files = dict(saved)
     with pytest.raises(ModelError, match=r"model\.npz is missing"):
         decode({"model.json": files["model.json"]})
     text = read_json(files["model.json"]) | {"format": 99}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loopcast.api import DataError, Effect, ForecastData, ModelError, Surface
+from loopcast.api import DataError, Effect, Engine, ForecastData, ModelError, Surface
+from loopcast_forecasting.direct.fit import fit_model
+from loopcast_forecasting.direct.hyperparameters import GamRidgeParameters
 from loopcast_forecasting.direct.model import HISTORY_DAYS, GamRidgeModel
 from loopcast_forecasting.features import feature_matrix
 
@@ -178,6 +181,20 @@ def test_a_past_of_a_week_is_too_short(panel: ForecastData, model: GamRidgeModel
     )
     with pytest.raises(DataError, match="168 steps of the past; the model needs 8 days"):
         model.predict(week, horizon())
+
+
+@pytest.mark.parametrize("horizon_days", [1, 7])
+def test_days_over_a_week(
+    horizon_days: int, simulated: Callable[..., ForecastData], engine: Engine
+) -> None:
+    daily = simulated("1D", days=150, horizon=f"{horizon_days}D")
+    fitted = fit_model(daily, GamRidgeParameters(), engine)
+    origin = daily.times[-10]
+    steps = pd.date_range(origin, periods=horizon_days, freq="1D")
+    forecast = fitted.predict(daily.until(origin, steps[-1] + pd.DateOffset(days=1)), steps).mean
+    actual = daily.target.loc[steps].to_numpy()
+    assert len(fitted.sites[0].residual.days) == horizon_days
+    assert np.mean(np.abs(forecast[:, 0] / actual[:, 0] - 1)) < 0.1
 
 
 def test_effects(model: GamRidgeModel) -> None:

@@ -113,7 +113,8 @@ def _residuals(folds: Sequence[Fold], system: System, lam: Floats, Y: Floats) ->
     present = ~np.isnan(Y[:, 0])
     values = np.where(present[:, None], deviations, 0.0)
     n_coefs = len(system.expand)
-    grams = [gram(each.blocks, n_coefs, present[each.rows] * 1.0) for each in folds]
+    weights = None if present.all() else present.astype(np.float64)
+    grams = [_gram(each, n_coefs, weights) for each in folds]
     rights = [_cross(each, n_coefs, values) for each in folds]
     fitted = np.empty(Y.shape)
     for left_out, each in enumerate(folds):
@@ -122,6 +123,11 @@ def _residuals(folds: Sequence[Fold], system: System, lam: Floats, Y: Floats) ->
         right = np.sum([rights[k] for k in others], axis=0)
         _predict(each, _solve(system, rest, right, lam), fitted)
     return np.asarray(deviations - fitted)
+
+
+def _gram(fold: Fold, n_coefs: int, weights: Floats | None) -> Floats:
+    """Return the Gram matrix of a fold's rows, shape (n_coefs, n_coefs)."""
+    return gram(fold.blocks, n_coefs, None if weights is None else weights[fold.rows])
 
 
 def _cross(fold: Fold, n_coefs: int, values: Floats) -> Floats:
