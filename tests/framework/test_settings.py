@@ -71,7 +71,7 @@ def test_settings_survive_json() -> None:
         (
             "job.origin",
             "2014-13-01",
-            "job: JobSettings: origin 2014-13-01 is not a day of the calendar",
+            "job.origin: expected a date such as 2014-12-31, got '2014-13-01'",
         ),
         ("engine.workers", "two", "engine.workers: expected `int`, got 'two'"),
         ("engine.workers", True, "engine.workers: expected `int`, got True"),
@@ -79,8 +79,21 @@ def test_settings_survive_json() -> None:
         (
             "engine.wrokers",
             2,
-            "engine.wrokers: unknown key; did you mean 'workers'? Valid: name, workers",
+            "engine.wrokers: unknown key; did you mean 'workers'? "
+            "Valid: address, name, timeout, workers",
         ),
+        ("engine.name", "dusk", "engine.name: got 'dusk'; did you mean 'dask'? Valid: dask, local"),
+        (
+            "engine.address",
+            "tcp://host:8786",
+            "engine: EngineSettings: address is for engine=dask, not local",
+        ),
+        (
+            "engine",
+            {"name": "dask", "workers": 1, "address": "host:8786"},
+            "engine: EngineSettings: address host:8786 does not look like tcp://host:8786",
+        ),
+        ("engine.timeout", 0, "engine.timeout: expected `float` > 0.0, got 0"),
         ("engine", {"name": "local"}, "engine.workers: missing; expected `int`"),
         ("engine", 3, "engine: expected keys with values, got 3"),
         ("backtest", None, "backtest: expected keys with values, got nothing"),
@@ -96,7 +109,7 @@ def test_settings_survive_json() -> None:
         (
             "data.table.since",
             "2014-02-30",
-            "data.table: ForecastTable: since 2014-02-30 is not a day of the calendar",
+            "data.table.since: expected a date such as 2014-12-31, got '2014-02-30'",
         ),
         (
             "logical_model.schema.task",

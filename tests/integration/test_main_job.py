@@ -21,6 +21,7 @@ from loopcast.store.home import open_home
 
 pytestmark = pytest.mark.xdist_group("main_job")
 
+ROOT = Path(__file__).resolve().parents[2]
 LOOPCAST = Path(sys.executable).with_name("loopcast")
 
 
@@ -169,3 +170,36 @@ def test_data_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     assert failed.stderr.count("\n") == 1
     assert "/nowhere/nem_halfhourly_long.parquet does not exist" in failed.stderr
     assert not list((tmp_path / "home").rglob("forecast.parquet"))
+
+
+@pytest.fixture
+def market_data() -> Path:
+    """Where the market's data is, which the repository does not hold."""
+    place = Path(os.environ.get("LOOPCAST_NEM_DATA", ROOT.parent / "shared/data/nem_hierarchy"))
+    if not (place / "nem_halfhourly_long.parquet").is_file():
+        pytest.skip(f"no market data in {place}: set LOOPCAST_NEM_DATA to its folder")
+    return place
+
+
+@pytest.mark.slow
+def test_the_market_and_its_regions_add_up(tmp_path: Path, market_data: Path) -> None:
+    folder = results(run(tmp_path, "logical_model=nem_demand", LOOPCAST_NEM_DATA=str(market_data)))
+    found = summary(folder)
+    metrics = found["metrics"]
+    for baseline in ("naive_day", "naive_week"):
+        for metric in ("mape", "pinball"):
+            assert metrics["gam_arima"][metric] < 0.6 * metrics[baseline][metric]
+    assert 0.85 <= metrics["gam_arima"]["coverage"] <= 0.95
+    assert found["coherence_error"] < 1e-9
+    by_region = found["metrics_by_series"]
+    assert list(by_region["gam_arima"]) == ["NSW", "QLD", "SA", "TAS", "VIC", "NEM"]
+    for region, own in by_region["gam_arima"].items():
+        assert own["mape"] < by_region["naive_day"][region]["mape"]
+        assert own["mape"] < by_region["naive_week"][region]["mape"]
+    table = pd.read_parquet(folder / "forecast.parquet")
+    wide = table.pivot(index=["step", "time"], columns="series", values="mean")
+    regions = wide[["NSW", "QLD", "SA", "TAS", "VIC"]].sum(axis=1)
+    np.testing.assert_allclose(wide["NEM"], regions, rtol=1e-9)
+    totals = table.groupby(["series", "step"])["total"].sum().unstack()
+    np.testing.assert_allclose(totals["30min"], totals["1D"], rtol=1e-9)
+    np.testing.assert_allclose(totals["1h"], totals["1D"], rtol=1e-9)
