@@ -162,10 +162,13 @@ UNKNOWN_WINDOW = "unknown key; did you mean 'window'? Valid: mode, weights, wind
         (
             "engine.wrokers=3",
             "the command line: engine.wrokers: unknown key; did you mean 'workers'? "
-            "Valid: name, workers",
+            "Valid: address, name, timeout, workers",
         ),
         ("engine.workers=x", "the command line: engine.workers: expected `int`, got 'x'"),
-        ("+engine.host=x", "the command line: engine.host: unknown key; Valid: name, workers"),
+        (
+            "+engine.host=x",
+            "the command line: engine.host: unknown key; Valid: address, name, timeout, workers",
+        ),
         (
             "enigne.workers=2",
             "the command line: enigne: unknown key; did you mean 'engine'? Valid: backtest, "
@@ -274,7 +277,7 @@ def test_an_error_in_a_file_names_the_file(plugins: PluginManager, folder: Path)
     (folder / "engine" / "small.yaml").write_text("name: local\nwrokers: 3\n")
     assert refused(plugins, "engine=small", folder=folder) == (
         f"{folder}/engine/small.yaml: engine.wrokers: unknown key; did you mean 'workers'? "
-        "Valid: name, workers"
+        "Valid: address, name, timeout, workers"
     )
 
 

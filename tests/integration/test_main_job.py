@@ -19,8 +19,6 @@ import pytest
 
 from loopcast.store.home import open_home
 
-pytestmark = pytest.mark.xdist_group("main_job")
-
 ROOT = Path(__file__).resolve().parents[2]
 LOOPCAST = Path(sys.executable).with_name("loopcast")
 

@@ -161,10 +161,31 @@ class BacktestSettings(Record, frozen=True):
 
 
 class EngineSettings(Record, frozen=True):
-    """Where work runs, and on how many workers."""
+    """Where work runs, and on how many workers.
 
-    name: Name
+    Attributes
+    ----------
+    name
+        ``local``: processes of this machine; ``dask``: a Dask cluster.
+    workers
+        Processes to start, of one thread each; an existing scheduler brings its own.
+    address
+        An existing Dask scheduler; with ``None``, a cluster is started here for the run.
+    timeout
+        Seconds to wait for an existing scheduler, and for its first worker.
+    """
+
+    name: Literal["local", "dask"]
     workers: Annotated[int, msgspec.Meta(ge=1)]
+    address: Text | None = None
+    timeout: Annotated[float, msgspec.Meta(gt=0.0)] = 30.0
+
+    def check(self) -> None:
+        """An address is one of a Dask scheduler."""
+        if self.address is not None:
+            self.require(self.name == "dask", f"address is for engine=dask, not {self.name}")
+            fits = "://" in self.address
+            self.require(fits, f"address {self.address} does not look like tcp://host:8786")
 
 
 class StoreSettings(Record, frozen=True):

@@ -20,7 +20,7 @@ from loopcast.cli.progress import comparison_table, progress_bar, result_lines
 from loopcast.deploy.forecast_bundle import ForecastVersion, unpack
 from loopcast.develop.contest_file import read_contest
 from loopcast.develop.dataset import Known, read_known
-from loopcast.develop.engine import LocalEngine
+from loopcast.develop.engine import engine_for
 from loopcast.iterate.train import TrainedVersion, course_of, find_version, train_version
 from loopcast.serve.batch import BatchForecast, forecast
 from loopcast.serve.outputs import forecast_events, forecast_file, summarise
@@ -123,8 +123,10 @@ def _version(
         found = find_version(course, known.dataset, home)
         if found is not None:
             return found
-    engine = LocalEngine(settings.engine.workers)
-    with progress_bar(console, "training", course.work_units()) as advance:
+    with (
+        engine_for(settings.engine) as engine,
+        progress_bar(console, "training", course.work_units()) as advance,
+    ):
         return train_version(course, known.training, known.dataset, home, engine, advance=advance)
 
 

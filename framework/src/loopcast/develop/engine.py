@@ -2,12 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from loopcast.api import Engine, LoopcastError
+from loopcast.develop.environment import package_versions
+from loopcast.settings import EngineSettings
+
+if TYPE_CHECKING:
+    from distributed import Client, LocalCluster
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
+
+
+class EngineError(LoopcastError):
+    """Work could not be started, or not be finished, where the configuration sends it."""
+
+
+@contextmanager
+def engine_for(settings: EngineSettings) -> Iterator[Engine]:
+    """Provide the engine of a run; what it started ends with the run, also with a failed one.
+
+    Raises
+    ------
+    EngineError
+        Where a Dask cluster is not installed, not reachable, or could give other results.
+
+    Examples
+    --------
+    >>> with engine_for(EngineSettings(name="local", workers=1)) as engine:
+    ...     list(engine.map(abs, [-1, 2]))
+    [1, 2]
+    """
+    if settings.name == "local":
+        yield LocalEngine(settings.workers)
+    else:
+        with _dask_client(settings) as client:
+            yield DaskEngine(client)
 
 
 @dataclass(frozen=True)
@@ -33,3 +69,146 @@ class LocalEngine:
 
         pool = Parallel(n_jobs=self.workers, return_as="generator", batch_size=1)
         yield from pool(delayed(function)(item) for item in items)
+
+
+@dataclass(frozen=True)
+class DaskEngine:
+    """Runs work on a Dask cluster through joblib's backend.
+
+    Attributes
+    ----------
+    client
+        A connected client; whoever opened it closes it.
+    """
+
+    client: Client
+
+    def map(
+        self, function: Callable[[ItemT], ResultT], items: Iterable[ItemT]
+    ) -> Iterator[ResultT]:
+        """Apply ``function`` to each item and yield results in order.
+
+        Raises
+        ------
+        EngineError
+            Where the cluster loses work; errors of ``function`` arrive as they are.
+        """
+        from joblib import Parallel, delayed, parallel_config
+
+        with parallel_config(backend=_dask_backend(self.client)):
+            pool = Parallel(return_as="generator", batch_size=1)
+        yield from pool(delayed(function)(item) for item in items)
+
+
+def _dask_backend(client: Client) -> Any:
+    """Joblib's backend, made to report work that is lost."""
+    from distributed import CancelledError
+    from joblib._dask import DaskDistributedBackend
+
+    class Backend(DaskDistributedBackend):  # type: ignore[misc]
+        def effective_n_jobs(self, n_jobs: int) -> int:
+            # With one, joblib would run everything in this process and leave the cluster idle.
+            return max(2, int(super().effective_n_jobs(n_jobs)))
+
+        # An error of the function arrives as a result. Of Dask's own errors (a worker died, its
+        # scheduler went away) joblib's backend tells nobody, and a run would wait for ever.
+        def submit(self, func: Any, callback: Callable[[object], None]) -> Any:
+            def on_result(result: object) -> None:
+                callback(_lost(result) if isinstance(result, CancelledError) else result)
+
+            def on_done(future: Any) -> None:
+                if future.exception() is not None:
+                    callback(_lost(future.exception()))
+
+            future = super().submit(func, on_result)
+            future.add_done_callback(on_done)
+            return future
+
+    return Backend(client=client)
+
+
+def _lost(reason: BaseException) -> EngineError:
+    told = " ".join(str(reason).split()).partition(". ")[0]
+    return EngineError(
+        f"the Dask cluster lost a piece of work ({type(reason).__name__}: {told}); the logs of its "
+        "scheduler and workers say why, most often a worker had too little memory"
+    )
+
+
+@contextmanager
+def _dask_client(settings: EngineSettings) -> Iterator[Client]:
+    try:
+        import dask
+        from distributed import Client
+        from distributed.utils import silence_logging_cmgr
+    except ImportError:
+        raise EngineError("engine=dask needs Dask: pip install 'loopcast[dask]'") from None
+    # Blocks carry their data, which is more than Dask expects of a task.
+    quiet = {"distributed.admin.large-graph-warning-threshold": "1 TB"}
+    with dask.config.set(quiet), silence_logging_cmgr(logging.CRITICAL):
+        if settings.address is None:
+            with _local_cluster(settings) as cluster, Client(cluster, set_as_default=False) as own:
+                yield own
+        else:
+            with _connected(settings.address, settings.timeout) as client:
+                _require_same_results(client, settings.address)
+                yield client
+
+
+def _local_cluster(settings: EngineSettings) -> LocalCluster:
+    from distributed import LocalCluster
+
+    return LocalCluster(
+        n_workers=settings.workers,
+        threads_per_worker=1,
+        memory_limit=None,
+        dashboard_address="127.0.0.1:0",  # any free port: several runs may be going on
+        silence_logs=logging.CRITICAL,
+    )
+
+
+def _connected(address: str, timeout: float) -> Client:
+    """Open a client of a scheduler that has a worker."""
+    from distributed import Client
+
+    try:
+        client = Client(address, timeout=timeout, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise EngineError(
+            f"no Dask scheduler answered at {address} within {timeout:g} s ({error}): check "
+            "engine.address, that 'dask scheduler' runs there, and that no firewall is between"
+        ) from None
+    try:
+        client.wait_for_workers(1, timeout=timeout)
+    except TimeoutError:
+        client.close()
+        raise EngineError(
+            f"the Dask scheduler at {address} got no worker within {timeout:g} s: start some with "
+            f"'dask worker {address} --nthreads 1'"
+        ) from None
+    return client
+
+
+def _require_same_results(client: Client, address: str) -> None:
+    """Refuse workers that could give other results than this process."""
+    plugins = {point.dist.name for point in entry_points(group="loopcast") if point.dist}
+    packages = sorted({"loopcast", *plugins})
+    here = package_versions(*packages)
+    found = client.run(package_versions, *packages, on_error="return")
+    for worker, threads in client.nthreads().items():
+        problem = _problem(here, found.get(worker, here), threads)
+        if problem:
+            raise EngineError(f"worker {worker} of the Dask scheduler at {address} {problem}")
+
+
+def _problem(here: Mapping[str, str], there: Mapping[str, str] | Exception, threads: int) -> str:
+    """Say why a worker's results could differ; the empty string where they cannot."""
+    if isinstance(there, Exception):
+        return f"lacks a package of this run ({there}): install there what is installed here"
+    differing = sorted(name for name in here.keys() & there.keys() if here[name] != there[name])
+    if differing:
+        named = ", ".join(f"{name} {there[name]} (here {here[name]})" for name in differing)
+        return f"has other versions: {named}; install there what is installed here"
+    if threads > 1:  # fits catch warnings, which is safe in one thread of a process only
+        return f"has {threads} threads: start it with --nthreads 1, and more of them instead"
+    return ""

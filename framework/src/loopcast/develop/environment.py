@@ -10,6 +10,8 @@ from importlib.metadata import PackageNotFoundError, requires, version
 def package_versions(*packages: str) -> dict[str, str]:
     """Return the versions of Python, of packages, and of what they directly depend on.
 
+    Extras are left out: where a run is stored or parallel does not decide what it gives.
+
     Examples
     --------
     >>> {"loopcast", "python", "pluggy"} <= package_versions("loopcast").keys()
@@ -17,11 +19,12 @@ def package_versions(*packages: str) -> dict[str, str]:
     """
     found = {"python": platform.python_version()}
     for package in packages:
-        names = [package, *map(_name, requires(package) or ())]
+        needed = [name for name in requires(package) or () if "extra ==" not in name]
+        names = [package, *map(_name, needed)]
         for name in names:
             try:
                 found[name] = version(name)
-            except PackageNotFoundError:  # an extra that is not installed
+            except PackageNotFoundError:  # not needed on this platform
                 continue
     return dict(sorted(found.items()))
 
