@@ -1,12 +1,12 @@
-"""What the residual step costs: a sparse autoregression and the direct ridge, for a panel.
+"""What the residual step costs: the direct ridge, for a panel.
 
     python tests/benchmarks/bench_residual.py --scale 0.1
 
 CPU time per series, in milliseconds, from residuals in memory (half-hours, float64) to fitted
-coefficients: for the ridge it includes laying out days and choosing the penalty. The panel is made
-and fitted in parts, so that memory does not grow with it. The reference does the same series by
-series with `numpy.linalg.lstsq`, for the ridge at the penalty that was found; `distance` is the
-largest difference of coefficients, beside the largest coefficient.
+coefficients: it includes laying out days and choosing the penalty. The panel is made and fitted in
+parts, so that memory does not grow with it. The reference does the same series by series with
+`numpy.linalg.lstsq`, at the penalty that was found; `distance` is the largest difference of
+coefficients, beside the largest coefficient.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from loopcast_forecasting.additive.hyperparameters import GamRidgeParameters
 from loopcast_forecasting.direct.curves import (
     DayGrid,
     coefficients,
@@ -32,10 +33,8 @@ from loopcast_forecasting.direct.curves import (
     daily_table,
     day_grid,
 )
-from loopcast_forecasting.direct.hyperparameters import GamRidgeParameters
 from loopcast_forecasting.direct.ridge_days import fit_direct_ridge
 from loopcast_forecasting.residual.ridge import PanelRidge
-from loopcast_forecasting.residual.sparse_ar import fit_sparse_ar
 
 Row = dict[str, Any]
 Floats = NDArray[np.float64]
@@ -43,35 +42,23 @@ Floats = NDArray[np.float64]
 SERIES = 5_000
 AT_ONCE = 100
 YEARS = (1, 2)
-LAGS = (1, 2, 3, 48, 96, 336)
 DAYS = (1, 2, 7)
 REFERENCE_SERIES = 20
-TARGETS = {"sparse_ar": 0.1, "direct_ridge": 0.5}  # milliseconds of CPU time a series
+TARGET_MS = 0.5  # milliseconds of CPU time a series
 
 
 def run(scale: float) -> list[Row]:
-    """Measure both residual models on panels of one and two years."""
+    """Measure the residual model on panels of one and two years."""
     n_series = max(AT_ONCE, round(SERIES * scale))
     return [
-        {"name": name, "series": n_series, "years": years, **measure(n_series, years)}
+        {
+            "name": "direct_ridge",
+            "series": n_series,
+            "years": years,
+            **_direct_ridge(n_series, years),
+        }
         for years in YEARS
-        for name, measure in (("sparse_ar", _sparse_ar), ("direct_ridge", _direct_ridge))
     ]
-
-
-def _sparse_ar(n_series: int, years: int) -> Row:
-    spent, part = _total(lambda part, _: fit_sparse_ar(part, LAGS), n_series, years)
-    start = time.process_time()
-    expected = np.array([_least_squares_ar(series) for series in part.T])
-    reference = time.process_time() - start
-    found = fit_sparse_ar(part, LAGS).phi
-    return _row("sparse_ar", spent / n_series, reference / len(expected), found, expected)
-
-
-def _least_squares_ar(series: Floats) -> Floats:
-    longest = max(LAGS)
-    lagged = np.column_stack([series[longest - lag : len(series) - lag] for lag in LAGS])
-    return np.asarray(np.linalg.lstsq(lagged, series[longest:])[0])
 
 
 def _direct_ridge(n_series: int, years: int) -> Row:
@@ -88,9 +75,7 @@ def _direct_ridge(n_series: int, years: int) -> Row:
         [_least_squares_ridge(curves[k], fitted.penalty[k]) for k in range(len(curves))]
     )
     reference = time.process_time() - start
-    return _row(
-        "direct_ridge", spent / n_series, reference / len(expected), _flat(fitted), expected
-    )
+    return _row(spent / n_series, reference / len(expected), _flat(fitted), expected)
 
 
 def _least_squares_ridge(curves: Floats, penalty: float) -> Floats:
@@ -107,10 +92,10 @@ def _flat(fitted: PanelRidge) -> Floats:
     return fitted.coef.reshape(len(fitted.coef), -1)
 
 
-def _row(name: str, own: float, reference: float, found: Floats, expected: Floats) -> Row:
+def _row(own: float, reference: float, found: Floats, expected: Floats) -> Row:
     return {
         "ms_a_series": 1000 * own,
-        "target_ms": TARGETS[name],
+        "target_ms": TARGET_MS,
         "least_squares_ms_a_series": 1000 * reference,
         "ratio": reference / own,
         "distance": float(np.abs(found - expected).max() / np.abs(expected).max()),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -7,13 +8,11 @@ import pytest
 
 from loopcast.api import Effect, ForecastData, ModelError, Surface
 from loopcast_forecasting.additive.effects import Explainer
-from loopcast_forecasting.additive.fit import fit_model
-from loopcast_forecasting.additive.hyperparameters import GamArimaParameters
-from loopcast_forecasting.additive.model import GamArimaModel
+from loopcast_forecasting.additive.model import HybridModel
 
 
 @pytest.fixture(scope="module")
-def homes(model: GamArimaModel) -> tuple[Effect | Surface, ...]:
+def homes(model: HybridModel) -> tuple[Effect | Surface, ...]:
     return model.effects(["homes"])
 
 
@@ -45,10 +44,11 @@ def test_a_curve_for_each_day_type_on_one_scale(homes: tuple[Effect | Surface, .
 
 
 def test_the_simulated_curve_of_temperature_is_found(
-    model: GamArimaModel, homes: tuple[Effect | Surface, ...]
+    model: HybridModel, homes: tuple[Effect | Surface, ...]
 ) -> None:
     (curve,) = curves(homes, "temperature")
-    level = next(s.series["homes"].level for s in model.sites if "homes" in s.series)
+    series = next(s.series for s in model.sites if "homes" in s.series.names)
+    level = series.level[series.names.index("homes")]
     truth = 0.01 * (curve.x - 16) ** 2
     found = np.log1p(curve.value / level)
     middle = slice(8, -8)
@@ -64,10 +64,10 @@ def test_temperature_by_time_of_day(homes: tuple[Effect | Surface, ...]) -> None
     assert (surface.x.min(), surface.x.max()) == (0, 24)
 
 
-def test_averages_are_averages_of_the_model(model: GamArimaModel) -> None:
+def test_averages_are_averages_of_the_model(model: HybridModel) -> None:
     """An effect at one setting is the mean prediction of its terms over the sample."""
-    site = next(site for site in model.sites if "homes" in site.series)
-    gam = site.gams["homes"]
+    site = next(site for site in model.sites if "homes" in site.series.names)
+    gam = site.gams[site.series.names.index("homes")]
     explainer = Explainer(gam=gam, sample=site.sample, level=None)
     columns = explainer.contrasts({"temperature": np.array([21.0])}, {"temperature"})
     X = site.sample.copy()
@@ -81,9 +81,9 @@ def test_averages_are_averages_of_the_model(model: GamArimaModel) -> None:
     np.testing.assert_allclose(columns[0], expected, atol=1e-12)
 
 
-def test_standard_errors_are_those_of_the_covariance(model: GamArimaModel) -> None:
-    site = next(site for site in model.sites if "homes" in site.series)
-    gam = site.gams["homes"]
+def test_standard_errors_are_those_of_the_covariance(model: HybridModel) -> None:
+    site = next(site for site in model.sites if "homes" in site.series.names)
+    gam = site.gams[site.series.names.index("homes")]
     explainer = Explainer(gam=gam, sample=site.sample, level=None)
     columns = explainer.contrasts({"temperature": np.linspace(10, 20, 3)}, {"temperature"})
     value, low, high = explainer.evaluate(columns)
@@ -92,7 +92,9 @@ def test_standard_errors_are_those_of_the_covariance(model: GamArimaModel) -> No
     np.testing.assert_allclose(value - low, 2 * error, rtol=1e-6)
 
 
-def test_days_of_the_week_and_other_covariates(panel: ForecastData, model: GamArimaModel) -> None:
+def test_days_of_the_week_and_other_covariates(
+    panel: ForecastData, fit: Callable[..., HybridModel]
+) -> None:
     frame = panel.covariates["temperature"]
     rain = (frame * 0).where(frame < 18, 1.0)
     wind = frame * 0.5 + np.sin(np.arange(len(frame)))[:, None]
@@ -101,7 +103,7 @@ def test_days_of_the_week_and_other_covariates(panel: ForecastData, model: GamAr
         target=panel.target[["homes", "still"]],
         covariates=dict(panel.covariates) | {"wind_speed": wind, "rain": rain},
     )
-    effects = fit_model(rich, GamArimaParameters(trend="on"), _Here()).effects(["homes", "still"])
+    effects = fit(rich, trend="on").effects(["homes", "still"])
     titles = {effect.title for effect in effects}
     assert {"wind speed", "special days", "trend, years to the end of training"} <= titles
     (special,) = curves(effects, "special days")
@@ -109,12 +111,7 @@ def test_days_of_the_week_and_other_covariates(panel: ForecastData, model: GamAr
     assert "holiday, against a Sunday" in special.labels
 
 
-class _Here:
-    def map(self, function, items):  # type: ignore[no-untyped-def]
-        return map(function, items)
-
-
-def test_a_series_without_a_model_has_no_effects(model: GamArimaModel) -> None:
+def test_a_series_without_a_model_has_no_effects(model: HybridModel) -> None:
     assert model.effects(["still"]) == ()
-    with pytest.raises(ModelError, match=r"'dead' has no effects: all .* missing"):
+    with pytest.raises(ModelError, match="'dead' has no effects: all 2401 actuals are missing"):
         model.effects(["dead"])

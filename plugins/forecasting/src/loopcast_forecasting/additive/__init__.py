@@ -1,1 +1,1 @@
-"""The hybrid of an additive model of calendar and weather and an ARIMA of its residuals."""
+"""The additive model of calendar and weather, and hybrids of it with a model of its residuals."""

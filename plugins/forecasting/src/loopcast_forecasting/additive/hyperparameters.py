@@ -1,4 +1,4 @@
-"""Hyperparameters of the hybrid; light to import."""
+"""Hyperparameters of the additive model and of its residual steps; light to import."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from loopcast.api import Hyperparameters
 Hours = Annotated[float, msgspec.Meta(gt=0, le=96)]
 Lags = Annotated[int, msgspec.Meta(ge=1, le=7)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=12)]
+Folds = Annotated[int, msgspec.Meta(ge=2, le=12)]
+Cosines = Annotated[int, msgspec.Meta(ge=1, le=288)]
 Weeks = Annotated[int, msgspec.Meta(ge=3, le=520)]
 
 
-class GamArimaParameters(Hyperparameters, frozen=True):
-    """Hyperparameters of the additive model with ARIMA residuals.
+class AdditiveParameters(Hyperparameters, frozen=True):
+    """Hyperparameters of the additive model.
 
     Attributes
     ----------
@@ -30,6 +32,19 @@ class GamArimaParameters(Hyperparameters, frozen=True):
         are left out.
     trend
         A linear trend by time of day: ``auto`` where training spans 1.5 years or more.
+    """
+
+    response: Literal["log", "identity"] = "log"
+    interactions: bool = True
+    smoothed_hours: tuple[Hours, ...] = (6.0, 24.0, 50.0)
+    trend: Literal["auto", "on", "off"] = "auto"
+
+
+class GamArimaParameters(AdditiveParameters, frozen=True):
+    """Hyperparameters of the additive model with ARIMA residuals.
+
+    Attributes
+    ----------
     order
         ``(p, d, q)`` of the ARIMA on the residuals; p and q are lowered where there are fewer
         than 24 residuals for each parameter.
@@ -40,11 +55,29 @@ class GamArimaParameters(Hyperparameters, frozen=True):
         200 steps if that is more.
     """
 
-    response: Literal["log", "identity"] = "log"
-    interactions: bool = True
-    smoothed_hours: tuple[Hours, ...] = (6.0, 24.0, 50.0)
-    trend: Literal["auto", "on", "off"] = "auto"
     order: tuple[Count, Annotated[int, msgspec.Meta(ge=0, le=2)], Count] = (3, 0, 3)
     seasonal_days: tuple[Lags, ...] = (1, 2, 7)
     season_weeks: Weeks = 52
     window_weeks: Weeks = 8
+
+
+class GamRidgeParameters(AdditiveParameters, frozen=True):
+    """Hyperparameters of the additive model with direct ridge on its residuals.
+
+    Attributes
+    ----------
+    seasonal_days
+        Days before the forecast day from whose residuals its own are predicted.
+    season_weeks
+        How many last weeks the ridge is estimated on.
+    folds
+        Parts of training that are left out in turn for residuals to learn from.
+    cosines
+        How much of the shape of a day's residuals counts: the first so many cosines of the day.
+        Cosines as many as a day has steps leave nothing out.
+    """
+
+    seasonal_days: Annotated[tuple[Lags, ...], msgspec.Meta(min_length=1)] = (1, 2, 7)
+    season_weeks: Weeks = 156
+    folds: Folds = 5
+    cosines: Cosines = 16

@@ -5,65 +5,37 @@ With ``g`` the logarithm or the identity, ``f`` the additive model of calendar a
 
     ŷ_{t+h} = g⁻¹( f(x_{t+h}) + r̂_{t+h|t} ),    r_s = g(y_s) - f(x_s) for s ≤ t.
 
-A forecast looks at the same length of the past whatever is given: the last 33 days, of which 12
-let smoothed temperatures forget their start and 21 carry residuals.
+A forecast looks at the same length of the past whatever is given: the last 33 days, over which
+smoothed temperatures forget their start, and the residuals of as many last days as the residual
+step asks for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from loopcast.api import DataError, Effect, Files, Forecast, ForecastData, ModelError, Surface
 from loopcast_forecasting.additive import effects, files
+from loopcast_forecasting.additive.files import Arrays
+from loopcast_forecasting.additive.series import AdditiveSeries
+from loopcast_forecasting.additive.step import ResidualStep
 from loopcast_forecasting.features import FeatureSpec, feature_matrix
 from loopcast_forecasting.features.clock import Floats
 from loopcast_forecasting.gam import PanelGam
 from loopcast_forecasting.gam.design import Design
-from loopcast_forecasting.residual.arima import ResidualModel
 
 HISTORY_DAYS = 33
-RESIDUAL_DAYS = 21
 LEAST_DAYS = 8
+AnyStep = ResidualStep[Any]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class SeriesModel:
-    """The two parts of one series.
-
-    Attributes
-    ----------
-    log
-        Whether the response is the logarithm.
-    level
-        Typical value of the series, at which effects on a logarithm are shown.
-    coef : ndarray, shape (p,)
-        Of the additive model.
-    residual
-        The short-term part.
-    """
-
-    log: bool
-    level: float
-    coef: Floats
-    residual: ResidualModel
-
-    def respond(self, actuals: Floats) -> Floats:
-        """Return the response of actuals; one without a logarithm counts as missing."""
-        if not self.log:
-            return actuals
-        return np.log(np.where(actuals > 0, actuals, np.nan))
-
-    def invert(self, response: Floats) -> Floats:
-        """Return what has this response."""
-        return np.exp(response) if self.log else response
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class SiteModel:
+class HybridSite:
     """Models of the series of a site, which share a design.
 
     Attributes
@@ -73,32 +45,47 @@ class SiteModel:
     design
         Columns of the additive model.
     series
-        By name.
+        The additive part of its N series.
+    residual
+        The residual step.
     gams
-        Fits with what standard errors need, by series; empty once loaded.
+        Fits with what standard errors need, one for each series; empty once loaded.
     sample : ndarray, shape (k, n_features)
         Rows of training over which effects are averaged.
     """
 
     site: str
     design: Design
-    series: Mapping[str, SeriesModel]
-    gams: Mapping[str, PanelGam] = field(default_factory=dict)
+    series: AdditiveSeries
+    residual: AnyStep
+    gams: tuple[PanelGam, ...] = ()
     sample: Floats = field(default_factory=lambda: np.empty((0, 0)))
 
     def additive(self, X: Floats) -> Floats:
-        """Return the additive part of each series, shape (n, series)."""
-        coef = np.column_stack([model.coef for model in self.series.values()])
-        return np.asarray(self.design.matrix(self.design.check(X)) @ coef)
+        """Return the additive part of each series, shape (n, N)."""
+        return np.asarray(self.design.matrix(self.design.check(X)) @ self.series.coef)
+
+    def forecast(self, known: ForecastData, spec: FeatureSpec, horizon: pd.DatetimeIndex) -> Floats:
+        """Forecast the series, shape (steps, N)."""
+        past = known.times[-HISTORY_DAYS * spec.steps_per_day :]
+        times = pd.DatetimeIndex(past.append(horizon))
+        X = np.column_stack(list(feature_matrix(known, self.site, spec, times).values()))
+        recent = min(self.residual.past_days * spec.steps_per_day, len(past))
+        additive = self.additive(X[-recent - len(horizon) :])
+        actuals = known.target[list(self.series.names)].to_numpy(np.float64)[-recent:]
+        residuals = self.series.respond(actuals) - additive[:recent]
+        ahead = self.residual.forecast(residuals, past[-recent:], horizon, spec.step)
+        return self.series.invert(additive[recent:] + ahead)
 
     def explain(self, name: str, spec: FeatureSpec) -> tuple[Effect | Surface, ...]:
         """Return the effects of a series."""
-        scale = self.series[name].level if self.series[name].log else None
-        return effects.explain(self.gams[name], self.sample, spec, scale)
+        k = self.series.names.index(name)
+        level = float(self.series.level[k]) if self.series.log[k] else None
+        return effects.explain(self.gams[k], self.sample, spec, level)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class GamArimaModel:
+class HybridModel:
     """A fitted panel.
 
     Attributes
@@ -111,14 +98,17 @@ class GamArimaModel:
         Value of each series that never changed in training.
     failures
         Why other series have no model.
+    step
+        The kind of its residual steps.
     explained
         Effects by series, where they were loaded.
     """
 
     spec: FeatureSpec
-    sites: tuple[SiteModel, ...]
+    sites: tuple[HybridSite, ...]
     constants: Mapping[str, float]
     failures: Mapping[str, str]
+    step: type[AnyStep]
     explained: Mapping[str, tuple[Effect | Surface, ...]] = field(default_factory=dict)
 
     def predict(self, known: ForecastData, horizon: pd.DatetimeIndex) -> Forecast:
@@ -127,23 +117,24 @@ class GamArimaModel:
         Raises
         ------
         DataError
-            Where the past is shorter than 8 days, a covariate is missing, the step is another
-            one, or a series was not in training.
+            Where the past is shorter than 8 days, the horizon does not begin at midnight and
+            the residual step needs it, a covariate is missing, the step is another one, or a
+            series was not in training.
         """
-        self._check(known)
+        self._check(known, horizon)
         mean = np.full((len(horizon), len(known.series)), np.nan)
         column = {name: k for k, name in enumerate(known.series)}
         for name in self.constants.keys() & column.keys():
             mean[:, column[name]] = self.constants[name]
         for site in self.sites:
-            chosen = [column[name] for name in site.series]
-            mean[:, chosen] = self._forecast_site(site, known, horizon)
+            chosen = [column[name] for name in site.series.names]
+            mean[:, chosen] = site.forecast(known, self.spec, horizon)
         return Forecast(mean=mean)
 
-    def _check(self, known: ForecastData) -> None:
+    def _check(self, known: ForecastData, horizon: pd.DatetimeIndex) -> None:
         if known.step != self.spec.step:
             raise DataError(f"step {known.step}; the model was fitted at {self.spec.step}")
-        trained = {name for site in self.sites for name in site.series}
+        trained = {name for site in self.sites for name in site.series.names}
         trained |= self.constants.keys() | self.failures.keys()
         strange = [name for name in known.series if name not in trained]
         absent = sorted(trained - set(known.series))
@@ -155,23 +146,10 @@ class GamArimaModel:
                 f"{len(known.target)} steps of the past; the model needs {LEAST_DAYS} days before "
                 "an origin"
             )
-
-    def _forecast_site(
-        self, site: SiteModel, known: ForecastData, horizon: pd.DatetimeIndex
-    ) -> Floats:
-        past = known.times[-HISTORY_DAYS * self.spec.steps_per_day :]
-        recent = min(RESIDUAL_DAYS * self.spec.steps_per_day, len(past))
-        times = pd.DatetimeIndex(past.append(horizon))
-        features = feature_matrix(known, site.site, self.spec, times)
-        X = np.column_stack(list(features.values()))
-        additive = site.additive(X[-recent - len(horizon) :])
-        actuals = known.target[list(site.series)].to_numpy(np.float64)[-recent:]
-        return np.column_stack(
-            [
-                _forecast_series(model, actuals[:, k], additive[:, k])
-                for k, model in enumerate(site.series.values())
-            ]
-        )
+        if self.step.from_midnight and horizon[0] != horizon[0].normalize():
+            raise DataError(
+                f"a horizon from {horizon[0]}; expected one from a midnight in {known.timezone}"
+            )
 
     def effects(self, series: Sequence[str]) -> tuple[Effect | Surface, ...]:
         """Return what the additive part learned of each input.
@@ -188,7 +166,7 @@ class GamArimaModel:
             return ()
         if name in self.explained:
             return self.explained[name]
-        site = next((site for site in self.sites if name in site.series), None)
+        site = next((site for site in self.sites if name in site.series.names), None)
         if site is None:
             reason = self.failures.get(name, "it was not in training")
             raise ModelError(f"series {name!r} has no effects: {reason}")
@@ -196,10 +174,48 @@ class GamArimaModel:
 
     def save(self) -> Files:
         """Return the parameters as JSON and arrays, with the effects."""
-        return files.encode(self)
+        arrays: Arrays = {}
+        explained = self.effects([name for site in self.sites for name in site.series.names])
+        text = {
+            "spec": asdict(self.spec),
+            "constants": dict(self.constants),
+            "failures": dict(self.failures),
+            "sites": [
+                {"site": each.site, "design": each.design.to_dict()}
+                | each.residual.encode(each.series, k, arrays)
+                for k, each in enumerate(self.sites)
+            ],
+            "effects": [files.encode_effect(e, k, arrays) for k, e in enumerate(explained)],
+        }
+        return files.pack(text, arrays)
 
 
-def _forecast_series(model: SeriesModel, actuals: Floats, additive: Floats) -> Floats:
-    past, ahead = additive[: len(actuals)], additive[len(actuals) :]
-    residuals = model.respond(actuals) - past
-    return model.invert(ahead + model.residual.forecast(residuals, len(ahead)))
+def load_model(saved: Files, step: type[AnyStep], template: str) -> HybridModel:
+    """Rebuild a model from its files.
+
+    Raises
+    ------
+    ModelError
+        Where a file is absent, or of another format.
+    """
+    text, arrays = files.unpack(saved, template)
+    explained: dict[str, tuple[Effect | Surface, ...]] = {}
+    for k, values in enumerate(text["effects"]):
+        effect = files.decode_effect(values, k, arrays)
+        explained[effect.series] = (*explained.get(effect.series, ()), effect)
+    return HybridModel(
+        spec=files.decode_spec(text["spec"]),
+        sites=tuple(_load_site(site, k, arrays, step) for k, site in enumerate(text["sites"])),
+        constants=text["constants"],
+        failures=text["failures"],
+        step=step,
+        explained=explained,
+    )
+
+
+def _load_site(
+    values: dict[str, Any], position: int, arrays: Arrays, step: type[AnyStep]
+) -> HybridSite:
+    series, residual = step.decode(values, position, arrays)
+    design = Design.from_dict(values["design"])
+    return HybridSite(site=values["site"], design=design, series=series, residual=residual)

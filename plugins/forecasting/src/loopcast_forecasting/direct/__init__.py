@@ -1,1 +1,1 @@
-"""The additive model of calendar and weather with a direct ridge on its residuals."""
+"""Direct ridge regressions of the curves of residuals, one for each day of a horizon."""

@@ -30,13 +30,16 @@ class GamArima:
         context: FitContext,
     ) -> Iterator[tuple[str, Forecaster | LoopcastError]]:
         """Fit each segment; nothing is drawn at random."""
-        from loopcast_forecasting.additive.fit import fit_model
+        from loopcast_forecasting.additive.panel import fit_model
+        from loopcast_forecasting.residual.arima_step import ArimaStep
 
-        fit_one = partial(fit_model, hyperparameters=hyperparameters, engine=context.engine)
+        engine = context.engine
+        fit_one = partial(fit_model, hyperparameters=hyperparameters, engine=engine, step=ArimaStep)
         return fit_each(family, fit_one)
 
     def load(self, files: Files) -> Forecaster:
         """Rebuild a model from its files."""
-        from loopcast_forecasting.additive.files import decode
+        from loopcast_forecasting.additive.model import load_model
+        from loopcast_forecasting.residual.arima_step import ArimaStep
 
-        return decode(files)
+        return load_model(files, ArimaStep, self.name)

@@ -4,7 +4,8 @@ Sources: S. N. Wood, Generalized Additive Models, 2nd edition (2017), for the ad
 A. E. Hoerl and R. W. Kennard, Ridge regression, Technometrics 12 (1970), and S. Ben Taieb,
 G. Bontempi, A. F. Atiya and A. Sorjamaa, A review and comparison of strategies for multi-step
 ahead time series forecasting, Expert Systems with Applications 39 (2012), for the residuals. The
-formula of a forecast is in `loopcast_forecasting.direct.model`.
+formula of a forecast is in `loopcast_forecasting.additive.model`, that of its residual step in
+`loopcast_forecasting.direct.step`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from functools import partial
 from typing import Literal
 
 from loopcast.api import Files, FitContext, ForecastData, Forecaster, LoopcastError, fit_each
-from loopcast_forecasting.direct.hyperparameters import GamRidgeParameters
+from loopcast_forecasting.additive.hyperparameters import GamRidgeParameters
 
 
 class GamRidge:
@@ -32,13 +33,18 @@ class GamRidge:
         context: FitContext,
     ) -> Iterator[tuple[str, Forecaster | LoopcastError]]:
         """Fit each segment; nothing is drawn at random."""
-        from loopcast_forecasting.direct.fit import fit_model
+        from loopcast_forecasting.additive.panel import fit_model
+        from loopcast_forecasting.direct.step import DirectStep
 
-        fit_one = partial(fit_model, hyperparameters=hyperparameters, engine=context.engine)
+        engine = context.engine
+        fit_one = partial(
+            fit_model, hyperparameters=hyperparameters, engine=engine, step=DirectStep
+        )
         return fit_each(family, fit_one)
 
     def load(self, files: Files) -> Forecaster:
         """Rebuild a model from its files."""
-        from loopcast_forecasting.direct.files import decode
+        from loopcast_forecasting.additive.model import load_model
+        from loopcast_forecasting.direct.step import DirectStep
 
-        return decode(files)
+        return load_model(files, DirectStep, self.name)

@@ -1,37 +1,53 @@
-"""Fit the additive model with direct ridge: site by site, all series of a site together."""
+"""Fit a hybrid: site by site, all series of a site together."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
 import numpy as np
 import pandas as pd
 
-from loopcast.api import Engine, ForecastData, step_minutes
-from loopcast_forecasting.direct.additive import AdditiveSite, fit_additive_site
-from loopcast_forecasting.direct.curves import DayGrid
-from loopcast_forecasting.direct.hyperparameters import GamRidgeParameters
-from loopcast_forecasting.direct.model import GamRidgeModel, SiteModel
-from loopcast_forecasting.direct.ridge_days import DirectRidge, fit_direct_ridge
+from loopcast.api import Engine, ForecastData
+from loopcast_forecasting.additive.hyperparameters import AdditiveParameters
+from loopcast_forecasting.additive.model import HybridModel, HybridSite
+from loopcast_forecasting.additive.site import fit_additive_site
+from loopcast_forecasting.additive.step import ResidualStep
 from loopcast_forecasting.features import FeatureSpec, feature_spec
+
+SettingsT = TypeVar("SettingsT", bound=AdditiveParameters)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class SiteTask:
+class SiteTask(Generic[SettingsT]):
     """The series of a site that can be fitted, to run anywhere."""
 
     data: ForecastData
     site: str
     spec: FeatureSpec
-    hyperparameters: GamRidgeParameters
+    hyperparameters: SettingsT
+    step: type[ResidualStep[SettingsT]]
 
 
 def fit_model(
-    data: ForecastData, hyperparameters: GamRidgeParameters, engine: Engine
-) -> GamRidgeModel:
+    data: ForecastData,
+    hyperparameters: SettingsT,
+    engine: Engine,
+    step: type[ResidualStep[SettingsT]],
+) -> HybridModel:
     """Fit every series of a panel.
 
     A series whose actuals are all equal (a meter that stands still) is forecast as that value.
+
+    Parameters
+    ----------
+    data : ForecastData
+    hyperparameters : AdditiveParameters
+        Those of the residual step.
+    engine : Engine
+        Where sites are fitted.
+    step : type
+        The kind of residual step.
 
     Raises
     ------
@@ -47,6 +63,7 @@ def fit_model(
             site=site,
             spec=spec,
             hyperparameters=hyperparameters,
+            step=step,
         )
         for site in data.sites
         if (members := [name for name in ready if data.site_of[name] == site])
@@ -54,11 +71,12 @@ def fit_model(
     fitted = list(engine.map(fit_site, tasks))
     for _, of_site in fitted:
         failures |= of_site
-    return GamRidgeModel(
+    return HybridModel(
         spec=spec,
         sites=tuple(site for site, _ in fitted if site is not None),
         constants=constants,
         failures=failures,
+        step=step,
     )
 
 
@@ -78,40 +96,30 @@ def triage(target: pd.DataFrame) -> tuple[dict[str, str], dict[str, float]]:
     return failures, constants
 
 
-def fit_site(task: SiteTask) -> tuple[SiteModel | None, dict[str, str]]:
+def fit_site(task: SiteTask[SettingsT]) -> tuple[HybridSite | None, dict[str, str]]:
     """Fit the additive models and the residual step of a site.
 
     Returns
     -------
-    SiteModel or None
+    HybridSite or None
         Of the series that could be fitted, if any.
     dict
         The reason for each other series.
     """
-    additive = fit_additive_site(task.data, task.site, task.spec, task.hyperparameters)
-    if not additive.names:
-        return None, additive.failures
-    site = SiteModel(
+    additive, failures = fit_additive_site(task.data, task.site, task.spec, task.hyperparameters)
+    if additive is None:
+        return None, failures
+    residual, refused = task.step.fit(additive, task.hyperparameters)
+    failures |= refused
+    kept = [k for k, name in enumerate(additive.series.names) if name not in refused]
+    if not kept:
+        return None, failures
+    site = HybridSite(
         site=task.site,
         design=additive.gams[0].design,
-        names=additive.names,
-        log=additive.log,
-        level=additive.level,
-        coef=np.column_stack([gam.coef[:, 0] for gam in additive.gams]),
-        residual=_fit_residual(additive, task),
-        gams=additive.gams,
+        series=additive.series.only(kept),
+        residual=residual,
+        gams=tuple(additive.gams[k] for k in kept),
         sample=additive.sample,
     )
-    return site, additive.failures
-
-
-def _fit_residual(additive: AdditiveSite, task: SiteTask) -> DirectRidge:
-    settings, grid = task.hyperparameters, additive.grid
-    first = max(int(grid.day[-1]) + 1 - 7 * settings.season_weeks, 0)
-    return fit_direct_ridge(
-        additive.residuals,
-        DayGrid(day=grid.day - first, slot=grid.slot, per_day=grid.per_day),
-        settings.seasonal_days,
-        horizon_days=step_minutes(task.data.horizon) // 1440,
-        cosines=settings.cosines,
-    )
+    return site, failures

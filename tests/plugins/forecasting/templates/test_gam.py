@@ -1,4 +1,4 @@
-"""The template on half-hourly, hourly and daily demand of Victoria in 2014 (fpp2 elecdemand)."""
+"""The additive templates on demand of Victoria in 2014 at steps of three lengths (elecdemand)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from loopcast.api import DataError, FitContext, ForecastData, Forecaster, LoopcastError, Site
-from loopcast_forecasting.direct.hyperparameters import GamRidgeParameters
+from loopcast_forecasting.templates.gam_arima import GamArima
 from loopcast_forecasting.templates.gam_ridge import GamRidge
 
 ZONE = "Australia/Melbourne"
@@ -25,7 +25,15 @@ class Here:
         return map(function, items)
 
 
+Template = GamArima | GamRidge
+Outcomes = dict[str, Forecaster | LoopcastError]
 CONTEXT = FitContext(seed=0, engine=Here())
+
+
+@pytest.fixture(params=[GamArima, GamRidge], ids=["arima", "ridge"])
+def template(request: pytest.FixtureRequest) -> Template:
+    made: Template = request.param()
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -55,18 +63,22 @@ def victoria(step: str) -> ForecastData:
     )
 
 
-def fit(data: ForecastData, **hyperparameters: Any) -> Forecaster | LoopcastError:
-    ((segment, outcome),) = GamRidge().fit(
-        {"": data}, GamRidgeParameters(**hyperparameters), CONTEXT
-    )
-    assert segment == ""
-    return outcome
+def fit(template: Template, family: dict[str, ForecastData], **hyperparameters: Any) -> Outcomes:
+    if isinstance(template, GamArima):
+        return dict(template.fit(family, template.hyperparameters(**hyperparameters), CONTEXT))
+    return dict(template.fit(family, template.hyperparameters(**hyperparameters), CONTEXT))
 
 
-def errors(data: ForecastData, fitted_at: str, origins: pd.DatetimeIndex, **choices: Any) -> float:
+def errors(
+    template: Template,
+    data: ForecastData,
+    fitted_at: str,
+    origins: pd.DatetimeIndex,
+    **choices: Any,
+) -> float:
     """Return the mean absolute percentage error of day-ahead forecasts."""
     start = pd.Timestamp(fitted_at, tz=ZONE)
-    model = fit(data.until(start, start), **choices)
+    model = fit(template, {"": data.until(start, start)}, **choices)[""]
     assert not isinstance(model, LoopcastError), model
     found = []
     for origin in origins:
@@ -81,59 +93,76 @@ DECEMBER = pd.date_range("2014-12-03", periods=28, freq="1D", tz=ZONE)
 CLOCK_CHANGE = pd.date_range("2014-10-04", periods=3, freq="1D", tz=ZONE)
 
 
-def test_hours_of_december_are_far_better_than_the_day_before(hourly: ForecastData) -> None:
+def test_hours_of_december_are_far_better_than_the_day_before(
+    template: Template, hourly: ForecastData
+) -> None:
     # The same hour of the day before is 7.0 % off.
-    assert errors(hourly, "2014-11-05", DECEMBER) < 3.5
+    assert errors(template, hourly, "2014-11-05", DECEMBER) < 3.5
 
 
-def test_days_of_december(hourly: ForecastData) -> None:
-    assert errors(victoria("1D"), "2014-11-05", DECEMBER) < 3.5
+def test_days_of_december(template: Template) -> None:
+    assert errors(template, victoria("1D"), "2014-11-05", DECEMBER) < 3.5
 
 
 @pytest.mark.slow
-def test_half_hours_of_december() -> None:
-    assert errors(victoria("30min"), "2014-11-05", DECEMBER) < 3.5
+def test_half_hours_of_december(template: Template) -> None:
+    assert errors(template, victoria("30min"), "2014-11-05", DECEMBER) < 3.5
 
 
 @pytest.mark.parametrize(
-    "choices", [{"response": "identity"}, {"interactions": False}, {"cosines": 24, "folds": 2}]
+    ("template", "choices"),
+    [
+        (GamArima(), {"response": "identity"}),
+        (GamArima(), {"interactions": False}),
+        (GamArima(), {"order": (1, 0, 0)}),
+        (GamRidge(), {"response": "identity"}),
+        (GamRidge(), {"interactions": False}),
+        (GamRidge(), {"cosines": 24, "folds": 2}),
+    ],
 )
 def test_other_choices_work_over_a_day_of_23_hours(
-    hourly: ForecastData, choices: dict[str, Any]
+    hourly: ForecastData, template: Template, choices: dict[str, Any]
 ) -> None:
-    assert errors(hourly, "2014-10-03", CLOCK_CHANGE, **choices) < 5
+    assert errors(template, hourly, "2014-10-03", CLOCK_CHANGE, **choices) < 5
 
 
-def test_one_bad_segment_stops_no_other(hourly: ForecastData) -> None:
+def test_one_bad_segment_stops_no_other(template: Template, hourly: ForecastData) -> None:
     absent = replace(
         hourly,
         covariates={"temperature": hourly.covariates["temperature"].iloc[:100]},
     )
     end = pd.Timestamp("2014-03-01", tz=ZONE)
     family = {"bad": absent, "good": hourly.until(end, end)}
-    outcomes = dict(GamRidge().fit(family, GamRidgeParameters(), CONTEXT))
+    outcomes = fit(template, family)
     assert isinstance(outcomes["bad"], DataError)
     assert not isinstance(outcomes["good"], LoopcastError)
 
 
 @pytest.mark.parametrize(
-    ("choice", "message"),
+    ("template", "choice", "message"),
     [
-        ({"response": "sqrt"}, "response"),
-        ({"seasonal_days": []}, "seasonal_days"),
-        ({"smoothed_hours": [0]}, "smoothed_hours"),
-        ({"cosins": 4}, "cosins"),
+        (GamArima(), {"response": "sqrt"}, "response"),
+        (GamArima(), {"order": [3, 3, 3]}, "order"),
+        (GamArima(), {"smoothed_hours": [0]}, "smoothed_hours"),
+        (GamArima(), {"ordr": [1, 0, 0]}, "ordr"),
+        (GamRidge(), {"response": "sqrt"}, "response"),
+        (GamRidge(), {"seasonal_days": []}, "seasonal_days"),
+        (GamRidge(), {"smoothed_hours": [0]}, "smoothed_hours"),
+        (GamRidge(), {"cosins": 4}, "cosins"),
     ],
 )
-def test_hyperparameters_are_typed(choice: dict[str, Any], message: str) -> None:
+def test_hyperparameters_are_typed(
+    template: Template, choice: dict[str, Any], message: str
+) -> None:
     with pytest.raises(msgspec.ValidationError, match=message):
-        msgspec.convert(choice, GamRidgeParameters)
+        msgspec.convert(choice, template.hyperparameters)
 
 
-def test_importing_the_template_loads_nothing_heavy() -> None:
+@pytest.mark.parametrize("module", ["gam_arima", "gam_ridge"])
+def test_importing_a_template_loads_nothing_heavy(module: str) -> None:
     heavy = "{'pandas', 'scipy', 'pygam', 'statsmodels', 'holidays'}"
     code = (
-        "import sys, loopcast_forecasting.templates.gam_ridge; "
+        f"import sys, loopcast_forecasting.templates.{module}; "
         f"print(sorted({heavy} & sys.modules.keys()))"
     )
     printed = subprocess.run(

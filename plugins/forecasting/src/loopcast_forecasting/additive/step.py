@@ -1,0 +1,72 @@
+"""What a model of the residuals offers, so that the additive model can be corrected by it."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Protocol, Self, TypeVar
+
+import pandas as pd
+
+from loopcast_forecasting.additive.files import Arrays
+from loopcast_forecasting.additive.hyperparameters import AdditiveParameters
+from loopcast_forecasting.additive.series import AdditiveSeries
+from loopcast_forecasting.additive.site import AdditiveSite
+from loopcast_forecasting.features.clock import Floats
+
+Settings_contra = TypeVar("Settings_contra", bound=AdditiveParameters, contravariant=True)
+
+
+class ResidualStep(Protocol[Settings_contra]):
+    """A fitted model of the residuals of a site's series.
+
+    Attributes
+    ----------
+    past_days
+        Of residuals that a forecast looks at.
+    from_midnight
+        Whether a horizon has to begin at midnight.
+    """
+
+    past_days: ClassVar[int]
+    from_midnight: ClassVar[bool]
+
+    @classmethod
+    def fit(cls, additive: AdditiveSite, settings: Settings_contra) -> tuple[Self, dict[str, str]]:
+        """Fit the step, and tell why it could not be fitted for some series; it lacks those."""
+
+    def forecast(
+        self, residuals: Floats, past: pd.DatetimeIndex, horizon: pd.DatetimeIndex, step: str
+    ) -> Floats:
+        """Forecast the residuals of a horizon.
+
+        Parameters
+        ----------
+        residuals : ndarray, shape (n, N), float64
+            NaN where one is missing.
+        past : DatetimeIndex, shape (n,)
+            The times of the residuals.
+        horizon : DatetimeIndex
+        step : str
+
+        Returns
+        -------
+        ndarray, shape (steps, N), float64
+        """
+
+    def encode(self, series: AdditiveSeries, site: int, arrays: Arrays) -> dict[str, Any]:
+        """Return the series and their step as values for JSON, with the arrays set aside.
+
+        Parameters
+        ----------
+        series
+            The additive part.
+        site : int
+            Number of the site, for the names of the arrays.
+        arrays : dict
+            Where the arrays are added.
+        """
+
+    @classmethod
+    def decode(
+        cls, values: dict[str, Any], site: int, arrays: Arrays
+    ) -> tuple[AdditiveSeries, Self]:
+        """Rebuild what `encode` returned."""
