@@ -3,17 +3,29 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
 
-from loopcast.api import ForecastData, ForecastSchema, IntegrityError
+from loopcast import config
+from loopcast.api import (
+    ConfigurationError,
+    Feature,
+    ForecastData,
+    ForecastSchema,
+    IntegrityError,
+    ScoreSchema,
+)
+from loopcast.cli import plugin_manager
 from loopcast.deploy.forecast_bundle import unpack
 from loopcast.develop.course import Course, Plan
 from loopcast.develop.engine import LocalEngine
 from loopcast.develop.prepare import dataset_record
-from loopcast.iterate.train import TrainedVersion, find_version, train_version
+from loopcast.iterate.train import TrainedVersion, course_of, find_version, train_version
+from loopcast.plugins import PluginManager
 from loopcast.serve.batch import QUANTILE_COLUMNS, forecast
+from loopcast.settings import RunSettings
 from loopcast.store.home import Home, open_home
 
 from ..develop.conftest import make_course, make_panel
@@ -145,6 +157,36 @@ def test_a_served_forecast_is_coherent_and_ordered(
     np.testing.assert_allclose(totals["coast"], totals["north"] + totals["south"])
     day = table[table["step"] == "1D"].set_index("series")
     np.testing.assert_allclose(day["total"], day["mean"] * 24)
+
+
+def settings_of(*overrides: str) -> tuple[RunSettings, PluginManager]:
+    plugins = plugin_manager()
+    return config.compose(overrides, plugins=plugins), plugins
+
+
+def test_settings_name_a_course() -> None:
+    course = course_of(*settings_of("reconciliation=forecasting.mint_variance", "seed=3"))
+    assert [c.label for c in course.contenders] == ["gam_arima", "naive_day", "naive_week"]
+    assert course.reconciler.name == "forecasting.mint_variance"
+    assert (course.seed, course.origin.package) == (3, "loopcast-forecasting")
+
+
+def test_a_baseline_needs_a_label_of_its_own() -> None:
+    naive = "+baselines.gam_arima={name: forecasting.seasonal_naive}"
+    with pytest.raises(
+        ConfigurationError, match=r"baselines\.gam_arima has the label of the templ"
+    ):
+        course_of(*settings_of(naive))
+
+
+def test_another_task_than_forecast_is_refused() -> None:
+    settings, plugins = settings_of()
+    schema = ScoreSchema(
+        key="id", target="bad", event=1, features={"income": Feature(kind="numeric")}
+    )
+    model = msgspec.structs.replace(settings.logical_model, schema=schema)
+    with pytest.raises(ConfigurationError, match="victoria_demand has the task score, and templ"):
+        course_of(msgspec.structs.replace(settings, logical_model=model), plugins)
 
 
 class Forgetful(LastWeek):

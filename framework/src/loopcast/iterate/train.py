@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from loopcast.api import (
+    ConfigurationError,
     Dataset,
     ForecastData,
     ForecastSchema,
@@ -49,10 +50,18 @@ def course_of(settings: RunSettings, plugins: PluginManager) -> Course:
     PluginError, ConfigurationError
         Where something does not exist or a hyperparameter has the wrong type.
     """
-    schema = settings.logical_model.schema
-    assert isinstance(schema, ForecastSchema)
-    name = settings.template.name
-    candidate = _contender(name.rpartition(".")[2], settings.template, plugins)
+    schema, name = settings.logical_model.schema, settings.template.name
+    if not isinstance(schema, ForecastSchema) or plugins.template(name).task != schema.task:
+        raise ConfigurationError(
+            f"logical model {settings.logical_model.name} has the task {schema.task}, and template "
+            f"{name} the task {plugins.template(name).task}; a run needs both to be forecast"
+        )
+    label = name.rpartition(".")[2]
+    if label in settings.baselines:
+        raise ConfigurationError(
+            f"baselines.{label} has the label of the template {name}; give the baseline another"
+        )
+    candidate = _contender(label, settings.template, plugins)
     baselines = [
         _contender(label, baseline, plugins) for label, baseline in settings.baselines.items()
     ]
