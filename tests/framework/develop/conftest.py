@@ -16,7 +16,7 @@ from loopcast.api import (
     Site,
 )
 from loopcast.develop.course import Contender, Course, Plan
-from loopcast.develop.hierarchy import BottomUp
+from loopcast.develop.forecast.hierarchy import BottomUp
 from loopcast.develop.metrics import loopcast_metrics
 from loopcast.settings import DataSettings, ForecastTable
 

@@ -21,7 +21,7 @@ from loopcast.cli import plugin_manager
 from loopcast.deploy.forecast_bundle import unpack
 from loopcast.develop.course import Course, Plan
 from loopcast.develop.engine import LocalEngine
-from loopcast.develop.prepare import dataset_record
+from loopcast.develop.forecast.prepare import dataset_record
 from loopcast.iterate.train import TrainedVersion, course_of, find_version, train_version
 from loopcast.plugins import PluginManager
 from loopcast.serve.batch import QUANTILE_COLUMNS, forecast

@@ -24,7 +24,7 @@ from loopcast.api import (
     Surface,
     Version,
 )
-from loopcast.web.report import ForecastReport
+from loopcast.web.forecast.report import ForecastReport
 
 ZONE = "Australia/Melbourne"
 LEVELS = {"0.05": -1.64, "0.25": -0.67, "0.50": 0.0, "0.75": 0.67, "0.95": 1.64}

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from loopcast.web.forecast_page import render
-from loopcast.web.report import ForecastReport
+from loopcast.web.forecast.page import render
+from loopcast.web.forecast.report import ForecastReport
 
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",

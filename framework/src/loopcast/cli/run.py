@@ -18,16 +18,16 @@ from rich.console import Console
 from loopcast.api import Effect, Evaluation, ExplainedForecaster, GateError, Surface
 from loopcast.cli.progress import comparison_table, progress_bar, result_lines
 from loopcast.deploy.forecast_bundle import ForecastVersion, unpack
-from loopcast.develop.contest_file import read_contest
-from loopcast.develop.dataset import Known, read_known
 from loopcast.develop.engine import engine_for
+from loopcast.develop.forecast.contest_file import read_contest
+from loopcast.develop.forecast.dataset import Known, read_known
 from loopcast.iterate.train import TrainedVersion, course_of, find_version, train_version
 from loopcast.serve.batch import BatchForecast, forecast
 from loopcast.serve.outputs import forecast_events, forecast_file, summarise
 from loopcast.store.files import write_atomically
 from loopcast.store.home import Home, open_home
-from loopcast.web.forecast_page import render
-from loopcast.web.report import ForecastReport
+from loopcast.web.forecast.page import render
+from loopcast.web.forecast.report import ForecastReport
 
 if TYPE_CHECKING:
     from loopcast.develop.course import Course

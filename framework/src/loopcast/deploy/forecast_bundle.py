@@ -20,12 +20,12 @@ from loopcast.api import (
     Template,
 )
 from loopcast.api.formats import json_bytes, npz_bytes, read_json, read_npz
-from loopcast.develop.backtest import predict_one
 from loopcast.develop.course import Contender
-from loopcast.develop.hierarchy import Hierarchy
-from loopcast.develop.horizon import horizon_end
-from loopcast.develop.intervals import Intervals
-from loopcast.develop.train import Preparation, Trained
+from loopcast.develop.forecast.backtest import predict_one
+from loopcast.develop.forecast.hierarchy import Hierarchy
+from loopcast.develop.forecast.horizon import horizon_end
+from loopcast.develop.forecast.intervals import Intervals
+from loopcast.develop.forecast.train import Preparation, Trained
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

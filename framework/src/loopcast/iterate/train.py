@@ -24,13 +24,13 @@ from loopcast.api import (
 )
 from loopcast.deploy.bundle import read_bundle, version_of, write_bundle
 from loopcast.deploy.forecast_bundle import pack
-from loopcast.develop.backtest import Advance
-from loopcast.develop.contest_file import contest_bytes
 from loopcast.develop.course import Contender, Course, Plan
 from loopcast.develop.documentation import document
 from loopcast.develop.environment import package_versions
-from loopcast.develop.hierarchy import BottomUp
-from loopcast.develop.train import Trained, train
+from loopcast.develop.forecast.backtest import Advance
+from loopcast.develop.forecast.contest_file import contest_bytes
+from loopcast.develop.forecast.hierarchy import BottomUp
+from loopcast.develop.forecast.train import Trained, train
 from loopcast.settings import convert
 from loopcast.store.registration import Registration
 

@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 
 from loopcast.deploy.forecast_bundle import ForecastVersion, known_until
-from loopcast.develop.hierarchy import (
+from loopcast.develop.forecast.hierarchy import (
     Hierarchy,
     coherence_error,
     reconcile_origin,
     split_nodes,
 )
-from loopcast.develop.horizon import horizon_index, slots
-from loopcast.develop.intervals import LEVELS
-from loopcast.develop.panel import interval_lengths
+from loopcast.develop.forecast.horizon import horizon_index, slots
+from loopcast.develop.forecast.intervals import LEVELS
+from loopcast.develop.forecast.panel import interval_lengths
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

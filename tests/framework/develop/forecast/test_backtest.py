@@ -5,15 +5,15 @@ import pandas as pd
 import pytest
 
 from loopcast.api import ForecastData, ForecastSchema, ModelError
-from loopcast.develop.backtest import backtest
 from loopcast.develop.course import Contender, Course
 from loopcast.develop.engine import LocalEngine
-from loopcast.develop.horizon import backtest_origins, horizon_index
-from loopcast.develop.panel import at_step
+from loopcast.develop.forecast.backtest import backtest
+from loopcast.develop.forecast.horizon import backtest_origins, horizon_index
+from loopcast.develop.forecast.panel import at_step
 from loopcast_forecasting.templates.seasonal_naive import SeasonalNaive, SeasonalNaiveParameters
 
-from .conftest import make_course
-from .contenders import Broken, LastWeek, Partial, Spy
+from ..conftest import make_course
+from ..contenders import Broken, LastWeek, Partial, Spy
 
 
 def test_a_template_is_never_shown_the_future(panel: ForecastData, schema: ForecastSchema) -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from loopcast.api.formats import npz_bytes, read_npz
-from loopcast.develop.intervals import LEVELS
-from loopcast.develop.train import Contest
+from loopcast.develop.forecast.intervals import LEVELS
+from loopcast.develop.forecast.train import Contest
 
 SHOWN = (LEVELS.index(0.05), LEVELS.index(0.95))
 

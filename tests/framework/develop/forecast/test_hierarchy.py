@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 
 from loopcast.api import ForecastData
-from loopcast.develop.backtest import backtest
 from loopcast.develop.course import Course
 from loopcast.develop.engine import LocalEngine
-from loopcast.develop.hierarchy import (
+from loopcast.develop.forecast.backtest import backtest
+from loopcast.develop.forecast.hierarchy import (
     BottomUp,
     Hierarchy,
     coherence_error,
@@ -16,8 +16,8 @@ from loopcast.develop.hierarchy import (
     reconcile_backtest,
     split_nodes,
 )
-from loopcast.develop.horizon import backtest_origins, horizon_index
-from loopcast.develop.train import prepare_levels
+from loopcast.develop.forecast.horizon import backtest_origins, horizon_index
+from loopcast.develop.forecast.train import prepare_levels
 
 HIERARCHY = Hierarchy(
     bottom=("north", "south", "west"),

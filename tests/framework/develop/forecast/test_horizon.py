@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loopcast.api import DataError, ForecastData
-from loopcast.develop.horizon import (
+from loopcast.develop.forecast.horizon import (
     backtest_origins,
     horizon_end,
     horizon_index,

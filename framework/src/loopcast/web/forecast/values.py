@@ -11,7 +11,7 @@ from loopcast.web import formats
 
 if TYPE_CHECKING:
     from loopcast.api import Evaluation
-    from loopcast.web.report import ForecastReport
+    from loopcast.web.forecast.report import ForecastReport
 
 NOMINAL = 0.9
 INTERVAL = f"90{formats.NBSP}% interval"

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from loopcast.develop.horizon import horizon_end, parse_origin
-from loopcast.develop.prepare import covariates_through, dataset_record, prepare_forecast
+from loopcast.develop.forecast.horizon import horizon_end, parse_origin
+from loopcast.develop.forecast.prepare import covariates_through, dataset_record, prepare_forecast
 from loopcast.settings import convert
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pandas as pd
 from loopcast.api.schema import step_minutes
 from loopcast.web import formats
 from loopcast.web.charts import sparkline
-from loopcast.web.forecast_values import (
+from loopcast.web.forecast.values import (
     INTERVAL,
     METRICS,
     NOMINAL,
@@ -26,7 +26,7 @@ from loopcast.web.forecast_values import (
 from loopcast.web.page import Cell, Selector, Table, cells, mark_best
 
 if TYPE_CHECKING:
-    from loopcast.web.report import ForecastReport
+    from loopcast.web.forecast.report import ForecastReport
 
 DAY_MINUTES = 1440
 ROWS_IN_COLUMN = 13

@@ -15,11 +15,11 @@ from loopcast.web.charts import (
     time_axis,
     values_on,
 )
-from loopcast.web.forecast_values import INTERVAL, peak
+from loopcast.web.forecast.values import INTERVAL, peak
 from loopcast.web.page import Figure, Selector
 
 if TYPE_CHECKING:
-    from loopcast.web.report import ForecastReport
+    from loopcast.web.forecast.report import ForecastReport
 
 HALF = f"50{formats.NBSP}% interval"
 SHOWN_DAYS = (1, 3, 7, 14)

@@ -9,7 +9,7 @@ import pandas as pd
 from loopcast.web import formats
 
 if TYPE_CHECKING:
-    from loopcast.web.report import ForecastReport
+    from loopcast.web.forecast.report import ForecastReport
 
 Facts = list[tuple[str, str]]
 

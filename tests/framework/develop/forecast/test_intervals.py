@@ -5,8 +5,8 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loopcast.develop.backtest import Predictions
-from loopcast.develop.intervals import (
+from loopcast.develop.forecast.backtest import Predictions
+from loopcast.develop.forecast.intervals import (
     LEVELS,
     calibrate,
     conformal_quantiles,

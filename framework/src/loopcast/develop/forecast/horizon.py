@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from loopcast.api import DataError, ForecastData, step_minutes
-from loopcast.develop.panel import add_steps
+from loopcast.develop.forecast.panel import add_steps
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from loopcast.develop.backtest import Predictions
-from loopcast.develop.horizon import slot_count
+from loopcast.develop.forecast.backtest import Predictions
+from loopcast.develop.forecast.horizon import slot_count
 
 LEVELS: tuple[float, ...] = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 """Levels of the quantiles that every forecast has."""

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from loopcast.api import Covariate, DataError, Dataset, ForecastData, ForecastSchema
-from loopcast.develop.gaps import fill_gaps
+from loopcast.develop.forecast.gaps import fill_gaps
 
 if TYPE_CHECKING:
     from loopcast.settings import DataSettings, ForecastTable

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from loopcast.api import DataError, ForecastSchema, Site
-from loopcast.develop.horizon import horizon_end, latest_origin
-from loopcast.develop.prepare import (
+from loopcast.develop.forecast.horizon import horizon_end, latest_origin
+from loopcast.develop.forecast.prepare import (
     Prepared,
     covariates_through,
     dataset_record,
@@ -18,7 +18,7 @@ from loopcast.develop.prepare import (
 )
 from loopcast.settings import DataSettings
 
-from .conftest import data_settings
+from ..conftest import data_settings
 
 Change = Callable[[pd.DataFrame], pd.DataFrame]
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from loopcast.api import ForecastData, ForecastSchema, InvalidRecordError
-from loopcast.develop.panel import (
+from loopcast.develop.forecast.panel import (
     at_step,
     bottom_members,
     interval_lengths,

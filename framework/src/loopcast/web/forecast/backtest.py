@@ -23,11 +23,11 @@ from loopcast.web.charts import (
     time_axis,
     values_on,
 )
-from loopcast.web.forecast_values import INTERVAL, METRICS, kpi, metric_text, subsets_of
+from loopcast.web.forecast.values import INTERVAL, METRICS, kpi, metric_text, subsets_of
 from loopcast.web.page import Figure, Selector
 
 if TYPE_CHECKING:
-    from loopcast.web.report import ForecastReport
+    from loopcast.web.forecast.report import ForecastReport
 
 STRIP_SHOWN = (7, 14)
 STRIP_DAYS = 42

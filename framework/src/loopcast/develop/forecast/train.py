@@ -22,14 +22,14 @@ from loopcast.api import (
     GateResult,
     Kpi,
 )
-from loopcast.develop.backtest import Advance, Predictions, backtest, fit_one
 from loopcast.develop.course import Contender, Course
 from loopcast.develop.engine import LocalEngine
-from loopcast.develop.hierarchy import Hierarchy, errors_by_slot, reconcile_backtest
-from loopcast.develop.horizon import backtest_origins
-from loopcast.develop.intervals import LEVELS, Intervals, calibrate, honest_quantiles
+from loopcast.develop.forecast.backtest import Advance, Predictions, backtest, fit_one
+from loopcast.develop.forecast.hierarchy import Hierarchy, errors_by_slot, reconcile_backtest
+from loopcast.develop.forecast.horizon import backtest_origins
+from loopcast.develop.forecast.intervals import LEVELS, Intervals, calibrate, honest_quantiles
+from loopcast.develop.forecast.panel import at_step, bottom_members, site_weights, with_aggregates
 from loopcast.develop.metrics import Scored, evaluate
-from loopcast.develop.panel import at_step, bottom_members, site_weights, with_aggregates
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

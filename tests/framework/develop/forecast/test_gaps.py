@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from loopcast.api import DataError, ForecastData, ForecastSchema
-from loopcast.develop.gaps import fill_gaps
+from loopcast.develop.forecast.gaps import fill_gaps
 
 
 def test_a_long_gap_takes_the_mean_of_the_weeks_around(

@@ -25,7 +25,7 @@ from loopcast.web.page import Figure, Selector
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from loopcast.web.report import ForecastReport
+    from loopcast.web.forecast.report import ForecastReport
 
 
 def selector(report: ForecastReport) -> Selector:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from loopcast.web import formats
-from loopcast.web.forecast_values import (
+from loopcast.web.forecast.values import (
     METRICS,
     Amount,
     best_baseline,
@@ -23,7 +23,7 @@ from loopcast.web.forecast_values import (
 from loopcast.web.page import Finding, KeyFigure
 
 if TYPE_CHECKING:
-    from loopcast.web.report import ForecastReport
+    from loopcast.web.forecast.report import ForecastReport
 
 CALIBRATED = (0.85, 0.95)
 COHERENT = 1e-9

@@ -5,13 +5,13 @@ import pandas as pd
 import pytest
 
 from loopcast.api import DataError, ForecastData, ForecastSchema, Kpi
-from loopcast.develop.contest_file import contest_bytes, read_contest
 from loopcast.develop.course import Course
 from loopcast.develop.engine import LocalEngine
-from loopcast.develop.train import day_types, judge, train
+from loopcast.develop.forecast.contest_file import contest_bytes, read_contest
+from loopcast.develop.forecast.train import day_types, judge, train
 
-from .conftest import make_course
-from .contenders import LastWeek
+from ..conftest import make_course
+from ..contenders import LastWeek
 
 DATASET = "ab" * 32
 

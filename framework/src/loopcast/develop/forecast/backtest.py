@@ -26,7 +26,7 @@ from loopcast.api import (
 )
 from loopcast.develop.course import Contender, Course
 from loopcast.develop.engine import LocalEngine
-from loopcast.develop.horizon import horizon_end, horizon_index, slots
+from loopcast.develop.forecast.horizon import horizon_end, horizon_index, slots
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

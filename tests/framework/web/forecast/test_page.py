@@ -16,9 +16,9 @@ import pytest
 
 from loopcast.api import Covariate, DataError, Dataset, Effect, Evaluation, Metric, ScoreSchema
 from loopcast.api.schema import Feature
-from loopcast.web import forecast_words
-from loopcast.web.forecast_page import render
-from loopcast.web.report import ForecastReport
+from loopcast.web.forecast import words as forecast_words
+from loopcast.web.forecast.page import render
+from loopcast.web.forecast.report import ForecastReport
 
 MakeReport = Callable[..., ForecastReport]
 

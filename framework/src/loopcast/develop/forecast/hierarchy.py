@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from loopcast.develop.backtest import Predictions
-from loopcast.develop.horizon import horizon_index, slot_count, slots
-from loopcast.develop.panel import interval_starts
+from loopcast.develop.forecast.backtest import Predictions
+from loopcast.develop.forecast.horizon import horizon_index, slot_count, slots
+from loopcast.develop.forecast.panel import interval_starts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,0 +1,1 @@
+"""The task *forecast*: panels, rolling-origin backtest, reconciliation, intervals, training."""
