@@ -128,8 +128,8 @@ def test_the_bundle_has_all_that_the_design_asks_for(
     assert manifest.datasets[0].rows == panel.target.size
     assert {"loopcast", "python", "pandas"} <= set(manifest.environment)
     assert {
-        "contest.npz", "documentation.md", "errors.npz", "evaluation.json",
-        "intervals/1D.npz", "model/30min/model.json", "preparation.json",
+        "documentation.md", "errors.npz", "evaluation.json",
+        "intervals/1D.npz", "judged.npz", "model/30min/model.json", "preparation.json",
         "scenarios/30min.npz", "schema.json",
     } <= set(files)  # fmt: skip
     text = files["documentation.md"].decode()

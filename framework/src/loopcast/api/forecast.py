@@ -227,10 +227,10 @@ class ForecastOutcome:
     ----------
     actual, mean : ndarray, shape (n,)
     levels : ndarray, shape (q,)
-    quantiles : ndarray, shape (n, q)
+    quantiles : ndarray, shape (n, q), float32 or float64
     """
 
     actual: NDArray[np.float64]
     mean: NDArray[np.float64]
     levels: NDArray[np.float64]
-    quantiles: NDArray[np.float64]
+    quantiles: NDArray[np.float32] | NDArray[np.float64]

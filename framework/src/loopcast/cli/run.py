@@ -19,8 +19,9 @@ from loopcast.api import Effect, Evaluation, ExplainedForecaster, GateError, Sur
 from loopcast.cli.progress import comparison_table, progress_bar, result_lines
 from loopcast.deploy.forecast_bundle import ForecastVersion, unpack
 from loopcast.develop.engine import engine_for
-from loopcast.develop.forecast.contest_file import read_contest
 from loopcast.develop.forecast.dataset import Known, read_known
+from loopcast.develop.forecast.judged import drawn_rows
+from loopcast.develop.judged import JUDGED_FILE, read_judged
 from loopcast.iterate.train import TrainedVersion, course_of, find_version, train_version
 from loopcast.serve.batch import BatchForecast, forecast
 from loopcast.serve.outputs import forecast_events, forecast_file, summarise
@@ -184,6 +185,7 @@ def _report(outcome: Outcome) -> ForecastReport:
     full = outcome.served.preparation.levels(known.training)[course.schema.step]
     start = known.origin - pd.DateOffset(days=RECENT_DAYS)
     manifest = trained.bundle.manifest
+    judged = read_judged(trained.bundle.files[JUDGED_FILE], "forecast")
     return ForecastReport(
         logical_model=course.logical_model,
         version=trained.version,
@@ -196,7 +198,7 @@ def _report(outcome: Outcome) -> ForecastReport:
         forecast=outcome.batch.table,
         recent=full.target.loc[start:],
         evaluations=outcome.evaluations,
-        errors=read_contest(trained.bundle.files["contest.npz"], course.schema.step),
+        errors=drawn_rows(judged, course.schema.step, course.schema.timezone),
         effects=_effects(outcome),
         coherence_error=outcome.batch.coherence_error,
         notes=_notes(outcome),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from loopcast.api import Evaluation, ForecastOutcome, Metric, MetricDefinition, hookimpl
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from loopcast.develop.judged import Judged
 
 FloatArray = NDArray[np.float64]
 
@@ -75,55 +74,21 @@ def loopcast_metrics() -> Sequence[MetricDefinition]:
     ]
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Scored:
-    """Forecasts with quantiles and what came true, one row for each time and series.
-
-    Attributes
-    ----------
-    frame : DataFrame
-        Columns ``series``, ``time`` (local), ``actual``, ``mean``; one row a forecast.
-    quantiles : ndarray, shape (rows, levels)
-    levels : ndarray, shape (levels,)
-    """
-
-    frame: pd.DataFrame
-    quantiles: FloatArray
-    levels: FloatArray
-
-
 def evaluate(
-    scored: Scored,
+    judged: Judged,
+    contender: str,
     metrics: Sequence[MetricDefinition],
     *,
-    heads: Sequence[str],
-    contender: str,
     dataset: str,
     protocol: str,
 ) -> Evaluation:
-    """Measure a contender overall and by subpopulation.
-
-    Parameters
-    ----------
-    heads
-        Series that the overall value is about: the top of the hierarchy, or all series where
-        there is none. Subpopulations by hour and day type are about them too; each series is a
-        subpopulation of its own.
-    """
-    frame = scored.frame
-    outcome = ForecastOutcome(
-        actual=frame["actual"].to_numpy(),
-        mean=frame["mean"].to_numpy(),
-        levels=scored.levels,
-        quantiles=scored.quantiles,
-    )
-    of_heads = frame["series"].isin(heads).to_numpy()
-    subsets = _subsets(frame, of_heads)
+    """Measure a contender overall and by subpopulation."""
+    outcome = judged.outcomes[contender]
+    subsets = dict(judged.subsets())
     measured: list[Metric] = []
     for definition in metrics:
-        rows = definition.rows(outcome)
-        for subset, mask in subsets.items():
-            measured.append(_mean(definition, rows[mask], subset))
+        values = definition.rows(outcome)
+        measured += [_mean(definition, values[rows], name) for name, rows in subsets.items()]
     return Evaluation(
         contender=contender, dataset=dataset, protocol=protocol, metrics=tuple(measured)
     )
@@ -141,17 +106,3 @@ def _mean(definition: MetricDefinition, rows: FloatArray, subset: str) -> Metric
         subset=subset,
         count=len(rows),
     )
-
-
-def _subsets(frame: pd.DataFrame, of_heads: NDArray[np.bool_]) -> Mapping[str, NDArray[np.bool_]]:
-    subsets: dict[str, NDArray[np.bool_]] = {"": of_heads}
-    labels = {
-        "hour": frame["time"].dt.hour.astype(str),
-        "day_type": frame["day_type"],
-    }
-    for attribute, values in labels.items():
-        for value in sorted(values.unique(), key=lambda text: (len(text), text)):
-            subsets[f"{attribute}={value}"] = of_heads & (values == value).to_numpy()
-    for series in frame["series"].unique():
-        subsets[f"series={series}"] = (frame["series"] == series).to_numpy()
-    return subsets

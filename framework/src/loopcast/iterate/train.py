@@ -28,9 +28,9 @@ from loopcast.develop.course import Contender, Course, Plan
 from loopcast.develop.documentation import document
 from loopcast.develop.environment import package_versions
 from loopcast.develop.forecast.backtest import Advance
-from loopcast.develop.forecast.contest_file import contest_bytes
 from loopcast.develop.forecast.hierarchy import BottomUp
 from loopcast.develop.forecast.train import Trained, train
+from loopcast.develop.judged import JUDGED_FILE, judged_bytes
 from loopcast.settings import convert
 from loopcast.store.registration import Registration
 
@@ -172,7 +172,7 @@ def _files(
 ) -> dict[str, bytes]:
     candidate = course.candidate
     files = pack(trained, candidate, data, course.schema)
-    files["contest.npz"] = contest_bytes(trained.contest, data.step)
+    files[JUDGED_FILE] = judged_bytes(trained.contest.judged)
     files["documentation.md"] = document(
         course.logical_model,
         template=candidate.template.name,

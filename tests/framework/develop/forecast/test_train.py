@@ -7,8 +7,9 @@ import pytest
 from loopcast.api import DataError, ForecastData, ForecastSchema, Kpi
 from loopcast.develop.course import Course
 from loopcast.develop.engine import LocalEngine
-from loopcast.develop.forecast.contest_file import contest_bytes, read_contest
+from loopcast.develop.forecast.judged import drawn_rows
 from loopcast.develop.forecast.train import day_types, judge, train
+from loopcast.develop.judged import judged_bytes, read_judged
 
 from ..conftest import make_course
 from ..contenders import LastWeek
@@ -29,7 +30,8 @@ def test_all_contenders_are_judged_on_the_same_rows(panel: ForecastData, course:
 
 def test_metrics_are_those_of_the_scored_origins(panel: ForecastData, course: Course) -> None:
     trained = train(course, panel, DATASET, LocalEngine())
-    rows = read_contest(contest_bytes(trained.contest, "30min"), "30min")
+    judged = read_judged(judged_bytes(trained.contest.judged), "forecast")
+    rows = drawn_rows(judged, "30min", panel.timezone)
     total = rows[(rows["series"] == "total") & (rows["contender"] == "candidate")]
     week_before = panel.target.sum(axis=1).reindex(total["time"] - pd.Timedelta(days=7))
     np.testing.assert_allclose(total["mean"], week_before)

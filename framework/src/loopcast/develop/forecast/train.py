@@ -27,9 +27,11 @@ from loopcast.develop.engine import LocalEngine
 from loopcast.develop.forecast.backtest import Advance, Predictions, backtest, fit_one
 from loopcast.develop.forecast.hierarchy import Hierarchy, errors_by_slot, reconcile_backtest
 from loopcast.develop.forecast.horizon import backtest_origins
-from loopcast.develop.forecast.intervals import LEVELS, Intervals, calibrate, honest_quantiles
+from loopcast.develop.forecast.intervals import Intervals, calibrate, honest_quantiles
+from loopcast.develop.forecast.judged import judged_forecasts
 from loopcast.develop.forecast.panel import at_step, bottom_members, site_weights, with_aggregates
-from loopcast.develop.metrics import Scored, evaluate
+from loopcast.develop.judged import Judged
+from loopcast.develop.metrics import evaluate
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -83,20 +85,19 @@ class Contest:
     Attributes
     ----------
     origins
-        All origins; the last ``plan.origins`` of them are scored.
+        All origins; the last ``plan.origins`` of them are judged.
     base, reconciled
         Predictions by contender and step, before and after reconciliation.
-    quantiles
-        Honest quantiles by contender, at the finest step, shape (rows, series, levels).
+    judged
+        The judged origins at the finest step, with honest quantiles.
     evaluations
         By contender, in the order of the contenders.
     """
 
     origins: tuple[pd.Timestamp, ...]
-    first_scored: int
     base: Mapping[str, Mapping[str, Predictions]]
     reconciled: Mapping[str, Mapping[str, Predictions]]
-    quantiles: Mapping[str, NDArray[np.float64]]
+    judged: Judged
     evaluations: tuple[Evaluation, ...]
 
 
@@ -141,53 +142,32 @@ def run_contest(
         )
         for label, by_step in reconciled.items()
     }
+    predictions = {label: by_step[fine.step] for label, by_step in reconciled.items()}
+    judged = judged_forecasts(
+        predictions,
+        quantiles,
+        first=plan.calibration,
+        heads=preparation.hierarchy.heads,
+        day_type=day_types(predictions[course.candidate.label].times, fine),
+    )
     evaluations = tuple(
         evaluate(
-            scored_frame(by_step[fine.step], quantiles[label], plan.calibration, fine),
+            judged,
+            label,
             course.metrics,
-            heads=preparation.hierarchy.heads,
-            contender=label,
             dataset=dataset,
             protocol=plan.describe(course.schema.horizon),
         )
-        for label, by_step in reconciled.items()
+        for label in judged.outcomes
     )
     contest = Contest(
         origins=origins,
-        first_scored=plan.calibration,
         base=base,
         reconciled=reconciled,
-        quantiles=quantiles,
+        judged=judged,
         evaluations=evaluations,
     )
     return preparation, contest
-
-
-def scored_frame(
-    predictions: Predictions,
-    quantiles: NDArray[np.float64],
-    first: int,
-    data: ForecastData,
-) -> Scored:
-    """Lay scored origins out with one row for each time and series."""
-    rows = predictions.origin >= first
-    times, width = predictions.times[rows], len(predictions.series)
-    day_type = day_types(times, data)
-    frame = pd.DataFrame(
-        {
-            "series": np.tile(predictions.series, len(times)),
-            "time": times.repeat(width),
-            "slot": predictions.slot[rows].repeat(width),
-            "day_type": np.repeat(day_type, width),
-            "actual": predictions.actual[rows].ravel(),
-            "mean": predictions.mean[rows].ravel(),
-        }
-    )
-    return Scored(
-        frame=frame,
-        quantiles=quantiles[rows].reshape(-1, len(LEVELS)),
-        levels=np.array(LEVELS),
-    )
 
 
 def day_types(times: pd.DatetimeIndex, data: ForecastData) -> NDArray[np.str_]:
