@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,15 +33,15 @@ def listed(*arguments: str) -> str:
 
 def test_it_says_where_each_comes_from_and_what_it_offers(site: Path) -> None:
     assert site.is_dir()
-    lines = listed().splitlines()
-    at = lines.index("acme                      loaded    loopcast-acme 1.2.3")
-    assert lines[at + 1] == "  template    acme.mean"
-    at = lines.index("wrong                     broken    loopcast-wrong 1.2.3")
+    lines = [re.sub(" {3,}", "  ", line) for line in listed().splitlines()]
+    at = lines.index("acme  loaded  loopcast-acme 1.2.3")
+    assert lines[at + 1] == "  template  acme.mean"
+    at = lines.index("wrong  broken  loopcast-wrong 1.2.3")
     assert lines[at + 1] == (
         "  import of fake_loopcast_wrong failed: ModuleNotFoundError: "
         "No module named 'no_such_module'"
     )
-    assert "loopcast.store.readers    loaded" in listed()
+    assert any(line.startswith("loopcast.store.readers  loaded") for line in lines)
 
 
 def test_as_json(site: Path) -> None:

@@ -45,25 +45,38 @@ hookimpl = pluggy.HookimplMarker("loopcast")
 
 @dataclass(frozen=True, kw_only=True)
 class MetricDefinition:
-    """A metric by name.
+    """A metric by name, computed in one of two ways.
 
     Attributes
     ----------
     rows
         Takes the task's outcome (:class:`ForecastOutcome`, :class:`ScoreOutcome` or
         :class:`RankOutcome`) and returns one contribution for each observation, NaN where it
-        is undefined. The metric is their mean, which makes it known for any subpopulation and
-        comparable row by row.
+        is undefined. The metric is their mean, by the outcome's weights where it has some,
+        which makes it known for any subpopulation and comparable row by row.
+    whole
+        For a metric that is no mean of rows, such as the AUC: takes the outcome and returns
+        the value, NaN where it is undefined.
     root
-        Whether the metric is the square root of that mean.
+        Whether the metric is the square root of the mean of its rows.
+
+    Raises
+    ------
+    ValueError
+        Unless exactly one of ``rows`` and ``whole`` is given.
     """
 
     name: str
     title: str
     task: Task
     direction: Direction
-    rows: Callable[[Any], NDArray[np.float64]]
+    rows: Callable[[Any], NDArray[np.float64]] | None = None
+    whole: Callable[[Any], float] | None = None
     root: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.rows is None) == (self.whole is None):
+            raise ValueError(f"metric {self.name}: give either rows or whole, and not both")
 
 
 class Reader(Protocol):

@@ -77,10 +77,12 @@ def run_command(disable: tuple[str, ...], arguments: tuple[str, ...]) -> None:
 def plugin_manager(disable: Iterable[str] = ()) -> PluginManager:
     """Load the core's own hooks and the installed plugins."""
     from loopcast.develop import metrics
+    from loopcast.develop.rank import metrics as rank_metrics
+    from loopcast.develop.score import metrics as score_metrics
     from loopcast.plugins import PluginManager
     from loopcast.store import readers
 
-    return PluginManager.load(disable, builtin=(readers, metrics))
+    return PluginManager.load(disable, builtin=(readers, metrics, score_metrics, rank_metrics))
 
 
 def use_one_thread_for_algebra() -> None:

@@ -30,7 +30,7 @@ JUDGED_FILE = "judged.npz"
 """Its name in a bundle."""
 
 Outcome = ForecastOutcome | ScoreOutcome | RankOutcome
-OutcomeT = TypeVar("OutcomeT", ForecastOutcome, ScoreOutcome, RankOutcome)
+OutcomeT = TypeVar("OutcomeT", bound=Outcome)
 Rows = NDArray[np.intp]
 
 # Arrays of an outcome that are the same for every contender, and those that are its own.

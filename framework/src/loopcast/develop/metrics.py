@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from loopcast.api import Evaluation, ForecastOutcome, Metric, MetricDefinition, hookimpl
+from loopcast.api import (
+    Evaluation,
+    ForecastOutcome,
+    Metric,
+    MetricDefinition,
+    ScoreOutcome,
+    hookimpl,
+)
 
 if TYPE_CHECKING:
-    from loopcast.develop.judged import Judged
+    from loopcast.develop.judged import Judged, Outcome, Rows
 
 FloatArray = NDArray[np.float64]
 
@@ -85,24 +92,42 @@ def evaluate(
     """Measure a contender overall and by subpopulation."""
     outcome = judged.outcomes[contender]
     subsets = dict(judged.subsets())
-    measured: list[Metric] = []
-    for definition in metrics:
-        values = definition.rows(outcome)
-        measured += [_mean(definition, values[rows], name) for name, rows in subsets.items()]
+    measured = [m for definition in metrics for m in measure(outcome, definition, subsets)]
     return Evaluation(
         contender=contender, dataset=dataset, protocol=protocol, metrics=tuple(measured)
     )
 
 
-def _mean(definition: MetricDefinition, rows: FloatArray, subset: str) -> Metric:
-    known = rows[np.isfinite(rows)]
-    # An average over a part of the rows would look better than it is.
-    if len(known) < len(rows) or not len(rows):
-        return Metric(name=definition.name, value=None, subset=subset, count=len(rows))
-    value = float(known.mean())
-    return Metric(
-        name=definition.name,
-        value=float(np.sqrt(value)) if definition.root else value,
-        subset=subset,
-        count=len(rows),
-    )
+def measure(
+    outcome: Outcome, definition: MetricDefinition, subsets: Mapping[str, Rows]
+) -> Iterator[Metric]:
+    """Compute one metric on subsets of an outcome's rows.
+
+    Parameters
+    ----------
+    subsets
+        Positions of rows by ``attribute=value``; the empty string for the overall value.
+    """
+    from loopcast.develop.judged import take  # imports pandas, which a start does without
+
+    if definition.rows is not None:
+        values = definition.rows(outcome)
+        weight = outcome.weight if isinstance(outcome, ScoreOutcome) else np.ones(len(values))
+    for subset, rows in subsets.items():
+        if definition.whole is not None:
+            value = definition.whole(take(outcome, rows)) if len(rows) else np.nan
+        else:
+            value = mean_of_rows(values[rows], weight[rows], root=definition.root)
+        known = float(value) if np.isfinite(value) else None
+        yield Metric(name=definition.name, value=known, subset=subset, count=len(rows))
+
+
+def mean_of_rows(rows: FloatArray, weight: FloatArray, *, root: bool = False) -> float:
+    """Return the weighted mean of a metric's rows, NaN where one of them is undefined.
+
+    An average over a part of the rows would look better than it is.
+    """
+    if not len(rows) or not weight.sum():
+        return float("nan")
+    value = float(rows @ weight / weight.sum())
+    return float(np.sqrt(value)) if root else value

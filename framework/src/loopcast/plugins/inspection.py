@@ -194,7 +194,9 @@ def _check_reconciler(reconciler: Any) -> None:
 def _check_metric(metric: Any) -> None:
     _require(isinstance(metric, MetricDefinition), f"{metric!r:.60} is not a MetricDefinition")
     msgspec.convert(metric.name, Name)
-    _require(callable(metric.rows), f"{metric.name}: rows cannot be called")
+    _require(
+        callable(metric.rows or metric.whole), f"{metric.name}: neither rows nor whole is callable"
+    )
 
 
 def _require(condition: bool, problem: str) -> None:

@@ -1,0 +1,1 @@
+"""What only the task *rank* needs: preparation, holdout, metrics, training."""

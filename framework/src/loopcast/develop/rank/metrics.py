@@ -1,0 +1,93 @@
+"""The core's metrics of the task *rank*, at the length of the lists that are judged.
+
+An item that an entity chose is relevant, and all relevant items are equally so. Source: C. D.
+Manning, P. Raghavan and H. Schütze (2008), Introduction to Information Retrieval, section 8.4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from loopcast.api import MetricDefinition, RankOutcome, hookimpl
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    FloatArray = NDArray[np.float64]
+
+
+def _hits(outcome: RankOutcome) -> tuple[NDArray[np.bool_], FloatArray]:
+    """Return which places of the lists were chosen, and how many items each entity chose."""
+    items = outcome.ranking.items.astype(np.int64)
+    width = len(outcome.popularity)
+    pairs = outcome.chosen_entity.astype(np.int64) * width + outcome.chosen_item
+    chosen = np.unique(pairs)
+    listed = np.arange(len(items))[:, None] * width + items
+    count = np.bincount(chosen // width, minlength=len(items)).astype(np.float64)
+    return np.isin(listed, chosen) & (items >= 0), np.where(count > 0, count, np.nan)
+
+
+def ndcg(outcome: RankOutcome) -> FloatArray:
+    """Discounted cumulative gain over that of the best list.
+
+    Source: K. Järvelin and J. Kekäläinen (2002), Cumulated gain-based evaluation of IR
+    techniques, ACM TOIS 20, with the discount log₂(1 + place).
+    """
+    hits, chosen = _hits(outcome)
+    discount = 1.0 / np.log2(np.arange(2, hits.shape[1] + 2))
+    best = np.cumsum(discount)
+    possible = np.minimum(np.nan_to_num(chosen, nan=1.0), hits.shape[1]).astype(np.int64)
+    return np.asarray(np.where(np.isnan(chosen), np.nan, hits @ discount / best[possible - 1]))
+
+
+def recall(outcome: RankOutcome) -> FloatArray:
+    """Share of the chosen items that the list holds."""
+    hits, chosen = _hits(outcome)
+    return np.asarray(hits.sum(axis=1) / chosen)
+
+
+def precision(outcome: RankOutcome) -> FloatArray:
+    """Share of the list that was chosen; an empty place counts as a miss."""
+    hits, _ = _hits(outcome)
+    return np.asarray(hits.mean(axis=1))
+
+
+def average_precision(outcome: RankOutcome) -> FloatArray:
+    """Mean of the precision at each hit, over as many hits as the list could have had."""
+    hits, chosen = _hits(outcome)
+    at_place = np.cumsum(hits, axis=1) / np.arange(1, hits.shape[1] + 1)
+    return np.asarray((at_place * hits).sum(axis=1) / np.minimum(chosen, hits.shape[1]))
+
+
+def item_coverage(outcome: RankOutcome) -> float:
+    """Share of the known items that at least one list holds."""
+    items = outcome.ranking.items
+    count = len(outcome.popularity)
+    return len(np.unique(items[items >= 0])) / count if count else float("nan")
+
+
+@hookimpl
+def loopcast_metrics() -> Sequence[MetricDefinition]:
+    """Offer the metrics of the task *rank*."""
+    by_entity = {
+        "ndcg": ("nDCG", ndcg),
+        "recall": ("recall", recall),
+        "precision": ("precision", precision),
+        "map": ("MAP", average_precision),
+    }
+    return [
+        *(
+            MetricDefinition(name=name, title=title, task="rank", direction="higher", rows=rows)
+            for name, (title, rows) in by_entity.items()
+        ),
+        MetricDefinition(
+            name="item_coverage",
+            title="coverage of the items",
+            task="rank",
+            direction="higher",
+            whole=item_coverage,
+        ),
+    ]

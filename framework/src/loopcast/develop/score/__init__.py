@@ -1,0 +1,1 @@
+"""What only the task *score* needs: preparation, holdout, metrics, training."""
