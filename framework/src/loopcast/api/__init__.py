@@ -17,6 +17,7 @@ from loopcast.api.errors import (
     NotFoundError,
     PluginError,
     StoreError,
+    SwitchError,
 )
 from loopcast.api.events import Event, GroundTruth, Role
 from loopcast.api.forecast import (
@@ -29,6 +30,19 @@ from loopcast.api.forecast import (
     Surface,
 )
 from loopcast.api.formats import json_bytes, npz_bytes, read_json, read_npz
+from loopcast.api.governance import (
+    Act,
+    AuditEntry,
+    Document,
+    Goal,
+    Monitoring,
+    Policy,
+    PolicyRow,
+    Questionnaire,
+    SignOff,
+    SwitchSetting,
+    Validation,
+)
 from loopcast.api.hooks import (
     CONTRACT,
     ENTRY_POINT_GROUP,
@@ -52,13 +66,13 @@ from loopcast.api.models import (
     Metric,
     PluginOrigin,
     Release,
-    RiskClass,
     Stage,
     Switch,
     Version,
 )
 from loopcast.api.rank import RankData, Ranker, Ranking, RankOutcome, RankQuery
 from loopcast.api.record import Digest, Name, Record, Segment, Share, TemplateName, VersionId
+from loopcast.api.risk import RiskAnswers, RiskClass
 from loopcast.api.schema import (
     Covariate,
     Feature,
@@ -83,6 +97,8 @@ from loopcast.api.template import (
 __all__ = [
     "CONTRACT",
     "ENTRY_POINT_GROUP",
+    "Act",
+    "AuditEntry",
     "BundleFile",
     "ConfigurationError",
     "ConflictError",
@@ -93,6 +109,7 @@ __all__ = [
     "Device",
     "Digest",
     "Direction",
+    "Document",
     "Drift",
     "Effect",
     "Engine",
@@ -111,6 +128,7 @@ __all__ = [
     "Gate",
     "GateError",
     "GateResult",
+    "Goal",
     "GroundTruth",
     "Hooks",
     "Hyperparameters",
@@ -123,11 +141,15 @@ __all__ = [
     "Metric",
     "MetricDefinition",
     "ModelError",
+    "Monitoring",
     "Name",
     "NotFoundError",
     "Package",
     "PluginError",
     "PluginOrigin",
+    "Policy",
+    "PolicyRow",
+    "Questionnaire",
     "RankData",
     "RankOutcome",
     "RankQuery",
@@ -139,6 +161,7 @@ __all__ = [
     "Reconciliation",
     "Record",
     "Release",
+    "RiskAnswers",
     "RiskClass",
     "Role",
     "Rollout",
@@ -149,15 +172,19 @@ __all__ = [
     "Scores",
     "Segment",
     "Share",
+    "SignOff",
     "Site",
     "Stage",
     "Step",
     "StoreError",
     "Surface",
     "Switch",
+    "SwitchError",
+    "SwitchSetting",
     "Task",
     "Template",
     "TemplateName",
+    "Validation",
     "Version",
     "VersionId",
     "fit_each",

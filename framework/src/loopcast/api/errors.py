@@ -51,4 +51,8 @@ class ConflictError(StoreError):
 
 
 class GateError(LoopcastError):
-    """A version did not pass a gate that its next move needs."""
+    """A version lacks what its next move needs: a gate passed, a sign-off, a document."""
+
+
+class SwitchError(LoopcastError):
+    """The switch of a logical model and segment forbids it."""

@@ -18,9 +18,9 @@ from loopcast.api.record import (
     TemplateName,
     VersionId,
 )
+from loopcast.api.risk import RiskAnswers
 from loopcast.api.schema import ForecastSchema, RankSchema, ScoreSchema, Task
 
-RiskClass = Literal["low", "medium", "high"]
 Direction = Literal["lower", "higher"]
 Stage = Literal["candidate", "staging", "challenger", "canary", "champion", "retired"]
 Switch = Literal["on", "freeze", "off"]
@@ -58,10 +58,15 @@ class LogicalModel(Record, frozen=True):
         What it is called, and who answers for it.
     kpi
         The metric that decides between versions.
-    risk_class
-        Selects the gates and sign-offs that a move of a version needs.
+    risk
+        Answers from which the policy derives the risk class, and with it the gates and
+        sign-offs that a move of a version needs.
     schema
         Inputs and outputs; its type says the task: forecast, score or rank.
+    assumptions, limits
+        What has to hold for its outputs to be right, and what they are not for.
+    fallback
+        What callers do while it is switched off: ``use naive_week``, ``ask a person``.
     """
 
     name: Name
@@ -70,7 +75,10 @@ class LogicalModel(Record, frozen=True):
     kpi: Kpi
     schema: ForecastSchema | ScoreSchema | RankSchema
     purpose: str = ""
-    risk_class: RiskClass = "low"
+    risk: RiskAnswers = RiskAnswers()
+    assumptions: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
+    fallback: str = ""
 
     @property
     def task(self) -> Task:
@@ -161,12 +169,19 @@ class Evaluation(Record, frozen=True):
 
 
 class GateResult(Record, frozen=True):
-    """What one named check expected and what it measured."""
+    """What one named check expected and what it measured.
+
+    Attributes
+    ----------
+    test
+        Which of a gate's tests it was, where the gate has several.
+    """
 
     gate: Name
     passed: bool
     expectation: str
     measured: str
+    test: str = ""
 
 
 class PluginOrigin(Record, frozen=True):
@@ -237,7 +252,16 @@ class Version(Record, frozen=True):
 
 
 class Release(Record, frozen=True):
-    """One entry of the history of a logical model and segment: a version entered a stage."""
+    """One entry of the history of a logical model and segment: a version entered a stage.
+
+    Attributes
+    ----------
+    share
+        The share of entities that a canary serves.
+    rollback
+        Whether the entry was made by a rollback: the champion that came back, and the one
+        that went.
+    """
 
     logical_model: Name
     segment: Segment
@@ -247,10 +271,16 @@ class Release(Record, frozen=True):
     by: str
     reason: str
     until: datetime | None = None
+    share: Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)] | None = None
+    rollback: bool = False
 
     def check(self) -> None:
-        """An interval does not end before it begins."""
+        """An interval does not end before it begins, and only a canary has a share."""
         self.require(
             self.until is None or self.until >= self.since,
             f"until ({self.until}) is before since ({self.since})",
+        )
+        self.require(
+            self.share is None or self.stage == "canary",
+            f"share {self.share} of the stage {self.stage}; only a canary has one",
         )

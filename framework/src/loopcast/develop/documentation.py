@@ -27,7 +27,8 @@ def document(
         logical_model.purpose,
         "",
         f"- Owner: {logical_model.owner}",
-        f"- Risk class: {logical_model.risk_class}",
+        *_stated("Assumptions", logical_model.assumptions),
+        *_stated("Limits", logical_model.limits),
         f"- Template: {template}, {summary}",
         f"- Training data: {dataset.name} ({dataset.origin}), {dataset.rows} values from "
         f"{dataset.start} to {dataset.end}, {dataset.imputed} imputed, "
@@ -55,6 +56,10 @@ def document(
         "",
     ]
     return "\n".join(lines).encode()
+
+
+def _stated(what: str, statements: tuple[str, ...]) -> list[str]:
+    return [f"- {what}: {' '.join(statements)}"] if statements else []
 
 
 def _row(evaluation: Evaluation, metrics: list[str]) -> str:

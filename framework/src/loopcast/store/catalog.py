@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from types import TracebackType
-from typing import Self
 
 import msgspec
 from sqlalchemy import select
@@ -25,16 +23,30 @@ from loopcast.api import (
     Version,
     VersionId,
 )
-from loopcast.store import database, measurements, queries, registration
+from loopcast.store import database, governance, measurements, queries, registration
+from loopcast.store.audit import AuditFilter
+from loopcast.store.governance import Standing
+from loopcast.store.governed import GovernedCatalog
 from loopcast.store.queries import VersionFilter, VersionSummary
 from loopcast.store.registration import Registration
-from loopcast.store.releases import Move, apply_moves
+from loopcast.store.releases import Move, Return, apply_moves, apply_returns, reigns
 from loopcast.store.tables import logical_models
 
-__all__ = ["Catalog", "Move", "Registration", "VersionFilter", "VersionSummary"]
+__all__ = [
+    "AuditFilter",
+    "Catalog",
+    "Move",
+    "Registration",
+    "Return",
+    "Standing",
+    "VersionFilter",
+    "VersionSummary",
+]
+
+Review = Callable[[Mapping[VersionId, Standing]], None]
 
 
-class Catalog:
+class Catalog(GovernedCatalog):
     """The catalog in SQLite or PostgreSQL, safe under several processes.
 
     Every write is one transaction: killed at any moment, it leaves the old state or the new.
@@ -62,39 +74,10 @@ class Catalog:
     0
     """
 
-    def __init__(self, url: str, *, create: bool = True) -> None:
-        self._engine = database.open_engine(url, create=create)
-        try:
-            database.prepare(self._engine, create=create)
-        except BaseException:
-            self._engine.dispose()
-            raise
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._engine.dispose()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def put_logical_model(self, model: LogicalModel) -> None:
+    def put_logical_model(self, model: LogicalModel, *, by: str = "loopcast") -> None:
         """Store the record of a logical model, in place of an earlier one."""
-        row = {"name": model.name, "record": msgspec.json.encode(model, order="sorted").decode()}
-        table = logical_models
         with database.writing(self._engine) as connection:
-            changed = connection.execute(
-                table.update().where(table.c.name == model.name).values(record=row["record"])
-            )
-            if changed.rowcount == 0:
-                connection.execute(table.insert().values(row))
+            registration.put_logical_model(connection, model, by=by, at=datetime.now(UTC))
 
     def logical_model(self, name: str) -> LogicalModel:
         """Return the record of a logical model.
@@ -118,7 +101,14 @@ class Catalog:
             records = connection.scalars(query).all()
         return tuple(msgspec.json.decode(record, type=LogicalModel) for record in records)
 
-    def register(self, registrations: Sequence[Registration]) -> tuple[VersionId, ...]:
+    def segments(self, logical_model: str) -> tuple[Segment, ...]:
+        """Return every segment of a logical model that has a version, sorted."""
+        with database.reading(self._engine) as connection:
+            return queries.segments_of(connection, logical_model)
+
+    def register(
+        self, registrations: Sequence[Registration], *, by: str = "loopcast"
+    ) -> tuple[VersionId, ...]:
         """Register versions with their datasets, evaluations and gate results, all or none.
 
         Returns
@@ -134,7 +124,7 @@ class Catalog:
             When an id is taken by a version with another manifest.
         """
         with database.writing(self._engine) as connection:
-            return registration.register(connection, registrations)
+            return registration.register(connection, registrations, by=by, at=datetime.now(UTC))
 
     def find(self, logical_model: str, recipes: Mapping[Segment, Digest]) -> dict[Segment, Version]:
         """Return the newest version of each segment that was trained by the segment's recipe.
@@ -242,6 +232,7 @@ class Catalog:
         stage: Stage,
         by: str,
         reason: str,
+        share: float | None = None,
         at: datetime | None = None,
     ) -> None:
         """Move one version to a stage; see :meth:`release_all`."""
@@ -252,10 +243,13 @@ class Catalog:
             stage=stage,
             by=by,
             reason=reason,
+            share=share,
         )
         self.release_all([move], at=at)
 
-    def release_all(self, moves: Sequence[Move], *, at: datetime | None = None) -> None:
+    def release_all(
+        self, moves: Sequence[Move], *, at: datetime | None = None, review: Review | None = None
+    ) -> None:
         """Move versions to stages, all or none, of thousands of segments at once.
 
         A version that becomes champion retires its predecessor in the same transaction.
@@ -264,6 +258,8 @@ class Catalog:
         ----------
         at
             The moment of the move; now by default.
+        review
+            Sees where the versions stand, in the same transaction, and raises to refuse.
 
         Raises
         ------
@@ -271,11 +267,48 @@ class Catalog:
             When a version is not in the catalog.
         InvalidRecordError
             When a version belongs to another logical model or segment, or two moves contradict.
+        SwitchError
+            When a segment is frozen.
         StoreError
-            When a segment would be left without its champion.
+            When a segment would be left without its champion, or have two canaries.
         """
         with database.writing(self._engine) as connection:
+            if review is not None:
+                review(governance.standings(connection, [move.version for move in moves]))
             apply_moves(connection, moves, at or datetime.now(UTC))
+
+    def roll_back(
+        self, returns: Sequence[Return], *, by: str, reason: str, at: datetime | None = None
+    ) -> None:
+        """Let earlier champions come back, all or none, of thousands of segments at once.
+
+        Raises
+        ------
+        ConflictError
+            When another process moved a champion first.
+        SwitchError
+            When a segment is frozen.
+        """
+        with database.writing(self._engine) as connection:
+            apply_returns(connection, returns, at or datetime.now(UTC), by=by, reason=reason)
+
+    def reigns(
+        self, logical_model: str, segments: Sequence[Segment] | None = None
+    ) -> dict[Segment, tuple[VersionId, ...]]:
+        """Return the champion of each segment and, after it, those it can be rolled back to.
+
+        The last good one comes first; one that was rolled back from is not among them, unless
+        it was released again.
+        """
+        with database.reading(self._engine) as connection:
+            return reigns(connection, logical_model, segments)
+
+    def serving(
+        self, logical_model: str, segments: Sequence[Segment] | None = None
+    ) -> tuple[Release, ...]:
+        """Return the champions and canaries that are released now."""
+        with database.reading(self._engine) as connection:
+            return queries.serving(connection, logical_model, segments)
 
     def champion(self, logical_model: str, segment: Segment = "") -> Version | None:
         """Return the champion of a segment, or ``None`` where there is none."""

@@ -88,6 +88,16 @@ _VERSION: Select[*tuple[Any, ...]] = (
 )
 
 
+_RELEASE: Select[*tuple[Any, ...]] = (
+    select(
+        versions.c.id.label("version"),
+        *(releases.c[name] for name in Release.__struct_fields__ if name != "version"),
+    )
+    .join(versions, releases.c.version == versions.c.number)
+    .order_by(releases.c.number)
+)
+
+
 def _version(row: Row[*tuple[Any, ...]]) -> Version:
     values = row._mapping
     return Version(**{name: values[name] for name in Version.__struct_fields__})
@@ -111,6 +121,22 @@ def find(
         for version in found
         if recipes.get(version.segment) == version.recipe
     }
+
+
+def versions_by_id(connection: Connection, ids: Sequence[VersionId]) -> dict[VersionId, Version]:
+    """Return versions by their whole ids, in order; those that are not there are left out."""
+    found = {
+        row.id: _version(row)
+        for chunk in chunks(ids)
+        for row in connection.execute(_VERSION.where(versions.c.id.in_(chunk)))
+    }
+    return {identifier: found[identifier] for identifier in ids if identifier in found}
+
+
+def segments_of(connection: Connection, logical_model: str) -> tuple[Segment, ...]:
+    """Return every segment of a logical model that has a version, sorted."""
+    query = select(versions.c.segment).where(versions.c.logical_model == logical_model).distinct()
+    return tuple(sorted(connection.scalars(query)))
 
 
 def version_by_id(connection: Connection, prefix: str) -> Version:
@@ -312,20 +338,28 @@ def champions(
     return {row.segment: _version(row) for part in parts for row in connection.execute(part)}
 
 
+def serving(
+    connection: Connection, logical_model: str, segments: Sequence[Segment] | None
+) -> tuple[Release, ...]:
+    """Return the champions and canaries that are released now."""
+    query = _RELEASE.where(
+        releases.c.logical_model == logical_model,
+        releases.c.stage.in_(("champion", "canary")),
+        releases.c.until.is_(None),
+    )
+    parts = (
+        [query]
+        if segments is None
+        else [query.where(releases.c.segment.in_(chunk)) for chunk in chunks(segments)]
+    )
+    return tuple(Release(**row._mapping) for part in parts for row in connection.execute(part))
+
+
 def history(
     connection: Connection, logical_model: str, segment: Segment | None, version: VersionId | None
 ) -> tuple[Release, ...]:
     """Return the entries of a release history, the oldest first."""
-    columns = [
-        versions.c.id.label("version"),
-        *(releases.c[name] for name in Release.__struct_fields__ if name != "version"),
-    ]
-    query = (
-        select(*columns)
-        .join(versions, releases.c.version == versions.c.number)
-        .where(releases.c.logical_model == logical_model)
-        .order_by(releases.c.number)
-    )
+    query = _RELEASE.where(releases.c.logical_model == logical_model)
     if segment is not None:
         query = query.where(releases.c.segment == segment)
     if version is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -17,11 +18,13 @@ from loopcast.api import (
     GateResult,
     IntegrityError,
     InvalidRecordError,
+    LogicalModel,
     NotFoundError,
     Record,
     Version,
     VersionId,
 )
+from loopcast.store import audit
 from loopcast.store.tables import (
     comparisons,
     datasets,
@@ -29,6 +32,7 @@ from loopcast.store.tables import (
     gate_results,
     logical_models,
     metrics,
+    text_digest,
     version_datasets,
     versions,
 )
@@ -93,8 +97,32 @@ class _Keys:
     comparisons: Mapping[tuple[Digest, str], int]
 
 
+def put_logical_model(
+    connection: Connection, model: LogicalModel, *, by: str, at: datetime
+) -> None:
+    """Store the record of a logical model, in place of an earlier one that differs."""
+    record = msgspec.json.encode(model, order="sorted").decode()
+    here = logical_models.c.name == model.name
+    before = connection.scalar(select(logical_models.c.record).where(here))
+    if before == record:
+        return
+    if before is None:
+        connection.execute(logical_models.insert().values(name=model.name, record=record))
+    else:
+        connection.execute(logical_models.update().where(here).values(record=record))
+    audit.append(
+        connection,
+        audit.next_number(connection),
+        "describe",
+        by=by,
+        at=at,
+        subjects=[model.name],
+        details={"name": model.name, "record": text_digest(record)},
+    )
+
+
 def register(
-    connection: Connection, registrations: Sequence[Registration]
+    connection: Connection, registrations: Sequence[Registration], *, by: str, at: datetime
 ) -> tuple[VersionId, ...]:
     """Insert versions that the catalog does not hold yet, with everything that belongs to them.
 
@@ -111,19 +139,32 @@ def register(
         When an id is taken by a version with another manifest.
     """
     new = _unregistered(connection, registrations)
+    if not new:
+        return ()
     _require_logical_models(connection, {item.version.logical_model for item in new})
     dataset_keys = _put_datasets(connection, new)
     comparison_keys = _put_comparisons(connection, new, dataset_keys)
-    _insert(connection, versions, (_version_row(item.version, dataset_keys) for item in new))
-    version_keys = _keys(connection, versions.c.id, [item.version.id for item in new])
-    keys = _Keys(version_keys, dataset_keys, comparison_keys)
-    for table, rows in (
+    entry = audit.next_number(connection)
+    rows = (_version_row(item.version, dataset_keys) | {"entry": entry} for item in new)
+    insert(connection, versions, rows)
+    numbers = version_keys(connection, [item.version.id for item in new])
+    keys = _Keys(numbers, dataset_keys, comparison_keys)
+    for table, table_rows in (
         (version_datasets, _dataset_links),
         (evaluations, _evaluation_rows),
         (metrics, _metric_rows),
         (gate_results, _gate_rows),
     ):
-        _insert(connection, table, (row for item in new for row in rows(item, keys)))
+        insert(connection, table, (row for item in new for row in table_rows(item, keys)))
+    audit.append(
+        connection,
+        entry,
+        "register",
+        by=by,
+        at=at,
+        subjects=[item.version.logical_model for item in new],
+        details=audit.named([{"version": item.version.id} for item in new]),
+    )
     return tuple(item.version.id for item in new)
 
 
@@ -134,9 +175,26 @@ def chunks(values: Iterable[ItemT]) -> Iterator[list[ItemT]]:
         yield chunk
 
 
-def _insert(connection: Connection, table: Table, rows: Iterable[Row]) -> None:
+def insert(connection: Connection, table: Table, rows: Iterable[Row]) -> None:
+    """Insert rows, whatever their number."""
     for chunk in chunks(rows):
         connection.execute(table.insert(), chunk)
+
+
+def version_keys(connection: Connection, ids: Iterable[VersionId]) -> dict[VersionId, int]:
+    """Return the integer keys of versions.
+
+    Raises
+    ------
+    NotFoundError
+        When one is not in the catalog.
+    """
+    wanted = list(ids)
+    found = _keys(connection, versions.c.id, wanted)
+    absent = [identifier for identifier in wanted if identifier not in found]
+    if absent:
+        raise NotFoundError(f"version {absent[0]} is not in the catalog")
+    return found
 
 
 def _keys(connection: Connection, column: Column[str], values: Iterable[str]) -> dict[str, int]:
@@ -183,7 +241,7 @@ def _put_datasets(connection: Connection, items: Sequence[Registration]) -> dict
     wanted = {dataset.fingerprint: dataset for item in items for dataset in item.datasets}
     known = _keys(connection, datasets.c.fingerprint, wanted)
     missing = [dataset for fingerprint, dataset in wanted.items() if fingerprint not in known]
-    _insert(connection, datasets, map(msgspec.structs.asdict, missing))
+    insert(connection, datasets, map(msgspec.structs.asdict, missing))
     return known | _keys(connection, datasets.c.fingerprint, (item.fingerprint for item in missing))
 
 
@@ -198,7 +256,7 @@ def _put_comparisons(
     known = _comparison_keys(connection, wanted)
     missing = sorted(wanted - known.keys())
     rows = ({"dataset": dataset_keys[data], "protocol": protocol} for data, protocol in missing)
-    _insert(connection, comparisons, rows)
+    insert(connection, comparisons, rows)
     return known | _comparison_keys(connection, missing)
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from sqlalchemy import Connection, Row, Select, func, select, update
 
 from loopcast.api import (
+    ConflictError,
     InvalidRecordError,
     Name,
     NotFoundError,
@@ -20,12 +21,20 @@ from loopcast.api import (
     StoreError,
     VersionId,
 )
-from loopcast.store.registration import chunks
+from loopcast.store import audit
+from loopcast.store.registration import chunks, insert
+from loopcast.store.switches import refuse_frozen
 from loopcast.store.tables import in_utc, releases, versions
 
 
 class Move(Record, frozen=True):
-    """A version of a logical model and segment enters a stage."""
+    """A version of a logical model and segment enters a stage.
+
+    Attributes
+    ----------
+    share
+        The share of entities that a canary serves.
+    """
 
     logical_model: Name
     segment: Segment
@@ -33,10 +42,32 @@ class Move(Record, frozen=True):
     stage: Stage
     by: str
     reason: str
+    share: Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)] | None = None
 
     def check(self) -> None:
-        """Someone answers for each move."""
+        """Someone answers for each move, and only a canary has a share."""
         self.require(bool(self.by.strip()), "by is empty; name who releases the version")
+        self.require(
+            self.share is None or self.stage == "canary",
+            f"share {self.share} of the stage {self.stage}; only a canary has one",
+        )
+
+
+class Return(Record, frozen=True):
+    """A rollback: the champion of a segment gives way to one that was champion before.
+
+    Attributes
+    ----------
+    champion
+        The champion that goes; a rollback that finds another one changes nothing.
+    version
+        The one that comes back, as :func:`reigns` lists it.
+    """
+
+    logical_model: Name
+    segment: Segment
+    champion: VersionId
+    version: VersionId
 
 
 def apply_moves(connection: Connection, moves: Sequence[Move], at: datetime) -> None:
@@ -52,28 +83,124 @@ def apply_moves(connection: Connection, moves: Sequence[Move], at: datetime) -> 
         When a version is not in the catalog.
     InvalidRecordError
         When a version belongs to another logical model or segment, or two moves contradict.
+    SwitchError
+        When a segment is frozen.
     StoreError
-        When a segment would be left without its champion.
+        When a segment would be left without its champion, or have two canaries.
     """
     _refuse_contradictions(moves)
     keys = _version_keys(connection, moves)
     stages = _open_stages(connection, keys.values())
-    pending = [move for move in moves if stages.get(keys[move.version]) != move.stage]
-    replacing = {_place(move): move for move in pending if move.stage == "champion"}
-    _refuse_gaps(pending, keys, stages, replacing.keys())
-    moved = {keys[move.version] for move in pending}
-    displaced = [row for row in _champions(connection, replacing) if row.version not in moved]
-    moment = max([in_utc(at), *_latest(connection, pending)])
-    _close(connection, [*moved, *(row.version for row in displaced)], moment)
-    retired = [
-        _retirement(row, replacing[row.logical_model, row.segment], moment) for row in displaced
+    pending = [move for move in moves if stages.get(keys[move.version]) != (move.stage, move.share)]
+    refuse_frozen(connection, map(_place, pending))
+    champions = {key for key, (stage, _) in stages.items() if stage == "champion"}
+    _refuse_gaps(pending, keys, champions)
+    _refuse_second_canaries(connection, pending, keys)
+    _carry_out(connection, pending, keys, at, act="release")
+
+
+def apply_returns(
+    connection: Connection, returns: Sequence[Return], at: datetime, *, by: str, reason: str
+) -> None:
+    """Roll segments back, all or none.
+
+    Raises
+    ------
+    ConflictError
+        When another champion was released, or the return is not to one of its predecessors.
+    SwitchError
+        When a segment is frozen.
+    """
+    refuse_frozen(connection, map(_place, returns))
+    for item in returns:
+        reign = reigns(connection, item.logical_model, [item.segment]).get(item.segment, ())
+        if item.champion not in reign[:1] or item.version not in reign[1:]:
+            raise ConflictError(
+                f"{item.logical_model} {item.segment!r} has {reign[0] if reign else 'no'} "
+                f"champion by now, not {item.champion}; look at its history and try again"
+            )
+    moves = [
+        Move(
+            logical_model=item.logical_model,
+            segment=item.segment,
+            version=item.version,
+            stage="champion",
+            by=by,
+            reason=reason,
+        )
+        for item in returns
     ]
-    opened = [_opening(move, keys[move.version], moment) for move in pending]
-    for chunk in chunks([*retired, *opened]):
-        connection.execute(releases.insert(), chunk)
+    _carry_out(connection, moves, _version_keys(connection, moves), at, act="rollback")
 
 
-def _place(move: Move) -> tuple[str, str]:
+def reigns(
+    connection: Connection, logical_model: str, segments: Iterable[Segment] | None = None
+) -> dict[Segment, tuple[VersionId, ...]]:
+    """Return the champion of each segment and those that a rollback can return to.
+
+    Returns
+    -------
+    dict
+        By segment: the champion, then its predecessors, the last one first. One that was rolled
+        back from is not among them, unless it was released again.
+    """
+    query = (
+        select(releases.c.segment, versions.c.id, releases.c.rollback)
+        .join(versions, releases.c.version == versions.c.number)
+        .where(releases.c.logical_model == logical_model, releases.c.stage == "champion")
+        .order_by(releases.c.number)
+    )
+    parts = (
+        [query]
+        if segments is None
+        else [query.where(releases.c.segment.in_(chunk)) for chunk in chunks(segments)]
+    )
+    found: dict[Segment, list[VersionId]] = {}
+    for segment, version, rollback in (row for part in parts for row in connection.execute(part)):
+        reign = found.setdefault(segment, [])
+        if rollback:
+            del reign[: reign.index(version) if version in reign else 1]
+        if version in reign:
+            reign.remove(version)
+        reign.insert(0, version)
+    return {segment: tuple(reign) for segment, reign in found.items()}
+
+
+def _carry_out(
+    connection: Connection,
+    moves: Sequence[Move],
+    keys: Mapping[VersionId, int],
+    at: datetime,
+    *,
+    act: Literal["release", "rollback"],
+) -> None:
+    """Write moves that were found to be right, and the entry of the audit log."""
+    if not moves:
+        return
+    replacing = {_place(move): move for move in moves if move.stage == "champion"}
+    moved = {keys[move.version] for move in moves}
+    displaced = [
+        row for row in _in_stage(connection, "champion", replacing) if row.version not in moved
+    ]
+    moment = max([in_utc(at), *_latest(connection, moves)])
+    _close(connection, [*moved, *(row.version for row in displaced)], moment)
+    entry = audit.next_number(connection)
+    common = {"since": moment, "rollback": act == "rollback", "entry": entry}
+    retired = [_retirement(row, replacing[row.logical_model, row.segment]) for row in displaced]
+    opened = [msgspec.structs.asdict(move) | {"version": keys[move.version]} for move in moves]
+    insert(connection, releases, (row | common for row in (*retired, *opened)))
+    audit.append(
+        connection,
+        entry,
+        act,
+        by=", ".join(sorted({move.by for move in moves})),
+        at=moment,
+        subjects=[move.logical_model for move in moves],
+        details=audit.named([msgspec.structs.asdict(move) for move in moves]),
+    )
+
+
+def _place(move: Move | Return) -> tuple[str, str]:
     return move.logical_model, move.segment
 
 
@@ -109,27 +236,41 @@ def _version_keys(connection: Connection, moves: Sequence[Move]) -> dict[Version
     return {identifier: row.number for identifier, row in found.items()}
 
 
-def _open_stages(connection: Connection, keys: Iterable[int]) -> dict[int, Stage]:
-    query = select(releases.c.version, releases.c.stage).where(releases.c.until.is_(None))
+def _open_stages(
+    connection: Connection, keys: Iterable[int]
+) -> dict[int, tuple[Stage, float | None]]:
+    columns = (releases.c.version, releases.c.stage, releases.c.share)
+    query = select(*columns).where(releases.c.until.is_(None))
     return {
-        version: stage
+        version: (stage, share)
         for chunk in chunks(keys)
-        for version, stage in connection.execute(query.where(releases.c.version.in_(chunk)))
+        for version, stage, share in connection.execute(query.where(releases.c.version.in_(chunk)))
     }
 
 
 def _refuse_gaps(
-    pending: Sequence[Move],
-    keys: dict[VersionId, int],
-    stages: dict[int, Stage],
-    replaced: Iterable[tuple[str, str]],
+    pending: Sequence[Move], keys: Mapping[VersionId, int], champions: set[int]
 ) -> None:
-    served = set(replaced)
+    served = {_place(move) for move in pending if move.stage == "champion"}
     for move in pending:
-        if stages.get(keys[move.version]) == "champion" and _place(move) not in served:
+        if keys[move.version] in champions and _place(move) not in served:
             raise StoreError(
                 f"version {move.version} is champion of {move.logical_model} {move.segment!r}, "
                 "which would be left without one; release its successor, which retires it"
+            )
+
+
+def _refuse_second_canaries(
+    connection: Connection, pending: Sequence[Move], keys: Mapping[VersionId, int]
+) -> None:
+    entering = {_place(move): move for move in pending if move.stage == "canary"}
+    leaving = {keys[move.version] for move in pending}
+    for row in _in_stage(connection, "canary", entering):
+        if row.version not in leaving:
+            move = entering[row.logical_model, row.segment]
+            raise StoreError(
+                f"{move.logical_model} {move.segment!r} has a canary already; release that one on, "
+                f"or back to staging, before {move.version}"
             )
 
 
@@ -145,9 +286,11 @@ def _at_places(query: Select[Any], places: Iterable[tuple[str, str]]) -> Iterabl
             )
 
 
-def _champions(connection: Connection, places: Iterable[tuple[str, str]]) -> list[Row[Any]]:
+def _in_stage(
+    connection: Connection, stage: Stage, places: Iterable[tuple[str, str]]
+) -> list[Row[Any]]:
     query = select(releases.c.logical_model, releases.c.segment, releases.c.version).where(
-        releases.c.stage == "champion", releases.c.until.is_(None)
+        releases.c.stage == stage, releases.c.until.is_(None)
     )
     return [row for part in _at_places(query, places) for row in connection.execute(part)]
 
@@ -165,17 +308,13 @@ def _close(connection: Connection, keys: Iterable[int], moment: datetime) -> Non
         connection.execute(ending.where(releases.c.version.in_(chunk)))
 
 
-def _opening(move: Move, key: int, moment: datetime) -> dict[str, Any]:
-    return msgspec.structs.asdict(move) | {"version": key, "since": moment}
-
-
-def _retirement(row: Row[Any], successor: Move, moment: datetime) -> dict[str, Any]:
+def _retirement(row: Row[Any], successor: Move) -> dict[str, Any]:
     return {
         "logical_model": row.logical_model,
         "segment": row.segment,
         "version": row.version,
         "stage": "retired",
-        "since": moment,
         "by": successor.by,
         "reason": f"replaced by {successor.version}",
+        "share": None,
     }

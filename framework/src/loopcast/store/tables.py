@@ -8,6 +8,7 @@ two evaluations may be compared: the dataset and the protocol.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import (
@@ -28,11 +29,12 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
 
-from loopcast.api import StoreError
+from loopcast.api import Digest, StoreError
 
-REVISIONS = ("r0001",)
+REVISIONS = ("r0001", "r0002")
 """Every revision of the schema, the oldest first; each has a script in ``migrations``."""
 
 
@@ -47,6 +49,11 @@ def in_utc(moment: datetime) -> datetime:
     if moment.tzinfo is None:
         raise StoreError(f"{moment} has no time zone, so it could mean two moments; give it one")
     return moment.astimezone(UTC)
+
+
+def text_digest(text: str) -> Digest:
+    """Return the SHA-256 of a text."""
+    return sha256(text.encode()).hexdigest()
 
 
 class Moment(TypeDecorator[datetime]):
@@ -89,6 +96,11 @@ def _reference(name: str, target: str, **options: Any) -> Column[int]:
 
 def _text(name: str) -> Column[str]:
     return Column(name, String, nullable=False)
+
+
+def _entry() -> Column[int]:
+    """The entry of the audit log that tells of a row; none for rows older than the log."""
+    return Column("entry", Integer, index=True)
 
 
 def _digest(name: str) -> Column[str]:
@@ -137,6 +149,7 @@ versions = Table(
     _digest("manifest"),
     _reference("dataset", "datasets.number"),
     Column("created", Moment, nullable=False),
+    _entry(),
     UniqueConstraint("id"),
     Index(None, "recipe"),
     Index(None, "created", "number"),
@@ -204,6 +217,7 @@ gate_results = Table(
     Column("passed", Boolean, nullable=False),
     Column("expectation", Text, nullable=False),
     Column("measured", Text, nullable=False),
+    Column("test", String, nullable=False, server_default=""),
     sqlite_with_rowid=False,
 )
 
@@ -219,6 +233,9 @@ releases = Table(
     Column("until", Moment),
     _text("by"),
     Column("reason", Text, nullable=False),
+    Column("share", Float),
+    Column("rollback", Boolean, nullable=False, server_default=false()),
+    _entry(),
     Index(None, "logical_model", "segment", "stage", "since"),
 )
 
@@ -240,6 +257,87 @@ Index(
     releases.c.stage,
     releases.c.logical_model,
     **_where(releases.c.until.is_(None)),
+)
+
+switches = Table(
+    "switches",
+    metadata,
+    _key(),
+    _text("logical_model"),
+    _text("segment"),
+    _text("switch"),
+    _text("by"),
+    Column("reason", Text, nullable=False),
+    Column("since", Moment, nullable=False),
+    Column("until", Moment),
+    _entry(),
+)
+Index(
+    "uq_switches_open",
+    switches.c.logical_model,
+    switches.c.segment,
+    unique=True,
+    **_where(switches.c.until.is_(None)),
+)
+
+policies = Table(
+    "policies",
+    metadata,
+    _key(),
+    Column("record", Text, nullable=False),
+    _entry(),
+)
+
+validations = Table(
+    "validations",
+    metadata,
+    _key(),
+    _reference("version", "versions.number"),
+    Column("at", Moment, nullable=False),
+    _text("by"),
+    _digest("policy"),
+    _entry(),
+    Index(None, "version"),
+)
+
+validation_results = Table(
+    "validation_results",
+    metadata,
+    _reference("validation", "validations.number", primary_key=True),
+    Column("position", Integer, primary_key=True),
+    _text("gate"),
+    _text("test"),
+    Column("passed", Boolean, nullable=False),
+    Column("expectation", Text, nullable=False),
+    Column("measured", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+sign_offs = Table(
+    "sign_offs",
+    metadata,
+    _key(),
+    _reference("version", "versions.number"),
+    _text("move"),
+    _text("role"),
+    _text("by"),
+    Column("at", Moment, nullable=False),
+    Column("statement", Text, nullable=False),
+    _entry(),
+    Index(None, "version"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("at", Moment, nullable=False),
+    _text("by"),
+    _text("act"),
+    Column("subject", Text, nullable=False),
+    Column("details", Text, nullable=False),
+    _digest("previous"),
+    _digest("digest"),
 )
 
 # Alembic's own table, written here so that a fresh catalog needs no alembic.

@@ -43,7 +43,6 @@ def model(report: ForecastReport) -> Facts:
         ("Logical model", model.name),
         ("Purpose", model.purpose),
         ("Owner", model.owner),
-        ("Risk class", model.risk_class),
         ("Method", report.template_summary),
         ("Template", version.template),
         ("Version", f"{version.id} ({report.stage}), trained {_utc(version.created)}"),
