@@ -67,7 +67,8 @@ def test_temperature_by_time_of_day(homes: tuple[Effect | Surface, ...]) -> None
 def test_averages_are_averages_of_the_model(model: HybridModel) -> None:
     """An effect at one setting is the mean prediction of its terms over the sample."""
     site = next(site for site in model.sites if "homes" in site.series.names)
-    gam = site.gams[site.series.names.index("homes")]
+    assert site.gam is not None
+    gam = site.gam.only([site.series.names.index("homes")])
     explainer = Explainer(gam=gam, sample=site.sample, level=None)
     columns = explainer.contrasts({"temperature": np.array([21.0])}, {"temperature"})
     X = site.sample.copy()
@@ -83,7 +84,8 @@ def test_averages_are_averages_of_the_model(model: HybridModel) -> None:
 
 def test_standard_errors_are_those_of_the_covariance(model: HybridModel) -> None:
     site = next(site for site in model.sites if "homes" in site.series.names)
-    gam = site.gams[site.series.names.index("homes")]
+    assert site.gam is not None
+    gam = site.gam.only([site.series.names.index("homes")])
     explainer = Explainer(gam=gam, sample=site.sample, level=None)
     columns = explainer.contrasts({"temperature": np.linspace(10, 20, 3)}, {"temperature"})
     value, low, high = explainer.evaluate(columns)

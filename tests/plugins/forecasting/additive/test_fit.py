@@ -5,9 +5,11 @@ import pytest
 from pygam import LinearGAM
 
 from loopcast.api import ForecastData
-from loopcast_forecasting.additive.fit import fit_additive, stride, with_lam
+from loopcast_forecasting.additive.fit import fit_additive, rows_apart
 from loopcast_forecasting.additive.terms import build_terms
 from loopcast_forecasting.features import FeatureSpec, feature_matrix, feature_spec
+
+from ..pygam_terms import with_lam
 
 
 def test_the_additive_part_is_that_of_pygam(panel: ForecastData) -> None:
@@ -17,10 +19,10 @@ def test_the_additive_part_is_that_of_pygam(panel: ForecastData) -> None:
     Y = np.log(panel.target[["homes", "port"]].interpolate().to_numpy())
     terms = build_terms(spec, features, whole_year=False, trend=True, interactions=True)
     names = ("homes", "port")
-    gams = fit_additive(terms, X, Y, features=tuple(features), series=names, apart=5)
-    for gam, y in zip(gams, Y.T, strict=True):
-        reference = LinearGAM(with_lam(terms, gam.lam[0])).fit(X, y)
-        np.testing.assert_allclose(gam.predict(X)[:, 0], reference.predict(X), rtol=1e-6)
+    gam = fit_additive(terms, X, Y, features=tuple(features), series=names, apart=5)
+    for lam, fitted, y in zip(gam.lam, gam.predict(X).T, Y.T, strict=True):
+        reference = LinearGAM(with_lam(terms, lam)).fit(X, y)
+        np.testing.assert_allclose(fitted, reference.predict(X), rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -28,6 +30,6 @@ def test_the_additive_part_is_that_of_pygam(panel: ForecastData) -> None:
 )
 def test_rows_for_the_choice_of_smoothing_visit_every_time_of_day(step: str, apart: int) -> None:
     spec = FeatureSpec(step=step, trained_until="", temperature=False)
-    assert stride(spec) == apart
+    assert rows_apart(spec) == apart
     visited = np.arange(0, 1000 * apart, apart) % spec.steps_per_day
     assert len(np.unique(visited)) == spec.steps_per_day

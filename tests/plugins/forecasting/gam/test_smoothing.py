@@ -9,7 +9,8 @@ import pytest
 from pygam import LinearGAM, s, te
 from scipy.optimize import minimize
 
-from loopcast_forecasting.gam import Fixed, GcvGrid, Reml, fit_panel, fit_series
+from loopcast.api import DataError
+from loopcast_forecasting.gam import Fixed, GcvGrid, Reml, RemlGrid, fit_panel, fit_series
 from loopcast_forecasting.gam.design import compile_design
 from loopcast_forecasting.gam.factor import factorise
 from loopcast_forecasting.gam.gram import gram, pack
@@ -155,6 +156,52 @@ def test_shared_reml_gives_all_series_one_lambda(simulation: Simulation) -> None
     assert np.array_equal(model.lam[0], model.lam[1])
     fixed = fit_panel(terms(), simulation.X, simulation.Y)
     assert np.all(model.scale < 1.01 * fixed.scale)
+
+
+def test_rows_apart_count_as_so_many_fewer() -> None:
+    X, _, y = truth(300, 2)
+    repeated = fit_series(
+        additive(), np.repeat(X, 4, 0), np.repeat(y, 4), smoothing=Reml(apart=4, tolerance=1e-8)
+    )
+    once = fit_series(additive(), X, y, smoothing=Reml(tolerance=1e-8))
+    seen = repeated.lam[0] < 1e6  # beyond, a term is a line whatever λ is
+    np.testing.assert_allclose(repeated.lam[0][seen], 4 * once.lam[0][seen], rtol=0.01)
+    np.testing.assert_allclose(repeated.predict(X), once.predict(X), atol=1e-3)
+    with pytest.raises(DataError, match="only 16 values; the model needs 30"):
+        fit_series(additive(), X[:16], y[:16], smoothing=Reml(apart=5))
+
+
+def test_a_grid_by_reml_multiplies_what_the_panel_shares(simulation: Simulation) -> None:
+    quiet = simulation.Y[:, :1]
+    loud = quiet + np.random.default_rng(0).normal(0, 20, (len(quiet), 4))
+    Y = np.hstack([quiet, loud])
+    grid = RemlGrid(multipliers=np.logspace(-3, 3, 13))
+    model = fit_panel(terms(), simulation.X, Y, smoothing=grid)
+    shared = fit_panel(terms(), simulation.X, Y, smoothing=Reml(shared=True)).lam[0]
+    multiplier = model.lam / shared
+    np.testing.assert_allclose(multiplier, multiplier[:, :1] * np.ones(7))
+    assert multiplier[0, 0] < multiplier[1:, 0].min()
+    for k in (0, 1):
+        chosen = model.lam[k] / multiplier[k, 0]
+        scored = [_restricted(simulation.X, Y[:, k], chosen * each) for each in grid.multipliers]
+        best = grid.multipliers[int(np.argmin(scored))]
+        assert multiplier[k, 0] == pytest.approx(best)
+
+
+def _restricted(X: Floats, y: Floats, lam: Floats) -> float:
+    """Return minus the restricted log likelihood of a series at λ, by factorisation."""
+    of = problem(Simulation(X=X, Y=y[:, None]))
+    return evaluate(of, factorise(of.system, lam)).score
+
+
+def test_few_series_of_a_grid_fit_like_a_search_for_each() -> None:
+    errors = []
+    for seed in range(12):
+        X, mean, y = truth(500, seed)
+        models = [fit_series(additive(), X, y, smoothing=each) for each in (Reml(), RemlGrid())]
+        errors.append([_error(model, X, mean) for model in models])
+    each, grid = np.mean(errors, axis=0)
+    assert grid <= 1.01 * each
 
 
 def test_lambda_of_a_tensor_term_is_chosen_per_direction() -> None:

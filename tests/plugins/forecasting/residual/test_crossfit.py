@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,9 +9,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pygam import s, te
 
-from loopcast_forecasting.additive.fit import with_lam
 from loopcast_forecasting.gam import Fixed, PanelGam, fit_panel
 from loopcast_forecasting.residual.crossfit import cross_fit, deal_days
+
+from ..pygam_terms import with_lam
 
 Floats = NDArray[np.float64]
 TERMS = s(0, n_splines=8) + s(1, n_splines=6, basis="cp", edge_knots=[0, 1]) + te(0, 1, n_splines=5)
@@ -33,9 +36,14 @@ def one_by_one(X: Floats, Y: Floats) -> list[PanelGam]:
     ]
 
 
+def together(X: Floats, Y: Floats) -> PanelGam:
+    """Return a panel whose series have a λ of their own each."""
+    return replace(fit_panel(TERMS, X, Y, smoothing=Fixed()), lam=LAMS)
+
+
 def test_residuals_are_those_of_fits_without_the_fold() -> None:
     X, Y, fold = data()
-    residuals = cross_fit(one_by_one(X, Y), X, Y, fold)
+    residuals = cross_fit(together(X, Y), X, Y, fold)
     for left_out in range(4):
         rows = fold == left_out
         rest = Y.copy()
@@ -47,10 +55,10 @@ def test_residuals_are_those_of_fits_without_the_fold() -> None:
 
 def test_a_residual_does_not_look_at_its_own_fold() -> None:
     X, Y, fold = data()
-    gams = one_by_one(X, Y)
+    gam = together(X, Y)
     changed = Y.copy()
     changed[fold == 1, 0] += 1000.0
-    before, after = (cross_fit(gams, X, values, fold) for values in (Y, changed))
+    before, after = (cross_fit(gam, X, values, fold) for values in (Y, changed))
     own = fold == 1
     np.testing.assert_allclose(after[own, 0] - 1000, before[own, 0], atol=1e-6)
     assert np.abs(after[~own, 0] - before[~own, 0]).min() > 1
@@ -59,7 +67,7 @@ def test_a_residual_does_not_look_at_its_own_fold() -> None:
 
 def test_missing_values_stay_missing() -> None:
     X, Y, fold = data()
-    residuals = cross_fit(one_by_one(X, Y), X, Y, fold)
+    residuals = cross_fit(together(X, Y), X, Y, fold)
     np.testing.assert_array_equal(np.isnan(residuals), np.isnan(Y))
 
 

@@ -29,6 +29,7 @@ from loopcast_forecasting.features.clock import Floats
 from loopcast_forecasting.gam import PanelGam
 from loopcast_forecasting.gam.design import Design
 
+EXPLAINED = 24  # series whose effects are saved with a model
 HISTORY_DAYS = 33
 LEAST_DAYS = 8
 AnyStep = ResidualStep[Any]
@@ -48,8 +49,8 @@ class HybridSite:
         The additive part of its N series.
     residual
         The residual step.
-    gams
-        Fits with what standard errors need, one for each series; empty once loaded.
+    gam
+        The fits with what standard errors need; none once loaded.
     sample : ndarray, shape (k, n_features)
         Rows of training over which effects are averaged.
     """
@@ -58,7 +59,7 @@ class HybridSite:
     design: Design
     series: AdditiveSeries
     residual: AnyStep
-    gams: tuple[PanelGam, ...] = ()
+    gam: PanelGam | None = None
     sample: Floats = field(default_factory=lambda: np.empty((0, 0)))
 
     def additive(self, X: Floats) -> Floats:
@@ -72,16 +73,18 @@ class HybridSite:
         X = np.column_stack(list(feature_matrix(known, self.site, spec, times).values()))
         recent = min(self.residual.past_days * spec.steps_per_day, len(past))
         additive = self.additive(X[-recent - len(horizon) :])
-        actuals = known.target[list(self.series.names)].to_numpy(np.float64)[-recent:]
+        actuals = known.target.iloc[-recent:][list(self.series.names)].to_numpy(np.float64)
         residuals = self.series.respond(actuals) - additive[:recent]
         ahead = self.residual.forecast(residuals, past[-recent:], horizon, spec.step)
         return self.series.invert(additive[recent:] + ahead)
 
     def explain(self, name: str, spec: FeatureSpec) -> tuple[Effect | Surface, ...]:
-        """Return the effects of a series."""
+        """Return the effects of a series; none once loaded."""
+        if self.gam is None:
+            return ()
         k = self.series.names.index(name)
         level = float(self.series.level[k]) if self.series.log[k] else None
-        return effects.explain(self.gams[k], self.sample, spec, level)
+        return effects.explain(self.gam.only([k]), self.sample, spec, level)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -154,6 +157,8 @@ class HybridModel:
     def effects(self, series: Sequence[str]) -> tuple[Effect | Surface, ...]:
         """Return what the additive part learned of each input.
 
+        A loaded model has the effects of its largest series only.
+
         Raises
         ------
         ModelError
@@ -172,10 +177,17 @@ class HybridModel:
             raise ModelError(f"series {name!r} has no effects: {reason}")
         return site.explain(name, self.spec)
 
+    def _largest(self, count: int) -> list[str]:
+        """Return the names of the series with the highest level, in the order of the model."""
+        names = [name for site in self.sites for name in site.series.names]
+        levels = [abs(level) for site in self.sites for level in site.series.level.tolist()]
+        largest = sorted(range(len(names)), key=lambda k: -levels[k])[:count]
+        return [names[k] for k in sorted(largest)]
+
     def save(self) -> Files:
-        """Return the parameters as JSON and arrays, with the effects."""
+        """Return the parameters as JSON and arrays, with the effects of the largest series."""
         arrays: Arrays = {}
-        explained = self.effects([name for site in self.sites for name in site.series.names])
+        explained = self.effects(self._largest(EXPLAINED))
         text = {
             "spec": asdict(self.spec),
             "constants": dict(self.constants),

@@ -82,17 +82,16 @@ def fit_model(
 
 def triage(target: pd.DataFrame) -> tuple[dict[str, str], dict[str, float]]:
     """Return why some series can have no model, and the value of those that never change."""
-    failures: dict[str, str] = {}
-    constants: dict[str, float] = {}
-    for name in map(str, target.columns):
-        values = target[name].to_numpy(np.float64)
-        present = values[~np.isnan(values)]
-        if not len(present):
-            failures[name] = f"all {len(values)} actuals are missing"
-        elif np.isinf(present).any():
-            failures[name] = f"{int(np.isinf(present).sum())} actuals are infinite"
-        elif np.ptp(present) == 0:
-            constants[name] = float(present[0])
+    values = target.to_numpy()
+    low, high = np.fmin.reduce(values, axis=0), np.fmax.reduce(values, axis=0)
+    infinite = np.isinf(low) | np.isinf(high)
+    names = [str(name) for name in target.columns]
+    failures = {
+        names[k]: f"all {len(values)} actuals are missing" for k in np.flatnonzero(np.isnan(low))
+    }
+    for k in np.flatnonzero(infinite):
+        failures[names[k]] = f"{int(np.isinf(values[:, k]).sum())} actuals are infinite"
+    constants = {names[k]: float(low[k]) for k in np.flatnonzero((low == high) & ~infinite)}
     return failures, constants
 
 
@@ -116,10 +115,10 @@ def fit_site(task: SiteTask[SettingsT]) -> tuple[HybridSite | None, dict[str, st
         return None, failures
     site = HybridSite(
         site=task.site,
-        design=additive.gams[0].design,
-        series=additive.series.only(kept),
+        design=additive.gam.design,
+        series=additive.series.only(kept) if refused else additive.series,
         residual=residual,
-        gams=tuple(additive.gams[k] for k in kept),
+        gam=additive.gam.only(kept) if refused else additive.gam,
         sample=additive.sample,
     )
     return site, failures

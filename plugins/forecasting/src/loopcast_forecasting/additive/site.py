@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopcast.api import ForecastData
-from loopcast_forecasting.additive.fit import fit_additive, stride
+from loopcast_forecasting.additive.fit import fit_additive, rows_apart
 from loopcast_forecasting.additive.hyperparameters import AdditiveParameters
 from loopcast_forecasting.additive.series import AdditiveSeries
 from loopcast_forecasting.additive.terms import build_terms
 from loopcast_forecasting.features import FeatureSpec, feature_matrix
 from loopcast_forecasting.features.clock import Floats
 from loopcast_forecasting.gam import PanelGam
+from loopcast_forecasting.gam.gram import Panel
 
 if TYPE_CHECKING:
     from pygam.terms import TermList
@@ -38,19 +39,19 @@ class AdditiveSite:
         What its features are.
     series
         Those with a model, length N.
-    gams
-        One for each of them.
+    gam
+        Their models.
     X : ndarray, shape (n, n_features)
-    Y : ndarray, shape (n, N)
+    Y : ndarray, shape (n, N), float64 or float32
         The response; NaN where an actual is missing.
     """
 
     data: ForecastData
     spec: FeatureSpec
     series: AdditiveSeries
-    gams: tuple[PanelGam, ...]
+    gam: PanelGam
     X: Floats
-    Y: Floats
+    Y: Panel
 
     @property
     def sample(self) -> Floats:
@@ -73,33 +74,28 @@ def fit_additive_site(
     """
     features = feature_matrix(data, site, spec, data.times)
     X = np.column_stack(list(features.values()))
-    actuals = data.target.to_numpy(np.float64)
-    log = (settings.response == "log") & (np.nanmin(actuals, axis=0) > 0)
-    Y = np.where(log, np.log(np.where(log, actuals, 1.0)), actuals)
+    log, Y = _response(data.target.to_numpy(), settings)
     terms = _terms(data, spec, features, settings)
-    gams = fit_additive(
-        terms, X, Y, features=tuple(features), series=data.series, apart=stride(spec)
+    gam = fit_additive(
+        terms, X, Y, features=tuple(features), series=data.series, apart=rows_apart(spec)
     )
-    fitted = np.array([not gam.failures for gam in gams])
-    failures = {
-        name: gam.failures[0].reason
-        for name, gam in zip(data.series, gams, strict=True)
-        if gam.failures
-    }
-    if not fitted.any():
+    failures = {data.series[k]: failure.reason for k, failure in gam.failures.items()}
+    if len(failures) == len(data.series):
         return None, failures
-    kept = tuple(gam for gam in gams if not gam.failures)
-    names = tuple(name for name in data.series if name not in failures)
-    Y, log = Y[:, fitted], log[fitted]
-    additive = AdditiveSite(
-        data=data,
-        spec=spec,
-        series=_series(names, kept, log, Y),
-        gams=kept,
-        X=X,
-        Y=Y,
-    )
-    return additive, failures
+    if failures:
+        kept = [k for k in range(len(data.series)) if k not in gam.failures]
+        gam, log, Y = gam.only(kept), log[kept], Y[:, kept]
+    series = _series(gam, log, Y)
+    return AdditiveSite(data=data, spec=spec, series=series, gam=gam, X=X, Y=Y), failures
+
+
+def _response(actuals: Panel, settings: AdditiveParameters) -> tuple[NDArray[np.bool_], Panel]:
+    """Return which series have their logarithm as response, and all responses."""
+    positive = np.fmin.reduce(actuals, axis=0) > 0
+    log = positive & (settings.response == "log")
+    if log.all():
+        return log, np.log(actuals)
+    return log, np.where(log, np.log(np.where(log, actuals, 1)), actuals)
 
 
 def _terms(
@@ -118,13 +114,11 @@ def _terms(
     )
 
 
-def _series(
-    names: tuple[str, ...], gams: tuple[PanelGam, ...], log: NDArray[np.bool_], Y: Floats
-) -> AdditiveSeries:
-    level = np.nanmean(Y, axis=0)
+def _series(gam: PanelGam, log: NDArray[np.bool_], Y: Panel) -> AdditiveSeries:
+    level = np.nanmean(Y, axis=0, dtype=np.float64)
     return AdditiveSeries(
-        names=names,
+        names=gam.series,
         log=log,
         level=np.where(log, np.exp(np.where(log, level, 0.0)), level),
-        coef=np.column_stack([gam.coef[:, 0] for gam in gams]),
+        coef=gam.coef,
     )

@@ -51,7 +51,7 @@ class DirectStep:
         fold = deal_days(grid.day, settings.folds)
         first = max(int(grid.day[-1]) + 1 - 7 * settings.season_weeks, 0)
         ridge = fit_direct_ridge(
-            cross_fit(additive.gams, additive.X, additive.Y, fold),
+            cross_fit(additive.gam, additive.X, additive.Y, fold),
             DayGrid(day=grid.day - first, slot=grid.slot, per_day=grid.per_day),
             settings.seasonal_days,
             horizon_days=step_minutes(data.horizon) // 1440,

@@ -7,7 +7,7 @@ A model is given as pyGAM terms. `fit_panel` fits it to all series that share co
 from loopcast_forecasting.gam.failure import Failure
 from loopcast_forecasting.gam.fit import fit_panel, fit_series
 from loopcast_forecasting.gam.model import PanelGam, TermEffect
-from loopcast_forecasting.gam.smoothing import Fixed, GcvGrid, Reml, Smoothing
+from loopcast_forecasting.gam.smoothing import Fixed, GcvGrid, Reml, RemlGrid, Smoothing
 
 __all__ = [
     "Failure",
@@ -15,6 +15,7 @@ __all__ = [
     "GcvGrid",
     "PanelGam",
     "Reml",
+    "RemlGrid",
     "Smoothing",
     "TermEffect",
     "fit_panel",

@@ -26,7 +26,7 @@ from loopcast_forecasting.gam.group import (
 from loopcast_forecasting.gam.inputs import Chunk, check_weights, chunks, named_features
 from loopcast_forecasting.gam.model import PanelGam
 from loopcast_forecasting.gam.reml import balanced, with_freedom
-from loopcast_forecasting.gam.smoothing import Reml, Smoothing
+from loopcast_forecasting.gam.smoothing import Reml, RemlGrid, Smoothing, apart_of
 from loopcast_forecasting.gam.solve import Prepared, Solution, common_lam, prepare, solve
 from loopcast_forecasting.gam.system import System
 
@@ -92,7 +92,7 @@ def fit_panel(
     Y : ndarray, shape (n, N), float32 or float64, or iterable of such arrays
         Series in columns, NaN where a value is missing; fastest in C order. An iterable gives
         the columns chunk by chunk, so that a panel larger than memory can be streamed.
-    smoothing : Fixed, GcvGrid or Reml, optional
+    smoothing : Fixed, GcvGrid, Reml or RemlGrid, optional
         How λ is chosen; by default ``Reml()``, a λ per series and penalty.
     weights : array_like, shape (n,) or, with an array ``Y``, (n, N), optional
         Non-negative. One column per series costs a Gram matrix per series.
@@ -126,8 +126,12 @@ def fit_panel(
     row_weights, series_weights = check_weights(weights, len(features))
     sample, parts = chunks(Y, len(features), series_weights)
     group = build_group(terms, features, names, row_weights, smoothing or Reml())
-    if isinstance(group.smoothing, Reml):
-        group = replace(group, lams=_starts(group, sample, group.smoothing))
+    match group.smoothing:
+        case Reml() as reml:
+            group = replace(group, lams=_starts(group, sample, reml))
+        case RemlGrid() as grid:
+            reml = Reml(shared=True, apart=grid.apart)
+            group = replace(group, lams=_starts(group, sample, reml))
     kept: Kept = {}
     fits = [_fit_chunk(group, chunk, kept) for chunk in parts]
     return _assemble(group, fits, kept, series)
@@ -186,7 +190,7 @@ def _starts(group: Group, sample: Chunk, reml: Reml) -> Floats:
     data = chunk_products(group, sample)
     rows = max(row_sets(data, sample, group), key=lambda each: len(each.members))
     system = system_of_rows(group, rows)
-    problem = problem_of_rows(system, data, rows)
+    problem = problem_of_rows(system, data, rows, reml)
     if sample.values.shape[1] == 1 and not reml.shared:
         return with_freedom(system, balanced(system))[None]
     optimum = common_lam(problem, reml)
@@ -232,9 +236,10 @@ def _fit_rows(group: Group, rows: RowSet, data: Products, fits: Fits, kept: Kept
         raise DataError("no values at all")
     position, prepared = _prepared(group, rows, kept)
     system = prepared.system
-    if n_values < system.n_unpenalised + 2:
-        raise DataError(f"only {n_values} values; the model needs {system.n_unpenalised + 2}")
-    solution = solve(problem_of_rows(system, data, rows), prepared)
+    needed = apart_of(group.smoothing) * (system.n_unpenalised + 2)
+    if n_values < needed:
+        raise DataError(f"only {n_values} values; the model needs {needed}")
+    solution = solve(problem_of_rows(system, data, rows, group.smoothing), prepared)
     x = solution.x + solution.constant * data.shift[rows.members]
     fits.coef[:, rows.members] = system.expand @ x
     fits.edf[rows.members] = solution.leverages @ _shares(group.design, system).T

@@ -14,7 +14,7 @@ from loopcast_forecasting.gam.design import Design, compile_design
 from loopcast_forecasting.gam.gram import Block, Products, gram, gram_of, pack, products
 from loopcast_forecasting.gam.inputs import Chunk
 from loopcast_forecasting.gam.reml import Problem
-from loopcast_forecasting.gam.smoothing import Smoothing
+from loopcast_forecasting.gam.smoothing import Smoothing, apart_of
 from loopcast_forecasting.gam.system import Eigenbasis, System, build_system, eigenbasis
 
 if TYPE_CHECKING:
@@ -140,13 +140,14 @@ def system_of_rows(group: Group, rows: RowSet) -> System:
     return build_system(group.basis, of_rows, np.diagonal(whole))
 
 
-def problem_of_rows(system: System, data: Products, rows: RowSet) -> Problem:
+def problem_of_rows(system: System, data: Products, rows: RowSet, smoothing: Smoothing) -> Problem:
     """Return the problem of the series of a set of rows."""
+    independent = np.count_nonzero(rows.weights) / apart_of(smoothing)
     return Problem(
         system=system,
         right=np.asfortranarray(system.expand.T @ data.cross[:, rows.members]),
         square=data.square[rows.members],
-        n_rows=int(np.count_nonzero(rows.weights)),
+        n_rows=max(independent, system.n_unpenalised + 1),
     )
 
 

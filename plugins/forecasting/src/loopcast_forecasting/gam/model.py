@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,8 @@ from loopcast_forecasting.gam.failure import Failure
 from loopcast_forecasting.gam.system import RIDGE, System
 
 FORMAT = 1
-_ARRAYS = ("coef", "lam", "edf", "scale", "gcv", "aic", "n_values", "system_of", "centre")
+_OF_SERIES = ("lam", "edf", "scale", "gcv", "aic", "n_values", "system_of")
+_ARRAYS = ("coef", *_OF_SERIES, "centre")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -115,6 +116,18 @@ class PanelGam:
         if series in self.failures:
             raise ModelError(f"series {self.series[series]!r}: {self.failures[series].reason}")
         return series
+
+    def only(self, kept: Sequence[int]) -> PanelGam:
+        """Return the models of some of the series, by position."""
+        chosen = np.array(kept, np.intp)
+        of_series = {name: getattr(self, name)[chosen] for name in _OF_SERIES}
+        return replace(
+            self,
+            series=tuple(self.series[k] for k in chosen),
+            coef=self.coef[:, chosen],
+            failures={n: self.failures[k] for n, k in enumerate(chosen) if k in self.failures},
+            **of_series,
+        )
 
     def predict(self, X: ArrayLike) -> Floats:
         """Predict all series.

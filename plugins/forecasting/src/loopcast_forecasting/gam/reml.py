@@ -27,6 +27,7 @@ LEAST_FREEDOM = 0.1  # effective degrees of freedom of a term beyond its null sp
 LEAST_GAIN = 0.01  # of log likelihood, for which a term is brought back from its null space
 NEGLIGIBLE = 9.0  # in log λ; beyond a balance of data and penalty, the weaker hardly counts
 HALVINGS = 25
+EXACT_DEVIANCE = 1e-14  # share of the sum of squares below which a deviance is rounding
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -40,14 +41,14 @@ class Problem:
         ``expandᵀ XᵀWy``.
     square : ndarray, shape (n_series,)
         ``yᵀWy``.
-    n_rows : int
-        Number of rows with a positive weight.
+    n_rows : float
+        Number of rows with a positive weight, or of independent observations among them.
     """
 
     system: System
     right: Floats
     square: Floats
-    n_rows: int
+    n_rows: float
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -139,7 +140,7 @@ def scores(problem: Problem, factor: Factor) -> Floats:
 
 def _fit(problem: Problem, factor: Factor) -> tuple[Floats, Floats]:
     x = factor.solve(problem.right)
-    floor = 1e-14 * problem.square + np.finfo(np.float64).tiny
+    floor = EXACT_DEVIANCE * problem.square + np.finfo(np.float64).tiny
     deviance = problem.square - np.einsum("ij,ij->j", problem.right, x)
     return x, np.maximum(deviance, floor)
 

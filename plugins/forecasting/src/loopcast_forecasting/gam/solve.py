@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from loopcast_forecasting.gam.basis import Floats
 from loopcast_forecasting.gam.factor import Factor, factorise
 from loopcast_forecasting.gam.failure import Failure
-from loopcast_forecasting.gam.gcv import Spectrum, choose, spectrum
+from loopcast_forecasting.gam.grid import Spectrum, choose, spectrum
 from loopcast_forecasting.gam.reml import (
     Optimum,
     Problem,
@@ -20,7 +20,7 @@ from loopcast_forecasting.gam.reml import (
     scores,
     with_freedom,
 )
-from loopcast_forecasting.gam.smoothing import Fixed, GcvGrid, Reml, Smoothing
+from loopcast_forecasting.gam.smoothing import Fixed, GcvGrid, Reml, RemlGrid, Smoothing
 from loopcast_forecasting.gam.system import RIDGE, System
 
 EXACT_FIT = 1e-12  # share of the sum of squares below which residuals are rounding errors
@@ -88,7 +88,7 @@ def prepare(system: System, smoothing: Smoothing, lams: Floats) -> Prepared:
         system=system,
         smoothing=smoothing,
         factors=tuple(factorise(system, lam) for lam in lams),
-        spectrum=spectrum(system, lams[0]) if isinstance(smoothing, GcvGrid) else None,
+        spectrum=spectrum(system, lams[0]) if isinstance(smoothing, GcvGrid | RemlGrid) else None,
     )
 
 
@@ -113,7 +113,7 @@ def solve(problem: Problem, prepared: Prepared) -> Solution:
     Solution
     """
     match prepared.smoothing:
-        case GcvGrid() as grid:
+        case GcvGrid() | RemlGrid() as grid:
             return _by_grid(problem, prepared, grid)
         case Reml(shared=False) as reml:
             return _by_reml(problem, prepared, reml)
@@ -142,10 +142,10 @@ def _rss(problem: Problem, x: Floats, penalty: Floats) -> Floats:
     return np.asarray(np.maximum(problem.square - explained, 0.0))
 
 
-def _by_grid(problem: Problem, prepared: Prepared, grid: GcvGrid) -> Solution:
+def _by_grid(problem: Problem, prepared: Prepared, grid: GcvGrid | RemlGrid) -> Solution:
     assert prepared.spectrum is not None
     decomposed, multipliers = prepared.spectrum, np.asarray(grid.multipliers, np.float64)
-    choice = choose(problem, decomposed, multipliers, grid.gamma)
+    choice = choose(problem, decomposed, grid, multipliers)
     base = prepared.factors[0]
     chosen = multipliers[choice.best]
     used, position = np.unique(choice.best, return_inverse=True)

@@ -84,7 +84,7 @@ def _fit_series(additive: AdditiveSite, k: int, settings: GamArimaParameters) ->
         max(weeks * 7 * per_day, LEAST_WINDOW)
         for weeks in (settings.season_weeks, settings.window_weeks)
     )
-    fitted = additive.gams[k].predict(additive.X[-season:])[:, 0]
+    fitted = additive.gam.only([k]).predict(additive.X[-season:])[:, 0]
     lags = [days * per_day for days in settings.seasonal_days]
     return fit_residuals(additive.Y[-season:, k] - fitted, lags, settings.order, window)
 

@@ -22,7 +22,7 @@ from loopcast_forecasting.gam import PanelGam
 from loopcast_forecasting.gam.basis import Floats, Indices
 from loopcast_forecasting.gam.design import Design
 from loopcast_forecasting.gam.factor import factorise
-from loopcast_forecasting.gam.gram import Block, gram, pack
+from loopcast_forecasting.gam.gram import Block, Panel, gram, pack
 from loopcast_forecasting.gam.system import RIDGE, System
 
 BLOCK_DAYS = 7, 30  # at least, at most
@@ -65,15 +65,15 @@ def deal_days(day: NDArray[np.intp], folds: int) -> NDArray[np.intp]:
     return np.asarray(day // length % folds)
 
 
-def cross_fit(gams: Sequence[PanelGam], X: Floats, Y: Floats, fold: NDArray[np.intp]) -> Floats:
+def cross_fit(gam: PanelGam, X: Floats, Y: Panel, fold: NDArray[np.intp]) -> Floats:
     """Return residuals of each series, each row's by the model fitted without the row's fold.
 
     Parameters
     ----------
-    gams : sequence of PanelGam, length N
-        Fits on all rows, one for each series, with a common design.
+    gam : PanelGam
+        Fits of N series on all rows.
     X : ndarray, shape (n, n_features), float64
-    Y : ndarray, shape (n, N), float64
+    Y : ndarray, shape (n, N), float64 or float32
         NaN where a value is missing.
     fold : ndarray, shape (n,)
         Number of each row's fold.
@@ -83,13 +83,16 @@ def cross_fit(gams: Sequence[PanelGam], X: Floats, Y: Floats, fold: NDArray[np.i
     ndarray, shape (n, N), float64
         In Fortran order; NaN where a value is missing.
     """
-    design = gams[0].design
-    folds = [_fold(design, X, np.flatnonzero(fold == k)) for k in np.unique(fold)]
-    residuals = np.full(Y.shape, np.nan, order="F")
+    folds = [_fold(gam.design, X, np.flatnonzero(fold == k)) for k in np.unique(fold)]
+    residuals = np.empty(Y.shape, order="F")
     for members in _observed_alike(Y):
-        systems = [gams[k].systems[max(int(gams[k].system_of[0]), 0)] for k in members]
-        lam = np.array([gams[k].lam[0] for k in members])
-        residuals[:, members] = _residuals(folds, systems[0], lam, Y[:, members])
+        system = gam.systems[max(int(gam.system_of[members[0]]), 0)]
+        every = len(members) == Y.shape[1]
+        values = Y if every else Y[:, members]
+        found = _residuals(folds, system, gam.lam[members], values)
+        if every:
+            return found
+        residuals[:, members] = found
     return residuals
 
 
@@ -97,32 +100,33 @@ def _fold(design: Design, X: Floats, rows: Indices) -> Fold:
     return Fold(rows=rows, blocks=pack(design, X[rows]))
 
 
-def _observed_alike(Y: Floats) -> list[Indices]:
+def _observed_alike(Y: Panel) -> list[Indices]:
     """Group series by the rows at which they have values."""
+    missing = np.packbits(np.isnan(Y), axis=0)
     groups: dict[bytes, list[int]] = {}
-    for k in range(Y.shape[1]):
-        digest = blake2b(np.isnan(Y[:, k]).tobytes()).digest()
-        groups.setdefault(digest, []).append(k)
+    for k, pattern in enumerate(np.ascontiguousarray(missing.T)):
+        groups.setdefault(blake2b(pattern.tobytes()).digest(), []).append(k)
     return [np.array(members) for members in groups.values()]
 
 
-def _residuals(folds: Sequence[Fold], system: System, lam: Floats, Y: Floats) -> Floats:
+def _residuals(folds: Sequence[Fold], system: System, lam: Floats, Y: Panel) -> Floats:
     """Return the cross-fitted residuals of series that were observed on the same rows."""
-    level = np.nanmean(Y, axis=0)
-    deviations = Y - level
+    level = np.asarray(np.nanmean(Y, axis=0, dtype=np.float64))
     present = ~np.isnan(Y[:, 0])
-    values = np.where(present[:, None], deviations, 0.0)
     n_coefs = len(system.expand)
     weights = None if present.all() else present.astype(np.float64)
     grams = [_gram(each, n_coefs, weights) for each in folds]
-    rights = [_cross(each, n_coefs, values) for each in folds]
-    fitted = np.empty(Y.shape)
+    rights = [_cross(each, n_coefs, Y, level) for each in folds]
+    residuals = np.empty(Y.shape, order="F")
     for left_out, each in enumerate(folds):
         others = [k for k in range(len(folds)) if k != left_out]
         rest = np.sum([grams[k] for k in others], axis=0)
         right = np.sum([rights[k] for k in others], axis=0)
-        _predict(each, _solve(system, rest, right, lam), fitted)
-    return np.asarray(deviations - fitted)
+        coef = _solve(system, rest, right, lam)
+        for block in each.blocks:
+            rows = each.rows[block.rows]
+            residuals[rows] = Y[rows] - level - block.values @ coef[block.columns]
+    return residuals
 
 
 def _gram(fold: Fold, n_coefs: int, weights: Floats | None) -> Floats:
@@ -130,11 +134,12 @@ def _gram(fold: Fold, n_coefs: int, weights: Floats | None) -> Floats:
     return gram(fold.blocks, n_coefs, None if weights is None else weights[fold.rows])
 
 
-def _cross(fold: Fold, n_coefs: int, values: Floats) -> Floats:
+def _cross(fold: Fold, n_coefs: int, Y: Panel, level: Floats) -> Floats:
     """Return the right side of the normal equations of a fold, shape (n_coefs, N)."""
-    total = np.zeros((n_coefs, values.shape[1]))
+    total = np.zeros((n_coefs, Y.shape[1]))
     for block in fold.blocks:
-        total[block.columns] += block.values.T @ values[fold.rows[block.rows]]
+        deviations = np.nan_to_num(Y[fold.rows[block.rows]] - level)
+        total[block.columns] += block.values.T @ deviations
     return total
 
 
@@ -151,9 +156,3 @@ def _solve(system: System, gram_of_rest: Floats, right: Floats, lam: Floats) -> 
         same = (lam == values).all(axis=1)
         coordinates[:, same] = factorise(rest, values).solve(projected[:, same])
     return np.asarray(expand @ coordinates)
-
-
-def _predict(fold: Fold, coef: Floats, fitted: Floats) -> None:
-    """Write the predictions of a fold's rows, in place."""
-    for block in fold.blocks:
-        fitted[fold.rows[block.rows]] = block.values @ coef[block.columns]

@@ -1,4 +1,4 @@
-"""One λ multiplier per series from a grid, by generalised cross-validation (GCV).
+"""One λ multiplier per series from a grid, by generalised cross-validation (GCV) or REML.
 
 All penalties keep their ratios, so Gram matrix and penalty have common eigenvectors and one
 decomposition serves every multiplier and every series (Wood 2017, Generalized Additive Models,
@@ -14,7 +14,8 @@ from scipy import linalg
 
 from loopcast_forecasting.gam.basis import Floats, Indices
 from loopcast_forecasting.gam.factor import factorise
-from loopcast_forecasting.gam.reml import Problem
+from loopcast_forecasting.gam.reml import EXACT_DEVIANCE, Problem
+from loopcast_forecasting.gam.smoothing import GcvGrid, RemlGrid
 from loopcast_forecasting.gam.system import System
 
 
@@ -47,7 +48,7 @@ class Choice:
     best : ndarray, shape (n_series,), intp
         Position in the grid.
     score : ndarray, shape (n_series,)
-        GCV at the best multiplier.
+        Criterion at the best multiplier.
     x : ndarray, shape (q, n_series)
         Coordinates of the fit at the best multiplier.
     """
@@ -66,32 +67,53 @@ def spectrum(system: System, lam: Floats) -> Spectrum:
     return Spectrum(vectors=vectors, penalty=np.clip(penalty, 0, 1))
 
 
-def choose(problem: Problem, decomposed: Spectrum, multipliers: Floats, gamma: float) -> Choice:
+def choose(
+    problem: Problem, decomposed: Spectrum, smoothing: GcvGrid | RemlGrid, multipliers: Floats
+) -> Choice:
     """Choose each series' multiplier.
 
     Parameters
     ----------
     problem : Problem
     decomposed : Spectrum
+    smoothing : GcvGrid or RemlGrid
+        The criterion.
     multipliers : ndarray, shape (g,)
-    gamma : float
-        Cost of a degree of freedom: ``GCV = n RSS / (n - gamma edf)²``.
 
     Returns
     -------
     Choice
     """
-    penalty, n = decomposed.penalty, problem.n_rows
     shrink = decomposed.shrink(multipliers)
     z = decomposed.vectors.T @ problem.right
-    # With fitted coordinates w z: RSS = yᵀy - 2 w z·z + w² (1 - penalty) z·z.
-    rss = problem.square - (2 * shrink - shrink**2 * (1 - penalty)) @ z**2
-    freedom = n - gamma * (shrink @ (1 - penalty))
-    usable = np.where(freedom > 0, freedom, np.nan)[:, None]
-    scores = np.nan_to_num(n * np.maximum(rss, 0) / usable**2, nan=np.inf)
+    if isinstance(smoothing, GcvGrid):
+        scores = _gcv(problem, decomposed.penalty, shrink, z**2, smoothing.gamma)
+    else:
+        scores = _reml(problem, decomposed.penalty, multipliers, z**2)
     best = scores.argmin(axis=0)
     return Choice(
         best=best,
         score=scores[best, np.arange(len(best))],
         x=decomposed.vectors @ (shrink[best].T * z),
     )
+
+
+def _gcv(problem: Problem, penalty: Floats, shrink: Floats, energy: Floats, gamma: float) -> Floats:
+    """Return ``n RSS / (n - gamma edf)²`` for each multiplier and series, shape (g, n_series)."""
+    n = problem.n_rows
+    # With fitted coordinates w z: RSS = yᵀy - 2 w z·z + w² (1 - penalty) z·z.
+    rss = problem.square - (2 * shrink - shrink**2 * (1 - penalty)) @ energy
+    freedom = n - gamma * (shrink @ (1 - penalty))
+    usable = np.where(freedom > 0, freedom, np.nan)[:, None]
+    return np.asarray(np.nan_to_num(n * np.maximum(rss, 0) / usable**2, nan=np.inf))
+
+
+def _reml(problem: Problem, penalty: Floats, multipliers: Floats, energy: Floats) -> Floats:
+    """Return the restricted log likelihood as in `reml`, up to a constant, shape (g, n_series)."""
+    relative = 1 + np.outer(multipliers - 1, penalty)
+    deviance = problem.square - (1 / relative) @ energy
+    floor = EXACT_DEVIANCE * problem.square + np.finfo(np.float64).tiny
+    dof = problem.n_rows - problem.system.n_unpenalised
+    rank = len(penalty) - problem.system.n_unpenalised
+    determinants = np.log(relative).sum(axis=1) - rank * np.log(multipliers)
+    return np.asarray((dof * np.log(np.maximum(deviance, floor)) + determinants[:, None]) / 2)
