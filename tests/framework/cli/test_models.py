@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
@@ -25,12 +27,14 @@ from loopcast.api import (
     Metric,
     NotFoundError,
     PluginOrigin,
+    ScoreOutcome,
     ScoreSchema,
 )
 from loopcast.api.schema import Feature
 from loopcast.cli.database import database
 from loopcast.cli.models import models
 from loopcast.deploy.bundle import version_of, write_bundle
+from loopcast.develop.judged import Judged, judged_bytes
 from loopcast.store.catalog import Registration
 from loopcast.store.home import Home, open_home
 from loopcast.store.tables import REVISIONS
@@ -57,6 +61,25 @@ def evaluation(contender: str, gini: float, data: Dataset = TRAIN) -> Evaluation
     )
 
 
+def judged(noise: float) -> bytes:
+    """A hundred applications, scored the better the less noise there is."""
+    rng = np.random.default_rng(1)
+    actual = (rng.uniform(size=100) < 0.4).astype(float)
+    score = actual + noise * rng.normal(size=100)
+    outcome = ScoreOutcome(
+        actual=actual, probability=1.0 / (1.0 + np.exp(-score)), weight=np.ones(100)
+    )
+    return judged_bytes(
+        Judged(
+            keys=(pd.Categorical(np.arange(100)),),
+            block=np.arange(100),
+            overall=np.ones(100, bool),
+            attributes={"age": pd.Categorical(np.where(np.arange(100) < 2, "old", "young"))},
+            outcomes={"scorecard": outcome},
+        )
+    )
+
+
 def register(home: Home, number: int, gini: float, data: Dataset = TRAIN) -> str:
     manifest = Manifest(
         logical_model="credit",
@@ -70,7 +93,9 @@ def register(home: Home, number: int, gini: float, data: Dataset = TRAIN) -> str
         environment={"numpy": "2.4.6"},
         files={},
     )
-    written, digest = write_bundle(home.artifacts, manifest, {"model.json": b"{}"})
+    written, digest = write_bundle(
+        home.artifacts, manifest, {"model.json": b"{}", "judged.npz": judged(1.0 / (number + 0.3))}
+    )
     created = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=number)
     version = version_of(written, digest, created)
     home.catalog.register(
@@ -213,14 +238,30 @@ class TestCompare:
         assert "age=old" not in output("models", "compare", *pair)
         lines = output("models", "compare", "--by", "age", *pair).splitlines()
         assert lines[1] == "on aaaaaaaaaaaa, held out"
-        assert lines[2].split() == ["metric", "subset", versions[0], versions[1], "difference"]
-        assert lines[3].split() == ["gini", "0.5", "0.55", "+0.05"]
-        assert lines[4].split() == ["gini", "age=old", "–", "–", "–"]
+        assert lines[2].split()[2:] == [
+            versions[0], versions[1], "difference", "95%", "interval", "p", versions[1], "is"
+        ]  # fmt: skip
+        gini = next(line for line in lines if line.startswith("Gini")).split()
+        assert gini[-1] == "better"
+        assert float(gini[3]) == pytest.approx(float(gini[2]) - float(gini[1]), abs=2e-4)
+        assert float(gini[4]) < float(gini[3]) < float(gini[6])
+        # Both old applications had the same outcome, for which there is no Gini.
+        old = next(line for line in lines if line.startswith("Gini") and "age=old" in line)
+        assert old.split()[1:] == ["age=old", "–", "–", "–", "–", "to", "–", "–", "undecided"]
 
     def test_json(self, versions: list[str]) -> None:
         found = parsed("models", "compare", versions[0], versions[1])
-        [comparison] = found["comparisons"]
-        assert comparison["differences"][0]["difference"] == pytest.approx(0.05)
+        assert (found["first"], found["second"]) == (versions[0], versions[1])
+        subsets = {d["subset"] for d in found["differences"] if d["metric"] == "brier"}
+        assert subsets == {"", "age=old", "age=young"}
+        assert {d["rows"] for d in found["differences"] if not d["subset"]} == {100}
+
+    def test_a_version_without_judged_rows_is_refused(
+        self, versions: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("loopcast.deploy.comparison.JUDGED_FILE", "absent.npz")
+        refused = error("models", "compare", versions[0], versions[1])
+        assert f"the bundle of version {versions[0]} has no absent.npz" in str(refused)
 
     def test_other_data_is_refused(self, versions: list[str]) -> None:
         refused = str(error("models", "compare", versions[0], versions[2]))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from loopcast.api import Stage
+from loopcast.cli.compare import compare
 from loopcast.cli.stores import store_options
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def models() -> None:
 @_AS_JSON
 def list_versions(place: Home, as_json: bool, metrics: tuple[str, ...], **which: Any) -> None:
     """List versions, the newest first."""
-    from loopcast.cli import version_tables
+    from loopcast.cli import tables, version_tables
     from loopcast.store.catalog import VersionFilter
 
     page = {"limit": which.pop("limit"), "offset": which.pop("offset")}
@@ -44,7 +45,7 @@ def list_versions(place: Home, as_json: bool, metrics: tuple[str, ...], **which:
         total = source.count(selection)
         kpis = {model.name: model.kpi.metric for model in source.logical_models()}
     if as_json:
-        _echo_json(version_tables.list_record(found))
+        tables.print_json(version_tables.list_record(found))
     else:
         version_tables.print_list(found, kpis, metrics, offset=page["offset"], total=total)
 
@@ -55,7 +56,7 @@ def list_versions(place: Home, as_json: bool, metrics: tuple[str, ...], **which:
 @_AS_JSON
 def show(place: Home, as_json: bool, version: str) -> None:
     """Show everything about one VERSION, given by its id or the beginning of it."""
-    from loopcast.cli import version_tables
+    from loopcast.cli import tables, version_tables
     from loopcast.deploy.bundle import read_manifest
 
     with place.catalog as source:
@@ -70,37 +71,9 @@ def show(place: Home, as_json: bool, version: str) -> None:
             history=source.history(found.logical_model, found.segment, version=found.id),
         )
     if as_json:
-        _echo_json(details)
+        tables.print_json(details)
     else:
         version_tables.print_details(details)
 
 
-@models.command()
-@store_options
-@click.argument("first")
-@click.argument("second")
-@click.option("--by", metavar="ATTRIBUTE", help="Also by subpopulation: hour, day_type, series.")
-@_AS_JSON
-def compare(place: Home, as_json: bool, by: str | None, first: str, second: str) -> None:
-    """Compare two versions that were judged on the same dataset in the same way.
-
-    Overall metrics are shown; with --by also those of each subpopulation by one attribute.
-    The JSON always holds all of them.
-    """
-    from loopcast.cli import version_tables
-    from loopcast.store.comparison import compare as compare_evaluations
-    from loopcast.store.comparison import only_by
-
-    with place.catalog as source:
-        one, two = source.version(first), source.version(second)
-        found = compare_evaluations(source.evaluations(one.id), source.evaluations(two.id))
-    if as_json:
-        _echo_json({"first": one.id, "second": two.id, "comparisons": found})
-    else:
-        version_tables.print_comparisons(one, two, [only_by(each, by) for each in found])
-
-
-def _echo_json(value: Any) -> None:
-    import msgspec
-
-    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+models.add_command(compare)

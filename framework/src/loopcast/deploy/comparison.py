@@ -1,0 +1,90 @@
+"""Comparison of registered versions by what their bundles keep of their contests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from loopcast.api import IntegrityError, LogicalModel, Manifest, MetricDefinition, Version
+from loopcast.deploy.bundle import read_manifest
+from loopcast.develop.compare import Comparison, comparable, compare, pair
+from loopcast.develop.judged import JUDGED_FILE, Judged, read_judged
+
+if TYPE_CHECKING:
+    from loopcast.plugins import PluginManager
+    from loopcast.store.home import Home
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ComparedVersions:
+    """Two versions, and what tells them apart.
+
+    Attributes
+    ----------
+    judged
+        Both versions' predictions on the same rows, by their ids.
+    """
+
+    logical_model: LogicalModel
+    versions: tuple[Version, Version]
+    manifests: tuple[Manifest, Manifest]
+    judged: Judged
+    metrics: Sequence[MetricDefinition]
+    comparison: Comparison
+
+
+def judged_of(home: Home, version: Version, manifest: Manifest) -> Judged:
+    """Read what a version's contest left behind, without the rest of its bundle.
+
+    Raises
+    ------
+    IntegrityError
+        Where its bundle has no judged rows.
+    """
+    file = manifest.files.get(JUDGED_FILE)
+    if file is None:
+        raise IntegrityError(
+            f"the bundle of version {version.id} has no {JUDGED_FILE}, from which versions are "
+            "compared row by row; train it again with this release of loopcast"
+        )
+    task = home.catalog.logical_model(version.logical_model).task
+    return read_judged(home.artifacts.get(file.sha256), task)
+
+
+def compare_versions(
+    home: Home, plugins: PluginManager, first: str, second: str
+) -> ComparedVersions:
+    """Compare two versions, given by their ids or beginnings of them.
+
+    Raises
+    ------
+    NotFoundError
+        Where one does not exist, or both were not judged on the same data in the same way.
+    IntegrityError
+        Where a bundle lacks its judged rows, or they are not the same ones.
+    """
+    one, two = home.catalog.version(first), home.catalog.version(second)
+    shared = comparable(home.catalog.evaluations(one.id), home.catalog.evaluations(two.id))
+    manifests = tuple(read_manifest(home.artifacts, version.manifest) for version in (one, two))
+    contests = [judged_of(home, *item) for item in zip((one, two), manifests, strict=True)]
+    judged = pair(contests[0], contests[1], (one.id, two.id))
+    model = home.catalog.logical_model(two.logical_model)
+    metrics = plugins.metrics(model.task)
+    return ComparedVersions(
+        logical_model=model,
+        versions=(one, two),
+        manifests=(manifests[0], manifests[1]),
+        judged=judged,
+        metrics=metrics,
+        comparison=Comparison(
+            first=one.id,
+            second=two.id,
+            dataset=shared.dataset,
+            protocol=shared.protocol,
+            confidence=CONFIDENCE,
+            differences=compare(judged, one.id, two.id, metrics, model.kpi, confidence=CONFIDENCE),
+        ),
+    )

@@ -1,0 +1,360 @@
+"""Paired comparison: two versions, or two contenders, judged on the same rows.
+
+The difference of a metric is estimated row by row, with an interval that knows which rows depend
+on each other, and weighed against the smallest difference that matters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loopcast.api import (
+    Direction,
+    Evaluation,
+    ForecastOutcome,
+    IntegrityError,
+    Kpi,
+    MetricDefinition,
+    NotFoundError,
+    RankOutcome,
+    ScoreOutcome,
+)
+from loopcast.develop.inference import (
+    Estimate,
+    block_sums,
+    independent_error,
+    jackknife_error,
+    mean_influence,
+    serial_error,
+)
+from loopcast.develop.judged import Judged, Outcome, Rows, take
+from loopcast.develop.metrics import mean_of_rows
+
+FloatArray = NDArray[np.float64]
+Verdict = Literal["better", "worse", "same", "undecided"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """One metric of two contenders on the same rows; the difference is second minus first.
+
+    Attributes
+    ----------
+    subset
+        ``attribute=value``; empty for the overall value.
+    first, second, difference
+        ``None`` where the metric is undefined for a row.
+    low, high, p_value
+        Interval of the difference, and p-value of the hypothesis that there is none; ``None``
+        where there are too few independent blocks of rows to tell.
+    rows, blocks
+        How many rows, and how many blocks of rows that depend on each other.
+    minimum_effect
+        The smallest difference that matters.
+    verdict
+        On the second: ``better`` or ``worse`` where the whole interval lies beyond the minimum
+        effect, ``same`` where it lies within, else ``undecided``.
+    """
+
+    metric: str
+    subset: str
+    first: float | None
+    second: float | None
+    difference: float | None
+    low: float | None
+    high: float | None
+    p_value: float | None
+    rows: int
+    blocks: int
+    minimum_effect: float
+    verdict: Verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Two contenders on one dataset by one protocol.
+
+    Attributes
+    ----------
+    dataset
+        Fingerprint of the data.
+    confidence
+        Of each interval by itself; with many subpopulations, some miss by chance.
+    """
+
+    first: str
+    second: str
+    dataset: str
+    protocol: str
+    confidence: float
+    differences: tuple[Difference, ...]
+
+
+def comparable(first: Sequence[Evaluation], second: Sequence[Evaluation]) -> Evaluation:
+    """Return the first's evaluation on the dataset and by the protocol that both share.
+
+    Raises
+    ------
+    NotFoundError
+        When there is none: on different data, a difference would mean nothing.
+    """
+    others = {(evaluation.dataset, evaluation.protocol) for evaluation in second}
+    for evaluation in first:
+        if (evaluation.dataset, evaluation.protocol) in others:
+            return evaluation
+    raise NotFoundError(
+        "the two versions cannot be compared, since they were never judged on the same dataset "
+        f"in the same way: the first {_judged(first)}; the second {_judged(second)}"
+    )
+
+
+def _judged(evaluations: Sequence[Evaluation]) -> str:
+    if not evaluations:
+        return "was never judged"
+    ways = (f"{evaluation.dataset[:12]} ({evaluation.protocol})" for evaluation in evaluations)
+    return "on " + " and ".join(ways)
+
+
+def pair(first: Judged, second: Judged, names: tuple[str, str]) -> Judged:
+    """Put the candidates of two contests side by side.
+
+    Raises
+    ------
+    IntegrityError
+        Where the rows are not the same ones, or other things came true.
+    """
+    outcomes = dict(
+        zip(names, (next(iter(j.outcomes.values())) for j in (first, second)), strict=True)
+    )
+    same_rows = len(first.keys) == len(second.keys) and all(
+        list(one.categories) == list(two.categories) and np.array_equal(one.codes, two.codes)
+        for one, two in zip(first.keys, second.keys, strict=True)
+    )
+    truths = [_truth(outcome) for outcome in outcomes.values()]
+    if not same_rows or not all(map(np.array_equal, *truths)):
+        raise IntegrityError(
+            f"versions {names[0]} and {names[1]} say that they were judged on the same data, but "
+            "their judged rows differ; train both again with the same release of loopcast"
+        )
+    return Judged(
+        keys=first.keys,
+        block=first.block,
+        overall=first.overall,
+        attributes=first.attributes,
+        outcomes=outcomes,
+    )
+
+
+def _truth(outcome: Outcome) -> list[NDArray[np.generic]]:
+    if isinstance(outcome, RankOutcome):
+        return [outcome.chosen_entity, outcome.chosen_item]
+    return [outcome.actual]
+
+
+def compare(
+    judged: Judged,
+    first: str,
+    second: str,
+    metrics: Sequence[MetricDefinition],
+    kpi: Kpi,
+    *,
+    by: Collection[str] | None = None,
+    confidence: float = 0.95,
+) -> tuple[Difference, ...]:
+    """Compare two contenders metric by metric.
+
+    Parameters
+    ----------
+    first, second
+        Labels of contenders of ``judged``.
+    kpi
+        Its minimum effect is the KPI's own; any difference of another metric matters.
+    by
+        Attributes whose subpopulations are compared too; all of them where ``None``.
+
+    Returns
+    -------
+    tuple of Difference
+        By metric, overall first.
+    """
+    pair_of = _Pair(judged.block, judged.outcomes[first], judged.outcomes[second])
+    subsets = {
+        name: rows
+        for name, rows in judged.subsets()
+        if not name or by is None or name.partition("=")[0] in by
+    }
+    return tuple(
+        _difference(definition, kpi, found, confidence)
+        for definition in metrics
+        for found in _measured(pair_of, definition, subsets)
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Pair:
+    block: NDArray[np.int64]
+    first: Outcome
+    second: Outcome
+
+    @property
+    def outcomes(self) -> tuple[Outcome, Outcome]:
+        return self.first, self.second
+
+    @property
+    def serial(self) -> bool:
+        """Whether blocks follow each other in time: the origins of forecasts do."""
+        return isinstance(self.first, ForecastOutcome)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Measured:
+    """A metric of two contenders on a subset, and their difference with its error."""
+
+    subset: str
+    first: float
+    second: float
+    difference: Estimate
+    rows: int
+    blocks: int
+
+
+def _measured(
+    pair_of: _Pair, definition: MetricDefinition, subsets: Mapping[str, Rows]
+) -> Iterator[_Measured]:
+    values = _mean_estimates if definition.rows is not None else _whole_estimates
+    found = values(pair_of, definition, subsets)
+    for (subset, rows), (one, two, (error, freedom)) in zip(subsets.items(), found, strict=True):
+        yield _Measured(
+            subset=subset,
+            first=one,
+            second=two,
+            difference=Estimate(value=two - one, error=error, freedom=freedom),
+            rows=len(rows),
+            blocks=len(np.unique(pair_of.block[rows])),
+        )
+
+
+Found = tuple[float, float, tuple[float, int]]
+"""The values of both contenders; standard error and degrees of freedom of their difference."""
+
+
+def _mean_estimates(
+    pair_of: _Pair, definition: MetricDefinition, subsets: Mapping[str, Rows]
+) -> Iterator[Found]:
+    root, (one, two) = definition.root, (_values(definition, o) for o in pair_of.outcomes)
+    weight = pair_of.first.weight if isinstance(pair_of.first, ScoreOutcome) else np.ones(len(one))
+    error = serial_error if pair_of.serial else independent_error
+    for rows in subsets.values():
+        first, second = (mean_of_rows(v[rows], weight[rows], root=root) for v in (one, two))
+        if not np.isfinite(second - first):
+            yield first, second, (np.nan, 0)
+            continue
+        moved = mean_influence(two[rows], weight[rows], root=root)
+        moved = moved - mean_influence(one[rows], weight[rows], root=root)
+        yield first, second, error(block_sums(moved, pair_of.block[rows]))
+
+
+def _values(definition: MetricDefinition, outcome: Outcome) -> FloatArray:
+    assert definition.rows is not None
+    return definition.rows(outcome)
+
+
+def _whole_estimates(
+    pair_of: _Pair, definition: MetricDefinition, subsets: Mapping[str, Rows]
+) -> Iterator[Found]:
+    whole = definition.whole
+    assert whole is not None
+
+    def both(rows: Rows) -> tuple[float, float]:
+        one, two = (whole(take(outcome, rows)) for outcome in pair_of.outcomes)
+        return one, two
+
+    for rows in subsets.values():
+        first, second = both(rows)
+
+        def change(left: Rows, rows: Rows = rows) -> float:
+            one, two = both(rows[left])
+            return two - one
+
+        known = np.isfinite(second - first)
+        block = pair_of.block[rows]
+        error = jackknife_error(change, block, serial=pair_of.serial) if known else (np.nan, 0)
+        yield first, second, error
+
+
+def _difference(
+    definition: MetricDefinition, kpi: Kpi, found: _Measured, confidence: float
+) -> Difference:
+    is_kpi = definition.name == kpi.metric
+    minimum = kpi.minimum_effect if is_kpi else 0.0
+    direction = kpi.direction if is_kpi else definition.direction
+    interval = found.difference.interval(confidence)
+    low, high = interval or (None, None)
+    return Difference(
+        metric=definition.name,
+        subset=found.subset,
+        first=_known(found.first),
+        second=_known(found.second),
+        difference=_known(found.difference.value),
+        low=low,
+        high=high,
+        p_value=found.difference.p_value(),
+        rows=found.rows,
+        blocks=found.blocks,
+        minimum_effect=minimum,
+        verdict=verdict(interval, minimum, direction),
+    )
+
+
+def _known(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def verdict(
+    interval: tuple[float, float] | None, minimum_effect: float, direction: Direction
+) -> Verdict:
+    """Say what the interval of a difference means.
+
+    Examples
+    --------
+    >>> verdict((-0.5, -0.2), 0.1, "lower"), verdict((-0.5, -0.05), 0.1, "lower")
+    ('better', 'undecided')
+    >>> verdict((-0.05, 0.02), 0.1, "lower"), verdict((-0.5, -0.2), 0.1, "higher")
+    ('same', 'worse')
+    """
+    if interval is None:
+        return "undecided"
+    low, high = interval if direction == "higher" else (-interval[1], -interval[0])
+    if -minimum_effect <= low and high <= minimum_effect:
+        return "same"
+    if low > minimum_effect:
+        return "better"
+    return "worse" if high < -minimum_effect else "undecided"
+
+
+def change_of_predictions(first: Outcome, second: Outcome) -> FloatArray:
+    """Return how far the second's prediction is from the first's, row by row.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Forecast: distance over the mean size of both, between 0 and 2. Score: distance of the
+        probabilities. Rank: share of the places that hold items of one list only.
+    """
+    if isinstance(first, ForecastOutcome) and isinstance(second, ForecastOutcome):
+        size = (np.abs(first.mean) + np.abs(second.mean)) / 2.0
+        distance = np.abs(first.mean - second.mean)
+        return np.divide(distance, size, out=np.zeros_like(distance), where=size > 0.0)
+    if isinstance(first, ScoreOutcome) and isinstance(second, ScoreOutcome):
+        return np.asarray(np.abs(first.probability - second.probability))
+    assert isinstance(first, RankOutcome)
+    assert isinstance(second, RankOutcome)
+    one, two = first.ranking.items, second.ranking.items
+    shared = ((one[:, :, None] == two[:, None, :]) & (one[:, :, None] >= 0)).sum(axis=(1, 2))
+    longest = np.maximum((one >= 0).sum(axis=1), (two >= 0).sum(axis=1))
+    return np.asarray(1.0 - np.divide(shared, longest, out=np.ones(len(one)), where=longest > 0))
