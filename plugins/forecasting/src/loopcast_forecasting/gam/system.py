@@ -16,6 +16,7 @@ from functools import cached_property, reduce
 from typing import NamedTuple
 
 import numpy as np
+from scipy import linalg
 
 from loopcast_forecasting.gam.basis import Floats
 from loopcast_forecasting.gam.design import Design, Penalty, Smooth
@@ -195,7 +196,15 @@ def _seen(free: Floats, gram: Floats, scale: Floats) -> Floats:
 
 
 def _complement(vectors: Floats) -> Floats:
-    """Return an orthonormal basis of what is orthogonal to some vectors."""
+    """Return an orthonormal basis of what is orthogonal to some vectors.
+
+    Coordinates of features in a large unit have small entries. Eliminated in order of size, with
+    column pivoting, their rounding errors stay in proportion (Cox & Higham 1998, Numerical
+    Analysis 1997, 57–73); in another order the basis would mix scales, and the Gram matrix lose
+    the digits of the smaller.
+    """
     normalised = vectors / np.linalg.norm(vectors, axis=0)
-    complete = np.linalg.qr(normalised, mode="complete")[0]
-    return complete[:, vectors.shape[1] :]
+    order = np.argsort(-np.abs(normalised).max(axis=1, initial=0.0), kind="stable")
+    complement = np.empty((len(order), len(order) - vectors.shape[1]))
+    complement[order] = linalg.qr(normalised[order], pivoting=True)[0][:, vectors.shape[1] :]
+    return complement
