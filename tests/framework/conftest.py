@@ -1,5 +1,5 @@
 from __future__ import annotations
 
-from .develop.conftest import course, panel, schema, settings, table
+from .develop.conftest import course, panel, schema, table
 
-__all__ = ["course", "panel", "schema", "settings", "table"]
+__all__ = ["course", "panel", "schema", "table"]

@@ -17,7 +17,7 @@ from hydra.core.global_hydra import GlobalHydra
 from loopcast import config
 from loopcast.api import ConfigurationError, DataError, LoopcastError, PluginError
 from loopcast.plugins import PluginManager
-from loopcast.settings import RunSettings
+from loopcast.settings import ForecastTable, RunSettings
 
 from .distributions import HEADER, forget_fakes, install, template
 
@@ -172,8 +172,8 @@ UNKNOWN_WINDOW = "unknown key; did you mean 'window'? Valid: mode, weights, wind
         (
             "enigne.workers=2",
             "the command line: enigne: unknown key; did you mean 'engine'? Valid: backtest, "
-            "baselines, data, engine, job, logical_model, plugins, reconciliation, seed, store, "
-            "template",
+            "baselines, checks, data, engine, holdout, job, logical_model, plugins, "
+            "reconciliation, seed, store, template",
         ),
         (
             "data.table.until=2014-01-01",
@@ -644,6 +644,7 @@ def test_the_shipped_logical_models_compose(model: str, monkeypatch: pytest.Monk
     assert settings.logical_model.name == model
     assert settings.template.name == "forecasting.gam_arima"
     assert set(settings.baselines) == {"naive_day", "naive_week"}
+    assert isinstance(settings.data.table, ForecastTable)
     assert settings.data.table.gaps == "refuse"
 
 

@@ -11,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loopcast.api import ConfigurationError
-from loopcast.settings import BacktestSettings, RunSettings, SettingError, convert, parse
+from loopcast.settings import (
+    BacktestSettings,
+    ForecastTable,
+    RunSettings,
+    SettingError,
+    convert,
+    parse,
+)
 
 PLAIN: dict[str, Any] = {
     "job": {"name": "predict"},
@@ -45,9 +52,18 @@ def changed(key: str, value: object) -> dict[str, Any]:
     return plain
 
 
+def test_a_table_is_laid_out_for_the_task_of_the_logical_model() -> None:
+    assert isinstance(parse(PLAIN).data.table, ForecastTable)
+    plain = copy.deepcopy(PLAIN)
+    plain["data"]["table"] = {"task": "score", "segment": "region"}
+    with pytest.raises(SettingError, match="town is for the task forecast, and"):
+        parse(plain)
+
+
 def test_what_is_not_said_has_a_default() -> None:
     settings = parse(PLAIN)
     assert settings.backtest == BacktestSettings()
+    assert isinstance(settings.data.table, ForecastTable)
     assert settings.data.table.gaps == "refuse"
     assert settings.baselines == {}
     assert settings.seed == 0

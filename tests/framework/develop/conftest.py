@@ -15,10 +15,11 @@ from loopcast.api import (
     PluginOrigin,
     Site,
 )
-from loopcast.develop.course import Contender, Course, Plan
+from loopcast.develop.course import Contender
+from loopcast.develop.forecast.course import ForecastCourse, Plan
 from loopcast.develop.forecast.hierarchy import BottomUp
 from loopcast.develop.metrics import loopcast_metrics
-from loopcast.settings import DataSettings, ForecastTable
+from loopcast.settings import ForecastTable
 
 from .contenders import Days, LastWeek
 
@@ -75,19 +76,14 @@ def long_table(start: str, days: int, known_ahead: int) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-@pytest.fixture
-def settings() -> DataSettings:
-    return data_settings()
-
-
-def data_settings(**changes: Any) -> DataSettings:
+def forecast_table(**changes: Any) -> ForecastTable:
     columns = {
         "time": "stamp",
         "series": "region",
         "target": "demand",
         "covariates": {"temperature": "temp", "holiday": "hol"},
     }
-    return DataSettings(name="demo", reader="csv", table=ForecastTable(**(columns | changes)))
+    return ForecastTable(**(columns | changes))
 
 
 @pytest.fixture
@@ -126,11 +122,11 @@ def make_panel(schema: ForecastSchema, days: int) -> ForecastData:
 
 
 @pytest.fixture
-def course(schema: ForecastSchema) -> Course:
+def course(schema: ForecastSchema) -> ForecastCourse:
     return make_course(schema, LastWeek())
 
 
-def make_course(schema: ForecastSchema, template: Any, **changes: Any) -> Course:
+def make_course(schema: ForecastSchema, template: Any, **changes: Any) -> ForecastCourse:
     contender = Contender(label="candidate", template=template, hyperparameters=Days(days=7))
     yesterday = Contender(label="yesterday", template=LastWeek(), hyperparameters=Days(days=1))
     values: dict[str, Any] = {
@@ -146,4 +142,4 @@ def make_course(schema: ForecastSchema, template: Any, **changes: Any) -> Course
         "plan": Plan(origins=12, calibration=10, every=1, refit_every=8),
         "seed": 5,
     }
-    return Course(**(values | changes))
+    return ForecastCourse(**(values | changes))

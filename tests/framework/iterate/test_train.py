@@ -19,13 +19,13 @@ from loopcast.api import (
 )
 from loopcast.cli import plugin_manager
 from loopcast.deploy.forecast_bundle import unpack
-from loopcast.develop.course import Course, Plan
 from loopcast.develop.engine import LocalEngine
+from loopcast.develop.forecast.course import ForecastCourse, Plan
 from loopcast.develop.forecast.prepare import dataset_record
 from loopcast.iterate.train import TrainedVersion, course_of, find_version, train_version
 from loopcast.plugins import PluginManager
 from loopcast.serve.batch import QUANTILE_COLUMNS, forecast
-from loopcast.settings import RunSettings
+from loopcast.settings import RunSettings, ScoreTable
 from loopcast.store.home import Home, open_home
 
 from ..develop.conftest import make_course, make_panel
@@ -42,14 +42,14 @@ def panel(schema: ForecastSchema) -> ForecastData:
     return make_panel(schema, days=60)
 
 
-def trained(course: Course, panel: ForecastData, home: Home) -> TrainedVersion:
+def trained(course: ForecastCourse, panel: ForecastData, home: Home) -> TrainedVersion:
     training = panel.until(panel.times[-1] + pd.Timedelta("30min"), panel.times[-1])
     dataset = dataset_record("demo", training, "memory")
     return train_version(course, training, dataset, home, LocalEngine())
 
 
 def test_a_version_is_found_by_its_recipe(
-    course: Course, panel: ForecastData, home: Home, schema: ForecastSchema
+    course: ForecastCourse, panel: ForecastData, home: Home, schema: ForecastSchema
 ) -> None:
     dataset = dataset_record("demo", panel, "memory")
     assert find_version(course, dataset, home) is None
@@ -66,7 +66,7 @@ def test_a_version_is_found_by_its_recipe(
 
 
 def test_training_again_gives_the_same_version(
-    course: Course, panel: ForecastData, home: Home
+    course: ForecastCourse, panel: ForecastData, home: Home
 ) -> None:
     dataset = dataset_record("demo", panel, "memory")
     first = train_version(course, panel, dataset, home, LocalEngine())
@@ -77,13 +77,13 @@ def test_training_again_gives_the_same_version(
     assert second.stage == "champion"
 
 
-def contender_of(course: Course, days: int) -> Course:
+def contender_of(course: ForecastCourse, days: int) -> ForecastCourse:
     candidate = replace(course.candidate, hyperparameters=Days(days=days))
     return replace(course, candidate=candidate, baselines=())
 
 
 def test_only_a_better_version_replaces_the_champion(
-    course: Course, panel: ForecastData, home: Home
+    course: ForecastCourse, panel: ForecastData, home: Home
 ) -> None:
     dataset = dataset_record("demo", panel, "memory")
     worse = train_version(contender_of(course, 3), panel, dataset, home, LocalEngine())
@@ -119,7 +119,7 @@ def test_a_version_that_fails_a_gate_stays_a_candidate(
 
 
 def test_the_bundle_has_all_that_the_design_asks_for(
-    course: Course, panel: ForecastData, home: Home
+    course: ForecastCourse, panel: ForecastData, home: Home
 ) -> None:
     found = trained(course, panel, home)
     manifest, files = found.bundle.manifest, found.bundle.files
@@ -139,7 +139,7 @@ def test_the_bundle_has_all_that_the_design_asks_for(
 
 
 def test_a_served_forecast_is_coherent_and_ordered(
-    course: Course, panel: ForecastData, home: Home
+    course: ForecastCourse, panel: ForecastData, home: Home
 ) -> None:
     found = trained(course, panel, home)
     served = unpack(found.bundle.files, course.candidate.template)
@@ -185,8 +185,9 @@ def test_another_task_than_forecast_is_refused() -> None:
         key="id", target="bad", event=1, features={"income": Feature(kind="numeric")}
     )
     model = msgspec.structs.replace(settings.logical_model, schema=schema)
+    data = msgspec.structs.replace(settings.data, table=ScoreTable())
     with pytest.raises(ConfigurationError, match="victoria_demand has the task score, and templ"):
-        course_of(msgspec.structs.replace(settings, logical_model=model), plugins)
+        course_of(msgspec.structs.replace(settings, logical_model=model, data=data), plugins)
 
 
 class Forgetful(LastWeek):
@@ -205,7 +206,7 @@ def test_a_model_that_does_not_load_as_it_was_is_not_registered(
 
 
 def test_the_recipe_depends_on_all_that_decides_the_result(
-    course: Course, panel: ForecastData, schema: ForecastSchema
+    course: ForecastCourse, panel: ForecastData, schema: ForecastSchema
 ) -> None:
     dataset = dataset_record("demo", panel, "memory")
     recipe = course.recipe(dataset)

@@ -31,7 +31,7 @@ from loopcast.web.forecast.page import render
 from loopcast.web.forecast.report import ForecastReport
 
 if TYPE_CHECKING:
-    from loopcast.develop.course import Course
+    from loopcast.develop.forecast.course import ForecastCourse
     from loopcast.plugins import PluginManager
     from loopcast.settings import RunSettings
 
@@ -56,7 +56,7 @@ class Stopwatch:
 class Outcome:
     """Everything that a run found out."""
 
-    course: Course
+    course: ForecastCourse
     known: Known
     trained: TrainedVersion
     served: ForecastVersion
@@ -118,7 +118,7 @@ def execute(settings: RunSettings, run_dir: Path, plugins: PluginManager) -> Non
 
 
 def _version(
-    settings: RunSettings, course: Course, known: Known, home: Home, console: Console
+    settings: RunSettings, course: ForecastCourse, known: Known, home: Home, console: Console
 ) -> TrainedVersion:
     if settings.job.name == "predict":
         found = find_version(course, known.dataset, home)

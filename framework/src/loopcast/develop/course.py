@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from loopcast.api import (
-    Dataset,
-    ForecastSchema,
-    LogicalModel,
-    MetricDefinition,
-    PluginOrigin,
-    Reconciler,
-    Template,
-)
+from loopcast.api import Dataset, LogicalModel, MetricDefinition, PluginOrigin, Template
 from loopcast.api.formats import json_bytes
 from loopcast.develop.environment import package_versions
+from loopcast.settings import CheckSettings
+
+PlanT = TypeVar("PlanT")
+
+Advance = Callable[[str], None]
+"""Called with a contender's label when a piece of its work is done."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,67 +30,42 @@ class Contender:
     hyperparameters: Any
 
 
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """How versions are judged.
-
-    Attributes
-    ----------
-    origins
-        Scored backtest origins.
-    calibration
-        Origins before them, from which weights and intervals are first learned.
-    every
-        Days between origins.
-    refit_every
-        Origins between fits in the backtest.
-    """
-
-    origins: int
-    calibration: int
-    every: int
-    refit_every: int
-
-    def describe(self, horizon: str) -> str:
-        """Say it in words; equal words are a condition for comparing versions."""
-        return (
-            f"rolling origin, {self.origins} origins, one every {_days(self.every)}, after "
-            f"{self.calibration} for calibration; horizon {horizon}; refit every "
-            f"{self.refit_every} origins; realised covariates"
-        )
-
-
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Course:
+class Course(Generic[PlanT]):
     """Everything that decides what training gives, but for the data.
 
     Attributes
     ----------
-    schema
-        Of the logical model, for the task *forecast*.
     candidate, baselines
         The template that is to become a version, and those that it has to beat.
     origin
         The package that provides the candidate.
-    metrics, reconciler
+    metrics
         Shared by all contenders.
+    plan
+        How they are judged: a frozen dataclass of the task's own.
+    checks
+        What data must satisfy before anything is trained on it.
     """
 
     logical_model: LogicalModel
-    schema: ForecastSchema
     candidate: Contender
     baselines: tuple[Contender, ...]
     origin: PluginOrigin
     metrics: Sequence[MetricDefinition]
-    reconciler: Reconciler
-    plan: Plan
+    plan: PlanT
     seed: int
     segment: str = ""
+    checks: CheckSettings = field(default_factory=CheckSettings)
 
     @property
     def contenders(self) -> tuple[Contender, ...]:
         """The candidate, then the baselines."""
         return (self.candidate, *self.baselines)
+
+    def decisive(self) -> dict[str, object]:
+        """Return what decides the result beside the parts that every task has."""
+        return {"plan": dataclasses.asdict(self.plan)}  # type: ignore[call-overload]
 
     def recipe(self, dataset: Dataset) -> str:
         """Return the digest of the course and the content of a dataset."""
@@ -106,18 +79,11 @@ class Course:
             "plugin": msgspec.to_builtins(self.origin),
             "core": package_versions("loopcast")["loopcast"],
             "dataset": dataset.fingerprint,
-            "plan": dataclasses.astuple(self.plan),
-            "reconciliation": self.reconciler.name,
+            "checks": msgspec.to_builtins(self.checks),
             "seed": self.seed,
         }
-        return hashlib.sha256(json_bytes(parts)).hexdigest()
+        return hashlib.sha256(json_bytes(parts | self.decisive())).hexdigest()
 
     def work_units(self) -> int:
         """Return how many fits a training takes, for its progress."""
-        steps = len(self.schema.resolutions or (self.schema.step,))
-        blocks = -(-(self.plan.calibration + self.plan.origins) // self.plan.refit_every)
-        return len(self.contenders) * steps * blocks + steps
-
-
-def _days(count: int) -> str:
-    return "day" if count == 1 else f"{count} days"
+        return len(self.contenders) + 1

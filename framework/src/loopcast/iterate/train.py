@@ -24,10 +24,10 @@ from loopcast.api import (
 )
 from loopcast.deploy.bundle import read_bundle, version_of, write_bundle
 from loopcast.deploy.forecast_bundle import pack
-from loopcast.develop.course import Contender, Course, Plan
+from loopcast.develop.course import Advance, Contender
 from loopcast.develop.documentation import document
 from loopcast.develop.environment import package_versions
-from loopcast.develop.forecast.backtest import Advance
+from loopcast.develop.forecast.course import ForecastCourse, Plan
 from loopcast.develop.forecast.hierarchy import BottomUp
 from loopcast.develop.forecast.train import Trained, train
 from loopcast.develop.judged import JUDGED_FILE, judged_bytes
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from loopcast.store.home import Home
 
 
-def course_of(settings: RunSettings, plugins: PluginManager) -> Course:
+def course_of(settings: RunSettings, plugins: PluginManager) -> ForecastCourse:
     """Find in the plugins what settings name.
 
     Raises
@@ -65,7 +65,7 @@ def course_of(settings: RunSettings, plugins: PluginManager) -> Course:
     baselines = [
         _contender(label, baseline, plugins) for label, baseline in settings.baselines.items()
     ]
-    return Course(
+    return ForecastCourse(
         logical_model=settings.logical_model,
         schema=schema,
         candidate=candidate,
@@ -82,6 +82,7 @@ def course_of(settings: RunSettings, plugins: PluginManager) -> Course:
             refit_every=settings.backtest.refit_every,
         ),
         seed=settings.seed,
+        checks=settings.checks,
     )
 
 
@@ -114,7 +115,7 @@ class TrainedVersion:
     repeated: bool = False
 
 
-def find_version(course: Course, dataset: Dataset, home: Home) -> TrainedVersion | None:
+def find_version(course: ForecastCourse, dataset: Dataset, home: Home) -> TrainedVersion | None:
     """Return the version that was trained by the same recipe, if there is one."""
     recipes = {course.segment: course.recipe(dataset)}
     version = home.catalog.find(course.logical_model.name, recipes).get(course.segment)
@@ -129,7 +130,7 @@ def find_version(course: Course, dataset: Dataset, home: Home) -> TrainedVersion
 
 
 def train_version(
-    course: Course,
+    course: ForecastCourse,
     data: ForecastData,
     dataset: Dataset,
     home: Home,
@@ -168,7 +169,7 @@ def train_version(
 
 
 def _files(
-    course: Course, trained: Trained, data: ForecastData, dataset: Dataset
+    course: ForecastCourse, trained: Trained, data: ForecastData, dataset: Dataset
 ) -> dict[str, bytes]:
     candidate = course.candidate
     files = pack(trained, candidate, data, course.schema)
@@ -185,7 +186,7 @@ def _files(
     return files
 
 
-def _manifest(course: Course, dataset: Dataset) -> Manifest:
+def _manifest(course: ForecastCourse, dataset: Dataset) -> Manifest:
     return Manifest(
         logical_model=course.logical_model.name,
         segment=course.segment,
@@ -200,7 +201,9 @@ def _manifest(course: Course, dataset: Dataset) -> Manifest:
     )
 
 
-def release_if_better(course: Course, version: Version, trained: Trained, home: Home) -> Stage:
+def release_if_better(
+    course: ForecastCourse, version: Version, trained: Trained, home: Home
+) -> Stage:
     """Make a version champion if it has earned it, else challenger, else leave it a candidate.
 
     It has to pass its gates, and to beat the champion on the key metric where both were judged
@@ -225,7 +228,7 @@ def release_if_better(course: Course, version: Version, trained: Trained, home: 
 
 
 def _verdict(
-    course: Course, trained: Trained, champion: Version | None, home: Home
+    course: ForecastCourse, trained: Trained, champion: Version | None, home: Home
 ) -> tuple[Stage, str]:
     if champion is None:
         return "champion", "first version to pass its gates"

@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 
 from loopcast.api import ForecastData, ForecastSchema, ModelError
-from loopcast.develop.course import Contender, Course
+from loopcast.develop.course import Contender
 from loopcast.develop.engine import LocalEngine
 from loopcast.develop.forecast.backtest import backtest
+from loopcast.develop.forecast.course import ForecastCourse
 from loopcast.develop.forecast.horizon import backtest_origins, horizon_index
 from loopcast.develop.forecast.panel import at_step
 from loopcast_forecasting.templates.seasonal_naive import SeasonalNaive, SeasonalNaiveParameters
@@ -25,7 +26,7 @@ def test_a_template_is_never_shown_the_future(panel: ForecastData, schema: Forec
     assert (found["1D"].mean == 1.0).all()
 
 
-def test_predictions_are_laid_out_by_origin(panel: ForecastData, course: Course) -> None:
+def test_predictions_are_laid_out_by_origin(panel: ForecastData, course: ForecastCourse) -> None:
     origins = backtest_origins(panel, 12)
     calls: list[str] = []
     found = backtest(course, {"30min": panel}, origins, LocalEngine(), calls.append)

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 from loopcast.api import ForecastData
-from loopcast.develop.course import Course
 from loopcast.develop.engine import LocalEngine
 from loopcast.develop.forecast.backtest import backtest
+from loopcast.develop.forecast.course import ForecastCourse
 from loopcast.develop.forecast.hierarchy import (
     BottomUp,
     Hierarchy,
@@ -69,7 +69,7 @@ def test_heads_are_part_of_nothing_else() -> None:
 
 
 def test_errors_of_clock_change_days_keep_their_wall_clock(
-    panel: ForecastData, course: Course
+    panel: ForecastData, course: ForecastCourse
 ) -> None:
     origins = backtest_origins(panel, 30)
     preparation = prepare_levels(panel, course.schema, origins[0])
@@ -89,7 +89,9 @@ def test_errors_of_clock_change_days_keep_their_wall_clock(
     np.testing.assert_allclose(by_slot[4], others.mean(axis=0))  # 02:00 did not exist
 
 
-def test_each_origin_is_weighed_by_earlier_errors_only(panel: ForecastData, course: Course) -> None:
+def test_each_origin_is_weighed_by_earlier_errors_only(
+    panel: ForecastData, course: ForecastCourse
+) -> None:
     origins = backtest_origins(panel, 12)
     preparation = prepare_levels(panel, course.schema, origins[0])
     predictions = backtest(course, preparation.levels(panel), origins, LocalEngine())["candidate"]

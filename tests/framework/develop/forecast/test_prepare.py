@@ -16,17 +16,17 @@ from loopcast.develop.forecast.prepare import (
     dataset_record,
     prepare_forecast,
 )
-from loopcast.settings import DataSettings
+from loopcast.settings import ForecastTable
 
-from ..conftest import data_settings
+from ..conftest import forecast_table
 
 Change = Callable[[pd.DataFrame], pd.DataFrame]
 
 
 def prepare(
-    table: pd.DataFrame, schema: ForecastSchema, settings: DataSettings | None = None
+    table: pd.DataFrame, schema: ForecastSchema, settings: ForecastTable | None = None
 ) -> Prepared:
-    return prepare_forecast(table, settings or data_settings(), schema, "demand.csv")
+    return prepare_forecast(table, settings or forecast_table(), schema, "demand.csv")
 
 
 def test_a_long_table_becomes_a_local_panel(table: pd.DataFrame, schema: ForecastSchema) -> None:
@@ -139,7 +139,7 @@ def test_gaps_are_imputed_only_when_asked_and_counted(
     table: pd.DataFrame, schema: ForecastSchema
 ) -> None:
     gaps = table.drop(index=[10, 11])
-    prepared = prepare(gaps, schema, data_settings(gaps="impute"))
+    prepared = prepare(gaps, schema, forecast_table(gaps="impute"))
     assert prepared.imputed == 2
     filled = prepared.data.target["north"].iloc[9:13].to_numpy()
     np.testing.assert_allclose(np.diff(filled), (filled[3] - filled[0]) / 3)
@@ -162,7 +162,7 @@ def test_missing_covariates_are_refused(
     end = horizon_end(data.times[-1].normalize() + pd.DateOffset(days=1), "1D")
     stamp = table["stamp"].iloc[rows[0]].tz_convert("Australia/Melbourne")
     with pytest.raises(DataError) as caught:
-        covariates_through(data, end, "demand.csv", data_settings().table)
+        covariates_through(data, end, "demand.csv", forecast_table())
     assert str(caught.value) == (
         f"demand.csv: column 'temp': 1 values of temperature missing {where}, the first at "
         f"{stamp} for site city; a forecast needs one for each step until {end}"
@@ -176,12 +176,12 @@ def test_a_horizon_beyond_the_covariates_is_refused(
     end = horizon_end(latest_origin(data), "1D")
     beyond = end + pd.DateOffset(days=1)
     with pytest.raises(DataError, match=r"48 values|96 values") as caught:
-        covariates_through(data, beyond, "demand.csv", data_settings().table)
+        covariates_through(data, beyond, "demand.csv", forecast_table())
     assert f"missing over the horizon, the first at {end}" in str(caught.value)
 
 
 def test_since_and_until_are_local_dates(table: pd.DataFrame, schema: ForecastSchema) -> None:
-    data = prepare(table, schema, data_settings(since="2014-10-04", until="2014-10-06")).data
+    data = prepare(table, schema, forecast_table(since="2014-10-04", until="2014-10-06")).data
     assert data.times[0] == pd.Timestamp("2014-10-04", tz="Australia/Melbourne")
     assert data.times[-1] == pd.Timestamp("2014-10-05 23:30", tz="Australia/Melbourne")
 
@@ -192,7 +192,7 @@ def test_a_table_without_times_starts_where_it_is_told(schema: ForecastSchema) -
         sites={"city": Site(timezone="Australia/Melbourne")}, series={"north": "city"},
     )  # fmt: skip
     table = pd.DataFrame({"demand": np.arange(4.0)})
-    settings = data_settings(time=None, series=None, start="2013-12-31T14:00:00Z", covariates={})
+    settings = forecast_table(time=None, series=None, start="2013-12-31T14:00:00Z", covariates={})
     data = prepare(table, one, settings).data
     assert data.times[0].isoformat() == "2014-01-01T01:00:00+11:00"
     assert data.target["north"].tolist() == [0.0, 1.0, 2.0, 3.0]

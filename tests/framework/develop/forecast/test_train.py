@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from loopcast.api import DataError, ForecastData, ForecastSchema, Kpi
-from loopcast.develop.course import Course
 from loopcast.develop.engine import LocalEngine
+from loopcast.develop.forecast.course import ForecastCourse
 from loopcast.develop.forecast.judged import drawn_rows
 from loopcast.develop.forecast.train import day_types, judge, train
 from loopcast.develop.judged import judged_bytes, read_judged
@@ -17,7 +17,9 @@ from ..contenders import LastWeek
 DATASET = "ab" * 32
 
 
-def test_all_contenders_are_judged_on_the_same_rows(panel: ForecastData, course: Course) -> None:
+def test_all_contenders_are_judged_on_the_same_rows(
+    panel: ForecastData, course: ForecastCourse
+) -> None:
     advanced: list[str] = []
     trained = train(course, panel, DATASET, LocalEngine(), advanced.append)
     assert len(advanced) == course.work_units()
@@ -28,7 +30,9 @@ def test_all_contenders_are_judged_on_the_same_rows(panel: ForecastData, course:
     assert set(trained.models) == {"30min", "1h", "1D"}
 
 
-def test_metrics_are_those_of_the_scored_origins(panel: ForecastData, course: Course) -> None:
+def test_metrics_are_those_of_the_scored_origins(
+    panel: ForecastData, course: ForecastCourse
+) -> None:
     trained = train(course, panel, DATASET, LocalEngine())
     judged = read_judged(judged_bytes(trained.contest.judged), "forecast")
     rows = drawn_rows(judged, "30min", panel.timezone)

@@ -24,8 +24,9 @@ from loopcast.api import (
     LoopcastError,
     ModelError,
 )
-from loopcast.develop.course import Contender, Course
+from loopcast.develop.course import Advance, Contender
 from loopcast.develop.engine import LocalEngine
+from loopcast.develop.forecast.course import ForecastCourse
 from loopcast.develop.forecast.horizon import horizon_end, horizon_index, slots
 
 
@@ -55,10 +56,6 @@ class Predictions:
     slot: NDArray[np.int64]
     actual: NDArray[np.float64]
     mean: NDArray[np.float64]
-
-
-Advance = Callable[[str], None]
-"""Called with a contender's label when a piece of its work is done."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -135,7 +132,7 @@ def _run_block(block: _Block) -> list[tuple[pd.DatetimeIndex, NDArray[np.float64
 
 
 def backtest(
-    course: Course,
+    course: ForecastCourse,
     levels: Mapping[str, ForecastData],
     origins: Sequence[pd.Timestamp],
     engine: Engine,

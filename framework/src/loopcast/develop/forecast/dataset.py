@@ -10,7 +10,7 @@ import pandas as pd
 
 from loopcast.develop.forecast.horizon import horizon_end, parse_origin
 from loopcast.develop.forecast.prepare import covariates_through, dataset_record, prepare_forecast
-from loopcast.settings import convert
+from loopcast.settings import ForecastTable, convert
 
 if TYPE_CHECKING:
     from loopcast.api import Dataset, ForecastData, ForecastSchema, Reader
@@ -54,13 +54,15 @@ def read_known(
     DataError
         Where the data does not satisfy the schema or the origin does not fit it.
     """
+    names = settings.table
+    assert isinstance(names, ForecastTable)  # RunSettings has checked it
     options = convert(settings.options, reader.options, "data.options")
     source = reader.describe(options)
     table = reader.read(options, Path.cwd())
-    prepared = prepare_forecast(table, settings, schema, source)
+    prepared = prepare_forecast(table, names, schema, source)
     moment = parse_origin(origin, prepared.data)
     end = horizon_end(moment, schema.horizon)
-    data = covariates_through(prepared.data, end, source, settings.table)
+    data = covariates_through(prepared.data, end, source, names)
     training = data.until(moment, moment)
     dataset = dataset_record(settings.name, training, source, prepared.imputed)
     return Known(data=data, training=training, dataset=dataset, origin=moment)

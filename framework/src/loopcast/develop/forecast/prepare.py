@@ -18,7 +18,7 @@ from loopcast.api import Covariate, DataError, Dataset, ForecastData, ForecastSc
 from loopcast.develop.forecast.gaps import fill_gaps
 
 if TYPE_CHECKING:
-    from loopcast.settings import DataSettings, ForecastTable
+    from loopcast.settings import ForecastTable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ class Prepared:
 
 
 def prepare_forecast(
-    table: pd.DataFrame, settings: DataSettings, schema: ForecastSchema, origin_text: str
+    table: pd.DataFrame, names: ForecastTable, schema: ForecastSchema, origin_text: str
 ) -> Prepared:
     """Check a table against a forecast schema and shape it into a panel.
 
@@ -49,7 +49,7 @@ def prepare_forecast(
     ----------
     table
         One row for each time and series.
-    settings
+    names
         Which column is what.
     schema
         What the logical model expects.
@@ -61,7 +61,7 @@ def prepare_forecast(
     DataError
         Where the table does not satisfy the schema.
     """
-    check = _Checker(origin_text, settings.table)
+    check = _Checker(origin_text, names)
     check.columns(table, schema)
     long = check.long_table(table, schema)
     series = _series_of(long, schema, origin_text)
@@ -70,7 +70,7 @@ def prepare_forecast(
         name: check.covariate(long, name, schema.covariates[name], series)
         for name in schema.covariates
     }
-    target, imputed = _complete_target(target, schema, settings.table, origin_text)
+    target, imputed = _complete_target(target, schema, names, origin_text)
     data = ForecastData(
         target=target,
         covariates=covariates,

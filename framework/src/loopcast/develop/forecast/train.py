@@ -22,9 +22,10 @@ from loopcast.api import (
     GateResult,
     Kpi,
 )
-from loopcast.develop.course import Contender, Course
+from loopcast.develop.course import Advance, Contender
 from loopcast.develop.engine import LocalEngine
-from loopcast.develop.forecast.backtest import Advance, Predictions, backtest, fit_one
+from loopcast.develop.forecast.backtest import Predictions, backtest, fit_one
+from loopcast.develop.forecast.course import ForecastCourse
 from loopcast.develop.forecast.hierarchy import Hierarchy, errors_by_slot, reconcile_backtest
 from loopcast.develop.forecast.horizon import backtest_origins
 from loopcast.develop.forecast.intervals import Intervals, calibrate, honest_quantiles
@@ -114,7 +115,7 @@ class Trained:
 
 
 def run_contest(
-    course: Course, data: ForecastData, dataset: str, engine: Engine, advance: Advance
+    course: ForecastCourse, data: ForecastData, dataset: str, engine: Engine, advance: Advance
 ) -> tuple[Preparation, Contest]:
     """Backtest, reconcile and score all contenders in the same way."""
     plan = course.plan
@@ -211,7 +212,7 @@ def _shown(value: float | None) -> str:
 
 
 def train(
-    course: Course,
+    course: ForecastCourse,
     data: ForecastData,
     dataset: str,
     engine: Engine,
@@ -260,7 +261,7 @@ def _fit(job: _Fit) -> Forecaster:
 
 
 def fit_levels(
-    course: Course, levels: Mapping[str, ForecastData], engine: Engine, advance: Advance
+    course: ForecastCourse, levels: Mapping[str, ForecastData], engine: Engine, advance: Advance
 ) -> dict[str, Forecaster]:
     """Fit the candidate at each step, on everything that is known."""
     jobs = [

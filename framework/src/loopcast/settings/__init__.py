@@ -1,0 +1,269 @@
+"""The settings of a run as typed records, and the conversion that makes them from plain data.
+
+Nothing here knows where the data comes from; ``config.py`` composes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import msgspec
+
+from loopcast.api import ForecastSchema, LogicalModel, Name, Record, Share, TemplateName
+from loopcast.settings.conversion import LocalDate, SettingError, convert, is_day, unknown
+from loopcast.settings.tables import DataSettings, ForecastTable, RankTable, ScoreTable, Text
+
+__all__ = [
+    "BacktestSettings",
+    "CheckSettings",
+    "DataSettings",
+    "EngineSettings",
+    "ForecastTable",
+    "HoldoutSettings",
+    "JobSettings",
+    "PluginSettings",
+    "RankTable",
+    "RunSettings",
+    "ScoreTable",
+    "SettingError",
+    "StoreSettings",
+    "TemplateSettings",
+    "convert",
+    "parse",
+    "unknown",
+]
+
+Days = Annotated[int, msgspec.Meta(ge=1)]
+OpenShare = Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)]
+
+
+class JobSettings(Record, frozen=True):
+    """What to do.
+
+    Attributes
+    ----------
+    name
+        ``predict`` trains only where no version was trained on the same data with the same
+        settings; ``train`` always trains.
+    origin
+        The first local day to forecast; the last one whose covariates are known where it is
+        ``None``.
+    """
+
+    name: Literal["predict", "train"]
+    origin: LocalDate | None = None
+
+    def check(self) -> None:
+        """The origin is a day of the calendar."""
+        self.require(is_day(self.origin), f"origin {self.origin} is not a day of the calendar")
+
+
+class TemplateSettings(Record, frozen=True):
+    """A template by its name, with hyperparameters as plain data.
+
+    After :func:`loopcast.config.compose`, they are complete and of the template's types.
+    """
+
+    name: TemplateName
+    hyperparameters: dict[str, object] = {}
+
+
+class BacktestSettings(Record, frozen=True):
+    """How forecasts are judged.
+
+    Attributes
+    ----------
+    origins
+        Rolling origins to judge on, up to the end of the actuals.
+    calibration
+        Origins before them whose errors calibrate the first intervals.
+    every
+        Days between origins. Three days meet every weekday in turn and, with the same number
+        of origins, three times as much of the year.
+    refit_every
+        Origins between refits; models between refits see new actuals without a refit.
+    """
+
+    origins: Days = 28
+    calibration: Days = 28
+    every: Days = 3
+    refit_every: Days = 10
+
+
+class HoldoutSettings(Record, frozen=True):
+    """How scores and rankings are judged: on which part of the data, which training never saw.
+
+    Attributes
+    ----------
+    method
+        ``time``: the last part; a random one where a score's schema has no time column.
+        ``random``: a part drawn by the run's seed. ``last``: of a ranking, the last choices of
+        each entity.
+    share
+        How large the part is.
+    count
+        For ``last``: how many choices of each entity.
+    """
+
+    method: Literal["time", "random", "last"] = "time"
+    share: OpenShare = 0.25
+    count: Days = 5
+
+
+class CheckSettings(Record, frozen=True):
+    """What a dataset must satisfy before anything is trained on it; ``null`` leaves a check out.
+
+    Ranges and types are in the schema, and always checked.
+
+    Attributes
+    ----------
+    rows
+        Smallest number of rows.
+    missing
+        Largest share of missing values in one input.
+    duplicates
+        Largest share of rows that repeat another one.
+    leakage
+        Largest strength of one input alone: for a score the Gini coefficient of ranking by it,
+        for a forecast the R² of a straight line. What is stronger knows the outcome.
+    dominance
+        Largest share of one entity in all interactions, of 20 entities or more.
+    shift_psi, shift_ks
+        Largest difference of one input from the previous training set: population stability
+        index and Kolmogorov–Smirnov distance. The defaults let seasons pass and stop another
+        unit or another population.
+    """
+
+    rows: Annotated[int, msgspec.Meta(ge=1)] | None = 20
+    missing: Share | None = 0.8
+    duplicates: Share | None = 0.2
+    leakage: Share | None = 0.98
+    dominance: Share | None = 0.5
+    shift_psi: Annotated[float, msgspec.Meta(gt=0.0)] | None = 1.0
+    shift_ks: Share | None = 0.6
+
+
+class EngineSettings(Record, frozen=True):
+    """Where work runs, and on how many workers.
+
+    Attributes
+    ----------
+    name
+        ``local``: processes of this machine; ``dask``: a Dask cluster.
+    workers
+        Processes to start, of one thread each; an existing scheduler brings its own.
+    address
+        An existing Dask scheduler; with ``None``, a cluster is started here for the run.
+    timeout
+        Seconds to wait for an existing scheduler, and for its first worker.
+    """
+
+    name: Literal["local", "dask"]
+    workers: Annotated[int, msgspec.Meta(ge=1)]
+    address: Text | None = None
+    timeout: Annotated[float, msgspec.Meta(gt=0.0)] = 30.0
+
+    def check(self) -> None:
+        """An address is one of a Dask scheduler."""
+        if self.address is not None:
+            self.require(self.name == "dask", f"address is for engine=dask, not {self.name}")
+            fits = "://" in self.address
+            self.require(fits, f"address {self.address} does not look like tcp://host:8786")
+
+
+class StoreSettings(Record, frozen=True):
+    """Where state lives: the home folder of runs, and the URL of each store."""
+
+    home: Text
+    catalog: Text
+    artifacts: Text
+    events: Text
+
+
+class PluginSettings(Record, frozen=True):
+    """Plugins that are not imported at all, by name."""
+
+    disable: tuple[str, ...] = ()
+
+
+class RunSettings(Record, frozen=True):
+    """Everything that one run was told.
+
+    Attributes
+    ----------
+    baselines
+        Templates that the champion is compared with, by their label in the comparison.
+    backtest, holdout
+        How contenders are judged: forecasts by the one, scores and rankings by the other.
+    checks
+        What data must satisfy before anything is trained on it.
+    reconciliation
+        Name of the reconciler that makes forecasts add up; empty for none.
+    seed
+        The only source of randomness.
+    """
+
+    job: JobSettings
+    logical_model: LogicalModel
+    data: DataSettings
+    template: TemplateSettings
+    engine: EngineSettings
+    store: StoreSettings
+    baselines: dict[Name, TemplateSettings] = {}
+    backtest: BacktestSettings = BacktestSettings()
+    holdout: HoldoutSettings = HoldoutSettings()
+    checks: CheckSettings = CheckSettings()
+    reconciliation: str = ""
+    seed: Annotated[int, msgspec.Meta(ge=0, lt=2**32)] = 0
+    plugins: PluginSettings = PluginSettings()
+
+    def check(self) -> None:
+        """The table has what the schema asks for."""
+        model, table = self.logical_model, self.data.table
+        self.require(
+            self.data.task == model.task,
+            f"logical model {model.name} is for the task {model.task}, and data.table for "
+            f"{self.data.task}; choose data whose table has task: {model.task}",
+        )
+        if isinstance(model.schema, ForecastSchema) and isinstance(table, ForecastTable):
+            self._check_forecast(model.schema, table)
+
+    def _check_forecast(self, schema: ForecastSchema, table: ForecastTable) -> None:
+        absent = sorted(set(schema.covariates) - set(table.covariates))
+        self.require(
+            not absent,
+            f"logical model {self.logical_model.name} needs the covariates "
+            f"{', '.join(absent)}, for which data.table.covariates names no column",
+        )
+        self.require(
+            len(schema.series) < 2 or table.series is not None,
+            f"logical model {self.logical_model.name} has {len(schema.series)} series, and "
+            "data.table.series names no column that tells them apart",
+        )
+
+
+def parse(config: Mapping[str, object]) -> RunSettings:
+    """Make the settings of a run from plain data.
+
+    A table that does not say its task is laid out for that of the logical model.
+
+    Raises
+    ------
+    SettingError
+        For the first key that does not exist, is missing or has a value it cannot take.
+    """
+    task = _inside(config, "logical_model", "schema").get("task")
+    data, table = _inside(config, "data"), _inside(config, "data", "table")
+    if table and "task" not in table:
+        config = {**config, "data": {**data, "table": {"task": task, **table}}}
+    settings: RunSettings = convert(config, RunSettings)
+    return settings
+
+
+def _inside(config: Mapping[str, object], *keys: str) -> Mapping[str, object]:
+    """Return a part of plain data, empty where it is absent or of another kind."""
+    part: object = config
+    for key in keys:
+        part = part.get(key) if isinstance(part, Mapping) else None
+    return part if isinstance(part, Mapping) else {}
