@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 COMMANDS = {
     "run": "Train where needed and forecast: the main job, configured by Hydra.",
     "models": "List, show and compare versions.",
+    "release": "Move versions along: staging, challenger or canary, champion.",
+    "sign": "Sign that a version may enter a stage.",
+    "rollback": "Return to the last good champion.",
+    "switch": "Switch a logical model on, freeze it, or switch it off.",
+    "audit": "List and check the audit log.",
     "plugins": "List what is installed, and what it offers.",
     "database": "Check and upgrade the catalog's schema.",
 }

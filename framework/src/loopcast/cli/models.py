@@ -1,4 +1,4 @@
-"""``loopcast models``: list versions, show one, compare two."""
+"""``loopcast models``: list versions, show one, compare two, and who was champion when."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import click
 
 from loopcast.api import Stage
 from loopcast.cli.compare import compare
+from loopcast.cli.history import champion, history
 from loopcast.cli.stores import store_options
 
 if TYPE_CHECKING:
@@ -76,4 +77,5 @@ def show(place: Home, as_json: bool, version: str) -> None:
         version_tables.print_details(details)
 
 
-models.add_command(compare)
+for command in (compare, champion, history):
+    models.add_command(command)

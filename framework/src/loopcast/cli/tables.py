@@ -68,9 +68,12 @@ def print_pairs(console: Console, title: str, pairs: Mapping[str, str]) -> None:
 
 def place_of(version: Version) -> str:
     """Return the logical model and segment of a version."""
-    return (
-        f"{version.logical_model}/{version.segment}" if version.segment else version.logical_model
-    )
+    return place(version.logical_model, version.segment)
+
+
+def place(logical_model: str, segment: str) -> str:
+    """Name a segment of a logical model."""
+    return f"{logical_model}/{segment}" if segment else logical_model
 
 
 def minute(moment: datetime | None) -> str:

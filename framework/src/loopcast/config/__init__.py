@@ -6,5 +6,6 @@ names things and cannot run code: nothing in it is instantiated, and ``_target_`
 
 from loopcast.config.command import Job, disabled, run
 from loopcast.config.composition import compose
+from loopcast.config.policy import compose_policy
 
-__all__ = ["Job", "compose", "disabled", "run"]
+__all__ = ["Job", "compose", "compose_policy", "disabled", "run"]

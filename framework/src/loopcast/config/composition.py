@@ -181,6 +181,13 @@ def settings_of(config: Any, hydra: Any, plugins: PluginManager) -> RunSettings:
         raise ConfigurationError(f"{where(error.key, hydra)}: {error}") from None
 
 
+def plain_settings(config: Any, part: str) -> Any:
+    """Return one part of the configuration as plain data, in which nothing could be code."""
+    plain = _plain({part: config[part]})
+    _refuse_keys(plain)
+    return plain[part]
+
+
 def _plain(config: Any) -> dict[str, Any]:
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException

@@ -38,12 +38,14 @@ __all__ = [
     "Move",
     "Registration",
     "Return",
+    "Review",
     "Standing",
     "VersionFilter",
     "VersionSummary",
 ]
 
 Review = Callable[[Mapping[VersionId, Standing]], None]
+"""Sees where versions stand before they move, and raises to refuse."""
 
 
 class Catalog(GovernedCatalog):
@@ -153,6 +155,11 @@ class Catalog(GovernedCatalog):
             return queries.list_versions(
                 connection, which or VersionFilter(), limit=limit, offset=offset
             )
+
+    def newest_in_stage(self, logical_model: str, stage: Stage) -> dict[Segment, VersionId]:
+        """Return the newest version of each segment that is in a stage."""
+        with database.reading(self._engine) as connection:
+            return queries.newest_in_stage(connection, logical_model, stage)
 
     def count(self, which: VersionFilter | None = None) -> int:
         """Count versions."""
@@ -304,11 +311,15 @@ class Catalog(GovernedCatalog):
             return reigns(connection, logical_model, segments)
 
     def serving(
-        self, logical_model: str, segments: Sequence[Segment] | None = None
+        self,
+        logical_model: str,
+        segments: Sequence[Segment] | None = None,
+        *,
+        at: datetime | None = None,
     ) -> tuple[Release, ...]:
-        """Return the champions and canaries that are released now."""
+        """Return the champions and canaries that are released, now or at a moment of the past."""
         with database.reading(self._engine) as connection:
-            return queries.serving(connection, logical_model, segments)
+            return queries.serving(connection, logical_model, segments, at)
 
     def champion(self, logical_model: str, segment: Segment = "") -> Version | None:
         """Return the champion of a segment, or ``None`` where there is none."""

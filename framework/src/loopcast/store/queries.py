@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Table, and_, exists, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, exists, func, select
 
 from loopcast.api import (
     Digest,
@@ -179,6 +179,16 @@ def list_versions(
     return _summaries(connection, list(connection.scalars(page)))
 
 
+def newest_in_stage(
+    connection: Connection, logical_model: str, stage: Stage
+) -> dict[Segment, VersionId]:
+    """Return the newest version of each segment that is in a stage."""
+    which = VersionFilter(logical_model=logical_model, stage=stage)
+    query = _matching(select(versions.c.segment, versions.c.id), which)
+    rows = connection.execute(query.order_by(versions.c.created, versions.c.number))
+    return {row.segment: row.id for row in rows}
+
+
 def count_versions(connection: Connection, which: VersionFilter) -> int:
     """Count versions."""
     return connection.scalar(_matching(select(func.count()).select_from(versions), which)) or 0
@@ -323,13 +333,8 @@ def champions(
 ) -> dict[Segment, Version]:
     """Return the champion of each segment, now or at a moment, where there is one."""
     query = _VERSION.join(releases, releases.c.version == versions.c.number).where(
-        releases.c.logical_model == logical_model, releases.c.stage == "champion"
+        releases.c.logical_model == logical_model, releases.c.stage == "champion", _released(at)
     )
-    if at is None:
-        query = query.where(releases.c.until.is_(None))
-    else:
-        ended_later = (releases.c.until > at) | releases.c.until.is_(None)
-        query = query.where(releases.c.since <= at, ended_later)
     parts = (
         [query]
         if segments is None
@@ -338,14 +343,24 @@ def champions(
     return {row.segment: _version(row) for part in parts for row in connection.execute(part)}
 
 
+def _released(at: datetime | None) -> ColumnElement[bool]:
+    """What holds of the entries that are open now, or were at a moment."""
+    if at is None:
+        return releases.c.until.is_(None)
+    return (releases.c.since <= at) & ((releases.c.until > at) | releases.c.until.is_(None))
+
+
 def serving(
-    connection: Connection, logical_model: str, segments: Sequence[Segment] | None
+    connection: Connection,
+    logical_model: str,
+    segments: Sequence[Segment] | None,
+    at: datetime | None,
 ) -> tuple[Release, ...]:
-    """Return the champions and canaries that are released now."""
+    """Return the champions and canaries that are released, now or at a moment."""
     query = _RELEASE.where(
         releases.c.logical_model == logical_model,
         releases.c.stage.in_(("champion", "canary")),
-        releases.c.until.is_(None),
+        _released(at),
     )
     parts = (
         [query]
