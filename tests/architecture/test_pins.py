@@ -12,7 +12,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = {"loopcast", "loopcast-edge", "loopcast-forecasting", "loopcast-workspace"}
+OURS = {
+    "loopcast",
+    "loopcast-credit",
+    "loopcast-edge",
+    "loopcast-forecasting",
+    "loopcast-workspace",
+}
 # What virtual environments are born with, and examples of plugins that a test may have installed.
 BARE = {"pip", "setuptools", "wheel", "uv"}
 

@@ -1,0 +1,21 @@
+"""Credit scores for loopcast: scorecards, logistic regression, boosting, expert rules.
+
+This module is the plugin: it names what the package offers and imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from loopcast.api import Template, hookimpl
+from loopcast_credit.templates.logistic import Logistic
+from loopcast_credit.templates.scorecard import Scorecard
+
+LOOPCAST_CONTRACT = (1, 0)
+
+
+@hookimpl
+def loopcast_templates() -> Sequence[Template[Any, Any]]:
+    """Offer the templates for scores."""
+    return [Logistic(), Scorecard()]

@@ -1,0 +1,1 @@
+"""Models that add up: a number for the bin of each characteristic."""

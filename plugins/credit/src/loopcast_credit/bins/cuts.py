@@ -1,0 +1,91 @@
+"""Cuts of a number at quantiles, on round values."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SAMPLE = 200_000
+"""Quantiles of more rows are taken from so many of them, evenly spaced."""
+
+
+def quantile_cuts(values: NDArray[np.float64], bins: int, minimum: float) -> tuple[float, ...]:
+    """Cut values into bins of about equal counts.
+
+    A value that holds more than a bin's share, as a zero often does, has a bin of its own.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+        Without NaN.
+    bins
+        How many at most.
+    minimum
+        Share of the values that each bin holds at least.
+
+    Returns
+    -------
+    tuple
+        Ascending cuts, each the roundest number between the value below and the value above it.
+
+    Examples
+    --------
+    >>> quantile_cuts(np.arange(1000.0), bins=4, minimum=0.05)
+    (250.0, 500.0, 750.0)
+    >>> quantile_cuts(np.repeat([0.0, 1.0], 50), bins=4, minimum=0.05)
+    (1.0,)
+    """
+    ordered = np.sort(values[:: len(values) // SAMPLE + 1])
+    if not len(ordered) or ordered[0] == ordered[-1]:
+        return ()
+    places = _places(ordered, bins, max(minimum * len(ordered), 1.0))
+    return tuple(round_between(float(ordered[at - 1]), float(ordered[at])) for at in places)
+
+
+def _places(ordered: NDArray[np.float64], bins: int, minimum: float) -> list[int]:
+    """Return the first row of each bin but the lowest."""
+    wanted = ordered[np.arange(1, bins) * len(ordered) // bins]
+    starts = np.searchsorted(ordered, wanted, side="left")
+    ends = np.searchsorted(ordered, wanted, side="right")
+    places: list[int] = []
+    last = 0
+    # Both ends of a repeated value are candidates, so that it can stand alone.
+    for place in np.unique(np.concatenate([starts, ends])).tolist():
+        if place - last >= minimum and len(ordered) - place >= minimum:
+            places.append(place)
+            last = place
+    return _thinned(places, ordered, bins)
+
+
+def _thinned(places: list[int], ordered: NDArray[np.float64], bins: int) -> list[int]:
+    """Drop the end of the smallest bin until there are not too many."""
+    while len(places) >= bins:
+        edges = [0, *places, len(ordered)]
+        width = [edges[i + 2] - edges[i] for i in range(len(places))]
+        places.pop(width.index(min(width)))
+    return places
+
+
+def round_between(below: float, above: float) -> float:
+    """Return the roundest number greater than ``below`` and not greater than ``above``.
+
+    Examples
+    --------
+    >>> round_between(118.7, 123.2), round_between(0.0, 1.0), round_between(0.31, 0.3301)
+    (120.0, 1.0, 0.32)
+    """
+    span = above - below
+    if not math.isfinite(span):
+        return above
+    exponent = math.floor(math.log10(span))
+    for power in (exponent + 1, exponent):
+        for step in (10.0**power, 5.0 * 10.0 ** (power - 1), 2.0 * 10.0 ** (power - 1)):
+            value = round(math.floor(above / step) * step, max(0, 1 - power))
+            if below < value <= above:
+                return value
+    return above

@@ -1,0 +1,54 @@
+"""Groups of categories: rare ones together, many ones by their event rate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+PRIOR = 20.0
+"""Rows of average risk that are added to a category before its rate is compared with others'."""
+
+
+def category_groups(
+    values: pd.Series[Any],
+    event: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    bins: int,
+    rare: float,
+) -> tuple[tuple[str, ...], ...]:
+    """Group the categories of a column.
+
+    Categories below the share ``rare`` are in no group, so that they share the bin *other* with
+    those that training never saw. Where more than ``bins`` are left, neighbours by event rate
+    are put together until the groups hold about equal numbers of rows.
+
+    Parameters
+    ----------
+    values : Series, shape (rows,), category
+    event, weight : ndarray, shape (rows,)
+
+    Returns
+    -------
+    tuple
+        The categories of each group, ascending by name or by event rate.
+    """
+    known = values.astype("category").cat
+    names = [str(name) for name in known.categories]
+    codes = known.codes.to_numpy()
+    seen = codes >= 0
+    rows = np.bincount(codes[seen], weight[seen], minlength=len(names))
+    events = np.bincount(codes[seen], (weight * event)[seen], minlength=len(names))
+    common = np.flatnonzero(rows >= max(rare * weight.sum(), 1e-300))
+    if len(common) <= bins:
+        return tuple((names[at],) for at in common)
+    average = events.sum() / rows.sum()
+    rate = (events + PRIOR * average) / (rows + PRIOR)
+    ranked = common[np.argsort(rate[common], kind="stable")]
+    before = np.cumsum(rows[ranked]) - rows[ranked] / 2
+    group = np.minimum((before / rows[ranked].sum() * bins).astype(int), bins - 1)
+    return tuple(tuple(names[at] for at in ranked[group == one]) for one in np.unique(group))

@@ -1,0 +1,1 @@
+"""Scorecards: bins, the weight of each, and points."""

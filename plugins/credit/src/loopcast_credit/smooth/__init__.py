@@ -1,0 +1,1 @@
+"""Logistic regression on bins, whose smoothness is estimated from the data."""

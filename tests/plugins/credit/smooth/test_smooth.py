@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from loopcast_credit.bins.bins import Bins, CategoryBins, NumericBins
+from loopcast_credit.smooth import fit as fitting
+from loopcast_credit.smooth.design import Design
+from loopcast_credit.smooth.fit import fit_bins
+from loopcast_credit.smooth.penalty import START, penalties, total_penalty
+
+BINS: list[Bins] = [
+    NumericBins(name="x", cuts=(1.0, 2.0, 3.0)),
+    CategoryBins(name="c", groups=(("a",), ("b",))),
+]
+
+
+def drawn(rows: int, seed: int = 0) -> Design:
+    random = np.random.default_rng(seed)
+    codes = (random.integers(0, 5, rows), random.integers(0, 4, rows))
+    offset = random.normal(0.0, 0.5, rows)
+    log_odds = offset - 1.0 + 0.7 * codes[0] - 0.5 * codes[1]
+    event = (random.random(rows) < 1.0 / (1.0 + np.exp(-log_odds))).astype(float)
+    return Design(codes, (5, 4), event, random.uniform(0.5, 2.0, rows), offset)
+
+
+def indicators(design: Design) -> NDArray[np.float64]:
+    """The matrix that the design stands for."""
+    columns = [np.ones((len(design.event), 1))]
+    columns += [np.eye(size)[codes] for codes, size in zip(design.codes, design.sizes, strict=True)]
+    return np.hstack(columns)
+
+
+def test_sums_and_curvature_are_products_with_the_indicator_matrix() -> None:
+    design = drawn(500)
+    x, rows = indicators(design), design.weight
+    beta: NDArray[np.float64] = np.random.default_rng(1).normal(size=(x.shape[1],))
+    np.testing.assert_allclose(design.sums(rows), x.T @ rows, rtol=1e-12)
+    np.testing.assert_allclose(design.curvature(rows), (x.T * rows) @ x, rtol=1e-12)
+    np.testing.assert_allclose(design.log_odds(beta), design.offset + x @ beta, rtol=1e-12)
+
+
+def test_coefficients_maximise_the_penalised_likelihood(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fitting, "TUNING", 0)
+    design, parts = drawn(400), penalties(BINS)
+    x = indicators(design)
+    penalty = total_penalty(parts, np.full(len(parts), START), x.shape[1])
+
+    def loss(beta: NDArray[np.float64]) -> float:
+        log_odds = design.offset + x @ beta
+        gain = design.weight @ (design.event * log_odds - np.logaddexp(0.0, log_odds))
+        return float(0.5 * beta @ penalty @ beta - gain)
+
+    start = np.zeros(x.shape[1])
+    best = minimize(loss, start, method="BFGS", options={"gtol": 1e-7})
+    np.testing.assert_allclose(fit_bins(design, parts).beta, best.x, atol=2e-5)
+
+
+def test_noise_is_flattened_and_a_signal_is_kept() -> None:
+    random = np.random.default_rng(3)
+    codes = (random.integers(0, 5, 20_000), random.integers(0, 5, 20_000))
+    truth = np.array([-1.0, -0.5, 0.0, 0.5, 0.0])
+    event = (random.random(20_000) < 1.0 / (1.0 + np.exp(1.0 - truth[codes[0]]))).astype(float)
+    design = Design(codes, (5, 5), event, np.ones(20_000), np.zeros(20_000))
+    bins: list[Bins] = [
+        NumericBins(name=name, cuts=(1.0, 2.0, 3.0)) for name in ("signal", "noise")
+    ]
+    beta = fit_bins(design, penalties(bins)).beta
+    signal, noise = beta[1:6], beta[6:]
+    np.testing.assert_allclose(signal - signal[2], truth, atol=0.12)
+    assert np.ptp(noise[:4]) < 0.1
+
+
+def test_a_perfect_separation_stays_finite() -> None:
+    codes = (np.repeat([0, 1], 100), np.tile([0, 1], 100))
+    event = np.repeat([0.0, 1.0], 100)
+    design = Design(codes, (5, 4), event, np.ones(200), np.zeros(200))
+    assert np.abs(fit_bins(design, penalties(BINS)).beta).max() < 20.0
