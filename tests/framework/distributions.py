@@ -7,6 +7,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+SHIPPED = ("credit", "forecasting")
+"""Our own plugins, disabled where a test says what there is."""
+
 HEADER = """
 from loopcast.api import *
 

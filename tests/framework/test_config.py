@@ -19,7 +19,7 @@ from loopcast.api import ConfigurationError, DataError, LoopcastError, PluginErr
 from loopcast.plugins import PluginManager
 from loopcast.settings import ForecastTable, RunSettings
 
-from .distributions import HEADER, forget_fakes, install, template
+from .distributions import HEADER, SHIPPED, forget_fakes, install, template
 
 ACME = f"""{HEADER}{template("acme.mean")}{template("acme.score", task="score", suffix="2")}
 class Options(Hyperparameters, frozen=True):
@@ -103,7 +103,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def plugins(site: Path) -> PluginManager:
     """Found with nothing but that plugin."""
     assert site.is_dir()
-    return PluginManager.load(["forecasting"])
+    return PluginManager.load(SHIPPED)
 
 
 @pytest.fixture
@@ -143,7 +143,7 @@ def test_plugins_bring_their_own_options(plugins: PluginManager) -> None:
 def test_a_plugins_file_replaces_the_option_made_from_its_template(site: Path) -> None:
     own = site / "fake_loopcast_acme" / "conf" / "template" / "acme.mean.yaml"
     own.write_text("name: acme.mean\nhyperparameters: {window: 3}\n")
-    settings = config.compose([TOWN_RUN], plugins=PluginManager.load(["forecasting"]))
+    settings = config.compose([TOWN_RUN], plugins=PluginManager.load(SHIPPED))
     assert settings.template.hyperparameters["window"] == 3
 
 
@@ -219,8 +219,8 @@ UNKNOWN_WINDOW = "unknown key; did you mean 'window'? Valid: mode, weights, wind
         (
             "store=embeded",
             "the command line: store: store has no option 'embeded'; did you mean 'embedded'? "
-            "Valid: embedded, server; plugin 'forecasting' (loopcast-forecasting 0.1.0) is "
-            "disabled",
+            "Valid: embedded, server; plugin 'credit' (loopcast-credit 0.1.0) is disabled; "
+            "plugin 'forecasting' (loopcast-forecasting 0.1.0) is disabled",
         ),
         (
             "store=server",
@@ -284,7 +284,7 @@ def test_an_error_in_a_file_names_the_file(plugins: PluginManager, folder: Path)
 def test_an_error_in_a_plugins_file_names_it(site: Path) -> None:
     path = site / "fake_loopcast_acme" / "conf" / "data" / "town.yaml"
     path.write_text(DATA.replace("target: load", "target: 3"))
-    assert refused(PluginManager.load(["forecasting"])) == (
+    assert refused(PluginManager.load(SHIPPED)) == (
         "fake_loopcast_acme.conf: data/town.yaml: data.table.target: expected `str`, got 3"
     )
 
@@ -315,7 +315,7 @@ def test_a_folder_that_does_not_exist(plugins: PluginManager, tmp_path: Path) ->
 
 def test_the_same_option_twice_names_both(site: Path, folder: Path) -> None:
     (folder / "store" / "embedded.yaml").write_text("home: here\n")
-    plugins = PluginManager.load(["forecasting"])
+    plugins = PluginManager.load(SHIPPED)
     assert refused(plugins, folder=folder) == (
         "store/embedded is offered by both conf/store/embedded.yaml and "
         f"{folder}/store/embedded.yaml; rename one of them"
@@ -333,7 +333,7 @@ def test_an_option_that_two_plugins_bring_names_both(site: Path) -> None:
     install(
         site, "zed", f"{HEADER}\n{conf}", files={"conf/template/steep.yaml": "name: acme.mean\n"}
     )
-    plugins = PluginManager.load(["forecasting"])
+    plugins = PluginManager.load(SHIPPED)
     assert refused(plugins, "template=steep") == (
         "template/steep is offered by both fake_loopcast_acme.conf: template/steep.yaml and "
         "fake_loopcast_zed.conf: template/steep.yaml; rename one of them"
@@ -611,7 +611,7 @@ def test_what_is_disabled_is_known_before_anything_is_imported(
 
 
 def test_a_plugin_that_is_disabled_is_missing_by_name(site: Path) -> None:
-    plugins = PluginManager.load(["forecasting", *config.disabled(["plugins.disable=[acme]"])])
+    plugins = PluginManager.load([*SHIPPED, *config.disabled(["plugins.disable=[acme]"])])
     assert "fake_loopcast_acme" not in sys.modules
     with pytest.raises(ConfigurationError) as caught:
         config.compose(["template=acme.mean", "plugins.disable=[acme]"], plugins=plugins)

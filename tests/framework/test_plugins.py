@@ -12,7 +12,7 @@ import pytest
 from loopcast.api import LoopcastError, MetricDefinition, PluginError, hookimpl
 from loopcast.plugins import PluginInfo, PluginManager
 
-from .distributions import HEADER, forget_fakes, install, offering, template
+from .distributions import HEADER, SHIPPED, forget_fakes, install, offering, template
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def load(*disable: str, builtin: tuple[ModuleType, ...] = ()) -> PluginManager:
-    return PluginManager.load(("forecasting", *disable), builtin)
+    return PluginManager.load((*SHIPPED, *disable), builtin)
 
 
 def info(manager: PluginManager, name: str) -> PluginInfo:
@@ -49,7 +49,7 @@ def test_plugins_are_listed_by_name_with_their_package(site: Path) -> None:
     install(site, "zebra", offering("zebra.mean"), package="striped", version="0.3")
     install(site, "acme", offering("acme.mean"))
     manager = load()
-    listed = [found for found in manager.plugins if found.name != "forecasting"]
+    listed = [found for found in manager.plugins if found.name not in SHIPPED]
     assert listed == [
         PluginInfo(
             name="acme",
@@ -235,7 +235,8 @@ def test_what_is_not_installed_cannot_be_disabled(site: Path) -> None:
     with pytest.raises(PluginError) as caught:
         load("acne")
     assert str(caught.value) == (
-        "plugin 'acne' cannot be disabled; did you mean 'acme'? Installed: acme, forecasting"
+        "plugin 'acne' cannot be disabled; did you mean 'acme'? "
+        "Installed: acme, credit, forecasting"
     )
 
 
@@ -251,7 +252,7 @@ def test_an_unknown_name_is_answered_with_the_nearest(site: Path) -> None:
     manager = load()
     assert message(manager, "acme.maen").startswith(
         "template 'acme.maen' is not known; did you mean 'acme.mean'? Installed: acme.mean; "
-        "plugin 'forecasting' (loopcast-forecasting "
+        "plugin 'credit' (loopcast-credit "
     )
     assert "plugin 'wrong' (loopcast-wrong 1.2.3) is broken: import of" in message(manager, "x.y")
 

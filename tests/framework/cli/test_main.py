@@ -78,7 +78,8 @@ def test_an_unknown_command(site: Path) -> None:
     [
         (
             ["plugins", "--disable", "acne"],
-            "plugin 'acne' cannot be disabled; did you mean 'acme'? Installed: acme, forecasting",
+            "plugin 'acne' cannot be disabled; did you mean 'acme'? "
+            "Installed: acme, credit, forecasting",
         ),
         (
             ["run", "logical_model=town", "seed=-1"],
