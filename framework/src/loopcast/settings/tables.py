@@ -36,7 +36,8 @@ class ForecastTable(Record, frozen=True, tag_field="task", tag="forecast"):
     since, until
         Use rows from (inclusive) and to (exclusive) these local dates only.
     gaps
-        ``refuse`` missing observations, or ``impute`` and count them.
+        ``refuse`` missing observations, ``impute`` and count them, or ``tolerate``: impute what
+        can be, and leave missing what cannot, as the actuals of a meter that never reported.
     """
 
     target: Text
@@ -48,7 +49,7 @@ class ForecastTable(Record, frozen=True, tag_field="task", tag="forecast"):
     scale: Annotated[float, msgspec.Meta(gt=0.0)] = 1.0
     since: LocalDate | None = None
     until: LocalDate | None = None
-    gaps: Literal["refuse", "impute"] = "refuse"
+    gaps: Literal["refuse", "impute", "tolerate"] = "refuse"
 
     def check(self) -> None:
         """Rows get their time in one way."""

@@ -70,7 +70,9 @@ class ParquetReader:
 
         path = _existing(options.path, base)
         try:
-            frame: pd.DataFrame = pq.read_table(path).to_pandas()
+            table = pq.read_table(path)
+            # Columns are handed over one by one, so that a large table is not in memory twice.
+            frame: pd.DataFrame = table.to_pandas(split_blocks=True, self_destruct=True)
         except pa.ArrowInvalid as error:
             raise DataError(f"data file {path} is not a Parquet file: {error}") from None
         return frame

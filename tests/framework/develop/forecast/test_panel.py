@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -60,6 +62,32 @@ def test_days_and_hours_on_clock_changes(day: str, half_hours: int) -> None:
     hours = interval_starts(times, "1h")
     assert (hours.value_counts() == 2).all()
     assert interval_lengths(pd.DatetimeIndex([midnight]), "30min", "1D").tolist() == [half_hours]
+
+
+def test_an_aggregate_of_one_site_is_at_that_site(
+    panel: ForecastData, schema: ForecastSchema
+) -> None:
+    members = bottom_members(schema, panel.series)
+    full = with_aggregates(panel, members, site_weights(panel, members))
+    assert full.site_of["coast"] == "city"
+    assert full.site_of["total"] == "total_sites"
+    assert set(full.sites) == {"city", "desert", "total_sites"}
+
+
+def test_what_is_missing_counts_as_zero_unless_all_is(
+    panel: ForecastData, schema: ForecastSchema
+) -> None:
+    target = panel.target.astype(np.float32)
+    target.iloc[10, 0] = np.nan
+    target.iloc[20, :2] = np.nan
+    members = bottom_members(schema, panel.series)
+    holed = replace(panel, target=target)
+    full = with_aggregates(holed, members, site_weights(holed, members)).target
+    assert (full.dtypes == np.float32).all()
+    assert full["coast"].iloc[10] == target["south"].iloc[10]
+    assert np.isnan(full["coast"].iloc[20])
+    assert full["total"].iloc[20] == target["west"].iloc[20]
+    np.testing.assert_allclose(full["total"], target.sum(axis=1), rtol=1e-6)
 
 
 @pytest.mark.parametrize("how", ["mean", "sum"])

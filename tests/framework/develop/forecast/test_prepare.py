@@ -153,12 +153,51 @@ def test_a_whole_row_that_is_missing_in_every_series_is_a_gap(
         prepare(table[table["stamp"] != stamp], schema)
 
 
+def test_a_site_takes_its_weather_from_any_of_its_series(
+    table: pd.DataFrame, schema: ForecastSchema
+) -> None:
+    expected = prepare(table, schema).data.covariates["temperature"]["city"]
+    lost = table.assign(temp=table["temp"].mask(table.index == 30))
+    found = prepare(lost, schema).data.covariates["temperature"]["city"]
+    south = table.loc[table["region"].eq("south"), "temp"].iloc[30]
+    assert found.iloc[30] == south
+    pd.testing.assert_series_equal(found.drop(found.index[30]), expected.drop(expected.index[30]))
+
+
+def test_what_cannot_be_imputed_may_stay_missing(
+    table: pd.DataFrame, schema: ForecastSchema
+) -> None:
+    silent = table["region"].eq("west") | table.index.isin(range(100, 140))
+    holes = table.assign(demand=table["demand"].mask(silent))
+    prepared = prepare(holes, schema, forecast_table(gaps="tolerate"))
+    target = prepared.data.target
+    assert target["west"].isna().all()
+    assert target["north"].isna().sum() == 40  # no week before or after has the same time
+    assert target["south"].notna().all()
+    assert prepared.imputed == 0
+    with pytest.raises(DataError, match="no data for series west; found north, south, west"):
+        prepare(holes, schema, forecast_table(gaps="impute"))
+
+
+def test_single_precision_stays_single(table: pd.DataFrame, schema: ForecastSchema) -> None:
+    single = table.assign(demand=table["demand"].astype(np.float32))
+    data = prepare(single, schema).data
+    assert (data.target.dtypes == np.float32).all()
+    np.testing.assert_allclose(data.target, prepare(table, schema).data.target, rtol=1e-6)
+
+
+def test_a_row_without_a_series_is_refused(table: pd.DataFrame, schema: ForecastSchema) -> None:
+    nameless = table.assign(region=table["region"].mask(table.index == 3))
+    with pytest.raises(DataError, match=r"column 'region': 1 rows name no series, the first is"):
+        prepare(nameless, schema)
+
+
 @pytest.mark.parametrize(("rows", "where"), [([30], "in the past"), ([245], "over the horizon")])
 def test_missing_covariates_are_refused(
     table: pd.DataFrame, schema: ForecastSchema, rows: list[int], where: str
 ) -> None:
-    broken = table.assign(temp=table["temp"].mask(table.index.isin(rows)))
-    data = prepare(broken, schema).data
+    lost = table["stamp"].isin(table["stamp"].iloc[rows]) & table["region"].ne("west")
+    data = prepare(table.assign(temp=table["temp"].mask(lost)), schema).data
     end = horizon_end(data.times[-1].normalize() + pd.DateOffset(days=1), "1D")
     stamp = table["stamp"].iloc[rows[0]].tz_convert("Australia/Melbourne")
     with pytest.raises(DataError) as caught:

@@ -16,7 +16,9 @@ SHORT_GAP_MINUTES = 120
 """Gaps up to this long are interpolated; longer ones take the weeks before and after."""
 
 
-def fill_gaps(target: pd.DataFrame, schema: ForecastSchema, source: str) -> pd.DataFrame:
+def fill_gaps(
+    target: pd.DataFrame, schema: ForecastSchema, source: str, *, tolerate: bool = False
+) -> pd.DataFrame:
     """Fill missing actuals: short gaps linearly, long ones from the same time of other weeks.
 
     A gap of at most two hours is interpolated between its ends. A longer one takes the mean of
@@ -26,11 +28,13 @@ def fill_gaps(target: pd.DataFrame, schema: ForecastSchema, source: str) -> pd.D
     ----------
     target : DataFrame, shape (time, series)
         On a regular grid in local time.
+    tolerate
+        Leave missing what cannot be filled.
 
     Raises
     ------
     DataError
-        Where neither week has a value.
+        Where neither week has a value, if that is not tolerated.
     """
     limit = max(1, SHORT_GAP_MINUTES // step_minutes(schema.step))
     filled = target.apply(_interpolate_short, limit=limit)
@@ -42,12 +46,13 @@ def fill_gaps(target: pd.DataFrame, schema: ForecastSchema, source: str) -> pd.D
         mean = np.where(known, stacked, 0.0).sum(axis=0) / known.sum(axis=0)
     filled = filled.where(filled.notna(), pd.DataFrame(mean, target.index, target.columns))
     left = filled.isna().to_numpy()
-    if left.any():
+    if left.any() and not tolerate:
         row, column = np.argwhere(left)[0]
         raise DataError(
             f"{source}: {int(left.sum())} missing values cannot be imputed, the first at "
             f"{target.index[row]} for series {target.columns[column]}; the same time is missing "
-            "a week before and a week after too: shorten the data with data.table.since"
+            "a week before and a week after too: shorten the data with data.table.since, or set "
+            "data.table.gaps=tolerate to leave them missing"
         )
     return filled
 

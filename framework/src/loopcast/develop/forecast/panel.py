@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse
 
 from loopcast.api import ForecastData, ForecastSchema, InvalidRecordError, Site, step_minutes
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+VALUES_AT_ONCE = 2**22
 
+Numbers = NDArray[np.floating[Any]]
 Members = Mapping[str, tuple[str, ...]]
 """The bottom series of each aggregate."""
 
@@ -31,9 +33,10 @@ def bottom_members(schema: ForecastSchema, bottom: tuple[str, ...]) -> dict[str,
     InvalidRecordError
         Where an aggregate names itself or something that does not exist.
     """
+    known_series = frozenset(bottom)
 
     def resolve(name: str, path: tuple[str, ...]) -> tuple[str, ...]:
-        if name in bottom:
+        if name in known_series:
             return (name,)
         if name in path or name not in schema.aggregates:
             known = ", ".join([*bottom, *schema.aggregates])
@@ -53,42 +56,85 @@ def site_weights(data: ForecastData, members: Members) -> dict[str, dict[str, fl
     The weather of an aggregate is the mean of its sites' weather under these weights, which
     belong to the version: they are computed from training data only.
     """
-    size = data.target.abs().mean()
+    size = dict(zip(data.series, _mean_size(data.target.to_numpy()).tolist(), strict=True))
     weights: dict[str, dict[str, float]] = {}
     for aggregate, bottom in members.items():
         by_site: dict[str, float] = {}
         for name in bottom:
             site = data.site_of[name]
-            by_site[site] = by_site.get(site, 0.0) + float(size[name])
+            by_site[site] = by_site.get(site, 0.0) + size[name]
         total = sum(by_site.values()) or 1.0
         weights[aggregate] = {site: value / total for site, value in by_site.items()}
     return weights
 
 
+def _mean_size(values: Numbers) -> NDArray[np.float64]:
+    """Return the mean absolute value of each column, 0 where there is none."""
+    total, count = np.zeros(values.shape[1]), np.zeros(values.shape[1])
+    for part in row_blocks(values):
+        total += np.nansum(np.abs(part), axis=0, dtype=np.float64)
+        count += np.count_nonzero(~np.isnan(part), axis=0)
+    return np.asarray(total / np.maximum(count, 1))
+
+
+def row_blocks(values: Numbers) -> Iterator[Numbers]:
+    """Yield the rows of an array in parts that need little memory at once."""
+    rows = max(1, VALUES_AT_ONCE // max(1, values.shape[1]))
+    for start in range(0, len(values), rows):
+        yield values[start : start + rows]
+
+
 def with_aggregates(
     data: ForecastData, members: Members, weights: Mapping[str, Mapping[str, float]]
 ) -> ForecastData:
-    """Add a series, and a site of its own, for each aggregate.
+    """Add a series for each aggregate, with a site of its own where its parts have several.
 
-    A flag of an aggregate's site (a holiday) is set where it is for more than half the weight.
+    A flag of such a site (a holiday) is set where it is for more than half the weight. An
+    aggregate is missing where none of its parts is known; a part that is missing counts as zero.
     """
     if not members:
         return data
-    sums = {name: data.target[list(bottom)].sum(axis=1) for name, bottom in members.items()}
-    sites = {f"{name}_sites": Site(timezone=data.timezone) for name in members}
+    mixed = {name: f"{name}_sites" for name in members if len(weights[name]) > 1}
     covariates = {
         name: pd.concat(
-            [frame, *(_weighted(frame, weights[agg], f"{agg}_sites") for agg in members)], axis=1
+            [frame, *(_weighted(frame, weights[agg], site) for agg, site in mixed.items())], axis=1
         )
         for name, frame in data.covariates.items()
     }
+    own = {name: mixed.get(name) or next(iter(weights[name])) for name in members}
     return replace(
         data,
-        target=pd.concat([data.target, pd.DataFrame(sums)], axis=1),
+        target=_with_sums(data.target, members),
         covariates=covariates,
-        sites={**data.sites, **sites},
-        site_of={**data.site_of, **{name: f"{name}_sites" for name in members}},
+        sites={**data.sites, **{site: Site(timezone=data.timezone) for site in mixed.values()}},
+        site_of={**data.site_of, **own},
     )
+
+
+def _with_sums(target: pd.DataFrame, members: Members) -> pd.DataFrame:
+    """Add a column for each aggregate, summed in double precision."""
+    values = target.to_numpy()
+    columns = {str(name): k for k, name in enumerate(target.columns)}
+    n, total = values.shape[1], values.shape[1] + len(members)
+    whole = np.empty((len(values), total), dtype=values.dtype)
+    chosen = [[columns[name] for name in bottom] for bottom in members.values()]
+    indicator = sparse.csr_array(
+        (
+            np.ones(sum(map(len, chosen))),
+            np.concatenate(chosen),
+            np.cumsum([0, *map(len, chosen)]),
+        ),
+        shape=(len(members), n),
+    )
+    for part, into in zip(row_blocks(values), row_blocks(whole), strict=True):
+        missing = np.isnan(part)
+        into[:, :n] = part
+        into[:, n:] = (indicator @ np.where(missing, 0.0, part).astype(np.float64).T).T
+        if missing.any():
+            unknown = (indicator @ (~missing).T.astype(np.float64)).T == 0
+            into[:, n:][unknown] = np.nan
+    names = [*target.columns, *members]
+    return pd.DataFrame(whole, index=target.index, columns=names, copy=False)
 
 
 def _weighted(frame: pd.DataFrame, weights: Mapping[str, float], name: str) -> pd.Series:
@@ -133,7 +179,7 @@ def _resample(frame: pd.DataFrame, data: ForecastData, step: str, how: str) -> p
     assert isinstance(frame.index, pd.DatetimeIndex)
     starts = interval_starts(frame.index, step)
     grouped = frame.groupby(starts)
-    values: pd.DataFrame = grouped.mean() if how == "mean" else grouped.sum()
+    values: pd.DataFrame = grouped.mean() if how == "mean" else grouped.sum(min_count=1)
     expected = interval_lengths(pd.DatetimeIndex(values.index), data.step, step)
     whole = grouped.size().to_numpy() == expected
     complete: pd.DataFrame = values.loc[whole]

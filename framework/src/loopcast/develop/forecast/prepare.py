@@ -16,9 +16,15 @@ import pandas as pd
 
 from loopcast.api import Covariate, DataError, Dataset, ForecastData, ForecastSchema
 from loopcast.develop.forecast.gaps import fill_gaps
+from loopcast.develop.forecast.long_table import LongTable, read_long_table
+from loopcast.develop.forecast.panel import Numbers, row_blocks
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from loopcast.settings import ForecastTable
+
+COLUMNS_AT_ONCE = 128
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,18 +70,18 @@ def prepare_forecast(
     check = _Checker(origin_text, names)
     check.columns(table, schema)
     long = check.long_table(table, schema)
-    series = _series_of(long, schema, origin_text)
-    target = check.target(long, schema, series)
+    sites = _site_of(long, schema)
+    laid = check.target(long, schema, sites)
     covariates = {
-        name: check.covariate(long, name, schema.covariates[name], series)
+        name: check.covariate(long, name, schema.covariates[name], sites)
         for name in schema.covariates
     }
-    target, imputed = _complete_target(target, schema, names, origin_text)
+    target, imputed = _complete_target(laid, list(sites), long, schema, names)
     data = ForecastData(
         target=target,
         covariates=covariates,
         sites=schema.sites,
-        site_of=series,
+        site_of=sites,
         step=schema.step,
         timezone=schema.timezone,
         horizon=schema.horizon,
@@ -112,21 +118,17 @@ class _Checker:
         if table.empty:
             raise DataError(f"{self.source}: no rows; expected one for each {schema.step} step")
 
-    def long_table(self, table: pd.DataFrame, schema: ForecastSchema) -> pd.DataFrame:
-        """Give the table canonical columns: time (UTC), series, row, and the rest as it is."""
-        series = table[self.names.series].astype(str) if self.names.series else self._one(schema)
-        long = table.assign(
-            _time=self._times(table, schema), _series=series, _row=np.arange(1, len(table) + 1)
+    def long_table(self, table: pd.DataFrame, schema: ForecastSchema) -> LongTable:
+        """Find the time and the series of each row, and that none is there twice."""
+        long = read_long_table(
+            self.source,
+            table,
+            self.names,
+            step=schema.step,
+            timezone=schema.timezone,
+            alone="" if self.names.series else self._one(schema),
         )
-        long = self._span(long, schema.timezone)
-        repeated = long.duplicated(["_time", "_series"], keep="first")
-        if repeated.any():
-            first = long[repeated].iloc[0]
-            raise DataError(
-                f"{self.source}: {int(repeated.sum())} duplicate time stamps, the first at "
-                f"{first['_time']} for series {first['_series']} (row {first['_row']}); "
-                "expected one row for each time and series"
-            )
+        long.check_repeats()
         return long
 
     def _one(self, schema: ForecastSchema) -> str:
@@ -138,99 +140,81 @@ class _Checker:
             )
         return names[0]
 
-    def _times(self, table: pd.DataFrame, schema: ForecastSchema) -> pd.Series:
-        if self.names.time is None:
-            start = pd.Timestamp(str(self.names.start))
-            stamps = pd.date_range(start, periods=len(table), freq=schema.step).tz_convert("UTC")
-            return pd.Series(stamps, index=table.index)
-        raw = table[self.names.time]
-        missing = raw.isna()
-        if missing.any():
-            raise DataError(
-                f"{self.source}: column {self.names.time!r}: {int(missing.sum())} missing time "
-                f"stamps, the first in row {_first_row(missing)}"
-            )
-        try:
-            times = pd.to_datetime(raw, errors="raise", format=_time_format(raw))
-        except (ValueError, TypeError, OverflowError):
-            bad = pd.to_datetime(raw.astype(str), errors="coerce", format="ISO8601", utc=True)
-            row = _first_row(bad.isna()) if bad.isna().any() else 1
-            raise DataError(
-                f"{self.source}: column {self.names.time!r}: {raw.iloc[row - 1]!r} in row {row} "
-                "is not a time stamp; expected ISO 8601 with a zone, such as "
-                "2014-12-31T13:00:00Z"
-            ) from None
-        if not isinstance(times.dtype, pd.DatetimeTZDtype):
-            raise DataError(
-                f"{self.source}: column {self.names.time!r}: time stamps have no zone (first: "
-                f"{raw.iloc[0]}); expected UTC or an offset, such as 2014-12-31T13:00:00Z"
-            )
-        return times.dt.tz_convert("UTC")
-
-    def _span(self, long: pd.DataFrame, timezone: str) -> pd.DataFrame:
-        if self.names.since is not None:
-            long = long[long["_time"] >= pd.Timestamp(self.names.since, tz=timezone)]
-        if self.names.until is not None:
-            long = long[long["_time"] < pd.Timestamp(self.names.until, tz=timezone)]
-        if long.empty:
-            raise DataError(
-                f"{self.source}: no rows between {self.names.since} and {self.names.until}"
-            )
-        return long
-
-    def target(
-        self, long: pd.DataFrame, schema: ForecastSchema, series: dict[str, str]
-    ) -> pd.DataFrame:
+    def target(self, long: LongTable, schema: ForecastSchema, sites: dict[str, str]) -> Numbers:
         """Shape the target to (time, series) and check its values."""
         column = self.names.target
-        values = self._numbers(long, column) * self.names.scale
+        values = self._numbers(long, column)
+        if self.names.scale != 1.0:
+            values = values * self.names.scale
         bad = values < 0
         if not schema.negative and bad.any():
+            first = int(np.argmax(bad))
             raise DataError(
                 f"{self.source}: column {column!r}: {int(bad.sum())} negative values, the first "
-                f"{values[bad].iloc[0]:g} at {long['_time'][bad].iloc[0]} "
-                f"(row {long['_row'][bad].iloc[0]}); expected {schema.unit} of at least 0"
+                f"{values[first]:g} at {long.described(first)}; expected {schema.unit} of at "
+                "least 0"
             )
-        wide = _wide(long, values)
-        absent = [name for name in series if name not in wide or wide[name].notna().sum() == 0]
+        position = {name: k for k, name in enumerate(sites)}
+        laid = long.wide(values, [position[name] for name in long.names], len(sites))
+        if self.names.gaps != "tolerate":
+            self._no_series_absent(long, laid, list(sites))
+        return laid
+
+    def _no_series_absent(self, long: LongTable, laid: Numbers, names: list[str]) -> None:
+        absent = [names[k] for k in np.flatnonzero(np.isnan(np.fmin.reduce(laid, axis=0)))]
         if absent:
             raise DataError(
                 f"{self.source}: no data for series {', '.join(absent)}; "
-                f"found {', '.join(map(str, wide.columns))}"
+                f"found {', '.join(sorted(long.names))}"
             )
-        return wide[list(series)]
 
     def covariate(
-        self, long: pd.DataFrame, name: str, covariate: Covariate, series: dict[str, str]
+        self, long: LongTable, name: str, covariate: Covariate, sites: dict[str, str]
     ) -> pd.DataFrame:
-        """Shape a covariate to (time, site) and check its values."""
-        column = self.names.covariates[name]
-        values = self._numbers(long, column)
-        self._in_bounds(long, column, values, covariate)
-        wide = _wide(long, values)
-        site_series = {site: member for member, site in reversed(series.items())}
-        return wide[[site_series[site] for site in site_series]].set_axis(
-            list(site_series), axis="columns"
-        )
+        """Shape a covariate to (time, site) and check its values.
 
-    def _numbers(self, long: pd.DataFrame, column: str) -> pd.Series:
-        raw = long[column]
-        numbers = pd.to_numeric(raw, errors="coerce").astype(np.float64)
-        bad = (numbers.isna() & raw.notna()) | np.isinf(numbers)
+        A site's values are those of its first series; where that has none, of any other.
+        """
+        column = self.names.covariates[name]
+        values = self._numbers(long, column).astype(np.float64, copy=False)
+        self._in_bounds(long, column, values, covariate)
+        used = list(dict.fromkeys(sites.values()))
+        leading = {site: series for series, site in reversed(sites.items())}
+        of_site = [used.index(sites[series]) for series in long.names]
+        first = [
+            place if leading[used[place]] == series else -1
+            for place, series in zip(of_site, long.names, strict=True)
+        ]
+        laid = long.wide(values, first, len(used))
+        if len(long.names) > len(used) and np.isnan(laid).any():
+            laid = np.where(np.isnan(laid), long.wide(values, of_site, len(used)), laid)
+        return pd.DataFrame(
+            laid, index=long.grid.rename("time"), columns=used, copy=False
+        ).tz_convert("UTC")
+
+    def _numbers(self, long: LongTable, column: str) -> Numbers:
+        raw = long.table[column]
+        values: Numbers
+        if raw.dtype in (np.float32, np.float64):
+            values = raw.to_numpy()
+            bad = np.isinf(values)
+        else:
+            values = pd.to_numeric(raw, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+            bad = (np.isnan(values) & raw.notna().to_numpy()) | np.isinf(values)
         if bad.any():
+            first = int(np.argmax(bad))
             raise DataError(
-                f"{self.source}: column {column!r} is not numeric: {raw[bad].iloc[0]!r} in row "
-                f"{long['_row'][bad].iloc[0]} ({int(bad.sum())} such rows); "
-                "expected finite numbers"
+                f"{self.source}: column {column!r} is not numeric: {raw.iloc[first]!r} in row "
+                f"{long.row[first]} ({int(bad.sum())} such rows); expected finite numbers"
             )
-        return numbers
+        return values
 
     def _in_bounds(
-        self, long: pd.DataFrame, column: str, values: pd.Series, covariate: Covariate
+        self, long: LongTable, column: str, values: Numbers, covariate: Covariate
     ) -> None:
         low, high = covariate.minimum, covariate.maximum
         if covariate.kind == "flag":
-            bad = values.notna() & ~values.isin([0.0, 1.0])
+            bad = ~np.isnan(values) & (values != 0.0) & (values != 1.0)
             expected = "0 or 1"
         else:
             bad = (values < (-np.inf if low is None else low)) | (
@@ -240,63 +224,66 @@ class _Checker:
             between = "between" if None not in (low, high) else "within"
             expected = f"{covariate.unit} {between} {bounds}".strip()
         if bad.any():
+            first = int(np.argmax(bad))
             raise DataError(
                 f"{self.source}: column {column!r}: {int(bad.sum())} values out of bounds, the "
-                f"first {values[bad].iloc[0]:g} at {long['_time'][bad].iloc[0]} "
-                f"(row {long['_row'][bad].iloc[0]}); expected {expected}"
+                f"first {values[first]:g} at {long.described(first)}; expected {expected}"
             )
 
 
-def _time_format(raw: pd.Series) -> str | None:
-    return "ISO8601" if raw.dtype == object or isinstance(raw.dtype, pd.StringDtype) else None
-
-
-def _first_row(flags: pd.Series) -> int:
-    return int(np.argmax(flags.to_numpy())) + 1
-
-
-def _wide(long: pd.DataFrame, values: pd.Series) -> pd.DataFrame:
-    wide = long.assign(_value=values).pivot(index="_time", columns="_series", values="_value")
-    return wide.sort_index().rename_axis(index="time", columns=None)
-
-
-def _series_of(long: pd.DataFrame, schema: ForecastSchema, source: str) -> dict[str, str]:
+def _site_of(long: LongTable, schema: ForecastSchema) -> dict[str, str]:
     """Return the site of each series, all of the data's where the schema lists none."""
-    found = list(dict.fromkeys(long["_series"]))
     if not schema.series:
-        return dict.fromkeys(found, next(iter(schema.sites)))
-    unknown = [name for name in found if name not in schema.series]
+        return dict.fromkeys(long.names, next(iter(schema.sites)))
+    unknown = [name for name in long.names if name not in schema.series]
     if unknown:
         raise DataError(
-            f"{source}: unknown series {unknown[0]!r}; the schema has {', '.join(schema.series)}"
+            f"{long.source}: unknown series {unknown[0]!r}; the schema has "
+            f"{', '.join(schema.series)}"
         )
     return dict(schema.series)
 
 
 def _complete_target(
-    target: pd.DataFrame, schema: ForecastSchema, names: ForecastTable, source: str
+    laid: Numbers,
+    series: list[str],
+    long: LongTable,
+    schema: ForecastSchema,
+    names: ForecastTable,
 ) -> tuple[pd.DataFrame, int]:
-    """Put the actuals on a regular grid that ends with the last of them."""
-    last = target.dropna(how="all").index[-1]
-    grid = pd.date_range(target.index[0], last, freq=schema.step)
-    off_grid = target.index[~target.index.isin(grid) & (target.index <= last)]
+    """Cut the actuals after the last of them, and fill gaps where configuration says so."""
+    missing = np.isnan(laid)
+    observed = np.flatnonzero(~missing.all(axis=1))
+    if not len(observed):
+        raise DataError(f"{long.source}: column {names.target!r} has no actual at all")
+    end = observed[-1] + 1
+    off_grid = long.off_grid(long.grid[end - 1])
     if len(off_grid):
         raise DataError(
-            f"{source}: {len(off_grid)} time stamps off the {schema.step} grid that begins at "
-            f"{grid[0]}, the first {off_grid[0]}"
+            f"{long.source}: {len(off_grid)} time stamps off the {schema.step} grid that begins at "
+            f"{long.grid[0]}, the first {off_grid[0]}"
         )
-    target = target.reindex(grid).tz_convert(schema.timezone).rename_axis("time")
-    missing = target.isna().to_numpy()
-    if not missing.any():
-        return target, 0
-    row, column = np.argwhere(missing)[0]
-    if names.gaps == "refuse":
+    laid, missing = laid[:end], missing[:end]
+    times = long.grid[:end].tz_convert(schema.timezone).rename("time")
+    if missing.any() and names.gaps == "refuse":
+        row, column = np.argwhere(missing)[0]
         raise DataError(
-            f"{source}: column {names.target!r}: {int(missing.sum())} missing values, the first "
-            f"at {target.index[row]} for series {target.columns[column]}; expected a value for "
-            f"each {schema.step} step, or data.table.gaps=impute to fill them in"
+            f"{long.source}: column {names.target!r}: {int(missing.sum())} missing values, the "
+            f"first at {times[row]} for series {series[column]}; expected a value "
+            f"for each {schema.step} step, or data.table.gaps=impute to fill them in"
         )
-    return fill_gaps(target, schema, source), int(missing.sum())
+    filled = 0
+    for gappy in _few(np.flatnonzero(missing.any(axis=0))):
+        part = pd.DataFrame(laid[:, gappy], times, [series[k] for k in gappy])
+        whole = fill_gaps(part, schema, long.source, tolerate=names.gaps == "tolerate").to_numpy()
+        filled += int(np.count_nonzero(missing[:, gappy] & ~np.isnan(whole)))
+        laid[:, gappy] = whole
+    return pd.DataFrame(laid, index=times, columns=series, copy=False), filled
+
+
+def _few(columns: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+    """Cut columns into parts that need little memory at once."""
+    return [columns[k : k + COLUMNS_AT_ONCE] for k in range(0, len(columns), COLUMNS_AT_ONCE)]
 
 
 def covariates_through(
@@ -345,7 +332,8 @@ def dataset_record(name: str, data: ForecastData, origin_text: str, imputed: int
     digest.update("\x1f".join(header).encode())
     stamps = data.times.tz_convert("UTC").as_unit("ns").asi8
     digest.update(stamps.tobytes())
-    digest.update(np.ascontiguousarray(data.target.to_numpy(np.float64)).tobytes())
+    for part in row_blocks(data.target.to_numpy()):
+        digest.update(np.ascontiguousarray(part, dtype=np.float64).data)
     for covariate, frame in sorted(data.covariates.items()):
         past = frame.loc[: data.times[-1]]
         digest.update("\x1f".join([covariate, *map(str, past.columns)]).encode())

@@ -1,0 +1,227 @@
+"""A long table as arrays: for each row its place on the time grid, and its series.
+
+Millions of rows are checked and shaped by array operations, a block of rows at a time, so that
+what is needed beside the table is the panel and a few bytes a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from loopcast.api import DataError, step_minutes
+from loopcast.develop.forecast.panel import Numbers
+
+if TYPE_CHECKING:
+    from loopcast.settings import ForecastTable
+
+ROWS_AT_ONCE = 2**22
+OFF_GRID = -1
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LongTable:
+    """The rows of a table within the span of time that is used.
+
+    Attributes
+    ----------
+    source
+        Where the table came from, for messages.
+    table : DataFrame
+        Its columns.
+    row : ndarray, shape (n,), int64
+        Number of each row in the whole table, from 1.
+    grid : DatetimeIndex, shape (times,)
+        In UTC, from the first time stamp to the last, step by step.
+    place : ndarray, shape (n,), int32
+        Of each row in the grid; -1 where it is off the grid.
+    names
+        Of the series that were found.
+    code : ndarray, shape (n,)
+        Position of each row's series among the names.
+    """
+
+    source: str
+    table: pd.DataFrame
+    row: NDArray[np.int64]
+    stamps: pd.Series[Any]
+    grid: pd.DatetimeIndex
+    place: NDArray[np.int32]
+    names: tuple[str, ...]
+    code: NDArray[np.integer[Any]]
+
+    def described(self, position: int) -> str:
+        """Say where a row is, for messages."""
+        return f"{self.stamps.iloc[position]} (row {self.row[position]})"
+
+    def wide(self, values: Numbers, column: Sequence[int], width: int) -> Numbers:
+        """Lay values out by time and column, NaN where there is no row.
+
+        Parameters
+        ----------
+        values : ndarray, shape (n,)
+        column
+            Of each series, by its position among the names; -1 leaves it out.
+        width
+            Number of columns.
+        """
+        laid = np.full((len(self.grid), width), np.nan, dtype=values.dtype)
+        column_of = np.array(column, dtype=np.intp)
+        for block in self._blocks():
+            columns, places = column_of[self.code[block]], self.place[block]
+            given = (columns >= 0) & (places >= 0) & ~np.isnan(values[block])
+            if given.all():
+                laid[places, columns] = values[block]
+            else:
+                laid[places[given], columns[given]] = values[block][given]
+        return laid
+
+    def _blocks(self) -> Iterator[slice]:
+        for start in range(0, len(self.place), ROWS_AT_ONCE):
+            yield slice(start, start + ROWS_AT_ONCE)
+
+    def check_repeats(self) -> None:
+        """Refuse two rows for the same time and series."""
+        cells = np.zeros((len(self.grid), len(self.names)), dtype=np.bool_)
+        on_grid = 0
+        for block in self._blocks():
+            places = self.place[block]
+            given = places >= 0
+            cells[places[given], self.code[block][given]] = True
+            on_grid += int(np.count_nonzero(given))
+        if np.count_nonzero(cells) < on_grid:
+            self._refuse_repeats()
+
+    def _refuse_repeats(self) -> None:
+        keys = pd.DataFrame({"place": self.place, "code": self.code})
+        repeated = (keys.duplicated() & (keys["place"] >= 0)).to_numpy()
+        first = int(np.argmax(repeated))
+        raise DataError(
+            f"{self.source}: {int(repeated.sum())} duplicate time stamps, the first at "
+            f"{self.stamps.iloc[first]} for series {self.names[self.code[first]]} "
+            f"(row {self.row[first]}); expected one row for each time and series"
+        )
+
+    def off_grid(self, until: pd.Timestamp) -> pd.DatetimeIndex:
+        """Return the time stamps off the grid up to a moment, each once and in order."""
+        stamps = self.stamps[self.place == OFF_GRID]
+        return pd.DatetimeIndex(stamps[stamps <= until].unique()).sort_values()
+
+
+def read_long_table(
+    source: str, table: pd.DataFrame, names: ForecastTable, *, step: str, timezone: str, alone: str
+) -> LongTable:
+    """Find the time and the series of each row.
+
+    Parameters
+    ----------
+    source
+        Where the table came from, for messages.
+    step, timezone
+        As in the schema.
+    alone
+        Name of the series where no column tells series apart.
+
+    Raises
+    ------
+    DataError
+        Where a time stamp or the name of a series is missing or is none, or nothing is left.
+    """
+    stamps = _times(source, table, names, step)
+    kept = _span(source, stamps, names, timezone)
+    row = np.flatnonzero(kept) + 1 if not kept.all() else np.arange(1, len(table) + 1)
+    if not kept.all():
+        table, stamps = table[kept], stamps[kept]
+    code, found = _series(source, table, names, alone)
+    instants = stamps.dt.tz_localize(None).to_numpy()
+    length = np.timedelta64(step_minutes(step), "m")
+    first, last = stamps.min(), stamps.max()
+    since = instants - instants.min()
+    place = (since // length).astype(np.int32)
+    place[since % length != np.timedelta64(0, "m")] = OFF_GRID
+    return LongTable(
+        source=source,
+        table=table,
+        row=row,
+        stamps=stamps,
+        grid=pd.date_range(first, last, freq=pd.Timedelta(minutes=step_minutes(step))),
+        place=place,
+        names=found,
+        code=code,
+    )
+
+
+def _times(source: str, table: pd.DataFrame, names: ForecastTable, step: str) -> pd.Series[Any]:
+    if names.time is None:
+        start = pd.Timestamp(str(names.start))
+        stamps = pd.date_range(start, periods=len(table), freq=step).tz_convert("UTC")
+        return pd.Series(stamps, index=table.index)
+    raw = table[names.time]
+    missing = raw.isna()
+    if missing.any():
+        raise DataError(
+            f"{source}: column {names.time!r}: {int(missing.sum())} missing time "
+            f"stamps, the first in row {_first_row(missing)}"
+        )
+    try:
+        times = pd.to_datetime(raw, errors="raise", format=_time_format(raw))
+    except (ValueError, TypeError, OverflowError):
+        bad = pd.to_datetime(raw.astype(str), errors="coerce", format="ISO8601", utc=True)
+        row = _first_row(bad.isna()) if bad.isna().any() else 1
+        raise DataError(
+            f"{source}: column {names.time!r}: {raw.iloc[row - 1]!r} in row {row} "
+            "is not a time stamp; expected ISO 8601 with a zone, such as "
+            "2014-12-31T13:00:00Z"
+        ) from None
+    if not isinstance(times.dtype, pd.DatetimeTZDtype):
+        raise DataError(
+            f"{source}: column {names.time!r}: time stamps have no zone (first: "
+            f"{raw.iloc[0]}); expected UTC or an offset, such as 2014-12-31T13:00:00Z"
+        )
+    return times.dt.tz_convert("UTC")
+
+
+def _time_format(raw: pd.Series[Any]) -> str | None:
+    return "ISO8601" if raw.dtype == object or isinstance(raw.dtype, pd.StringDtype) else None
+
+
+def _first_row(flags: pd.Series[Any]) -> int:
+    return int(np.argmax(flags.to_numpy())) + 1
+
+
+def _span(
+    source: str, stamps: pd.Series[Any], names: ForecastTable, timezone: str
+) -> NDArray[np.bool_]:
+    """Tell which rows lie between the local dates that configuration names."""
+    kept = np.ones(len(stamps), dtype=np.bool_)
+    if names.since is not None:
+        kept &= (stamps >= pd.Timestamp(names.since, tz=timezone)).to_numpy()
+    if names.until is not None:
+        kept &= (stamps < pd.Timestamp(names.until, tz=timezone)).to_numpy()
+    if not kept.any():
+        raise DataError(f"{source}: no rows between {names.since} and {names.until}")
+    return kept
+
+
+def _series(
+    source: str, table: pd.DataFrame, names: ForecastTable, alone: str
+) -> tuple[NDArray[np.integer[Any]], tuple[str, ...]]:
+    """Number the series in the order in which they are met."""
+    if names.series is None:
+        return np.zeros(len(table), dtype=np.int32), (alone,)
+    raw = table[names.series]
+    missing = raw.isna()
+    if missing.any():
+        raise DataError(
+            f"{source}: column {names.series!r}: {int(missing.sum())} rows name no series, "
+            f"the first is row {_first_row(missing)}"
+        )
+    if not isinstance(raw.dtype, pd.CategoricalDtype):
+        raw = raw.astype(str)
+    code, found = pd.factorize(raw)
+    return code.astype(np.int32), tuple(map(str, found))
