@@ -66,7 +66,7 @@ def exact_fit(terms: TermList, X: Floats, y: Floats) -> Floats:
     """Return the fit at the minimum of pyGAM's own objective, from its matrices.
 
     At large λ pyGAM's Cholesky factor of its penalty may fail by rounding, depending on the
-    processor; it then adds up to a million times its ridge, without a word, and is off by 0.1 %.
+    processor; it then adds millions of times its ridge, without a word, and is off by 0.1 %.
     A QR decomposition on roots of the unscaled penalties loses nothing.
     """
     compiled = (deepcopy(terms) + intercept).compile(X)
