@@ -10,10 +10,15 @@ import pandas as pd
 import pytest
 
 from loopcast.api import ForecastData, Site
-from loopcast_forecasting.additive.hyperparameters import GamArimaParameters, GamRidgeParameters
+from loopcast_forecasting.additive.hyperparameters import (
+    GamArimaParameters,
+    GamArParameters,
+    GamRidgeParameters,
+)
 from loopcast_forecasting.additive.model import HybridModel
 from loopcast_forecasting.additive.panel import fit_model
 from loopcast_forecasting.direct.step import DirectStep
+from loopcast_forecasting.residual.ar_step import ArStep
 from loopcast_forecasting.residual.arima_step import ArimaStep
 
 ZONE = "Australia/Melbourne"
@@ -85,17 +90,26 @@ def fit_arima(data: ForecastData, **hyperparameters: Any) -> HybridModel:
     return fit_model(data, GamArimaParameters(**hyperparameters), Here(), ArimaStep)
 
 
+def fit_ar(data: ForecastData, **hyperparameters: Any) -> HybridModel:
+    return fit_model(data, GamArParameters(**hyperparameters), Here(), ArStep)
+
+
 def fit_ridge(data: ForecastData, **hyperparameters: Any) -> HybridModel:
     return fit_model(data, GamRidgeParameters(**hyperparameters), Here(), DirectStep)
 
 
 Fit = Callable[..., HybridModel]
-FITS: dict[str, Fit] = {"arima": fit_arima, "ridge": fit_ridge}
+FITS: dict[str, Fit] = {"ar": fit_ar, "arima": fit_arima, "ridge": fit_ridge}
 
 
 @pytest.fixture(scope="session")
 def arima(panel: ForecastData) -> HybridModel:
     return fit_arima(panel)
+
+
+@pytest.fixture(scope="session")
+def ar(panel: ForecastData) -> HybridModel:
+    return fit_ar(panel)
 
 
 @pytest.fixture(scope="session")

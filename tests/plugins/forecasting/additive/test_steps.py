@@ -15,6 +15,7 @@ from loopcast_forecasting.additive.model import HISTORY_DAYS, HybridModel
 from loopcast_forecasting.direct.ridge_days import DirectRidge
 from loopcast_forecasting.direct.step import DirectStep
 from loopcast_forecasting.features import feature_matrix
+from loopcast_forecasting.residual.ar_step import ArStep
 from loopcast_forecasting.residual.arima_step import ArimaStep
 
 ORIGIN = pd.Timestamp("2014-05-10", tz="Australia/Melbourne")
@@ -48,6 +49,25 @@ def test_the_formula_with_arima(panel: ForecastData, arima: HybridModel) -> None
     expected = np.exp(additive[-24:] + seasonal + short.forecast(24))
     forecast = arima.predict(past, steps).mean[:, past.series.index("homes")]
     np.testing.assert_allclose(forecast, expected, rtol=1e-9)
+
+
+def test_the_formula_with_sparse_autoregression(panel: ForecastData, ar: HybridModel) -> None:
+    """log y = f(x) + r with r continued hour by hour from its lags."""
+    steps = horizon()
+    past = known(panel, steps)
+    site = next(site for site in ar.sites if "homes" in site.series.names)
+    k = site.series.names.index("homes")
+    times = pd.DatetimeIndex(past.times[-HISTORY_DAYS * 24 :].append(steps))
+    X = np.column_stack(list(feature_matrix(past, "town", ar.spec, times).values()))
+    additive = site.additive(X)[:, k]
+    r = list(np.log(past.target["homes"].to_numpy()[-15 * 24 :]) - additive[-16 * 24 : -24])
+    assert isinstance(site.residual, ArStep)
+    fitted = site.residual.ar
+    assert fitted.lags == (1, 2, 3, 23, 24, 25, 47, 48, 49, 167, 168, 169)
+    for _ in steps:
+        r.append(sum(p * r[-lag] for p, lag in zip(fitted.phi[:, k], fitted.lags, strict=True)))
+    forecast = ar.predict(past, steps).mean[:, past.series.index("homes")]
+    np.testing.assert_allclose(forecast, np.exp(additive[-24:] + r[-24:]), rtol=1e-9)
 
 
 def test_the_formula_with_direct_ridge(panel: ForecastData, ridge: HybridModel) -> None:

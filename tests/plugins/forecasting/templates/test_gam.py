@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from loopcast.api import DataError, FitContext, ForecastData, Forecaster, LoopcastError, Site
+from loopcast_forecasting.templates.gam_ar import GamAr
 from loopcast_forecasting.templates.gam_arima import GamArima
 from loopcast_forecasting.templates.gam_ridge import GamRidge
 
@@ -25,12 +26,12 @@ class Here:
         return map(function, items)
 
 
-Template = GamArima | GamRidge
+Template = GamAr | GamArima | GamRidge
 Outcomes = dict[str, Forecaster | LoopcastError]
 CONTEXT = FitContext(seed=0, engine=Here())
 
 
-@pytest.fixture(params=[GamArima, GamRidge], ids=["arima", "ridge"])
+@pytest.fixture(params=[GamAr, GamArima, GamRidge], ids=["ar", "arima", "ridge"])
 def template(request: pytest.FixtureRequest) -> Template:
     made: Template = request.param()
     return made
@@ -64,6 +65,8 @@ def victoria(step: str) -> ForecastData:
 
 
 def fit(template: Template, family: dict[str, ForecastData], **hyperparameters: Any) -> Outcomes:
+    if isinstance(template, GamAr):
+        return dict(template.fit(family, template.hyperparameters(**hyperparameters), CONTEXT))
     if isinstance(template, GamArima):
         return dict(template.fit(family, template.hyperparameters(**hyperparameters), CONTEXT))
     return dict(template.fit(family, template.hyperparameters(**hyperparameters), CONTEXT))
@@ -115,6 +118,7 @@ def test_half_hours_of_december(template: Template) -> None:
         (GamArima(), {"response": "identity"}),
         (GamArima(), {"interactions": False}),
         (GamArima(), {"order": (1, 0, 0)}),
+        (GamAr(), {"steps": (1,), "seasonal_days": (), "season_weeks": 8}),
         (GamRidge(), {"response": "identity"}),
         (GamRidge(), {"interactions": False}),
         (GamRidge(), {"cosines": 24, "folds": 2}),
@@ -145,6 +149,8 @@ def test_one_bad_segment_stops_no_other(template: Template, hourly: ForecastData
         (GamArima(), {"order": [3, 3, 3]}, "order"),
         (GamArima(), {"smoothed_hours": [0]}, "smoothed_hours"),
         (GamArima(), {"ordr": [1, 0, 0]}, "ordr"),
+        (GamAr(), {"steps": []}, "steps"),
+        (GamAr(), {"around": 4}, "around"),
         (GamRidge(), {"response": "sqrt"}, "response"),
         (GamRidge(), {"seasonal_days": []}, "seasonal_days"),
         (GamRidge(), {"smoothed_hours": [0]}, "smoothed_hours"),
@@ -158,7 +164,7 @@ def test_hyperparameters_are_typed(
         msgspec.convert(choice, template.hyperparameters)
 
 
-@pytest.mark.parametrize("module", ["gam_arima", "gam_ridge"])
+@pytest.mark.parametrize("module", ["gam_ar", "gam_arima", "gam_ridge"])
 def test_importing_a_template_loads_nothing_heavy(module: str) -> None:
     heavy = "{'pandas', 'scipy', 'pygam', 'statsmodels', 'holidays'}"
     code = (

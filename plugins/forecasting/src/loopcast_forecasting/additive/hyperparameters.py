@@ -10,6 +10,7 @@ from loopcast.api import Hyperparameters
 
 Hours = Annotated[float, msgspec.Meta(gt=0, le=96)]
 Lags = Annotated[int, msgspec.Meta(ge=1, le=7)]
+Steps = Annotated[int, msgspec.Meta(ge=1, le=48)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=12)]
 Folds = Annotated[int, msgspec.Meta(ge=2, le=12)]
 Cosines = Annotated[int, msgspec.Meta(ge=1, le=288)]
@@ -59,6 +60,30 @@ class GamArimaParameters(AdditiveParameters, frozen=True):
     seasonal_days: tuple[Lags, ...] = (1, 2, 7)
     season_weeks: Weeks = 52
     window_weeks: Weeks = 8
+
+
+class GamArParameters(AdditiveParameters, frozen=True):
+    """Hyperparameters of the additive model with a sparse autoregression of its residuals.
+
+    Attributes
+    ----------
+    steps
+        Lags in steps.
+    seasonal_days
+        Lags in days.
+    around
+        How many steps before and after each lag in days are lags too.
+    season_weeks
+        How many last weeks the autoregression is estimated on.
+    folds
+        Parts of training that are left out in turn for residuals to learn from.
+    """
+
+    steps: Annotated[tuple[Steps, ...], msgspec.Meta(min_length=1)] = (1, 2, 3)
+    seasonal_days: tuple[Lags, ...] = (1, 2, 7)
+    around: Annotated[int, msgspec.Meta(ge=0, le=3)] = 1
+    season_weeks: Weeks = 52
+    folds: Folds = 5
 
 
 class GamRidgeParameters(AdditiveParameters, frozen=True):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from loopcast_forecasting.features.clock import Floats
+
+SAVED = ("log", "level", "coef")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -48,3 +51,14 @@ class AdditiveSeries:
             level=self.level[kept],
             coef=self.coef[:, kept],
         )
+
+    def arrays(self, site: int) -> dict[str, NDArray[Any]]:
+        """Return all but the names, for the arrays of a saved model."""
+        return {f"site_{site}_{name}": getattr(self, name) for name in SAVED}
+
+    @classmethod
+    def from_arrays(
+        cls, names: Sequence[str], site: int, arrays: Mapping[str, NDArray[Any]]
+    ) -> AdditiveSeries:
+        """Rebuild the series of a site from their names and the arrays of a saved model."""
+        return cls(names=tuple(names), **{name: arrays[f"site_{site}_{name}"] for name in SAVED})

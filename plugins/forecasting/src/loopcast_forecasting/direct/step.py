@@ -28,7 +28,6 @@ from loopcast_forecasting.direct.ridge_days import (
 from loopcast_forecasting.residual.crossfit import cross_fit, deal_days
 from loopcast_forecasting.residual.ridge import PanelRidge
 
-OF_SERIES = ("log", "level", "coef")
 OF_RIDGE = ("coef", "intercept", "penalty")
 
 
@@ -71,7 +70,7 @@ class DirectStep:
     def encode(self, series: AdditiveSeries, site: int, arrays: Arrays) -> dict[str, Any]:
         """Return values for JSON; all that is numbers is an array."""
         days = self.ridge.days
-        arrays |= {f"site_{site}_{name}": getattr(series, name) for name in OF_SERIES}
+        arrays |= series.arrays(site)
         for h, day in enumerate(days):
             arrays |= {f"site_{site}_day_{h}_{name}": getattr(day.ridge, name) for name in OF_RIDGE}
         lags = [day.lags for day in days]
@@ -82,7 +81,6 @@ class DirectStep:
         cls, values: dict[str, Any], site: int, arrays: Arrays
     ) -> tuple[AdditiveSeries, Self]:
         """Rebuild what `encode` returned."""
-        of_series = {name: arrays[f"site_{site}_{name}"] for name in OF_SERIES}
         days = tuple(
             DayRidge(
                 lags=tuple(lags),
@@ -90,5 +88,5 @@ class DirectStep:
             )
             for h, lags in enumerate(values["lags"])
         )
-        series = AdditiveSeries(names=tuple(values["names"]), **of_series)
+        series = AdditiveSeries.from_arrays(values["names"], site, arrays)
         return series, cls(ridge=DirectRidge(cosines=values["cosines"], days=days))
