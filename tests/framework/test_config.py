@@ -59,6 +59,9 @@ logical_model:
   title: Demand of the town
   owner: grid
   kpi: {metric: mape}
+  risk:
+    {audience: internal, impact: minor, lifetime: weeks, reversibility: reversible,
+     personal_data: none}
   schema:
     task: forecast
     unit: MW
@@ -172,7 +175,7 @@ UNKNOWN_WINDOW = "unknown key; did you mean 'window'? Valid: mode, weights, wind
         (
             "enigne.workers=2",
             "the command line: enigne: unknown key; did you mean 'engine'? Valid: backtest, "
-            "baselines, checks, data, engine, holdout, job, logical_model, plugins, "
+            "baselines, checks, data, engine, holdout, job, logical_model, plugins, policy, "
             "reconciliation, seed, store, template",
         ),
         (
@@ -246,6 +249,26 @@ UNKNOWN_WINDOW = "unknown key; did you mean 'window'? Valid: mode, weights, wind
             "logical_model.kpi.metric=maep",
             "the command line: logical_model.kpi.metric: no metric 'maep'; did you mean 'mape'? "
             "Valid: mape",
+        ),
+        (
+            "logical_model.risk.audience=null",
+            "the command line: logical_model.risk: no answer to audience: the risk class follows "
+            "from all five",
+        ),
+        (
+            "logical_model.risk.impact=huge",
+            "the command line: logical_model.risk.impact: got 'huge'; Valid: minor, moderate, "
+            "severe",
+        ),
+        (
+            "+policy.classes.low.relase=automatic",
+            "the command line: policy.classes.low.relase: unknown key; did you mean 'release'? "
+            "Valid: documentation, four_eyes, gates, monitoring, release, sign_offs",
+        ),
+        (
+            "policy=defalt",
+            "the command line: policy: policy has no option 'defalt'; did you mean 'default'? "
+            "Valid: default; ",
         ),
         (
             "logical_model.schema.step=half",

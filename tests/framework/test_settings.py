@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -39,6 +40,9 @@ PLAIN: dict[str, Any] = {
     "template": {"name": "acme.mean"},
     "engine": {"name": "local", "workers": 2},
     "store": {"home": "h", "catalog": "sqlite:///c", "artifacts": "a", "events": "e"},
+    "policy": msgspec.yaml.decode(
+        (Path(__file__).resolve().parents[2] / "conf/policy/default.yaml").read_bytes()
+    ),
 }
 
 

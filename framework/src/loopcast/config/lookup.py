@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from loopcast.api import PluginError
+from loopcast.api import ConfigurationError, PluginError
 from loopcast.plugins import PluginManager
 from loopcast.settings import RunSettings, SettingError, TemplateSettings, convert, unknown
 
@@ -26,6 +26,11 @@ def look_up(settings: RunSettings, plugins: PluginManager) -> RunSettings:
     if model.kpi.metric not in metrics:
         problem = unknown(f"no metric {model.kpi.metric!r}", model.kpi.metric, metrics)
         raise SettingError("logical_model.kpi.metric", problem)
+
+    try:
+        settings.policy.risk_class(model.risk)
+    except ConfigurationError as error:
+        raise SettingError("logical_model.risk", str(error)) from None
 
     def template(chosen: TemplateSettings, key: str) -> TemplateSettings:
         return _template(chosen, key, settings, plugins)

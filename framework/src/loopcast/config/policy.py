@@ -28,7 +28,7 @@ def compose_policy(
     ConfigurationError
         One line: the file, the dotted key, what was expected, and the nearest valid name.
     """
-    with hydra_session(plugins, folder), composed([f"+policy={name}"], plugins) as config:
+    with hydra_session(plugins, folder), composed([f"policy={name}"], plugins) as config:
         refuse_ambiguous(config.hydra)
         try:
             policy: Policy = convert(plain_settings(config, "policy"), Policy, "policy")

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from loopcast.api import ForecastSchema, LogicalModel, Name, Record, Share, TemplateName
+from loopcast.api import ForecastSchema, LogicalModel, Name, Policy, Record, Share, TemplateName
 from loopcast.settings.conversion import LocalDate, SettingError, convert, is_day, unknown
 from loopcast.settings.tables import DataSettings, ForecastTable, RankTable, ScoreTable, Text
 
@@ -198,6 +198,8 @@ class RunSettings(Record, frozen=True):
         How contenders are judged: forecasts by the one, scores and rankings by the other.
     checks
         What data must satisfy before anything is trained on it.
+    policy
+        What is demanded of versions, by the risk class of the logical model.
     reconciliation
         Name of the reconciler that makes forecasts add up; empty for none.
     seed
@@ -210,6 +212,7 @@ class RunSettings(Record, frozen=True):
     template: TemplateSettings
     engine: EngineSettings
     store: StoreSettings
+    policy: Policy
     baselines: dict[Name, TemplateSettings] = {}
     backtest: BacktestSettings = BacktestSettings()
     holdout: HoldoutSettings = HoldoutSettings()

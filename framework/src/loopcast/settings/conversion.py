@@ -142,8 +142,10 @@ def _tagged(given: Mapping[str, Any], structs: list[Any], key: str) -> Any:
 
 
 def _leaf(value: Any, kind: Any, key: str) -> Any:
-    if get_origin(kind) is Literal and value not in get_args(kind):
-        raise SettingError(key, unknown(f"got {_shown(value)}", value, get_args(kind)))
+    choices = _choices(kind)
+    if choices and value not in choices:
+        valid = [choice for choice in choices if choice is not None]
+        raise SettingError(key, unknown(f"got {_shown(value)}", value, valid))
     if isinstance(value, str) and kind in (LocalDate, LocalDate | None):
         return _date(value, key)
     try:
@@ -153,6 +155,15 @@ def _leaf(value: Any, kind: Any, key: str) -> Any:
         raise SettingError(
             key + path.rstrip("`"), f"{_lower(problem)}, got {_shown(value)}"
         ) from None
+
+
+def _choices(kind: Any) -> tuple[Any, ...]:
+    """The values of a literal, or of one that may be left out."""
+    if get_origin(kind) is Literal:
+        return get_args(kind)
+    literal, *others = get_args(kind) or (None,)
+    optional = others == [NoneType] and get_origin(literal) is Literal
+    return (*get_args(literal), None) if optional else ()
 
 
 def _date(value: str, key: str) -> str:
