@@ -12,7 +12,6 @@ from loopcast.api import (
     Device,
     Drift,
     Experiment,
-    Gate,
     InvalidRecordError,
     Package,
     Record,
@@ -25,7 +24,6 @@ A, B = "a" * 16, "b" * 16
 PLACE = {"logical_model": "demand", "segment": "north"}
 
 GOOD: list[tuple[type[Record], dict[str, Any]]] = [
-    (Gate, {"name": "beats_naive", "expectation": "mape lower than naive"}),
     (
         Drift,
         PLACE | {"version": A, "of": "input", "subject": "temperature", "measure": "psi",
@@ -44,7 +42,6 @@ GOOD: list[tuple[type[Record], dict[str, Any]]] = [
     (Rollout, PLACE | {"name": "march", "version": A, "cohorts": (0.01, 0.1, 1.0)}),
 ]  # fmt: skip
 CHANGES: list[tuple[type[Record], dict[str, Any], str]] = [
-    (Gate, {"before": ("lunch",)}, "Gate.before"),
     (Drift, {"end": NOW}, "is empty"),
     (Drift, {"start": NOW.replace(tzinfo=None)}, "has no time zone"),
     (Drift, {"p_value": 1.5}, "Drift.p_value"),

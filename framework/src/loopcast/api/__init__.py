@@ -30,6 +30,7 @@ from loopcast.api.forecast import (
     Surface,
 )
 from loopcast.api.formats import json_bytes, npz_bytes, read_json, read_npz
+from loopcast.api.gates import ForecastQuery, GateDefinition, Scenario, Subject
 from loopcast.api.governance import (
     Act,
     AuditEntry,
@@ -53,7 +54,8 @@ from loopcast.api.hooks import (
     Reconciliation,
     hookimpl,
 )
-from loopcast.api.loop import Device, Drift, Experiment, Gate, Package, Rollout
+from loopcast.api.judged import Judged, Outcome, Rows, row_count, take
+from loopcast.api.loop import Device, Drift, Experiment, Package, Rollout
 from loopcast.api.models import (
     BundleFile,
     Dataset,
@@ -123,9 +125,10 @@ __all__ = [
     "Forecast",
     "ForecastData",
     "ForecastOutcome",
+    "ForecastQuery",
     "ForecastSchema",
     "Forecaster",
-    "Gate",
+    "GateDefinition",
     "GateError",
     "GateResult",
     "Goal",
@@ -134,6 +137,7 @@ __all__ = [
     "Hyperparameters",
     "IntegrityError",
     "InvalidRecordError",
+    "Judged",
     "Kpi",
     "LogicalModel",
     "LoopcastError",
@@ -144,6 +148,7 @@ __all__ = [
     "Monitoring",
     "Name",
     "NotFoundError",
+    "Outcome",
     "Package",
     "PluginError",
     "PluginOrigin",
@@ -165,6 +170,8 @@ __all__ = [
     "RiskClass",
     "Role",
     "Rollout",
+    "Rows",
+    "Scenario",
     "ScoreData",
     "ScoreOutcome",
     "ScoreSchema",
@@ -177,6 +184,7 @@ __all__ = [
     "Stage",
     "Step",
     "StoreError",
+    "Subject",
     "Surface",
     "Switch",
     "SwitchError",
@@ -193,5 +201,7 @@ __all__ = [
     "npz_bytes",
     "read_json",
     "read_npz",
+    "row_count",
     "step_minutes",
+    "take",
 ]

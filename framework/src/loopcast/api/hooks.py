@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pluggy
 
+from loopcast.api.gates import GateDefinition
 from loopcast.api.models import Direction
 from loopcast.api.schema import Task
 from loopcast.api.template import Template
@@ -182,6 +183,10 @@ class Hooks:
     @hookspec
     def loopcast_metrics(self) -> Sequence[MetricDefinition]:  # type: ignore[empty-body]
         """Return metrics beside the core's own."""
+
+    @hookspec
+    def loopcast_gates(self) -> Sequence[GateDefinition]:  # type: ignore[empty-body]
+        """Return gates beside the core's own."""
 
     @hookspec
     def loopcast_readers(self) -> Sequence[Reader]:  # type: ignore[empty-body]

@@ -1,4 +1,4 @@
-"""Records of the way back (gate, drift, experiment) and out (package, device, rollout)."""
+"""Records of the way back (drift, experiment) and out (package, device, rollout)."""
 
 from __future__ import annotations
 
@@ -12,22 +12,6 @@ from loopcast.api.record import Digest, Name, NonNegative, Positive, Record, Seg
 
 OpenShare = Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)]
 CohortShare = Annotated[float, msgspec.Meta(gt=0.0, le=1.0)]
-
-
-class Gate(Record, frozen=True):
-    """A named check that a version must pass before a move.
-
-    Attributes
-    ----------
-    expectation
-        What passes, in words: ``mape lower than every baseline's``.
-    before
-        The moves that need it.
-    """
-
-    name: Name
-    expectation: str
-    before: tuple[Literal["staging", "challenger", "canary", "champion"], ...] = ("champion",)
 
 
 class Drift(Record, frozen=True):

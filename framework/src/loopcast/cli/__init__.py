@@ -86,8 +86,10 @@ def plugin_manager(disable: Iterable[str] = ()) -> PluginManager:
     from loopcast.develop.score import metrics as score_metrics
     from loopcast.plugins import PluginManager
     from loopcast.store import readers
+    from loopcast.validate import gates
 
-    return PluginManager.load(disable, builtin=(readers, metrics, score_metrics, rank_metrics))
+    builtin = (readers, metrics, score_metrics, rank_metrics, gates)
+    return PluginManager.load(disable, builtin=builtin)
 
 
 def use_one_thread_for_algebra() -> None:

@@ -19,6 +19,7 @@ import pluggy
 from loopcast.api import (
     CONTRACT,
     ENTRY_POINT_GROUP,
+    GateDefinition,
     Hooks,
     Hyperparameters,
     MetricDefinition,
@@ -27,7 +28,7 @@ from loopcast.api import (
     TemplateName,
 )
 
-Kind = Literal["template", "reader", "reconciler", "metric"]
+Kind = Literal["template", "reader", "reconciler", "metric", "gate"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
@@ -199,6 +200,17 @@ def _check_metric(metric: Any) -> None:
     )
 
 
+def _check_gate(gate: Any) -> None:
+    _require(isinstance(gate, GateDefinition), f"{gate!r:.60} is not a GateDefinition")
+    msgspec.convert(gate.name, Name)
+    _require(callable(gate.run), f"{gate.name}: run cannot be called")
+    _require(
+        isinstance(gate.options, type) and issubclass(gate.options, Hyperparameters),
+        f"{gate.name}: options is not a subclass of loopcast.api.Hyperparameters",
+    )
+    msgspec.to_builtins(gate.options())  # every option has a default, and it is plain data
+
+
 def _require(condition: bool, problem: str) -> None:
     if not condition:
         raise TypeError(problem)
@@ -209,4 +221,5 @@ _CHECKS: Mapping[Kind, Callable[[Any], None]] = {
     "reader": _check_reader,
     "reconciler": _check_reconciler,
     "metric": _check_metric,
+    "gate": _check_gate,
 }

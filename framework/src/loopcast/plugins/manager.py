@@ -12,6 +12,7 @@ import msgspec
 
 from loopcast.api import (
     ENTRY_POINT_GROUP,
+    GateDefinition,
     MetricDefinition,
     PluginError,
     PluginOrigin,
@@ -36,8 +37,8 @@ class PluginInfo(Record, frozen=True):
     reason
         Why it is disabled or broken.
     offers
-        Names by kind: ``template``, ``reader``, ``reconciler``, ``metric``, ``conf``. Empty for
-        a plugin that was not imported or could not be asked.
+        Names by kind: ``template``, ``reader``, ``reconciler``, ``metric``, ``gate``, ``conf``.
+        Empty for a plugin that was not imported or could not be asked.
     """
 
     name: str
@@ -221,6 +222,15 @@ class PluginManager:
         """Return a metric; raise :class:`PluginError` as :meth:`template` does."""
         metric: MetricDefinition = self._get("metric", name)
         return metric
+
+    def gates(self) -> dict[str, GateDefinition]:
+        """Every usable gate by name."""
+        return self._all("gate")
+
+    def gate(self, name: str) -> GateDefinition:
+        """Return a gate; raise :class:`PluginError` as :meth:`template` does."""
+        gate: GateDefinition = self._get("gate", name)
+        return gate
 
     def conf(self) -> tuple[tuple[str, str], ...]:
         """Folders of configuration: the plugin's name and a ``pkg://`` path."""

@@ -1,0 +1,136 @@
+"""Groups of rows of one contender against each other: fairness, and recent rows against older."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loopcast.api import (
+    ForecastOutcome,
+    Judged,
+    MetricDefinition,
+    Outcome,
+    Rows,
+    ScoreOutcome,
+    take,
+)
+from loopcast.develop.inference import (
+    Estimate,
+    block_sums,
+    independent_error,
+    jackknife_error,
+    mean_influence,
+    serial_error,
+)
+from loopcast.develop.metrics import mean_of_rows
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupDifference:
+    """A metric of two groups of rows; the difference is first minus second.
+
+    Attributes
+    ----------
+    first, second
+        NaN where the metric is undefined.
+    """
+
+    first: float
+    second: float
+    difference: Estimate
+
+
+def difference_of_groups(
+    judged: Judged, contender: str, metric: MetricDefinition, first: Rows, second: Rows
+) -> GroupDifference:
+    """Compare a metric of a contender between two groups of rows that share none."""
+    outcome = judged.outcomes[contender]
+    if metric.rows is not None:
+        values, root = metric.rows(outcome), metric.root
+        return _of_means(judged, outcome, values, (first, second), root=root)
+    whole = metric.whole
+    assert whole is not None
+    both = np.concatenate([first, second])
+    in_first = np.arange(len(both)) < len(first)
+
+    def change(left: Rows) -> float:
+        chosen, of_first = both[left], in_first[left]
+        return whole(take(outcome, chosen[of_first])) - whole(take(outcome, chosen[~of_first]))
+
+    one, two = whole(take(outcome, first)), whole(take(outcome, second))
+    error, freedom = np.nan, 0
+    if np.isfinite(one - two):
+        error, freedom = jackknife_error(change, judged.block[both], serial=_serial(outcome))
+    return GroupDifference(
+        first=one, second=two, difference=Estimate(value=one - two, error=error, freedom=freedom)
+    )
+
+
+def _of_means(
+    judged: Judged, outcome: Outcome, values: FloatArray, groups: tuple[Rows, Rows], *, root: bool
+) -> GroupDifference:
+    weight = _weight(outcome, len(values))
+    one, two = (mean_of_rows(values[rows], weight[rows], root=root) for rows in groups)
+    error, freedom = np.nan, 0
+    if np.isfinite(one - two):
+        moved = np.concatenate(
+            [
+                sign * mean_influence(values[rows], weight[rows], root=root)
+                for sign, rows in zip((1.0, -1.0), groups, strict=True)
+            ]
+        )
+        error, freedom = _error(judged, outcome, moved, np.concatenate(groups))
+    return GroupDifference(
+        first=one, second=two, difference=Estimate(value=one - two, error=error, freedom=freedom)
+    )
+
+
+def share_of(judged: Judged, outcome: Outcome, chosen: NDArray[np.bool_], rows: Rows) -> Estimate:
+    """Return the weighted share of rows that are chosen, with its error."""
+    weight = _weight(outcome, len(chosen))[rows]
+    values = chosen[rows].astype(np.float64)
+    error, freedom = _error(judged, outcome, mean_influence(values, weight), rows)
+    return Estimate(value=mean_of_rows(values, weight), error=error, freedom=freedom)
+
+
+def log_ratio_of_shares(
+    judged: Judged, outcome: Outcome, chosen: NDArray[np.bool_], first: Rows, second: Rows
+) -> Estimate:
+    """Return the logarithm of the ratio of two groups' shares of chosen rows, with its error.
+
+    A first group without any counts as half a row, with the error of such a count; the second
+    has some.
+
+    Source: the delta method; for independent rows D. Katz, J. Baptista, S. P. Azen and M. C. Pike
+    (1978), Obtaining confidence intervals for the risk ratio in cohort studies, Biometrics 34.
+    """
+    weight, values = _weight(outcome, len(chosen)), chosen.astype(np.float64)
+    shares = [mean_of_rows(values[rows], weight[rows]) for rows in (first, second)]
+    if shares[0] == 0.0:
+        value = np.log(0.5 / len(first) / shares[1])
+        return Estimate(value=float(value), error=float(np.sqrt(2.0)), freedom=len(first))
+    moved = np.concatenate(
+        [
+            sign * mean_influence(values[rows], weight[rows]) / share
+            for sign, rows, share in zip((1.0, -1.0), (first, second), shares, strict=True)
+        ]
+    )
+    error, freedom = _error(judged, outcome, moved, np.concatenate([first, second]))
+    return Estimate(value=float(np.log(shares[0] / shares[1])), error=error, freedom=freedom)
+
+
+def _weight(outcome: Outcome, count: int) -> FloatArray:
+    return outcome.weight if isinstance(outcome, ScoreOutcome) else np.ones(count)
+
+
+def _serial(outcome: Outcome) -> bool:
+    return isinstance(outcome, ForecastOutcome)
+
+
+def _error(judged: Judged, outcome: Outcome, moved: FloatArray, rows: Rows) -> tuple[float, int]:
+    sums = block_sums(moved, judged.block[rows])
+    return serial_error(sums) if _serial(outcome) else independent_error(sums)

@@ -1,0 +1,1 @@
+"""Gates: what the policy demands of a version before it moves along."""

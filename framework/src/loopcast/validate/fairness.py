@@ -1,0 +1,169 @@
+"""Gate on fairness: no subpopulation is served much worse than the others, for certain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import exp
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import msgspec
+
+from loopcast.api import (
+    GateDefinition,
+    GateResult,
+    Hyperparameters,
+    ScoreOutcome,
+    ScoreSchema,
+    Share,
+    Subject,
+)
+from loopcast.validate.results import between, say, shown
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Groups = dict[str, NDArray[np.intp]]
+
+
+class Fairness(Hyperparameters, frozen=True):
+    """What differences between subpopulations are allowed.
+
+    A test fails where its whole interval lies beyond the limit; a group of few rows has a wide
+    interval.
+
+    Attributes
+    ----------
+    attributes
+        By which subpopulations are told apart; the schema's protected ones of a score, else all
+        that rows were judged by, where empty.
+    ratio
+        Smallest ratio of a group's share of favourable scores to that of the group with the
+        largest: four fifths.
+    cutoff, favourable
+        Scores ``low`` (below the cutoff) or ``high`` (from it on) are favourable.
+    worse_by
+        How much worse the KPI of a group may be than that of all others, relative to theirs.
+    minimum_rows
+        Groups with fewer rows are not tested.
+
+    Notes
+    -----
+    Source of the four-fifths rule: US Equal Employment Opportunity Commission (1978), Uniform
+    Guidelines on Employee Selection Procedures, section 4 D.
+    """
+
+    attributes: tuple[str, ...] = ()
+    ratio: Share = 0.8
+    cutoff: Share = 0.5
+    favourable: Literal["low", "high"] = "low"
+    worse_by: Annotated[float, msgspec.Meta(ge=0.0)] = 0.5
+    minimum_rows: Annotated[int, msgspec.Meta(ge=2)] = 30
+    confidence: Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)] = 0.95
+
+
+def check_fairness(subject: Subject, options: Fairness) -> Iterator[GateResult]:
+    """Compare the groups of each attribute."""
+    result = say("fairness")
+    attributes = options.attributes or _attributes(subject)
+    if not attributes:
+        yield result("", True, "no group is served worse", "no attribute is declared as protected")
+    for attribute in attributes:
+        if attribute not in subject.judged.attributes:
+            known = ", ".join(subject.judged.attributes) or "none"
+            yield result(
+                attribute, False, f"rows judged by {attribute}", f"they were judged by: {known}"
+            )
+            continue
+        groups = _groups(subject, attribute, options.minimum_rows)
+        if len(groups) < 2:
+            yield result(
+                attribute,
+                True,
+                f"no group of {attribute} is served worse",
+                f"fewer than two groups of at least {options.minimum_rows} rows",
+            )
+            continue
+        if subject.logical_model.task == "score":
+            yield from _four_fifths(subject, attribute, groups, options)
+        yield from _kpi_by_group(subject, attribute, groups, options)
+
+
+def _attributes(subject: Subject) -> tuple[str, ...]:
+    schema = subject.logical_model.schema
+    if isinstance(schema, ScoreSchema):
+        return tuple(name for name, feature in schema.features.items() if feature.protected)
+    return tuple(subject.judged.attributes)
+
+
+def _groups(subject: Subject, attribute: str, minimum_rows: int) -> Groups:
+    prefix = f"{attribute}="
+    return {
+        name.removeprefix(prefix): rows
+        for name, rows in subject.judged.subsets()
+        if name.startswith(prefix) and len(rows) >= minimum_rows
+    }
+
+
+def _four_fifths(
+    subject: Subject, attribute: str, groups: Groups, options: Fairness
+) -> Iterator[GateResult]:
+    from loopcast.develop.groups import log_ratio_of_shares, share_of
+
+    judged = subject.judged
+    outcome = judged.outcomes[subject.label]
+    assert isinstance(outcome, ScoreOutcome)
+    low = outcome.probability < options.cutoff
+    chosen = low if options.favourable == "low" else ~low
+    shares = {name: share_of(judged, outcome, chosen, rows).value for name, rows in groups.items()}
+    best = max(shares, key=lambda name: shares[name])
+    for name, rows in groups.items():
+        if name == best or not shares[best]:
+            continue
+        found = log_ratio_of_shares(judged, outcome, chosen, rows, groups[best])
+        low_end, high_end = found.interval(options.confidence) or (found.value, found.value)
+        yield say("fairness")(
+            f"{attribute}={name}: favourable scores",
+            exp(high_end) >= options.ratio,
+            f"at least {options.ratio:g} times as many as {attribute}={best}",
+            f"{shares[name]:.1%} against {shares[best]:.1%}, ratio {shown(exp(found.value))}, "
+            f"{between(exp(low_end), exp(high_end))}",
+        )
+
+
+def _kpi_by_group(
+    subject: Subject, attribute: str, groups: Groups, options: Fairness
+) -> Iterator[GateResult]:
+    import numpy as np
+
+    from loopcast.develop.groups import difference_of_groups
+
+    kpi, judged = subject.logical_model.kpi, subject.judged
+    sign = 1.0 if kpi.direction == "lower" else -1.0
+    for name, rows in groups.items():
+        others = np.concatenate([group for other, group in groups.items() if other != name])
+        found = difference_of_groups(
+            judged, subject.label, subject.metrics[kpi.metric], rows, others
+        )
+        interval = found.difference.interval(options.confidence)
+        ends = interval or (found.difference.value, found.difference.value)
+        allowed = options.worse_by * abs(found.second)
+        # Undefined for a group, as an AUC where only one outcome occurred, tells nothing.
+        fair = not np.isfinite(found.difference.value) or min(sign * e for e in ends) <= allowed
+        yield say("fairness")(
+            f"{attribute}={name}: {kpi.metric}",
+            fair,
+            f"{kpi.metric} at most {options.worse_by:.0%} worse than of all others",
+            f"{shown(found.first)} against {shown(found.second)}, "
+            f"{between(*(interval or (None, None)))} of the difference",
+        )
+
+
+GATES: Sequence[GateDefinition] = (
+    GateDefinition(
+        name="fairness",
+        title="no subpopulation is served much worse than the others",
+        options=Fairness,
+        run=check_fairness,
+    ),
+)

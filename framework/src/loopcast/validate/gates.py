@@ -1,0 +1,20 @@
+"""The core's gates, offered like a plugin's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from loopcast.api import GateDefinition, hookimpl
+from loopcast.validate import calibration, cases, fairness, performance, resources
+
+
+@hookimpl
+def loopcast_gates() -> Sequence[GateDefinition]:
+    """Offer the gates that every policy can demand."""
+    return [
+        *performance.GATES,
+        *cases.GATES,
+        *resources.GATES,
+        *calibration.GATES,
+        *fairness.GATES,
+    ]

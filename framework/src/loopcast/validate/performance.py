@@ -1,0 +1,251 @@
+"""Gates on how well a version did: thresholds, baselines, the champion, recent rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import msgspec
+
+from loopcast.api import GateDefinition, GateResult, Hyperparameters, Name, Share, Subject
+from loopcast.validate.results import between, say, shown
+
+if TYPE_CHECKING:
+    from loopcast.api import Judged, MetricDefinition
+    from loopcast.develop.compare import Difference
+
+OpenShare = Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)]
+Amount = Annotated[float, msgspec.Meta(ge=0.0)]
+Need = Literal["better", "not_worse"]
+
+
+class Thresholds(Hyperparameters, frozen=True):
+    """Limits of metrics.
+
+    Attributes
+    ----------
+    at_most, at_least
+        By metric.
+    by
+        Attributes each of whose subpopulations has to keep the limits too.
+    """
+
+    at_most: dict[Name, float] = {}
+    at_least: dict[Name, float] = {}
+    by: tuple[str, ...] = ()
+
+
+class AgainstBaselines(Hyperparameters, frozen=True):
+    """``better`` asks that the whole interval of the difference lies beyond the minimum effect."""
+
+    need: Need = "better"
+    confidence: OpenShare = 0.95
+
+
+class AgainstChampion(Hyperparameters, frozen=True):
+    """``not_worse`` fails where the version is worse for certain."""
+
+    need: Need = "not_worse"
+    confidence: OpenShare = 0.95
+
+
+class Variation(Hyperparameters, frozen=True):
+    """How far predictions may be from the champion's, row by row.
+
+    A forecast's distance is relative to its size, a score's is between probabilities, a list's
+    is the share of places with an item of its own.
+
+    Attributes
+    ----------
+    median, p95
+        Limits of the median and of the 95th percentile; by task where ``None``.
+    """
+
+    median: Amount | None = None
+    p95: Amount | None = None
+
+
+class Recent(Hyperparameters, frozen=True):
+    """How much worse than before the newest rows may be.
+
+    Attributes
+    ----------
+    share
+        Of the blocks of rows, the newest.
+    worse_by
+        Limit of the KPI's worsening, relative to its value before.
+    """
+
+    share: OpenShare = 0.25
+    worse_by: Amount = 0.25
+    confidence: Share = 0.95
+
+
+def _kpi(subject: Subject) -> MetricDefinition:
+    return subject.metrics[subject.logical_model.kpi.metric]
+
+
+def _difference(
+    subject: Subject, judged: Judged, first: str, second: str, confidence: float
+) -> Difference:
+    from loopcast.develop.compare import compare
+
+    kpi = subject.logical_model.kpi
+    return compare(judged, first, second, [_kpi(subject)], kpi, by=(), confidence=confidence)[0]
+
+
+def check_thresholds(subject: Subject, options: Thresholds) -> Iterator[GateResult]:
+    """Measure each metric that has a limit."""
+    from loopcast.develop.metrics import measure
+
+    result = say("metrics")
+    limits = [("at most", *item) for item in options.at_most.items()]
+    limits += [("at least", *item) for item in options.at_least.items()]
+    if not limits:
+        yield result("", False, "a threshold for at least one metric", "the policy sets none")
+    subsets = {
+        name: rows
+        for name, rows in subject.judged.subsets()
+        if not name or name.partition("=")[0] in options.by
+    }
+    for word, name, limit in limits:
+        outcome = subject.judged.outcomes[subject.label]
+        for found in measure(outcome, subject.metrics[name], subsets):
+            kept = found.value is not None and (
+                found.value <= limit if word == "at most" else found.value >= limit
+            )
+            test = f"{name} of {found.subset}" if found.subset else name
+            yield result(test, kept, f"{name} {word} {limit:g}", f"{name} {shown(found.value)}")
+
+
+def check_baselines(subject: Subject, options: AgainstBaselines) -> Iterator[GateResult]:
+    """Compare the version with each baseline, row by row."""
+    baselines = list(subject.judged.outcomes)[1:]
+    if not baselines:
+        yield say("baselines")(
+            "", True, "better than every baseline", "the logical model has no baseline"
+        )
+    for label in baselines:
+        found = _difference(subject, subject.judged, label, subject.label, options.confidence)
+        yield say("baselines")(label, *_judgement(subject, found, label, options.need))
+
+
+def check_champion(subject: Subject, options: AgainstChampion) -> Iterator[GateResult]:
+    """Compare the version with the champion, row by row."""
+    if subject.rival is None:
+        yield say("champion")("", True, "not worse than the champion", subject.rival_note)
+        return
+    champion, own = subject.rival.outcomes
+    found = _difference(subject, subject.rival, champion, own, options.confidence)
+    yield say("champion")("", *_judgement(subject, found, f"champion {champion}", options.need))
+
+
+def _judgement(
+    subject: Subject, found: Difference, rival: str, need: Need
+) -> tuple[bool, str, str]:
+    """Return whether the need is met, what was expected, and what was measured."""
+    metric = subject.logical_model.kpi.metric
+    beyond = f" by more than {found.minimum_effect:g}" if found.minimum_effect else ""
+    met = found.verdict == "better" if need == "better" else found.verdict != "worse"
+    return (
+        met and found.difference is not None,
+        f"{metric} {'better' if need == 'better' else 'not worse'} than {rival}'s{beyond}",
+        f"{metric} {shown(found.second)} against {shown(found.first)}, difference "
+        f"{shown(found.difference)}, {between(found.low, found.high)}: {found.verdict}",
+    )
+
+
+_VARIATION = {"forecast": (0.1, 0.3), "score": (0.05, 0.2), "rank": (0.5, 0.9)}
+
+
+def check_variation(subject: Subject, options: Variation) -> Iterator[GateResult]:
+    """Measure how far predictions are from the champion's."""
+    import numpy as np
+
+    from loopcast.develop.compare import change_of_predictions
+
+    result = say("variation")
+    if subject.rival is None:
+        yield result("", True, "predictions close to the champion's", subject.rival_note)
+        return
+    change = change_of_predictions(*subject.rival.outcomes.values())
+    defaults = _VARIATION[subject.logical_model.task]
+    for name, share, limit, default in (
+        ("median", 0.5, options.median, defaults[0]),
+        ("95th percentile", 0.95, options.p95, defaults[1]),
+    ):
+        most = default if limit is None else limit
+        found = float(np.quantile(change, share))
+        yield result(
+            name,
+            found <= most,
+            f"{name} of the distance from the champion's predictions at most {most:g}",
+            f"{shown(found)} over {len(change):,} rows",
+        )
+
+
+def check_recent(subject: Subject, options: Recent) -> Iterator[GateResult]:
+    """Compare the newest judged blocks with those before."""
+    import numpy as np
+
+    from loopcast.develop.groups import difference_of_groups
+
+    judged, result = subject.judged, say("recent")
+    kpi = subject.logical_model.kpi
+    limit = f"{kpi.metric} at most {options.worse_by:.0%} worse than before"
+    blocks = np.unique(judged.block)
+    count = int(np.ceil(options.share * len(blocks)))
+    if subject.logical_model.task != "forecast" or count == len(blocks):
+        yield result("", True, limit, "the judged rows are not ordered in time")
+        return
+    newest = judged.block >= blocks[-count]
+    rows = np.flatnonzero(judged.overall)
+    found = difference_of_groups(
+        judged, subject.label, _kpi(subject), rows[newest[rows]], rows[~newest[rows]]
+    )
+    sign = 1.0 if kpi.direction == "lower" else -1.0
+    interval = found.difference.interval(options.confidence)
+    worse = sign * found.difference.value
+    least = None if interval is None else min(sign * interval[0], sign * interval[1])
+    allowed = options.worse_by * abs(found.second)
+    yield result(
+        f"newest {count} of {len(blocks)} blocks",
+        np.isfinite(worse) and (worse if least is None else least) <= allowed,
+        limit,
+        f"{kpi.metric} {shown(found.first)}, before {shown(found.second)}, "
+        f"{between(*(interval or (None, None)))} of the difference",
+    )
+
+
+GATES: Sequence[GateDefinition] = (
+    GateDefinition(
+        name="metrics",
+        title="metrics keep their thresholds",
+        options=Thresholds,
+        run=check_thresholds,
+    ),
+    GateDefinition(
+        name="baselines",
+        title="better than every baseline",
+        options=AgainstBaselines,
+        run=check_baselines,
+    ),
+    GateDefinition(
+        name="champion",
+        title="not worse than the champion",
+        options=AgainstChampion,
+        run=check_champion,
+    ),
+    GateDefinition(
+        name="variation",
+        title="predictions close to the champion's",
+        options=Variation,
+        run=check_variation,
+    ),
+    GateDefinition(
+        name="recent",
+        title="as good on the newest rows as before",
+        options=Recent,
+        run=check_recent,
+    ),
+)

@@ -1,0 +1,213 @@
+"""Gates on performance: thresholds, baselines, champion, calibration, fairness."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from loopcast.api import ForecastOutcome, GateResult, Judged, ScoreOutcome, Subject
+from loopcast.develop.groups import log_ratio_of_shares
+from loopcast.validate.calibration import Calibration, check_calibration
+from loopcast.validate.fairness import Fairness, check_fairness
+from loopcast.validate.performance import (
+    AgainstBaselines,
+    AgainstChampion,
+    Recent,
+    Thresholds,
+    Variation,
+    check_baselines,
+    check_champion,
+    check_recent,
+    check_thresholds,
+    check_variation,
+)
+
+from .conftest import outcomes, subject_of
+
+
+def passed(results: Iterable[GateResult]) -> dict[str, bool]:
+    return {result.test: result.passed for result in results}
+
+
+def with_own(subject: Subject, outcome: ForecastOutcome | ScoreOutcome) -> Subject:
+    others = dict(subject.judged.outcomes) | {"own": outcome}
+    return replace(subject, judged=replace(subject.judged, outcomes=others))
+
+
+def test_thresholds_hold_overall_and_for_each_group() -> None:
+    options = Thresholds(at_most={"mae": 0.85}, at_least={"coverage": 0.99}, by=("sex",))
+    assert passed(check_thresholds(subject_of("forecast"), options)) == {
+        "mae": True, "mae of sex=female": True, "mae of sex=male": True,
+        "coverage": False, "coverage of sex=female": False, "coverage of sex=male": False,
+    }  # fmt: skip
+    [none] = check_thresholds(subject_of("forecast"), Thresholds())
+    assert (none.passed, none.measured) == (False, "the policy sets none")
+
+
+def rival_of(subject: Subject, noise: float) -> Subject:
+    """Give a subject a champion that was judged on the same rows."""
+    task = subject.logical_model.task
+    own = subject.judged.outcomes["own"]
+    champion = outcomes(task, len(subject.judged.block), noise, 9)
+    rival = replace(subject.judged, outcomes={"champion": champion, "own": own})
+    return replace(subject, rival=rival)
+
+
+@pytest.mark.parametrize(
+    ("noise", "need", "passes"),
+    [
+        (6.0, "not_worse", True),
+        (0.1, "not_worse", False),
+        (1.0, "not_worse", True),
+        (1.0, "better", False),
+        (6.0, "better", True),
+    ],
+)
+def test_the_champion_is_compared_row_by_row(noise: float, need: str, passes: bool) -> None:
+    subject = rival_of(subject_of("forecast"), noise)
+    [found] = check_champion(subject, AgainstChampion(need=need))  # type: ignore[arg-type]
+    assert found.passed is passes
+    assert "interval" in found.measured
+
+
+def test_without_a_champion_it_passes_and_says_so() -> None:
+    subject = subject_of("forecast")
+    for found in (
+        *check_champion(subject, AgainstChampion()),
+        *check_variation(subject, Variation()),
+    ):
+        assert (found.passed, found.measured) == (True, "there is no champion")
+
+
+def test_baselines_have_to_be_beaten() -> None:
+    subject = subject_of("forecast")
+    assert passed(check_baselines(subject, AgainstBaselines())) == {"naive": True}
+    equal = with_own(subject, outcomes("forecast", 960, 6.0, 4))  # type: ignore[arg-type]
+    assert passed(check_baselines(equal, AgainstBaselines())) == {"naive": False}
+    assert passed(check_baselines(equal, AgainstBaselines(need="not_worse"))) == {"naive": True}
+
+
+def test_a_wide_variation_from_the_champion_is_noticed() -> None:
+    near, far = (rival_of(subject_of("forecast"), noise) for noise in (1.0, 90.0))
+    assert set(passed(check_variation(near, Variation())).values()) == {True}
+    assert passed(check_variation(far, Variation())) == {
+        "median": False,
+        "95th percentile": False,
+    }
+
+
+def test_newest_rows_that_are_worse_are_noticed() -> None:
+    subject = subject_of("forecast")
+    assert list(passed(check_recent(subject, Recent())).values()) == [True]
+    own = subject.judged.outcomes["own"]
+    assert isinstance(own, ForecastOutcome)
+    late = subject.judged.block >= 30
+    worse = replace(own, mean=np.where(late, own.actual + 4 * (own.mean - own.actual), own.mean))
+    [found] = check_recent(with_own(subject, worse), Recent())
+    assert not found.passed
+    assert found.test == "newest 10 of 40 blocks"
+
+
+def test_intervals_that_are_too_narrow_or_too_wide_are_noticed() -> None:
+    subject = subject_of("forecast")
+    assert passed(check_calibration(subject, Calibration())) == {"90% interval": True}
+    own = subject.judged.outcomes["own"]
+    assert isinstance(own, ForecastOutcome)
+    for factor in (0.3, 3.0):
+        quantiles = own.mean[:, None] + factor * (own.quantiles - own.mean[:, None])
+        wrong = with_own(subject, replace(own, quantiles=quantiles))
+        assert passed(check_calibration(wrong, Calibration())) == {"90% interval": False}
+
+
+def test_probabilities_that_are_too_high_are_noticed_in_their_bins() -> None:
+    subject = subject_of("score")
+    sound = passed(check_calibration(subject, Calibration()))
+    assert len(sound) == 11
+    assert all(sound.values())
+    own = subject.judged.outcomes["own"]
+    assert isinstance(own, ScoreOutcome)
+    high = replace(own, probability=np.where(own.probability > 0.4, 0.95, own.probability))
+    found = passed(check_calibration(with_own(subject, high), Calibration()))
+    assert not found["overall"]
+    assert not found["probabilities 0.95 to 0.95"]
+    assert sum(found.values()) == len(found) - 2
+
+
+def biased(subject: Subject, females_up_by: float) -> Subject:
+    own = subject.judged.outcomes["own"]
+    assert isinstance(own, ScoreOutcome)
+    female = np.asarray(subject.judged.attributes["sex"] == "female")
+    probability = np.clip(own.probability + females_up_by * female, 0.0, 1.0)
+    return with_own(subject, replace(own, probability=probability))
+
+
+def test_four_fifths_are_kept_or_missed_for_certain() -> None:
+    options = Fairness(cutoff=0.4)
+    assert all(passed(check_fairness(subject_of("score"), options)).values())
+    found = passed(check_fairness(biased(subject_of("score"), 0.2), options))
+    assert found["sex=female: favourable scores"] is False
+
+
+def test_few_rows_are_not_certain() -> None:
+    """The same bias over forty rows has an interval that reaches four fifths."""
+    subject = biased(subject_of("score"), 0.15)
+    judged, rows = subject.judged, np.arange(40)
+    own = judged.outcomes["own"]
+    assert isinstance(own, ScoreOutcome)
+    few = Judged(
+        keys=tuple(key[:40] for key in judged.keys), block=judged.block[:40],
+        overall=judged.overall[:40], attributes={"sex": judged.attributes["sex"][:40]},
+        outcomes={"own": ScoreOutcome(
+            actual=own.actual[rows], probability=own.probability[rows], weight=own.weight[rows]
+        )},
+    )  # fmt: skip
+    options = Fairness(cutoff=0.4, minimum_rows=10)
+    many = passed(check_fairness(subject, options))
+    assert many["sex=female: favourable scores"] is False
+    assert passed(check_fairness(replace(subject, judged=few), options))[
+        "sex=female: favourable scores"
+    ]
+    [small] = check_fairness(replace(subject, judged=few), Fairness(minimum_rows=30))
+    assert small.measured == "fewer than two groups of at least 30 rows"
+
+
+def test_a_group_that_is_served_worse_is_noticed() -> None:
+    subject = subject_of("forecast")
+    own = subject.judged.outcomes["own"]
+    assert isinstance(own, ForecastOutcome)
+    female = np.asarray(subject.judged.attributes["sex"] == "female")
+    mean = np.where(female, own.actual + 3 * (own.mean - own.actual), own.mean)
+    found = passed(check_fairness(with_own(subject, replace(own, mean=mean)), Fairness()))
+    assert found == {"sex=female: mae": False, "sex=male: mae": True}
+
+
+def test_an_attribute_that_nothing_was_judged_by_fails() -> None:
+    [found] = check_fairness(subject_of("score"), Fairness(attributes=("age",)))
+    assert (found.passed, found.measured) == (False, "they were judged by: sex")
+
+
+def test_the_ratio_of_shares_has_the_interval_of_katz() -> None:
+    """With independent rows of weight one, the interval of a risk ratio."""
+    rng = np.random.default_rng(3)
+    count = 400
+    chosen = rng.uniform(size=count) < np.where(np.arange(count) < 150, 0.5, 0.7)
+    first, second = np.arange(150), np.arange(150, count)
+    outcome = ScoreOutcome(
+        actual=np.zeros(count), probability=np.zeros(count), weight=np.ones(count)
+    )
+    rows = Judged(
+        keys=(pd.Categorical(np.arange(count)),), block=np.arange(count),
+        overall=np.ones(count, bool), attributes={}, outcomes={"own": outcome},
+    )  # fmt: skip
+    found = log_ratio_of_shares(rows, outcome, chosen, first, second)
+    a, b = chosen[first].sum(), chosen[second].sum()
+    assert found.value == pytest.approx(np.log(a / 150 / (b / 250)))
+    assert found.error == pytest.approx(np.sqrt(1 / a - 1 / 150 + 1 / b - 1 / 250), rel=0.01)
+    none = log_ratio_of_shares(rows, outcome, chosen & (np.arange(count) >= 150), first, second)
+    low, high = none.interval(0.95) or (0.0, 0.0)
+    assert high < np.log(0.2)
+    assert low < high
