@@ -92,6 +92,9 @@ def loopcast_metrics():
     return [MetricDefinition(
         name="bias", title="bias", task="forecast", direction="lower", rows=abs)]
 @hookimpl
+def loopcast_gates():
+    return [GateDefinition(name="calm", title="calm", options=MeanParameters, run=print)]
+@hookimpl
 def loopcast_conf(): return {{"all": "pkg://fake_loopcast_all.conf"}}
 """
 
@@ -104,6 +107,7 @@ def test_a_plugin_offers_all_kinds_of_things(site: Path) -> None:
         "reader": ("table",),
         "reconciler": ("all.bottom",),
         "metric": ("bias",),
+        "gate": ("calm",),
         "conf": ("pkg://fake_loopcast_all.conf",),
     }
     assert manager.reader("table").summary == "a table"
@@ -111,6 +115,7 @@ def test_a_plugin_offers_all_kinds_of_things(site: Path) -> None:
     assert [metric.name for metric in manager.metrics("forecast")] == ["bias"]
     assert manager.metrics("score") == ()
     assert manager.metric("bias").direction == "lower"
+    assert (list(manager.gates()), manager.gate("calm").title) == (["calm"], "calm")
     assert manager.conf() == (("all", "pkg://fake_loopcast_all.conf"),)
     assert list(manager.readers()) == ["table"]
     assert list(manager.reconcilers()) == ["all.bottom"]
