@@ -165,8 +165,8 @@ def test_a_plugin_offers_all_kinds_of_things(site: Path) -> None:
         (
             f"{HEADER}\n@hookimpl\ndef loopcast_template(): return []",
             "unknown hook 'loopcast_template'; did you mean 'loopcast_templates'? "
-            "Hooks: loopcast_templates, loopcast_metrics, loopcast_readers, loopcast_reconcilers, "
-            "loopcast_conf",
+            "Hooks: loopcast_templates, loopcast_metrics, loopcast_gates, loopcast_readers, "
+            "loopcast_reconcilers, loopcast_conf",
         ),
         (
             f"{HEADER}\n@hookimpl\ndef loopcast_templates(wrong): return []",
