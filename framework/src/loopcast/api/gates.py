@@ -92,8 +92,7 @@ class Subject:
         """Ask the model of a scenario."""
         model = self.models[name]
         if isinstance(inputs, ForecastQuery):
-            forecast: Forecast = model.predict(inputs.known, inputs.horizon)
-            return forecast
+            return Forecast(mean=model.predict(inputs.known, inputs.horizon).mean)
         other: Scores | Ranking = model.predict(inputs)
         return other
 

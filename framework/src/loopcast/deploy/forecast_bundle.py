@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -20,6 +20,7 @@ from loopcast.api import (
     Template,
 )
 from loopcast.api.formats import json_bytes, npz_bytes, read_json, read_npz
+from loopcast.deploy.forecast_scenario import scenario_bytes, scenario_data
 from loopcast.develop.course import Contender
 from loopcast.develop.forecast.backtest import predict_one
 from loopcast.develop.forecast.hierarchy import Hierarchy
@@ -29,9 +30,6 @@ from loopcast.develop.forecast.train import Preparation, Trained
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-SCENARIO_DAYS = 35
-"""Days of actuals that a test scenario carries before its origin."""
 
 
 class _PreparationFile(Record, frozen=True):
@@ -117,8 +115,7 @@ def _model_files(
 ) -> dict[str, bytes]:
     saved = model.save()
     loaded = candidate.template.load(saved)
-    scenario = _scenario(level)
-    origin = level.times[-1].normalize() - pd.DateOffset(days=int(level.horizon.removesuffix("D")))
+    scenario, origin = scenario_data(level)
     _, expected = predict_one(candidate, model, scenario, origin)
     _, again = predict_one(candidate, loaded, scenario, origin)
     if not np.array_equal(expected, again):
@@ -128,32 +125,8 @@ def _model_files(
             f"from the fitted one by up to {worst:g} at step {step}; nothing was registered"
         )
     files = {f"model/{step}/{name}": content for name, content in saved.items()}
-    files[f"scenarios/{step}.npz"] = _scenario_file(scenario, origin, expected)
+    files[f"scenarios/{step}.npz"] = scenario_bytes(scenario, origin, expected)
     return files
-
-
-def _scenario(level: ForecastData) -> ForecastData:
-    """Cut the last weeks out of a panel."""
-    start = level.times[-1].normalize() - pd.DateOffset(days=SCENARIO_DAYS)
-    return replace(
-        level,
-        target=level.target.loc[start:],
-        covariates={name: frame.loc[start:] for name, frame in level.covariates.items()},
-    )
-
-
-def _scenario_file(
-    scenario: ForecastData, origin: pd.Timestamp, expected: NDArray[np.float64]
-) -> bytes:
-    arrays: dict[str, Any] = {
-        "start": np.array(scenario.target.index[0].isoformat()),
-        "origin": np.array(origin.isoformat()),
-        "target": scenario.target.to_numpy(np.float64),
-        "expected": expected,
-    }
-    for name, frame in scenario.covariates.items():
-        arrays[f"covariate_{name}"] = frame.to_numpy(np.float64)
-    return npz_bytes(arrays)
 
 
 def input_bounds(data: ForecastData) -> dict[str, dict[str, list[float]]]:
