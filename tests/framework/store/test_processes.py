@@ -43,6 +43,7 @@ def visible(folder: Path) -> list[Path]:
 
 
 def one_unbroken_reign(catalog: Catalog) -> None:
+    catalog.verify_audit()
     reign = [entry for entry in catalog.history("demand", "") if entry.stage == "champion"]
     assert all(former.until == latter.since for former, latter in pairwise(reign))
     assert [entry.until for entry in reign][-1] is None
@@ -60,7 +61,26 @@ def test_processes_create_register_and_release_at_once(catalog_url: str) -> None
         one_unbroken_reign(catalog)
 
 
+def test_processes_roll_back_at_once(catalog_url: str) -> None:
+    told = run_worker("roll_back_at_once", catalog_url, "4").split()
+    assert sorted(told) == ["ConflictError"] * 3 + ["done"]
+    with Catalog(catalog_url, create=False) as catalog:
+        one_unbroken_reign(catalog)
+        assert catalog.champion("demand") == version(0)
+
+
 class TestKilled:
+    @pytest.mark.parametrize(("task", "last"), [("release", 1), ("rollback", 0)])
+    def test_at_each_step_of_a_move(self, catalog_url: str, task: str, last: int) -> None:
+        steps = int(run_worker("kill_at_each_step", task, catalog_url))
+        assert steps > 8
+        with Catalog(catalog_url, create=False) as catalog:
+            one_unbroken_reign(catalog)
+            assert catalog.champion("demand") == version(last)
+            moves = [entry for entry in catalog.audit_log() if entry.act == task]
+            # The last attempt made it; at the commit itself either is right.
+            assert len(moves) - (task == "release") in {1, 2}
+
     @pytest.mark.parametrize("seed", ["1", "2"])
     def test_while_registering(self, catalog_url: str, seed: str) -> None:
         run_worker("kill", "register", catalog_url, seed)
@@ -126,6 +146,14 @@ class TestFullDisk:
             assert catalog.count() == 2
             catalog.register([registration(version(9))])
             assert catalog.count() == 3
+
+    def test_switches_and_their_log(self, sqlite_url: str) -> None:
+        error = run_worker("fill_disk", "release", sqlite_url)
+        assert error.startswith("StoreError: catalog sqlite:///")
+        assert "nothing was changed" in error
+        with Catalog(sqlite_url, create=False) as catalog:
+            one_unbroken_reign(catalog)
+            assert len({item.switch for item in catalog.switches("demand").values()}) <= 1
 
     @pytest.mark.parametrize("task", ["put", "append"])
     def test_files(self, tmp_path: Path, task: str) -> None:

@@ -15,10 +15,12 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import count
 
+from sqlalchemy import event
+
 from loopcast.api import LoopcastError, Manifest, PluginOrigin
 from loopcast.deploy.bundle import write_bundle
 from loopcast.store.artifacts import Artifacts
-from loopcast.store.catalog import Catalog
+from loopcast.store.catalog import Catalog, Return
 from loopcast.store.events import EventLog, event_table
 
 from .builders import NOON, dataset, digest, logical_model, registration, version
@@ -70,6 +72,78 @@ def kill(task: str, url: str, seed: str) -> None:
         time.sleep(moments.uniform(0.0, 0.15))
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
+
+
+def kill_at_each_step(task: str, url: str) -> None:
+    """Do a task again and again, killed before its first statement, its second, and so on.
+
+    Prints the number of statements after which it was done.
+    """
+    prepare(url)
+    for step in count(1):
+        pid = fork(lambda: STEPS[task](url, step))  # noqa: B023
+        status = os.waitpid(pid, 0)[1]
+        if not os.WIFSIGNALED(status):
+            print(step)
+            sys.exit(os.waitstatus_to_exitcode(status))
+
+
+def _deadly(catalog: Catalog, step: int) -> None:
+    """Let this process be killed before the catalog's statement of a number, or the commit."""
+    statements = count(1)
+
+    def strike(*_: object) -> None:
+        if next(statements) == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    for moment in ("before_cursor_execute", "commit"):
+        event.listen(catalog._engine, moment, strike)
+
+
+def release_once(url: str, step: int) -> None:
+    with Catalog(url) as catalog:
+        _deadly(catalog, step)
+        catalog.release("demand", "", version(1).id, stage="champion", by="a", reason="better")
+
+
+def return_once(url: str, step: int) -> None:
+    with Catalog(url) as catalog:
+        champion = catalog.champion("demand")
+        assert champion is not None
+        if champion != version(1):
+            catalog.release("demand", "", version(1).id, stage="champion", by="a", reason="better")
+        _deadly(catalog, step)
+        back = Return(
+            logical_model="demand", segment="", champion=version(1).id, version=version(0).id
+        )
+        catalog.roll_back([back], by="b", reason="worse")
+
+
+STEPS = {"release": release_once, "rollback": return_once}
+
+
+def roll_back_at_once(url: str, children: str) -> None:
+    """Let several processes roll the same champion back; print what each of them was told."""
+    prepare(url)
+    with Catalog(url) as catalog:
+        catalog.release("demand", "", version(1).id, stage="champion", by="a", reason="better")
+    start = time.time() + 0.2
+
+    def compete_back() -> None:
+        time.sleep(max(0.0, start - time.time()))
+        step = Return(
+            logical_model="demand", segment="", champion=version(1).id, version=version(0).id
+        )
+        with Catalog(url) as catalog:
+            try:
+                catalog.roll_back([step], by="b", reason="worse")
+                print("done", flush=True)
+            except LoopcastError as error:
+                print(type(error).__name__, flush=True)
+
+    pids = [fork(compete_back) for _ in range(int(children))]
+    statuses = [os.waitpid(pid, 0)[1] for pid in pids]
+    sys.exit(max(map(os.waitstatus_to_exitcode, statuses)))
 
 
 def prepare(url: str) -> None:
@@ -162,7 +236,7 @@ def events(keys: list[str]) -> object:
 
 def fill_disk(task: str, url: str) -> None:
     """Write where no file may grow beyond a size, as on a full disk; print the error."""
-    if task == "register":
+    if task in {"register", "release"}:
         prepare(url)
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
     try:
@@ -176,6 +250,15 @@ def fill_catalog(url: str) -> None:
         catalog.register([registration(version(i, segment="full")) for i in range(3_000)])
 
 
+def fill_releases(url: str) -> None:
+    segments = [f"s{number}" for number in range(500)]
+    with Catalog(url) as catalog:
+        for step in count():
+            catalog.set_switch(
+                "demand", segments, "off" if step % 2 else "freeze", by="a", reason="r" * 100
+            )
+
+
 def fill_artifacts(url: str) -> None:
     Artifacts(url).put_many([b"small", bytes(1_000_000)])
 
@@ -185,9 +268,20 @@ def fill_events(url: str) -> None:
     EventLog(url).append(events(keys))
 
 
-FILLING = {"register": fill_catalog, "put": fill_artifacts, "append": fill_events}
+FILLING = {
+    "register": fill_catalog,
+    "release": fill_releases,
+    "put": fill_artifacts,
+    "append": fill_events,
+}
 
-VERBS: dict[str, Callable[..., None]] = {"race": race, "kill": kill, "fill_disk": fill_disk}
+VERBS: dict[str, Callable[..., None]] = {
+    "race": race,
+    "kill": kill,
+    "kill_at_each_step": kill_at_each_step,
+    "roll_back_at_once": roll_back_at_once,
+    "fill_disk": fill_disk,
+}
 
 if __name__ == "__main__":
     VERBS[sys.argv[1]](*sys.argv[2:])
