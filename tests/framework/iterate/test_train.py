@@ -22,7 +22,9 @@ from loopcast.deploy.forecast_bundle import unpack
 from loopcast.develop.engine import LocalEngine
 from loopcast.develop.forecast.course import ForecastCourse, Plan
 from loopcast.develop.forecast.prepare import dataset_record
-from loopcast.iterate.train import TrainedVersion, course_of, find_version, train_version
+from loopcast.develop.known import Known
+from loopcast.iterate.course import course_of
+from loopcast.iterate.train import TrainedVersion, find_version, train_version
 from loopcast.plugins import PluginManager
 from loopcast.serve.batch import QUANTILE_COLUMNS, forecast
 from loopcast.settings import RunSettings, ScoreTable
@@ -42,10 +44,14 @@ def panel(schema: ForecastSchema) -> ForecastData:
     return make_panel(schema, days=60)
 
 
+def known(data: ForecastData) -> Known[ForecastData]:
+    dataset = dataset_record("demo", data, "memory")
+    return Known(data=data, training=data, dataset=dataset)
+
+
 def trained(course: ForecastCourse, panel: ForecastData, home: Home) -> TrainedVersion:
     training = panel.until(panel.times[-1] + pd.Timedelta("30min"), panel.times[-1])
-    dataset = dataset_record("demo", training, "memory")
-    return train_version(course, training, dataset, home, LocalEngine())
+    return train_version(course, known(training), home, LocalEngine())
 
 
 def test_a_version_is_found_by_its_recipe(
@@ -53,7 +59,7 @@ def test_a_version_is_found_by_its_recipe(
 ) -> None:
     dataset = dataset_record("demo", panel, "memory")
     assert find_version(course, dataset, home) is None
-    first = train_version(course, panel, dataset, home, LocalEngine())
+    first = train_version(course, known(panel), home, LocalEngine())
     assert (first.stage, first.fresh) == ("champion", True)
     again = find_version(course, dataset, home)
     assert again is not None
@@ -68,9 +74,8 @@ def test_a_version_is_found_by_its_recipe(
 def test_training_again_gives_the_same_version(
     course: ForecastCourse, panel: ForecastData, home: Home
 ) -> None:
-    dataset = dataset_record("demo", panel, "memory")
-    first = train_version(course, panel, dataset, home, LocalEngine())
-    second = train_version(course, panel, dataset, home, LocalEngine())
+    first = train_version(course, known(panel), home, LocalEngine())
+    second = train_version(course, known(panel), home, LocalEngine())
     assert second.version.id == first.version.id
     assert (first.repeated, second.repeated) == (False, True)
     assert home.catalog.count() == 1
@@ -85,13 +90,12 @@ def contender_of(course: ForecastCourse, days: int) -> ForecastCourse:
 def test_only_a_better_version_replaces_the_champion(
     course: ForecastCourse, panel: ForecastData, home: Home
 ) -> None:
-    dataset = dataset_record("demo", panel, "memory")
-    worse = train_version(contender_of(course, 3), panel, dataset, home, LocalEngine())
+    worse = train_version(contender_of(course, 3), known(panel), home, LocalEngine())
     assert worse.stage == "champion"  # the first one
-    better = train_version(contender_of(course, 7), panel, dataset, home, LocalEngine())
+    better = train_version(contender_of(course, 7), known(panel), home, LocalEngine())
     assert better.stage == "champion"
     assert home.catalog.stage(worse.version.id) == "retired"
-    late = train_version(contender_of(course, 4), panel, dataset, home, LocalEngine())
+    late = train_version(contender_of(course, 4), known(panel), home, LocalEngine())
     assert late.stage == "challenger"
     champion = home.catalog.champion("demo")
     assert champion is not None
@@ -167,6 +171,7 @@ def settings_of(*overrides: str) -> tuple[RunSettings, PluginManager]:
 def test_settings_name_a_course() -> None:
     course = course_of(*settings_of("reconciliation=forecasting.mint_variance", "seed=3"))
     assert [c.label for c in course.contenders] == ["gam_arima", "naive_day", "naive_week"]
+    assert isinstance(course, ForecastCourse)
     assert course.reconciler.name == "forecasting.mint_variance"
     assert (course.seed, course.origin.package) == (3, "loopcast-forecasting")
 

@@ -47,6 +47,7 @@ from loopcast.api.governance import (
 from loopcast.api.hooks import (
     CONTRACT,
     ENTRY_POINT_GROUP,
+    FamilyReader,
     Hooks,
     MetricDefinition,
     Reader,
@@ -119,6 +120,7 @@ __all__ = [
     "Event",
     "Experiment",
     "ExplainedForecaster",
+    "FamilyReader",
     "Feature",
     "Files",
     "FitContext",

@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import pluggy
 
@@ -112,6 +112,21 @@ class Reader(Protocol):
 
     def describe(self, options: Any) -> str:
         """Say where the data comes from, for messages and records."""
+        ...
+
+
+@runtime_checkable
+class FamilyReader(Reader, Protocol):
+    """A reader that can read some segments of a family without the others."""
+
+    def segments(self, options: Any, base: Path, column: str) -> Sequence[Any]:
+        """Return the distinct values of the column that names the segments."""
+        ...
+
+    def read_segments(
+        self, options: Any, base: Path, column: str, values: Sequence[Any]
+    ) -> pd.DataFrame:
+        """Read the rows whose column has one of the values."""
         ...
 
 

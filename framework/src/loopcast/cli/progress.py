@@ -16,8 +16,16 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def progress_bar(console: Console, title: str, total: int) -> Iterator[Callable[[str], None]]:
-    """Show a bar while work goes on; yield what is to be called after each piece."""
+def progress_bar(
+    console: Console, title: str, total: int | None
+) -> Iterator[Callable[[str], None]]:
+    """Show a bar while work goes on; yield what is to be called after each piece.
+
+    Parameters
+    ----------
+    total
+        Number of pieces; ``None`` where nobody knows.
+    """
     columns = (
         TextColumn("  {task.description}"),
         BarColumn(),
@@ -30,7 +38,7 @@ def progress_bar(console: Console, title: str, total: int) -> Iterator[Callable[
         def advance(label: str) -> None:
             bar.update(task, advance=1, description=f"{title}: {label}")
             done = int(bar.tasks[0].completed)
-            if not console.is_terminal and _worth_a_line(done, total):
+            if total is not None and not console.is_terminal and _worth_a_line(done, total):
                 console.print(f"  {title}: {done} of {total} ({label})")
 
         yield advance
@@ -42,11 +50,11 @@ def _worth_a_line(done: int, total: int) -> bool:
 
 
 def comparison_table(
-    evaluations: tuple[Evaluation, ...], metrics: tuple[MetricDefinition, ...], unit: str
+    evaluations: tuple[Evaluation, ...], metrics: tuple[MetricDefinition, ...], unit: str = ""
 ) -> Table:
     """Return the version against its baselines, the best value of each metric in bold."""
-    with_unit = {"rmse", "mae", "pinball"}
-    table = Table(title="Backtest, model against baselines", title_justify="left")
+    with_unit = {"rmse", "mae", "pinball"} if unit else set()
+    table = Table(title="Model against baselines", title_justify="left")
     table.add_column("contender")
     for metric in metrics:
         suffix = f", {unit}" if metric.name in with_unit else ""
@@ -76,7 +84,9 @@ def _shown(metric: str, value: float | None) -> str:
         return "–"
     if metric == "coverage":
         return f"{100 * value:.1f} %"
-    return f"{value:.2f}" if value < 100 else f"{value:,.0f}"
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.2f}" if value >= 1 else f"{value:.4f}"
 
 
 def result_lines(run_dir: Path, seconds: dict[str, float]) -> list[str]:

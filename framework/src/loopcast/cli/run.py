@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -16,13 +13,18 @@ import pandas as pd
 from rich.console import Console
 
 from loopcast.api import Effect, Evaluation, ExplainedForecaster, GateError, Surface
+from loopcast.cli.context import Run, Stopwatch
 from loopcast.cli.progress import comparison_table, progress_bar, result_lines
 from loopcast.deploy.forecast_bundle import ForecastVersion, unpack
 from loopcast.develop.engine import engine_for
-from loopcast.develop.forecast.dataset import Known, read_known
+from loopcast.develop.forecast.course import ForecastCourse
+from loopcast.develop.forecast.dataset import KnownForecast, known_forecast
 from loopcast.develop.forecast.judged import drawn_rows
 from loopcast.develop.judged import JUDGED_FILE, read_judged
-from loopcast.iterate.train import TrainedVersion, course_of, find_version, train_version
+from loopcast.develop.source import source_of
+from loopcast.iterate.course import course_of
+from loopcast.iterate.settings_file import SETTINGS_FILE, settings_bytes
+from loopcast.iterate.train import TrainedVersion, find_version, train_version
 from loopcast.serve.batch import BatchForecast, forecast
 from loopcast.serve.outputs import forecast_events, forecast_file, summarise
 from loopcast.store.files import write_atomically
@@ -31,25 +33,10 @@ from loopcast.web.forecast.page import render
 from loopcast.web.forecast.report import ForecastReport
 
 if TYPE_CHECKING:
-    from loopcast.develop.forecast.course import ForecastCourse
     from loopcast.plugins import PluginManager
     from loopcast.settings import RunSettings
 
 RECENT_DAYS = 14
-
-
-@dataclass(frozen=True)
-class Stopwatch:
-    """Seconds spent in each stage."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Time what happens inside."""
-        started = time.perf_counter()
-        yield
-        self.seconds[name] = round(time.perf_counter() - started, 3)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -57,7 +44,7 @@ class Outcome:
     """Everything that a run found out."""
 
     course: ForecastCourse
-    known: Known
+    known: KnownForecast
     trained: TrainedVersion
     served: ForecastVersion
     batch: BatchForecast
@@ -74,22 +61,39 @@ def execute(settings: RunSettings, run_dir: Path, plugins: PluginManager) -> Non
     LoopcastError
         Where data, configuration or a model stops it; nothing is half-written then.
     """
-    console = Console(highlight=False)
-    watch = Stopwatch()
-    course = course_of(settings, plugins)
-    home = open_home(
-        settings.store.home,
-        catalog=settings.store.catalog,
-        artifacts=settings.store.artifacts,
-        events=settings.store.events,
+    run = Run(
+        settings=settings,
+        plugins=plugins,
+        course=course_of(settings, plugins),
+        source=source_of(settings.data, plugins.reader(settings.data.reader), Path.cwd()),
+        home=open_home(
+            settings.store.home,
+            catalog=settings.store.catalog,
+            artifacts=settings.store.artifacts,
+            events=settings.store.events,
+        ),
+        folder=run_dir,
+        console=Console(highlight=False),
     )
-    console.print(f"[bold]{settings.logical_model.title}[/bold]")
+    run.console.print(f"[bold]{settings.logical_model.title}[/bold]")
+    if isinstance(run.course, ForecastCourse) and settings.data.table.segment is None:
+        _forecast(run, run.course)
+    else:
+        from loopcast.cli.segment_run import execute_segments
+
+        execute_segments(run)
+
+
+def _forecast(run: Run, course: ForecastCourse) -> None:
+    settings, console, home = run.settings, run.console, run.home
+    watch = Stopwatch()
     with watch.stage("data"):
-        reader = plugins.reader(settings.data.reader)
-        known = read_known(settings.data, course.schema, reader, settings.job.origin)
+        known = known_forecast(
+            run.source.table(), settings.data, course.schema, run.source.text, settings.job.origin
+        )
     console.print(_data_line(known), soft_wrap=True)
     with watch.stage("version"):
-        trained = _version(settings, course, known, home, console)
+        trained = _version(run, known)
     console.print(_version_line(trained), soft_wrap=True)
     evaluations = (
         *home.catalog.evaluations(trained.version.id),
@@ -111,24 +115,24 @@ def execute(settings: RunSettings, run_dir: Path, plugins: PluginManager) -> Non
         seconds=watch.seconds,
     )
     with watch.stage("write"):
-        _write(outcome, run_dir, home)
-    write_atomically(run_dir / "summary.json", _summary(outcome))
-    for line in result_lines(run_dir, watch.seconds):
+        _write(outcome, run.folder, home)
+    write_atomically(run.folder / "summary.json", _summary(outcome))
+    for line in result_lines(run.folder, watch.seconds):
         console.print(line, soft_wrap=True)
 
 
-def _version(
-    settings: RunSettings, course: ForecastCourse, known: Known, home: Home, console: Console
-) -> TrainedVersion:
+def _version(run: Run, known: KnownForecast) -> TrainedVersion:
+    course, settings = run.course, run.settings
     if settings.job.name == "predict":
-        found = find_version(course, known.dataset, home)
+        found = find_version(course, known.dataset, run.home)
         if found is not None:
             return found
+    extra = {SETTINGS_FILE: settings_bytes(settings, f"{known.origin:%Y-%m-%d}")}
     with (
         engine_for(settings.engine) as engine,
-        progress_bar(console, "training", course.work_units()) as advance,
+        progress_bar(run.console, "training", course.work_units()) as advance,
     ):
-        return train_version(course, known.training, known.dataset, home, engine, advance=advance)
+        return train_version(course, known, run.home, engine, extra=extra, advance=advance)
 
 
 def _require_gates(trained: TrainedVersion, home: Home) -> None:
@@ -142,7 +146,7 @@ def _require_gates(trained: TrainedVersion, home: Home) -> None:
         )
 
 
-def _data_line(known: Known) -> str:
+def _data_line(known: KnownForecast) -> str:
     dataset = known.dataset
     imputed = f", {dataset.imputed} imputed" if dataset.imputed else ""
     return (

@@ -44,6 +44,11 @@ class Serving:
         return self.setting.switch if self.setting else "on"
 
     @property
+    def candidates(self) -> tuple[VersionId, ...]:
+        """The versions that may answer: the champion, then the canary."""
+        return tuple(v for v in (self.champion, self.canary) if v is not None)
+
+    @property
     def place(self) -> str:
         """Logical model and segment, for messages."""
         return f"{self.logical_model}/{self.segment}" if self.segment else self.logical_model

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ def document(
     template: str,
     summary: str,
     hyperparameters: Mapping[str, object],
-    dataset: Dataset,
+    datasets: Sequence[Dataset],
     evaluations: tuple[Evaluation, ...],
     gates: tuple[GateResult, ...],
 ) -> bytes:
@@ -30,9 +30,8 @@ def document(
         *_stated("Assumptions", logical_model.assumptions),
         *_stated("Limits", logical_model.limits),
         f"- Template: {template}, {summary}",
-        f"- Training data: {dataset.name} ({dataset.origin}), {dataset.rows} values from "
-        f"{dataset.start} to {dataset.end}, {dataset.imputed} imputed, "
-        f"fingerprint {dataset.fingerprint}",
+        f"- Training data: {_described(datasets[0])}",
+        *(f"- Judged on: {_described(dataset)}" for dataset in datasets[1:]),
         "",
         "## Hyperparameters",
         "",
@@ -62,7 +61,15 @@ def _stated(what: str, statements: tuple[str, ...]) -> list[str]:
     return [f"- {what}: {' '.join(statements)}"] if statements else []
 
 
+def _described(dataset: Dataset) -> str:
+    span = "" if dataset.start is None else f" from {dataset.start} to {dataset.end}"
+    return (
+        f"{dataset.name} ({dataset.origin}), {dataset.rows} values{span}, {dataset.imputed} "
+        f"imputed, fingerprint {dataset.fingerprint}"
+    )
+
+
 def _row(evaluation: Evaluation, metrics: list[str]) -> str:
     values = [evaluation.value(name) for name in metrics]
-    shown = ["–" if value is None else f"{value:.2f}" for value in values]
+    shown = ["–" if value is None else f"{value:.4g}" for value in values]
     return f"| {evaluation.contender} | {' | '.join(shown)} |"

@@ -156,6 +156,16 @@ class Catalog(GovernedCatalog):
                 connection, which or VersionFilter(), limit=limit, offset=offset
             )
 
+    def versions_of(self, ids: Sequence[VersionId]) -> dict[VersionId, Version]:
+        """Return versions by their whole ids; those that are not there are left out."""
+        with database.reading(self._engine) as connection:
+            return queries.versions_by_id(connection, ids)
+
+    def newest(self, logical_model: str) -> dict[Segment, Version]:
+        """Return the version of each segment that was registered last."""
+        with database.reading(self._engine) as connection:
+            return queries.newest(connection, logical_model)
+
     def newest_in_stage(self, logical_model: str, stage: Stage) -> dict[Segment, VersionId]:
         """Return the newest version of each segment that is in a stage."""
         with database.reading(self._engine) as connection:

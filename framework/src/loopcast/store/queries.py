@@ -179,6 +179,17 @@ def list_versions(
     return _summaries(connection, list(connection.scalars(page)))
 
 
+def newest(connection: Connection, logical_model: str) -> dict[Segment, Version]:
+    """Return the newest version of each segment."""
+    last = (
+        select(func.max(versions.c.number))
+        .where(versions.c.logical_model == logical_model)
+        .group_by(versions.c.segment)
+    )
+    found = connection.execute(_VERSION.where(versions.c.number.in_(last)))
+    return {row.segment: _version(row) for row in found}
+
+
 def newest_in_stage(
     connection: Connection, logical_model: str, stage: Stage
 ) -> dict[Segment, VersionId]:

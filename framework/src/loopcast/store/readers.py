@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 from base64 import urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,6 +51,16 @@ def _existing(path: str, base: Path) -> Path:
     return found
 
 
+@contextmanager
+def _parquet(path: Path) -> Iterator[None]:
+    import pyarrow as pa
+
+    try:
+        yield
+    except pa.ArrowInvalid as error:
+        raise DataError(f"data file {path} is not a Parquet file: {error}") from None
+
+
 class ParquetReader:
     """Reads a Parquet file."""
 
@@ -65,16 +76,52 @@ class ParquetReader:
         DataError
             Where the file is absent, empty or no Parquet file.
         """
-        import pyarrow as pa
         import pyarrow.parquet as pq
 
         path = _existing(options.path, base)
-        try:
+        with _parquet(path):
             table = pq.read_table(path)
-            # Columns are handed over one by one, so that a large table is not in memory twice.
-            frame: pd.DataFrame = table.to_pandas(split_blocks=True, self_destruct=True)
-        except pa.ArrowInvalid as error:
-            raise DataError(f"data file {path} is not a Parquet file: {error}") from None
+        # Columns are handed over one by one, so that a large table is not in memory twice.
+        frame: pd.DataFrame = table.to_pandas(split_blocks=True, self_destruct=True)
+        return frame
+
+    def segments(self, options: FileOptions, base: Path, column: str) -> Sequence[Any]:
+        """Return the distinct values of a column, without reading any other.
+
+        Raises
+        ------
+        DataError
+            As :meth:`read`, or where the column is absent or misses values.
+        """
+        import pyarrow.parquet as pq
+
+        path = _existing(options.path, base)
+        with _parquet(path):
+            names = pq.read_schema(path).names
+            if column not in names:
+                raise DataError(f"{path}: no column {column!r} (columns: {', '.join(names)})")
+            values = pq.read_table(path, columns=[column]).column(0)
+        if values.null_count:
+            raise DataError(
+                f"{path}: column {column!r}: {values.null_count} missing values; expected the "
+                "segment of each row"
+            )
+        found: list[Any] = values.unique().to_pylist()
+        return found
+
+    def read_segments(
+        self, options: FileOptions, base: Path, column: str, values: Sequence[Any]
+    ) -> pd.DataFrame:
+        """Read the rows of some segments; raises as :meth:`read` does.
+
+        Where the file is sorted by segment, only the row groups that hold them are read.
+        """
+        import pyarrow.parquet as pq
+
+        path = _existing(options.path, base)
+        with _parquet(path):
+            table = pq.read_table(path, filters=[(column, "in", list(values))])
+        frame: pd.DataFrame = table.to_pandas()
         return frame
 
     def describe(self, options: FileOptions) -> str:

@@ -5,10 +5,11 @@ import pandas as pd
 import pytest
 
 from loopcast.api import DataError, ForecastData, ForecastSchema, Kpi
+from loopcast.develop.baselines import beats_baselines
 from loopcast.develop.engine import LocalEngine
 from loopcast.develop.forecast.course import ForecastCourse
 from loopcast.develop.forecast.judged import drawn_rows
-from loopcast.develop.forecast.train import day_types, judge, train
+from loopcast.develop.forecast.train import day_types, train
 from loopcast.develop.judged import judged_bytes, read_judged
 
 from ..conftest import make_course
@@ -55,10 +56,12 @@ def test_the_gate_is_to_beat_every_baseline(panel: ForecastData, schema: Forecas
     gate = good.gates[0]
     assert gate.gate == "beats_yesterday"
     assert gate.measured == f"mape {value:.4g}"
-    none = judge(good.contest.evaluations, Kpi(metric="mape", minimum_effect=99.0), ["yesterday"])
+    none = beats_baselines(
+        good.contest.evaluations, Kpi(metric="mape", minimum_effect=99.0), ["yesterday"]
+    )
     assert not none[0].passed
     assert none[0].expectation.endswith("by more than 99")
-    unknown = judge(good.contest.evaluations, Kpi(metric="profit"), ["yesterday"])
+    unknown = beats_baselines(good.contest.evaluations, Kpi(metric="profit"), ["yesterday"])
     assert (unknown[0].passed, unknown[0].measured) == (False, "profit undefined")
 
 

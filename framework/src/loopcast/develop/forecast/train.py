@@ -5,7 +5,7 @@ The result is everything that a bundle holds. Nothing is registered here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,8 +20,8 @@ from loopcast.api import (
     Forecaster,
     ForecastSchema,
     GateResult,
-    Kpi,
 )
+from loopcast.develop.baselines import beats_baselines
 from loopcast.develop.course import Advance, Contender
 from loopcast.develop.engine import LocalEngine
 from loopcast.develop.forecast.backtest import Predictions, backtest, fit_one
@@ -185,32 +185,6 @@ def day_types(times: pd.DatetimeIndex, data: ForecastData) -> NDArray[np.str_]:
     return kind
 
 
-def judge(
-    evaluations: Sequence[Evaluation], kpi: Kpi, baselines: Sequence[str]
-) -> tuple[GateResult, ...]:
-    """Check that the first contender beats each baseline on the key metric."""
-    own = evaluations[0].value(kpi.metric)
-    by_label = {evaluation.contender: evaluation for evaluation in evaluations}
-    results = []
-    for label in baselines:
-        other = by_label[label].value(kpi.metric)
-        passed = own is not None and other is not None and kpi.better(own, other)
-        results.append(
-            GateResult(
-                gate=f"beats_{label}",
-                passed=passed,
-                expectation=f"{kpi.metric} {kpi.direction} than {label}'s {_shown(other)}"
-                + (f" by more than {kpi.minimum_effect:g}" if kpi.minimum_effect else ""),
-                measured=f"{kpi.metric} {_shown(own)}",
-            )
-        )
-    return tuple(results)
-
-
-def _shown(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.4g}"
-
-
 def train(
     course: ForecastCourse,
     data: ForecastData,
@@ -241,7 +215,7 @@ def train(
             step: calibrate(p, course.schema.horizon)
             for step, p in contest.reconciled[label].items()
         },
-        gates=judge(
+        gates=beats_baselines(
             contest.evaluations, course.logical_model.kpi, [c.label for c in course.baselines]
         ),
     )

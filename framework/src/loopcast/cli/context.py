@@ -1,0 +1,52 @@
+"""What a run works with, and how long its stages take."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from loopcast.develop.course import Course
+    from loopcast.develop.source import Source
+    from loopcast.plugins import PluginManager
+    from loopcast.settings import RunSettings
+    from loopcast.store.home import Home
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Run:
+    """One run: what it was told, and what it works with.
+
+    Attributes
+    ----------
+    folder
+        Where its results go.
+    """
+
+    settings: RunSettings
+    plugins: PluginManager
+    course: Course[Any]
+    source: Source
+    home: Home
+    folder: Path
+    console: Console
+
+
+@dataclass(frozen=True)
+class Stopwatch:
+    """Seconds spent in each stage."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time what happens inside."""
+        started = time.perf_counter()
+        yield
+        self.seconds[name] = round(time.perf_counter() - started, 3)

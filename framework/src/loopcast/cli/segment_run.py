@@ -1,0 +1,201 @@
+"""A run over the segments of a table: scores, rankings, and families of any task."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from rich.table import Table
+
+from loopcast.api import DataError, GateError
+from loopcast.cli.context import Run, Stopwatch
+from loopcast.cli.progress import comparison_table, progress_bar
+from loopcast.develop.engine import engine_for
+from loopcast.iterate.family import SegmentReport, counts, train_segments
+from loopcast.iterate.settings_file import SETTINGS_FILE, settings_bytes
+from loopcast.serve.answer_files import AnswerFile, answer_events
+from loopcast.serve.answers import SegmentAnswers, answer_segments
+from loopcast.settings import EngineSettings
+from loopcast.store.files import write_atomically
+
+if TYPE_CHECKING:
+    from loopcast.api import Engine, Task
+
+SHOWN = 10
+"""Segments that the terminal names; the summary names all."""
+
+ANSWER_FILES: dict[Task, str] = {
+    "forecast": "forecast.parquet",
+    "score": "scores.parquet",
+    "rank": "rankings.parquet",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answered:
+    """How many rows of a segment were answered, by which versions, or why none was."""
+
+    segment: str
+    rows: int = 0
+    versions: tuple[str, ...] = ()
+    reason: str = ""
+
+
+def execute_segments(run: Run) -> None:
+    """Train every segment, or answer for every segment with its released version.
+
+    The first run of a logical model trains, whatever it is asked for.
+
+    Raises
+    ------
+    DataError, GateError
+        Where the only segment could not be trained, or not one segment of a family.
+    """
+    watch = Stopwatch()
+    run.console.print(f"  data      {run.settings.data.name}: {run.source.text}", soft_wrap=True)
+    found: dict[str, Any] = {}
+    with engine_for(_engine(run)) as engine:
+        if run.settings.job.name == "train" or not run.home.catalog.newest(_name(run)):
+            with watch.stage("train"):
+                reports = _train(run, engine)
+            found["training"] = _training_record(reports)
+            _show_training(run, reports)
+            _require_one_trained(reports)
+        if run.settings.job.name == "predict":
+            with watch.stage("predict"):
+                answered = _predict(run, engine)
+            found["predictions"] = _answer_record(answered)
+            _show_answers(run, answered)
+    summary = _common(run) | found | {"seconds": watch.seconds}
+    content = json.dumps(summary, indent=2, ensure_ascii=False).encode()
+    write_atomically(run.folder / "summary.json", content)
+    took = ", ".join(f"{name} {value:.1f} s" for name, value in watch.seconds.items())
+    run.console.print(f"  results   {run.folder}", soft_wrap=True)
+    run.console.print(f"  took      {took}")
+
+
+def _name(run: Run) -> str:
+    return run.settings.logical_model.name
+
+
+def _engine(run: Run) -> EngineSettings:
+    """Return the engine; one segment alone has nothing to share between processes."""
+    if run.settings.data.table.segment is None and run.settings.engine.name == "local":
+        return EngineSettings(name="local", workers=1)
+    return run.settings.engine
+
+
+def _train(run: Run, engine: Engine) -> list[SegmentReport]:
+    extra = {SETTINGS_FILE: settings_bytes(run.settings)}
+    with progress_bar(run.console, "training", None) as advance:
+        return list(
+            train_segments(
+                run.course,
+                run.source,
+                run.home,
+                engine,
+                day=run.settings.job.origin,
+                extra=extra,
+                advance=lambda count: advance(f"{count} segments"),
+            )
+        )
+
+
+def _require_one_trained(reports: Sequence[SegmentReport]) -> None:
+    if all(report.status == "failed" for report in reports):
+        first = reports[0].reason if reports else "the table has no segment"
+        more = f" ({len(reports)} segments failed; this is the first)" if len(reports) > 1 else ""
+        raise DataError(f"{first}{more}")
+
+
+def _predict(run: Run, engine: Engine) -> list[Answered]:
+    model, made = run.settings.logical_model, datetime.now(UTC)
+    found: list[Answered] = []
+    with AnswerFile(run.folder / ANSWER_FILES[model.task]) as file:
+        for batch in answer_segments(model, run.source, run.home, run.plugins, engine):
+            file.write(batch)
+            for item in batch:
+                if item.answers is not None:
+                    run.home.events.append(answer_events(item, model.name, made))
+            found += [_answered(item) for item in batch]
+    if not any(item.rows for item in found):
+        reason = found[0].reason if found else "the table has no segment"
+        raise GateError(f"nothing was answered: {reason}")
+    return found
+
+
+def _answered(item: SegmentAnswers) -> Answered:
+    if item.answers is None:
+        return Answered(segment=item.segment, reason=item.reason)
+    versions = tuple(sorted(set(item.answers.version.tolist())))
+    return Answered(segment=item.segment, rows=len(item.answers.key), versions=versions)
+
+
+def _common(run: Run) -> dict[str, Any]:
+    return {
+        "logical_model": _name(run),
+        "task": run.settings.logical_model.task,
+        "template": run.settings.template.name,
+        "data": {"name": run.settings.data.name, "origin": run.source.text},
+        "seed": run.settings.seed,
+    }
+
+
+def _training_record(reports: Sequence[SegmentReport]) -> dict[str, Any]:
+    return {"counts": counts(reports), "segments": [msgspec.to_builtins(r) for r in reports]}
+
+
+def _answer_record(answered: Sequence[Answered]) -> dict[str, Any]:
+    return {
+        "rows": sum(item.rows for item in answered),
+        "answered": sum(not item.reason for item in answered),
+        "not_answered": sum(bool(item.reason) for item in answered),
+        "segments": [msgspec.to_builtins(item) for item in answered],
+    }
+
+
+def _show_training(run: Run, reports: Sequence[SegmentReport]) -> None:
+    if run.settings.data.table.segment is None and reports[0].version is not None:
+        _show_one(run, reports[0])
+        return
+    said = ", ".join(f"{count} {name}" for name, count in counts(reports).items() if count)
+    run.console.print(f"  segments  {len(reports)}: {said}")
+    _show_reasons(run, [(r.segment, r.reason) for r in reports if r.status == "failed"])
+
+
+def _show_one(run: Run, report: SegmentReport) -> None:
+    assert report.version is not None
+    catalog = run.home.catalog
+    how = "found, trained before on the same data" if report.status == "kept" else "trained now"
+    stage = catalog.stage(report.version)
+    run.console.print(
+        f"  version   {report.version} of {run.settings.template.name}, {how}; stage: {stage}",
+        soft_wrap=True,
+    )
+    evaluations = (*catalog.evaluations(report.version), *catalog.baselines(report.version))
+    run.console.print(comparison_table(evaluations, tuple(run.course.metrics)))
+    if report.reason:
+        run.console.print(f"  gates     failed: {report.reason}", soft_wrap=True)
+
+
+def _show_answers(run: Run, answered: Sequence[Answered]) -> None:
+    rows, missing = sum(item.rows for item in answered), [a for a in answered if a.reason]
+    run.console.print(f"  answered  {rows:,} rows in {len(answered) - len(missing):,} segments")
+    _show_reasons(run, [(item.segment, item.reason) for item in missing])
+
+
+def _show_reasons(run: Run, reasons: Sequence[tuple[str, str]]) -> None:
+    if not reasons:
+        return
+    table = Table(title=f"Failed ({len(reasons)})", title_justify="left")
+    table.add_column("segment")
+    table.add_column("why")
+    for segment, reason in reasons[:SHOWN]:
+        table.add_row(segment, reason)
+    run.console.print(table)
+    if len(reasons) > SHOWN:
+        run.console.print(f"  and {len(reasons) - SHOWN} more, all of them in summary.json")

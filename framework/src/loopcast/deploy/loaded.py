@@ -1,0 +1,132 @@
+"""Versions of any task, read from the stores and ready to predict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from loopcast.api import (
+    ForecastSchema,
+    IntegrityError,
+    LogicalModel,
+    Manifest,
+    RankSchema,
+    ScoreSchema,
+    Template,
+    Version,
+)
+from loopcast.api.formats import read_json
+from loopcast.deploy.bundle import Bundle, read_bundle
+from loopcast.develop.judged import JUDGED_FILE, Judged, read_judged
+
+if TYPE_CHECKING:
+    from loopcast.deploy.forecast_bundle import ForecastVersion
+    from loopcast.plugins import PluginManager
+    from loopcast.store.home import Home
+
+MODEL = "model/"
+"""Where the files of a scorer or ranker are in a bundle."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LoadedVersion:
+    """A version whose models can be asked.
+
+    Attributes
+    ----------
+    logical_model
+        As the catalog has it now.
+    models
+        By step for a forecast; one model under the empty name for a score or a ranking.
+    forecast
+        The models of a forecast with what makes their answers coherent; ``None`` elsewhere.
+    """
+
+    version: Version
+    bundle: Bundle
+    logical_model: LogicalModel
+    template: Template[Any, Any]
+    models: Mapping[str, Any]
+    forecast: ForecastVersion | None = None
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the bundle says about itself."""
+        return self.bundle.manifest
+
+    @property
+    def model(self) -> Any:
+        """The one model of a score or a ranking; that of the finest step of a forecast."""
+        return next(iter(self.models.values()))
+
+    @property
+    def schema(self) -> ForecastSchema | ScoreSchema | RankSchema:
+        """Inputs and outputs, as they were when it was trained."""
+        return self._inputs["schema"]  # type: ignore[no-any-return]
+
+    @property
+    def bounds(self) -> Mapping[str, Any]:
+        """What training has seen of each input."""
+        bounds: Mapping[str, Any] = self._inputs["bounds"]
+        return bounds
+
+    @property
+    def _inputs(self) -> dict[str, Any]:
+        stored = read_json(self.bundle.files["schema.json"])
+        kinds = ForecastSchema | ScoreSchema | RankSchema
+        return {**stored, "schema": msgspec.convert(stored["schema"], kinds)}
+
+    def judged(self) -> Judged:
+        """Return what its contest left behind.
+
+        Raises
+        ------
+        IntegrityError
+            Where the bundle has no judged rows.
+        """
+        content = self.bundle.files.get(JUDGED_FILE)
+        if content is None:
+            raise IntegrityError(
+                f"the bundle of version {self.version.id} has no {JUDGED_FILE}; train it again "
+                "with this release of loopcast"
+            )
+        return read_judged(content, self.logical_model.task)
+
+
+def load_version(home: Home, plugins: PluginManager, version: Version) -> LoadedVersion:
+    """Read a version from the stores, each file checked against its digest.
+
+    Raises
+    ------
+    IntegrityError, NotFoundError
+        Where a file is missing or damaged.
+    PluginError
+        Where the plugin of its template is not there.
+    """
+    model = home.catalog.logical_model(version.logical_model)
+    bundle = read_bundle(home.artifacts, version.manifest)
+    template = plugins.template(version.template)
+    forecast = None
+    if model.task == "forecast":
+        from loopcast.deploy.forecast_bundle import unpack
+
+        forecast = unpack(bundle.files, template)
+        models = forecast.models
+    else:
+        models = {"": template.load(model_files(bundle.files))}
+    return LoadedVersion(
+        version=version,
+        bundle=bundle,
+        logical_model=model,
+        template=template,
+        models=models,
+        forecast=forecast,
+    )
+
+
+def model_files(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return the files that a scorer or ranker has saved, by its own names."""
+    return {n.removeprefix(MODEL): data for n, data in files.items() if n.startswith(MODEL)}

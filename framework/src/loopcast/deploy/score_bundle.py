@@ -1,0 +1,85 @@
+"""What a score's version holds: its files, packed from training and unpacked to serve."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from loopcast.api import Files, IntegrityError, ScoreData
+from loopcast.api.formats import json_bytes
+from loopcast.deploy.frames import frame_bytes, read_frame
+from loopcast.deploy.loaded import MODEL
+from loopcast.develop.judged import JUDGED_FILE, judged_bytes
+from loopcast.develop.score.trial import probabilities
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from loopcast.develop.contest import Trained
+    from loopcast.develop.course import Contender
+
+SCENARIO_FILE = "scenarios/rows.npz"
+SCENARIO_ROWS = 200
+"""Rows of a test scenario, evenly spread over the training data."""
+
+
+def pack(trained: Trained, candidate: Contender, data: ScoreData) -> dict[str, bytes]:
+    """Return the files of a version, having seen that they give the same scores back.
+
+    Parameters
+    ----------
+    data
+        The training data.
+
+    Raises
+    ------
+    IntegrityError
+        Where the loaded model scores something else than the fitted one.
+    """
+    saved = trained.model.save()
+    rows = data.features.iloc[_spread(len(data.features), SCENARIO_ROWS)]
+    name = candidate.template.name
+    expected = probabilities(trained.model, rows, name)
+    again = probabilities(candidate.template.load(saved), rows, name)
+    if not np.array_equal(expected, again):
+        worst = float(np.max(np.abs(expected - again)))
+        raise IntegrityError(
+            f"template {name}: the model loaded from its saved files differs from the fitted one "
+            f"by up to {worst:g}; nothing was registered"
+        )
+    return {
+        **{f"{MODEL}{file}": content for file, content in saved.items()},
+        SCENARIO_FILE: frame_bytes(rows, {"expected": expected}),
+        "schema.json": json_bytes(
+            {"schema": msgspec.to_builtins(data.schema), "bounds": input_bounds(data.features)}
+        ),
+        "evaluation.json": json_bytes(msgspec.to_builtins(trained.evaluations)),
+        JUDGED_FILE: judged_bytes(trained.judged),
+    }
+
+
+def _spread(rows: int, wanted: int) -> NDArray[np.intp]:
+    return np.unique(np.linspace(0, rows - 1, min(rows, wanted)).round().astype(np.intp))
+
+
+def input_bounds(features: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Return what training has seen of each input: bounds or categories, and the share missing."""
+    return {str(name): _bounds(column) for name, column in features.items()}
+
+
+def _bounds(column: pd.Series) -> dict[str, Any]:
+    missing = float(column.isna().mean())
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return {"categories": [str(name) for name in column.cat.categories], "missing": missing}
+    known = column.dropna()
+    low, high = (float(known.min()), float(known.max())) if len(known) else (None, None)
+    return {"minimum": low, "maximum": high, "missing": missing}
+
+
+def read_scenario(files: Files) -> tuple[pd.DataFrame, NDArray[np.float64]]:
+    """Return the rows of the test scenario, and the probability that is expected of each."""
+    rows, extra = read_frame(files[SCENARIO_FILE])
+    return rows, extra["expected"]

@@ -1,0 +1,161 @@
+"""Columns of a table by the names of a schema, with checks whose messages say where."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from loopcast.api import DataError, Feature
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """A table seen through the names of its schema.
+
+    Attributes
+    ----------
+    source
+        Where the table came from, for messages.
+    names
+        Column of the table by the schema's name, where the two differ.
+    time_unit
+        Of times that are numbers.
+    """
+
+    table: pd.DataFrame
+    source: str
+    names: Mapping[str, str] = field(default_factory=dict)
+    time_unit: str | None = None
+
+    def name(self, wanted: str) -> str:
+        """Return what the table calls a column."""
+        return self.names.get(wanted, wanted)
+
+    def require(self, wanted: Iterable[str]) -> None:
+        """Check that there are rows, and each of the columns.
+
+        Raises
+        ------
+        DataError
+            Naming the first absent column and the nearest one that is there.
+        """
+        present = [str(column) for column in self.table.columns]
+        for column in map(self.name, wanted):
+            if column not in present:
+                near = difflib.get_close_matches(column, present, 1)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                raise DataError(
+                    f"{self.source}: no column {column!r}{hint} (columns: {', '.join(present)})"
+                )
+        if self.table.empty:
+            raise DataError(f"{self.source}: no rows; expected one for each observation")
+
+    def raw(self, wanted: str) -> pd.Series:
+        """Return a column as it was read."""
+        return self.table[self.name(wanted)]
+
+    def refuse(self, wanted: str, bad: NDArray[np.bool_], problem: str, expected: str) -> None:
+        """Refuse a column with bad rows.
+
+        Raises
+        ------
+        DataError
+            With how many rows are bad, and the value and number of the first.
+        """
+        if bad.any():
+            row = int(np.argmax(bad))
+            value = self.raw(wanted).iloc[row]
+            plain = value.item() if isinstance(value, np.generic) else value
+            raise DataError(
+                f"{self.source}: column {self.name(wanted)!r}: {int(bad.sum())} {problem}, the "
+                f"first {plain!r} in row {row + 1}; expected {expected}"
+            )
+
+    def known(self, wanted: str) -> pd.Series:
+        """Return a column that may miss nothing."""
+        raw = self.raw(wanted)
+        self.refuse(wanted, raw.isna().to_numpy(), "missing values", "one in each row")
+        return raw
+
+    def numbers(self, wanted: str) -> NDArray[np.float64]:
+        """Return a column as finite numbers, NaN where missing."""
+        raw = self.raw(wanted)
+        numbers = pd.to_numeric(raw, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+        bad = (np.isnan(numbers) & raw.notna().to_numpy()) | np.isinf(numbers)
+        self.refuse(wanted, bad, "values that are no finite numbers", "numbers")
+        return numbers
+
+    def moments(self, wanted: str) -> NDArray[np.datetime64]:
+        """Return a column as moments, in UTC where it has a zone."""
+        raw = self.known(wanted)
+        if pd.api.types.is_numeric_dtype(raw.dtype):
+            if self.time_unit is None:
+                raise DataError(
+                    f"{self.source}: column {self.name(wanted)!r}: times are numbers (first: "
+                    f"{raw.iloc[0]}); set data.table.time_unit to their unit since 1970, such as s"
+                )
+            stamps = pd.to_datetime(raw, unit=self.time_unit, errors="coerce", utc=True)  # type: ignore[call-overload]
+        else:
+            stamps = pd.to_datetime(raw, errors="coerce", utc=True, format=_format(raw))
+        self.refuse(
+            wanted, stamps.isna().to_numpy(), "values that are no time", "ISO 8601 or a date"
+        )
+        return np.asarray(stamps.dt.tz_localize(None).to_numpy("datetime64[us]"))
+
+    def feature(self, wanted: str, feature: Feature, *, missing: bool) -> Any:
+        """Return a feature as its kind: float64 numbers, or text categories in order.
+
+        Parameters
+        ----------
+        missing
+            Whether a value may be missing whatever the feature says.
+        """
+        if not (feature.missing or missing):
+            self.known(wanted)
+        if feature.kind == "category":
+            return categories(self.raw(wanted))
+        numbers = self.numbers(wanted)
+        if feature.kind == "flag":
+            bad = ~np.isin(numbers, [0.0, 1.0]) & ~np.isnan(numbers)
+            self.refuse(wanted, bad, "values that are no flag", "0 or 1")
+        low = -np.inf if feature.minimum is None else feature.minimum
+        high = np.inf if feature.maximum is None else feature.maximum
+        bounds = [
+            f"{name} {bound:g}"
+            for name, bound in (("at least", low), ("at most", high))
+            if np.isfinite(bound)
+        ]
+        self.refuse(
+            wanted,
+            (numbers < low) | (numbers > high),
+            "values out of bounds",
+            f"{feature.unit} {' and '.join(bounds)}".strip(),
+        )
+        return numbers
+
+
+def _format(raw: pd.Series) -> str | None:
+    return "ISO8601" if raw.dtype == object or isinstance(raw.dtype, pd.StringDtype) else None
+
+
+def texts(values: pd.Series) -> pd.Series:
+    """Return values as text, whole numbers without a point, missing ones as they are."""
+    if pd.api.types.is_float_dtype(values.dtype):
+        whole = values.dropna()
+        if (whole == np.floor(whole)).all():
+            values = values.astype("Int64")
+    return values.astype("str").where(values.notna())
+
+
+def categories(values: pd.Series) -> pd.Categorical[Any]:
+    """Return values as categories of text in alphabetical order."""
+    codes, names = pd.factorize(texts(values), sort=True)
+    return pd.Categorical.from_codes(codes, categories=pd.Index(names, dtype="str"))

@@ -1,0 +1,184 @@
+"""The contest of scorers or rankers, for a family of segments, and the fit on all data.
+
+Templates see a family at once, so that thousands of small segments cost no more than their data.
+What goes wrong in one segment is its outcome, and stops no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+from loopcast.api import (
+    Dataset,
+    Evaluation,
+    FitContext,
+    GateResult,
+    LoopcastError,
+    ModelError,
+)
+from loopcast.develop.baselines import beats_baselines
+from loopcast.develop.course import Advance, Contender, Course
+from loopcast.develop.holdout import Holdout, Split
+from loopcast.develop.judged import Judged, Outcome
+from loopcast.develop.metrics import evaluate
+
+DataT = TypeVar("DataT")
+
+
+@dataclass(frozen=True)
+class Trial(Generic[DataT]):
+    """How a task judges: three functions of its own.
+
+    Attributes
+    ----------
+    split
+        Cut data in two, by a plan and a seed.
+    answer
+        Ask a model about the judged part; the last argument names the template for messages.
+    lay_out
+        Put the outcomes of all contenders side by side.
+    """
+
+    split: Callable[[DataT, Holdout, int], Split[DataT]]
+    answer: Callable[[Any, Split[DataT], str], Outcome]
+    lay_out: Callable[[Split[DataT], Mapping[str, Outcome]], Judged]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Trained:
+    """A model on all data, with how its template did in the contest.
+
+    Attributes
+    ----------
+    test
+        Describes the judged part.
+    evaluations
+        By contender, the candidate first.
+    """
+
+    model: Any
+    test: Dataset
+    judged: Judged
+    evaluations: tuple[Evaluation, ...]
+    gates: tuple[GateResult, ...]
+
+
+def train_family(
+    course: Course[Holdout],
+    family: Mapping[str, tuple[DataT, Dataset]],
+    trial: Trial[DataT],
+    context: FitContext,
+    advance: Advance,
+) -> Iterator[tuple[str, Trained | LoopcastError]]:
+    """Judge all contenders on each segment, and fit the candidate on all of its data.
+
+    Parameters
+    ----------
+    family
+        Data and its record by segment.
+    advance
+        Called with a contender's label after each of ``course.work_units()`` pieces of work.
+
+    Yields
+    ------
+    segment, outcome
+        In the order of the family; one for each segment.
+    """
+    splits = {
+        segment: _attempt(partial(trial.split, data, course.plan, course.seed))
+        for segment, (data, _) in family.items()
+    }
+    stages: list[Mapping[str, Any]] = [splits]
+    for contender in course.contenders:
+        parts = {segment: split.training for segment, split in _good(splits).items()}
+        models = _fit(contender, parts, context)
+        stages.append(
+            models
+            | {
+                segment: _attempt(
+                    partial(trial.answer, model, splits[segment], contender.template.name)
+                )
+                for segment, model in _good(models).items()
+            }
+        )
+        advance(contender.label)
+    errors = _errors(stages)
+    whole = {segment: data for segment, (data, _) in family.items() if segment not in errors}
+    final = _fit(course.candidate, whole, context)
+    errors |= _errors([final])
+    advance(course.candidate.label)
+    labels = [contender.label for contender in course.contenders]
+    for segment, (_, dataset) in family.items():
+        if segment in errors:
+            yield segment, errors[segment]
+        else:
+            answers = [stage[segment] for stage in stages[1:]]
+            judged = trial.lay_out(splits[segment], dict(zip(labels, answers, strict=True)))
+            yield segment, _trained(course, final[segment], splits[segment], judged, dataset)
+
+
+def _attempt(action: Callable[[], Any]) -> Any:
+    """Return what an action gives, or the error of loopcast's own that stopped it."""
+    try:
+        return action()
+    except LoopcastError as error:
+        return error
+
+
+def _good(results: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the results that are no errors."""
+    return {s: result for s, result in results.items() if not isinstance(result, LoopcastError)}
+
+
+def _errors(stages: Sequence[Mapping[str, Any]]) -> dict[str, LoopcastError]:
+    """Return the first error of each segment that has one."""
+    return {
+        segment: result
+        for stage in reversed(stages)
+        for segment, result in stage.items()
+        if isinstance(result, LoopcastError)
+    }
+
+
+def _fit(contender: Contender, parts: Mapping[str, Any], context: FitContext) -> dict[str, Any]:
+    """Return a model or an error for each segment."""
+    silent = {
+        segment: ModelError(
+            f"template {contender.template.name} gave no outcome for segment {segment!r}"
+        )
+        for segment in parts
+    }
+    return silent | dict(contender.template.fit(parts, contender.hyperparameters, context))
+
+
+def _trained(
+    course: Course[Holdout], model: Any, split: Split[Any], judged: Judged, dataset: Dataset
+) -> Trained:
+    test = Dataset(
+        name=f"{dataset.name[:54]}_held_out",
+        fingerprint=split.fingerprint,
+        origin=f"{dataset.origin}: {split.protocol}",
+        rows=split.rows,
+    )
+    evaluations = tuple(
+        evaluate(
+            judged,
+            contender.label,
+            course.metrics,
+            dataset=test.fingerprint,
+            protocol=split.protocol,
+        )
+        for contender in course.contenders
+    )
+    return Trained(
+        model=model,
+        test=test,
+        judged=judged,
+        evaluations=evaluations,
+        gates=beats_baselines(
+            evaluations, course.logical_model.kpi, [c.label for c in course.baselines]
+        ),
+    )

@@ -1,0 +1,47 @@
+"""The plan by which scores and rankings are judged: a part of the data that training never saw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar
+
+DataT = TypeVar("DataT")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holdout:
+    """Which part is held out; see :class:`loopcast.settings.HoldoutSettings`."""
+
+    method: Literal["time", "random", "last"]
+    share: float
+    count: int
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Split(Generic[DataT]):
+    """Data cut in two.
+
+    Attributes
+    ----------
+    training
+        What contenders learn from.
+    judged
+        What they are judged on, in the form that the task judges by.
+    protocol
+        How it was cut, in words; equal words are a condition for comparing versions.
+    fingerprint
+        Digest of the content of the judged part.
+    rows
+        Number of its observations.
+    """
+
+    training: DataT
+    judged: Any
+    protocol: str
+    fingerprint: str
+    rows: int
+
+
+def percent(share: float) -> str:
+    """Say a share in per cent."""
+    return f"{100 * share:g} %"

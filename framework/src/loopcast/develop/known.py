@@ -1,0 +1,29 @@
+"""What the data of one segment says, in the same shape for every task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from loopcast.api import Dataset
+
+DataT = TypeVar("DataT")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Known(Generic[DataT]):
+    """Data that satisfies its schema.
+
+    Attributes
+    ----------
+    data
+        Everything that is known.
+    training
+        The part of it to learn from.
+    dataset
+        Describes the training data.
+    """
+
+    data: DataT
+    training: DataT
+    dataset: Dataset

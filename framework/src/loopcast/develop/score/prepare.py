@@ -1,0 +1,164 @@
+"""From a table to rows that satisfy a score's schema, and the record of them.
+
+What is wrong raises one :class:`DataError` that names the source, the column, the first bad row,
+how many there are, and what would be right.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from loopcast.api import DataError, Dataset, Feature, ScoreData, ScoreSchema
+from loopcast.develop.columns import Columns, texts
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from loopcast.settings import ScoreTable
+
+
+def prepare_score(
+    table: pd.DataFrame,
+    names: ScoreTable,
+    schema: ScoreSchema,
+    source: str,
+    *,
+    labelled: bool = True,
+) -> ScoreData:
+    """Check a table against a schema and shape it into rows to learn from, or to score.
+
+    Parameters
+    ----------
+    table
+        One row for each observation.
+    source
+        Where it came from, for messages.
+    labelled
+        Whether there are outcomes; rows to score have none, and their target is NaN.
+
+    Raises
+    ------
+    DataError
+        Where the table does not satisfy the schema.
+    """
+    columns = Columns(table, source, names.columns, names.time_unit)
+    columns.require(_wanted(schema, labelled=labelled))
+    key = _keys(columns, schema)
+    features = {name: f for name, f in schema.features.items() if f.used}
+    aside = {name: f for name, f in schema.features.items() if f.protected or not f.used}
+    present = [name for name in aside if labelled or columns.name(name) in table.columns]
+    with_time = schema.time is not None and labelled
+    return ScoreData(
+        features=_frame(columns, features, key),
+        attributes=_frame(columns, {name: aside[name] for name in present}, key, missing=True)
+        if present
+        else None,
+        target=_target(columns, schema) if labelled else np.full(len(table), np.nan),
+        weight=_weight(columns, schema) if labelled else np.ones(len(table)),
+        time=columns.moments(schema.time) if with_time and schema.time else None,
+        schema=schema,
+    )
+
+
+def _wanted(schema: ScoreSchema, *, labelled: bool) -> list[str]:
+    used = [name for name, feature in schema.features.items() if feature.used]
+    if not labelled:
+        return [schema.key, *used]
+    others = [name for name in (schema.time, schema.weight) if name is not None]
+    return [schema.key, schema.target, *schema.features, *others]
+
+
+def _keys(columns: Columns, schema: ScoreSchema) -> pd.Index:
+    key = texts(columns.known(schema.key))
+    columns.refuse(schema.key, key.duplicated().to_numpy(), "repeated keys", "one row for each key")
+    index: pd.Index = pd.Index(key.to_numpy(), name=schema.key, dtype="str")
+    return index
+
+
+def _frame(
+    columns: Columns, features: dict[str, Feature], key: pd.Index, *, missing: bool = False
+) -> pd.DataFrame:
+    values = {
+        name: columns.feature(name, feature, missing=missing) for name, feature in features.items()
+    }
+    return pd.DataFrame(values, index=key)
+
+
+def _target(columns: Columns, schema: ScoreSchema) -> NDArray[np.float64]:
+    """Return 1 where the event happened, 0 where not, NaN where nobody knows."""
+    raw = columns.raw(schema.target)
+    known = raw.notna().to_numpy()
+    event = (raw == schema.event).to_numpy(dtype=bool, na_value=False)
+    if not event.any() or event[known].all():
+        found = raw.dropna().value_counts()
+        shown = ", ".join(f"{value!r} ×{count}" for value, count in found.head(5).items())
+        raise DataError(
+            f"{columns.source}: column {columns.name(schema.target)!r}: "
+            f"{'no row has' if not event.any() else 'every row has'} the event {schema.event!r} "
+            f"(found {shown or 'no value'}); expected rows with it and rows without"
+        )
+    return np.where(known, event.astype(np.float64), np.nan)
+
+
+def _weight(columns: Columns, schema: ScoreSchema) -> NDArray[np.float64]:
+    if schema.weight is None:
+        return np.ones(len(columns.table))
+    columns.known(schema.weight)
+    weight = columns.numbers(schema.weight)
+    columns.refuse(schema.weight, weight <= 0, "weights of 0 or less", "positive weights")
+    return weight
+
+
+def rows_of(data: ScoreData, rows: NDArray[np.bool_]) -> ScoreData:
+    """Return some rows; categories that none of them has are forgotten."""
+    return ScoreData(
+        features=_forget(data.features.loc[rows]),
+        attributes=None if data.attributes is None else data.attributes.loc[rows],
+        target=data.target[rows],
+        weight=data.weight[rows],
+        time=None if data.time is None else data.time[rows],
+        schema=data.schema,
+    )
+
+
+def _forget(frame: pd.DataFrame) -> pd.DataFrame:
+    texts_of = frame.select_dtypes("category")
+    return frame.assign(**{str(n): c.cat.remove_unused_categories() for n, c in texts_of.items()})
+
+
+def fingerprint(data: ScoreData) -> str:
+    """Return the digest of the content: keys, features, attributes, outcomes, weights, times."""
+    digest = hashlib.sha256()
+    digest.update("\x1f".join(map(str, data.features.index)).encode())
+    parts: list[Any] = [data.target, data.weight]
+    if data.time is not None:
+        parts.append(data.time.astype("datetime64[us]").astype(np.int64))
+    for part in parts:
+        digest.update(np.ascontiguousarray(part).tobytes())
+    for frame in (data.features, data.attributes):
+        for name, column in frame.items() if frame is not None else ():
+            digest.update(f"\x1f{name}\x1f".encode())
+            if isinstance(column.dtype, pd.CategoricalDtype):
+                digest.update("\x1f".join(map(str, column.cat.categories)).encode())
+                digest.update(column.cat.codes.to_numpy(np.int32).tobytes())
+            else:
+                digest.update(column.to_numpy(np.float64).tobytes())
+    return digest.hexdigest()
+
+
+def dataset_record(name: str, data: ScoreData, origin: str) -> Dataset:
+    """Describe rows, with a fingerprint of their content."""
+    span = [None, None] if data.time is None else [data.time.min(), data.time.max()]
+    start, end = (None if t is None else pd.Timestamp(t, tz="UTC").to_pydatetime() for t in span)
+    return Dataset(
+        name=name,
+        fingerprint=fingerprint(data),
+        origin=origin,
+        rows=len(data.features),
+        start=start,
+        end=end,
+    )

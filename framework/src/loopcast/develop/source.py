@@ -1,0 +1,169 @@
+"""Where a run's table is read: whole, or segment by segment for a family."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from loopcast.api import DataError, FamilyReader, Segment
+from loopcast.develop.columns import Columns, texts
+from loopcast.settings import DataSettings, convert
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from loopcast.api import Reader
+
+BATCH = 64
+"""Segments that are in memory at once in each process."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Source:
+    """A table that has not been read yet.
+
+    Attributes
+    ----------
+    options
+        Of the reader's own type.
+    base
+        Folder that relative paths start from.
+    """
+
+    reader: Reader
+    options: Any
+    base: Path
+    settings: DataSettings
+
+    @property
+    def text(self) -> str:
+        """Where the table comes from, for messages."""
+        return self.reader.describe(self.options)
+
+    def table(self) -> pd.DataFrame:
+        """Read the whole table."""
+        return self.reader.read(self.options, self.base)
+
+    def batches(self, size: int = BATCH) -> Iterator[Batch]:
+        """Yield the segments of a family, a batch at a time, in the order of their names.
+
+        A reader that can read single segments is asked for those of a batch when they are
+        needed; any other table is read here and cut.
+
+        Raises
+        ------
+        DataError
+            Where the column of segments is absent or misses values.
+        """
+        column = self.settings.table.segment
+        if column is None:
+            yield Batch(source=self, segments=("",))
+        elif isinstance(self.reader, FamilyReader):
+            found = self.reader.segments(self.options, self.base, column)
+            by_name = {str(value): value for value in found}
+            for names in _cut(sorted(by_name), size):
+                yield Batch(
+                    source=self, segments=names, values=tuple(by_name[name] for name in names)
+                )
+        else:
+            yield from self._cut_table(column, size)
+
+    def _cut_table(self, column: str, size: int) -> Iterator[Batch]:
+        table = self.table()
+        columns = Columns(table, self.text)
+        columns.require([column])
+        names_of_rows = texts(columns.known(column)).to_numpy()
+        rows_of = {str(n): rows for n, rows in table.groupby(names_of_rows).indices.items()}
+        for names in _cut(list(rows_of), size):
+            parts = {name: table.iloc[rows_of[name]].reset_index(drop=True) for name in names}
+            yield Batch(source=self, segments=names, parts=parts)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Batch:
+    """Some segments of a source; small enough to send to another process.
+
+    Attributes
+    ----------
+    segments
+        Their names.
+    values
+        What the column of segments holds for each, where they are still to be read.
+    parts
+        Their tables, where they are read already.
+    """
+
+    source: Source
+    segments: tuple[str, ...]
+    values: tuple[Any, ...] = ()
+    parts: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+
+    def tables(self) -> Iterator[tuple[str, pd.DataFrame]]:
+        """Yield the table of each segment.
+
+        Raises
+        ------
+        DataError
+            Where the table cannot be read.
+        """
+        column, source = self.source.settings.table.segment, self.source
+        if not self.segments:
+            return
+        if column is None:
+            yield "", source.table()
+        elif self.parts:
+            yield from self.parts.items()
+        elif isinstance(source.reader, FamilyReader):
+            table = source.reader.read_segments(
+                source.options, source.base, column, list(self.values)
+            )
+            rows_of = table.groupby(column, sort=False).indices
+            for name, value in zip(self.segments, self.values, strict=True):
+                yield name, table.iloc[rows_of[value]].reset_index(drop=True)
+
+    def without(self, segments: Container[str]) -> Batch:
+        """Return the batch without some segments."""
+        kept = [place for place, name in enumerate(self.segments) if name not in segments]
+        names = tuple(self.segments[place] for place in kept)
+        return replace(
+            self,
+            segments=names,
+            values=tuple(self.values[place] for place in kept) if self.values else (),
+            parts={name: self.parts[name] for name in names if name in self.parts},
+        )
+
+    def describe(self, segment: str) -> str:
+        """Say where a segment's rows come from, for messages."""
+        return f"{self.source.text}, segment {segment}" if segment else self.source.text
+
+
+def source_of(settings: DataSettings, reader: Reader, base: Path) -> Source:
+    """Return the table that settings describe, without reading it."""
+    options = convert(settings.options, reader.options, "data.options")
+    return Source(reader=reader, options=options, base=base, settings=settings)
+
+
+def check_segment(name: str) -> str:
+    """Return the name of a segment.
+
+    Raises
+    ------
+    DataError
+        Where a catalog could not hold it.
+    """
+    try:
+        return msgspec.convert(name, Segment)
+    except msgspec.ValidationError:
+        raise DataError(
+            f"{name!r:.130} cannot name a segment; expected up to 120 letters, digits, '_', '.' "
+            "and '-', of which the first is a letter or a digit"
+        ) from None
+
+
+def _cut(names: Sequence[str], size: int) -> Iterator[tuple[str, ...]]:
+    for start in range(0, len(names), size):
+        yield tuple(names[start : start + size])

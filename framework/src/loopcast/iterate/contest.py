@@ -1,0 +1,48 @@
+"""From a contest of scorers or rankers to what is bundled and registered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
+
+from loopcast.api import Engine, FitContext, LoopcastError
+from loopcast.develop.contest import Trained, Trial, train_family
+from loopcast.develop.course import Advance, Contender, Course
+from loopcast.develop.holdout import Holdout
+from loopcast.develop.known import Known
+from loopcast.iterate.tasks import Made
+
+DataT = TypeVar("DataT")
+
+
+def make_family(
+    course: Course[Holdout],
+    family: Mapping[str, Known[DataT]],
+    engine: Engine,
+    advance: Advance,
+    *,
+    trial: Trial[DataT],
+    pack: Callable[[Trained, Contender, DataT], dict[str, bytes]],
+) -> Iterator[tuple[str, Made | LoopcastError]]:
+    """Train each segment of a family and pack it; an error is the outcome of its segment."""
+    data = {segment: (known.training, known.dataset) for segment, known in family.items()}
+    context = FitContext(seed=course.seed, engine=engine)
+    for segment, trained in train_family(course, data, trial, context, advance):
+        if isinstance(trained, LoopcastError):
+            yield segment, trained
+            continue
+        known = family[segment]
+        try:
+            files = pack(trained, course.candidate, known.training)
+        except LoopcastError as error:
+            yield segment, error
+        else:
+            yield (
+                segment,
+                Made(
+                    datasets=(known.dataset, trained.test),
+                    files=files,
+                    evaluations=trained.evaluations,
+                    gates=trained.gates,
+                ),
+            )

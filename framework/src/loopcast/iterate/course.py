@@ -1,0 +1,87 @@
+"""From settings to the course of a training: every name looked up with the plugins."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from loopcast.api import ConfigurationError, ForecastSchema
+from loopcast.develop.course import Contender, Course
+from loopcast.develop.holdout import Holdout
+from loopcast.settings import convert
+
+if TYPE_CHECKING:
+    from loopcast.develop.forecast.course import ForecastCourse
+    from loopcast.plugins import PluginManager
+    from loopcast.settings import RunSettings, TemplateSettings
+
+
+def course_of(settings: RunSettings, plugins: PluginManager) -> Course[Any]:
+    """Find in the plugins what settings name.
+
+    Raises
+    ------
+    PluginError, ConfigurationError
+        Where something does not exist or a hyperparameter has the wrong type.
+    """
+    if isinstance(settings.logical_model.schema, ForecastSchema):
+        return forecast_course(settings, plugins, settings.logical_model.schema)
+    holdout = settings.holdout
+    plan = Holdout(method=holdout.method, share=holdout.share, count=holdout.count)
+    return Course(plan=plan, **_common(settings, plugins))
+
+
+def forecast_course(
+    settings: RunSettings, plugins: PluginManager, schema: ForecastSchema
+) -> ForecastCourse:
+    """Return the course of a forecast; raises as :func:`course_of` does."""
+    from loopcast.develop.forecast.course import ForecastCourse, Plan
+    from loopcast.develop.forecast.hierarchy import BottomUp
+
+    backtest = settings.backtest
+    return ForecastCourse(
+        schema=schema,
+        reconciler=(
+            plugins.reconciler(settings.reconciliation) if settings.reconciliation else BottomUp()
+        ),
+        plan=Plan(
+            origins=backtest.origins,
+            calibration=backtest.calibration,
+            every=backtest.every,
+            refit_every=backtest.refit_every,
+        ),
+        **_common(settings, plugins),
+    )
+
+
+def _common(settings: RunSettings, plugins: PluginManager) -> dict[str, Any]:
+    """Return what the course of every task has."""
+    model, name = settings.logical_model, settings.template.name
+    if plugins.template(name).task != model.task:
+        raise ConfigurationError(
+            f"logical model {model.name} has the task {model.task}, and template {name} the task "
+            f"{plugins.template(name).task}; a run needs both to be the same"
+        )
+    label = name.rpartition(".")[2]
+    if label in settings.baselines:
+        raise ConfigurationError(
+            f"baselines.{label} has the label of the template {name}; give the baseline another"
+        )
+    return {
+        "logical_model": model,
+        "candidate": _contender(label, settings.template, plugins),
+        "baselines": tuple(
+            _contender(label, baseline, plugins) for label, baseline in settings.baselines.items()
+        ),
+        "origin": plugins.origin(name),
+        "metrics": plugins.metrics(model.task),
+        "seed": settings.seed,
+        "checks": settings.checks,
+    }
+
+
+def _contender(label: str, settings: TemplateSettings, plugins: PluginManager) -> Contender:
+    template = plugins.template(settings.name)
+    parameters: Any = convert(
+        settings.hyperparameters, template.hyperparameters, f"{settings.name}.hyperparameters"
+    )
+    return Contender(label=label, template=template, hyperparameters=parameters)

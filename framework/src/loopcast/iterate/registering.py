@@ -1,0 +1,119 @@
+"""From what trainings gave to registered versions: bundles first, then one transaction for all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from loopcast.api import Manifest, Version
+from loopcast.deploy.bundle import version_of, write_bundles
+from loopcast.develop.course import Course
+from loopcast.develop.documentation import document
+from loopcast.develop.environment import package_versions
+from loopcast.store.registration import Registration
+
+if TYPE_CHECKING:
+    from loopcast.develop.known import Known
+    from loopcast.iterate.tasks import Made
+    from loopcast.store.home import Home
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Ready:
+    """A version that is ready to be bundled and registered.
+
+    Attributes
+    ----------
+    manifest
+        Without the files.
+    files
+        All of the bundle.
+    """
+
+    manifest: Manifest
+    made: Made
+    files: Mapping[str, bytes]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Registered:
+    """A version that is in the catalog.
+
+    Attributes
+    ----------
+    new
+        Whether it was not there before; training that gives the same bits gives the same version.
+    """
+
+    version: Version
+    made: Made
+    new: bool
+
+
+def ready(course: Course[Any], known: Known[Any], made: Made, extra: Mapping[str, bytes]) -> Ready:
+    """Put together what a version's bundle holds.
+
+    Parameters
+    ----------
+    course
+        Of the segment.
+    extra
+        Further files: the settings of the run, the report of the data's checks.
+    """
+    candidate = course.candidate
+    manifest = Manifest(
+        logical_model=course.logical_model.name,
+        segment=course.segment,
+        template=candidate.template.name,
+        plugin=course.origin,
+        hyperparameters=msgspec.to_builtins(candidate.hyperparameters),
+        recipe=course.recipe(known.dataset),
+        seed=course.seed,
+        datasets=made.datasets,
+        environment=package_versions("loopcast", course.origin.package),
+        files={},
+    )
+    documentation = document(
+        course.logical_model,
+        template=candidate.template.name,
+        summary=candidate.template.summary,
+        hyperparameters=manifest.hyperparameters,
+        datasets=made.datasets,
+        evaluations=made.evaluations,
+        gates=made.gates,
+    )
+    files = {**made.files, **extra, "documentation.md": documentation}
+    return Ready(manifest=manifest, made=made, files=files)
+
+
+def register(course: Course[Any], items: Sequence[Ready], home: Home) -> list[Registered]:
+    """Store the bundles of many segments and register their versions, all or none."""
+    written = write_bundles(home.artifacts, [(item.manifest, item.files) for item in items])
+    now = datetime.now(UTC)
+    versions = [version_of(manifest, digest, now) for manifest, digest in written]
+    home.catalog.put_logical_model(course.logical_model)
+    new = home.catalog.register(
+        [
+            Registration(
+                version=version,
+                datasets=item.made.datasets,
+                evaluations=item.made.evaluations[:1],
+                baselines=item.made.evaluations[1:],
+                gates=item.made.gates,
+            )
+            for version, item in zip(versions, items, strict=True)
+        ]
+    )
+    return [
+        Registered(version=version, made=item.made, new=version.id in new)
+        for version, item in zip(versions, items, strict=True)
+    ]
+
+
+def of_segment(course: Course[Any], segment: str) -> Course[Any]:
+    """Return the course of one segment of a family."""
+    return course if course.segment == segment else replace(course, segment=segment)

@@ -1,0 +1,46 @@
+"""The steps of a training for the task *score*."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from loopcast.api import Engine, LogicalModel, LoopcastError, ScoreData, ScoreSchema
+from loopcast.deploy.score_bundle import pack
+from loopcast.develop.contest import Trial
+from loopcast.develop.course import Advance, Course
+from loopcast.develop.holdout import Holdout
+from loopcast.develop.known import Known
+from loopcast.develop.score.prepare import dataset_record, prepare_score
+from loopcast.develop.score.trial import answer, lay_out, split_rows
+from loopcast.iterate.contest import make_family
+from loopcast.iterate.tasks import Made, TaskSteps
+from loopcast.settings import ScoreTable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from loopcast.settings import DataSettings
+
+TRIAL = Trial(split=split_rows, answer=answer, lay_out=lay_out)
+
+
+def _know(
+    table: pd.DataFrame, settings: DataSettings, model: LogicalModel, source: str, day: str | None
+) -> Known[ScoreData]:
+    assert isinstance(model.schema, ScoreSchema)
+    assert isinstance(settings.table, ScoreTable)
+    data = prepare_score(table, settings.table, model.schema, source)
+    return Known(data=data, training=data, dataset=dataset_record(settings.name, data, source))
+
+
+def _make(
+    course: Course[Holdout],
+    family: Mapping[str, Known[ScoreData]],
+    engine: Engine,
+    advance: Advance,
+) -> Iterator[tuple[str, Made | LoopcastError]]:
+    return make_family(course, family, engine, advance, trial=TRIAL, pack=pack)
+
+
+STEPS = TaskSteps(know=_know, make=_make)

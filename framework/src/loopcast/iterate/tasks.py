@@ -1,0 +1,66 @@
+"""The steps of a training by task: one implementation each, behind the same functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from loopcast.api import Dataset, Engine, Evaluation, GateResult, LoopcastError, Task
+from loopcast.develop.course import Advance, Course
+from loopcast.develop.known import Known
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from loopcast.api import LogicalModel
+    from loopcast.settings import DataSettings
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Made:
+    """What a training gave for one segment, ready to be bundled and registered.
+
+    Attributes
+    ----------
+    datasets
+        The training data, and what it was judged on where that is apart.
+    files
+        Of the bundle, by name, as the task has them.
+    evaluations
+        By contender, the candidate first.
+    """
+
+    datasets: tuple[Dataset, ...]
+    files: Mapping[str, bytes]
+    evaluations: tuple[Evaluation, ...]
+    gates: tuple[GateResult, ...]
+
+
+Outcomes: TypeAlias = Iterator[tuple[str, Made | LoopcastError]]
+
+
+@dataclass(frozen=True)
+class TaskSteps:
+    """The steps of one task.
+
+    Attributes
+    ----------
+    know
+        Check the table of one segment and shape it: table, settings of the data, logical model,
+        where the table comes from, and the first day to forecast if it is set.
+    make
+        Judge all contenders on each segment, fit the candidate, and pack it: the course, what is
+        known by segment, the engine, and what is called after each piece of work. An error is
+        the outcome of its segment, and stops no other.
+    """
+
+    know: Callable[[pd.DataFrame, DataSettings, LogicalModel, str, str | None], Known[Any]]
+    make: Callable[[Course[Any], Mapping[str, Known[Any]], Engine, Advance], Outcomes]
+
+
+def steps_of(task: Task) -> TaskSteps:
+    """Return the steps of a task; what the others need is not imported."""
+    steps: TaskSteps = import_module(f"loopcast.iterate.{task}").STEPS
+    return steps

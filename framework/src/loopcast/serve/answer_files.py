@@ -1,0 +1,87 @@
+"""What a batch run over segments leaves behind: one table of all answers, and their events."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from loopcast.store.events import event_table
+
+if TYPE_CHECKING:
+    from loopcast.serve.answers import SegmentAnswers
+
+
+class AnswerFile:
+    """A Parquet file that grows by batches and appears whole, when the last one is written.
+
+    Parameters
+    ----------
+    path
+        Where it appears; on an error nothing does.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._part = path.with_name(f".{path.name}.part")
+        self._writer: pq.ParquetWriter | None = None
+
+    def __enter__(self) -> Self:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        return self
+
+    def write(self, batch: Sequence[SegmentAnswers]) -> None:
+        """Append the answers of a batch, with a column of segments."""
+        tables = [
+            item.answers.table.assign(segment=item.segment)
+            for item in batch
+            if item.answers is not None
+        ]
+        if not tables:
+            return
+        table = pa.Table.from_pandas(pd.concat(tables, ignore_index=True), preserve_index=False)
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(self._part, table.schema)
+        self._writer.write_table(table.cast(self._writer.schema))
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._writer is None:
+            return
+        self._writer.close()
+        if error is None:
+            with self._part.open("rb") as written:
+                os.fsync(written.fileno())
+            self._part.replace(self._path)
+        else:
+            self._part.unlink(missing_ok=True)
+
+
+def answer_events(item: SegmentAnswers, logical_model: str, made: datetime) -> pa.Table:
+    """Return one event for each answer of a segment; empty where there is none."""
+    answers, serving = item.answers, item.serving
+    assert answers is not None
+    assert serving is not None
+    role: Any = np.where(answers.version == serving.champion, "champion", "canary")
+    return event_table(
+        key=answers.key,
+        time=made,
+        logical_model=logical_model,
+        segment=item.segment,
+        version=answers.version,
+        role=role,
+        outputs=answers.outputs,
+        inputs=answers.inputs,
+    )

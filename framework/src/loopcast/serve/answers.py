@@ -1,0 +1,150 @@
+"""What released versions answer to the tables of a family, batch after batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from loopcast.api import LogicalModel, LoopcastError, NotFoundError, Segment, Template, VersionId
+from loopcast.deploy.bundle import read_bundle
+from loopcast.deploy.loaded import model_files
+from loopcast.deploy.lookup import Serving, look_up_all
+from loopcast.store.artifacts import Artifacts
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from loopcast.api import Engine, Version
+    from loopcast.develop.source import Batch, Source
+    from loopcast.plugins import PluginManager
+    from loopcast.store.home import Home
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Answers:
+    """What one segment was answered.
+
+    Attributes
+    ----------
+    table
+        For people and systems; each row says which version answered.
+    key : ndarray, shape (n,)
+        Of each event.
+    version : ndarray, shape (n,)
+        Which version answered.
+    outputs, inputs : mapping of str to ndarray, shape (n,)
+        As the event log has them.
+    """
+
+    table: pd.DataFrame
+    key: NDArray[Any]
+    version: NDArray[np.str_]
+    outputs: Mapping[str, Any]
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Responsible:
+    """The versions that answer for one segment.
+
+    Attributes
+    ----------
+    models
+        By version: the champion's, and the canary's if there is one.
+    """
+
+    serving: Serving
+    models: Mapping[VersionId, Any]
+
+    def versions(self, entities: Sequence[str]) -> NDArray[np.str_]:
+        """Return which version answers for each entity, shape ``(n,)``."""
+        return self.serving.versions(entities)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SegmentAnswers:
+    """The answers of one segment, or why there are none."""
+
+    segment: Segment
+    serving: Serving | None
+    answers: Answers | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Job:
+    """A batch of segments and what answers for them; it may travel to another process."""
+
+    batch: Batch
+    model: LogicalModel
+    serving: Mapping[Segment, Serving]
+    versions: Mapping[VersionId, Version]
+    templates: Mapping[str, Template[Any, Any]]
+    artifacts: str
+
+
+def answer_segments(
+    model: LogicalModel, source: Source, home: Home, plugins: PluginManager, engine: Engine
+) -> Iterator[list[SegmentAnswers]]:
+    """Ask the released versions of every segment of a table; yield batch after batch.
+
+    A segment without a version, or whose switch is off, has a reason in place of answers.
+    """
+    serving = look_up_all(home.catalog, model.name)
+    versions = home.catalog.versions_of([v for s in serving.values() for v in s.candidates])
+    names = {version.template for version in versions.values()}
+    templates = {name: plugins.template(name) for name in names}
+
+    def job(batch: Batch) -> _Job:
+        own = {name: serving[name] for name in batch.segments if name in serving}
+        return _Job(
+            batch=batch,
+            model=model,
+            serving=own,
+            versions={v: versions[v] for s in own.values() for v in s.candidates},
+            templates=templates,
+            artifacts=home.artifacts_url,
+        )
+
+    yield from engine.map(_answer_batch, map(job, source.batches()))
+
+
+def _answer_batch(job: _Job) -> list[SegmentAnswers]:
+    artifacts = Artifacts(job.artifacts)
+    return [_answer(job, segment, table, artifacts) for segment, table in job.batch.tables()]
+
+
+def _answer(
+    job: _Job, segment: Segment, table: pd.DataFrame, artifacts: Artifacts
+) -> SegmentAnswers:
+    serving = job.serving.get(segment)
+    try:
+        if serving is None:
+            raise NotFoundError(f"{job.model.name}/{segment} has no version; train it first")
+        serving.version()
+        responsible = Responsible(serving=serving, models=_models(job, serving, artifacts))
+        module = import_module(f"loopcast.serve.{job.model.task}")
+        found: Answers = module.answer(
+            table,
+            job.batch.source.settings,
+            job.model,
+            job.batch.describe(segment),
+            responsible,
+        )
+    except LoopcastError as error:
+        return SegmentAnswers(segment=segment, serving=serving, reason=str(error))
+    return SegmentAnswers(segment=segment, serving=serving, answers=found)
+
+
+def _models(job: _Job, serving: Serving, artifacts: Artifacts) -> dict[VersionId, Any]:
+    return {
+        name: job.templates[job.versions[name].template].load(
+            model_files(read_bundle(artifacts, job.versions[name].manifest).files)
+        )
+        for name in serving.candidates
+    }

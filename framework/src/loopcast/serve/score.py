@@ -1,0 +1,74 @@
+"""Batch scores: every row of a table, by the version that answers for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from loopcast.api import ScoreSchema
+from loopcast.develop.score.prepare import prepare_score
+from loopcast.develop.score.trial import checked
+from loopcast.serve.answers import Answers
+from loopcast.settings import ScoreTable
+
+if TYPE_CHECKING:
+    from loopcast.api import LogicalModel, Scorer
+    from loopcast.serve.answers import Responsible
+    from loopcast.settings import DataSettings
+
+
+def answer(
+    table: pd.DataFrame,
+    settings: DataSettings,
+    model: LogicalModel,
+    source: str,
+    responsible: Responsible,
+) -> Answers:
+    """Score the rows of one segment; outcomes in the table are not looked at.
+
+    Raises
+    ------
+    DataError
+        Where the table does not satisfy the schema.
+    ModelError
+        Where an answer is no probability, or their number is wrong.
+    """
+    assert isinstance(model.schema, ScoreSchema)
+    assert isinstance(settings.table, ScoreTable)
+    data = prepare_score(table, settings.table, model.schema, source, labelled=False)
+    versions = responsible.versions([str(key) for key in data.features.index])
+    parts = [
+        _score(responsible.models[version], data.features.loc[versions == version], version)
+        for version in np.unique(versions)
+    ]
+    scored = pd.concat(parts).loc[data.features.index]
+    return Answers(
+        table=scored.rename_axis(model.schema.key).reset_index(),
+        key=scored.index.to_numpy(),
+        version=versions,
+        outputs={name: scored[name].to_numpy() for name in scored.columns if name != "version"},
+        inputs=_inputs(data.features),
+    )
+
+
+def _score(model: Scorer, features: pd.DataFrame, version: str) -> pd.DataFrame:
+    """Return version, probability and, where the template has a scorecard's scale, points."""
+    found = model.predict(features)
+    probability = checked(np.asarray(found.probability, np.float64), features, version)
+    columns: dict[str, Any] = {"version": version, "probability": probability}
+    if found.points is not None:
+        columns["points"] = np.asarray(found.points, np.float64)
+    return pd.DataFrame(columns, index=features.index)
+
+
+def _inputs(features: pd.DataFrame) -> Mapping[str, Any]:
+    """Return the inputs as the event log takes them: numbers, or texts."""
+    return {
+        str(name): column.astype(object).where(column.notna(), None).to_numpy()
+        if isinstance(column.dtype, pd.CategoricalDtype)
+        else column.to_numpy()
+        for name, column in features.items()
+    }

@@ -1,0 +1,222 @@
+"""Scores end to end, through the plugin manager, the configuration and the command's own code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pandas as pd
+import pytest
+
+from loopcast import config
+from loopcast.api import DataError, ScoreOutcome
+from loopcast.cli import plugin_manager
+from loopcast.cli.run import execute
+from loopcast.deploy.loaded import load_version
+from loopcast.plugins import PluginManager
+from loopcast.store.home import Home, open_home
+
+from ..distributions import SHIPPED, forget_fakes
+from ..examples import (
+    SCORE_DATA,
+    SCORE_MODEL,
+    applications,
+    install_examples,
+    write_configuration,
+)
+
+
+@pytest.fixture
+def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PluginManager]:
+    """The templates of docs/tasks.md, installed; worker processes find them too."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    monkeypatch.chdir(tmp_path)
+    with forget_fakes():
+        install_examples(folder)
+        yield plugin_manager(SHIPPED)
+
+
+@pytest.fixture
+def run(tmp_path: Path, plugins: PluginManager) -> Any:
+    """A function that runs with overrides and returns the summary."""
+    files = {
+        "logical_model/credit.yaml": SCORE_MODEL,
+        "data/applications.yaml": SCORE_DATA,
+    }
+    folder = write_configuration(tmp_path / "conf", files)
+
+    def go(*overrides: str) -> dict[str, Any]:
+        chosen = ["logical_model=credit", "engine.workers=1", *overrides]
+        settings = config.compose(chosen, plugins=plugins, folder=folder)
+        execute(settings, tmp_path / "run", plugins)
+        found: dict[str, Any] = json.loads((tmp_path / "run" / "summary.json").read_text())
+        return found
+
+    return go
+
+
+@pytest.fixture
+def home(loopcast_home: Path) -> Home:
+    return open_home(loopcast_home)
+
+
+def test_the_first_run_trains_and_scores(
+    tmp_path: Path, run: Any, home: Home, plugins: PluginManager
+) -> None:
+    table = applications(400, seed=1)
+    table.to_csv(tmp_path / "applications.csv", index=False)
+    summary = run()
+    [trained] = summary["training"]["segments"]
+    assert trained["status"] == "better"
+    assert trained["kpi"] > 0.7
+    scores = pd.read_parquet(tmp_path / "run" / "scores.parquet")
+    assert list(scores["application"]) == list(table["id"])
+    assert scores["probability"].between(0, 1).all()
+    champion = home.catalog.champion("credit")
+    assert champion is not None
+    assert set(scores["version"]) == {champion.id} == {trained["version"]}
+    events = home.events.read("credit")
+    assert events.num_rows == 400
+    first = events.slice(0, 1).to_pylist()[0]
+    assert first["key"] in set(table["id"])
+    assert dict(first["inputs"]).keys() == {"income", "debt"}
+    loaded = load_version(home, plugins, champion)
+    model = loaded.model.predict(table.set_index("id")[["income", "debt"]])
+    np.testing.assert_array_equal(model.probability, scores["probability"])
+
+
+def test_a_bundle_holds_all_that_a_version_needs(
+    tmp_path: Path, run: Any, home: Home, plugins: PluginManager
+) -> None:
+    applications(400, seed=1).to_csv(tmp_path / "applications.csv", index=False)
+    run("job=train")
+    champion = home.catalog.champion("credit")
+    assert champion is not None
+    loaded = load_version(home, plugins, champion)
+    assert {
+        "documentation.md", "evaluation.json", "judged.npz", "model/columns.json",
+        "model/model.npz", "scenarios/rows.npz", "schema.json", "settings.json",
+    } <= set(loaded.bundle.files)  # fmt: skip
+    assert loaded.bounds["debt"]["missing"] == pytest.approx(0.1, abs=0.05)
+    assert loaded.schema == home.catalog.logical_model("credit").schema
+    training, test = loaded.manifest.datasets
+    assert (training.rows, test.name) == (400, "applications_held_out")
+    judged = loaded.judged()
+    outcome = judged.outcomes["logistic"]
+    assert isinstance(outcome, ScoreOutcome)
+    assert len(outcome.actual) == test.rows
+    [evaluation] = home.catalog.evaluations(champion.id)
+    assert evaluation.dataset == test.fingerprint
+    assert evaluation.value("auc", "sex=f") is not None
+    assert evaluation.value("brier") == pytest.approx(
+        np.mean((outcome.probability - outcome.actual) ** 2)
+    )
+
+
+def test_a_second_run_scores_without_training_and_without_outcomes(
+    tmp_path: Path, run: Any, home: Home
+) -> None:
+    table = applications(400, seed=1)
+    table.to_csv(tmp_path / "applications.csv", index=False)
+    run("job=train")
+    new = applications(50, seed=2).drop(columns=["outcome", "sex", "at"])
+    new.to_csv(tmp_path / "applications.csv", index=False)
+    summary = run()
+    assert "training" not in summary
+    assert summary["predictions"]["rows"] == 50
+    assert home.catalog.count() == 1
+
+
+REGIONS = ("north", "south", "young", "tiny")
+
+
+def family() -> pd.DataFrame:
+    """Four regions; one has no default yet, one has three rows, one name cannot be kept."""
+    parts = {name: applications(200, seed=place) for place, name in enumerate(REGIONS)}
+    parts["young"]["outcome"] = "good"
+    parts["tiny"] = parts["tiny"].head(3)
+    parts["?"] = applications(30, seed=9)
+    return pd.concat([part.assign(region=name) for name, part in parts.items()])
+
+
+FAMILY = ("data.table.segment=region", "job=train")
+
+
+def test_a_broken_segment_stops_no_other(tmp_path: Path, run: Any, home: Home) -> None:
+    family().sample(frac=1.0, random_state=1).to_csv(tmp_path / "applications.csv", index=False)
+    found = run(*FAMILY)["training"]
+    assert found["counts"] == {"better": 2, "not better": 0, "kept": 0, "frozen": 0, "failed": 3}
+    reasons = {item["segment"]: item["reason"] for item in found["segments"]}
+    assert "segment young: column 'outcome': no row has the event 'bad'" in reasons["young"]
+    assert "the held-out part" in reasons["tiny"]
+    assert "cannot name a segment" in reasons["?"]
+    assert set(home.catalog.champions("credit")) == {"north", "south"}
+    scored = run("data.table.segment=region")["predictions"]
+    assert (scored["answered"], scored["not_answered"]) == (2, 3)
+    table = pd.read_parquet(tmp_path / "run" / "scores.parquet")
+    assert table.groupby("segment").size().to_dict() == {"north": 200, "south": 200}
+
+
+def test_a_run_repeats_only_what_is_not_registered(tmp_path: Path, run: Any, home: Home) -> None:
+    table = family()
+    table.to_csv(tmp_path / "applications.csv", index=False)
+    run(*FAMILY)
+    mended = table[table["region"] != "tiny"]
+    mended = pd.concat([mended, applications(200, seed=7).assign(region="tiny")])
+    mended.to_csv(tmp_path / "applications.csv", index=False)
+    found = run(*FAMILY)["training"]["counts"]
+    assert (found["kept"], found["better"], found["failed"]) == (2, 1, 2)
+    assert home.catalog.count() == 3
+
+
+def test_a_segment_that_is_frozen_is_not_trained(tmp_path: Path, run: Any, home: Home) -> None:
+    family().to_csv(tmp_path / "applications.csv", index=False)
+    run(*FAMILY)
+    home.catalog.set_switch("credit", ["south"], "freeze", by="ann", reason="audit")
+    found = run(*FAMILY, "seed=5")["training"]
+    status = {item["segment"]: item["status"] for item in found["segments"]}
+    assert (status["south"], status["north"]) == ("frozen", "not better")
+
+
+def test_batches_give_the_same_in_several_processes(
+    tmp_path: Path, run: Any, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    family().to_csv(tmp_path / "applications.csv", index=False)
+    run(*FAMILY)
+    one = {s: v.id for s, v in home.catalog.newest("credit").items()}
+    parts = family()
+    parts.to_parquet(tmp_path / "applications.parquet")
+    monkeypatch.setattr("loopcast.develop.source.BATCH", 1)
+    monkeypatch.setenv("LOOPCAST_HOME", str(tmp_path / "other"))
+    found = run(
+        *FAMILY, "engine.workers=2", "data.reader=parquet", "data.options.path=applications.parquet"
+    )
+    assert found["training"]["counts"]["better"] == 2
+    other = open_home(tmp_path / "other").catalog.newest("credit")
+    models = {
+        segment: msgspec.json.decode(open_home(tmp_path / "other").artifacts.get(v.manifest))
+        for segment, v in other.items()
+    }
+    assert set(models) == set(one)
+    for segment, manifest in models.items():
+        first = home.catalog.version(one[segment])
+        before = msgspec.json.decode(home.artifacts.get(first.manifest))
+        for name in ("model/model.npz", "judged.npz", "scenarios/rows.npz"):
+            assert manifest["files"][name] == before["files"][name]
+
+
+def test_nothing_that_can_be_trained_is_an_error(tmp_path: Path, run: Any, home: Home) -> None:
+    applications(200, seed=1).assign(outcome="good").to_csv(
+        tmp_path / "applications.csv", index=False
+    )
+    with pytest.raises(DataError, match="no row has the event 'bad'"):
+        run()
+    assert home.catalog.count() == 0
+    assert not (tmp_path / "run" / "summary.json").exists()

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from loopcast.api import DataError, Feature
+from loopcast.develop.score.prepare import dataset_record, fingerprint, prepare_score, rows_of
+from loopcast.settings import ScoreTable
+
+from .conftest import FEATURES, score_data, score_schema
+
+
+def test_a_table_becomes_rows_of_used_features(table: pd.DataFrame) -> None:
+    table.loc[3, "outcome"] = None
+    data = score_data(table)
+    assert list(data.features.columns) == ["income", "debt"]
+    assert data.features.index.name == "application"
+    assert data.features.index[0] == "a1_0"
+    assert data.attributes is not None
+    assert list(data.attributes["sex"].cat.categories) == ["f", "m"]
+    expected = np.where(table["outcome"].isna(), np.nan, table["outcome"] == "bad")
+    np.testing.assert_array_equal(data.target, expected.astype(float))
+    assert data.time is not None
+    assert data.time[0] == np.datetime64(table["at"][0])
+    assert data.weight.tolist() == [1.0] * 200
+
+
+def spoilt(table: pd.DataFrame, column: str, row: int, value: Any) -> pd.DataFrame:
+    changed = table.assign(**{column: table[column].astype(object)})
+    changed.loc[row, column] = value
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("income", "much", "column 'income': 1 values that are no finite numbers, the first 'mu"),
+        ("income", None, "column 'income': 1 missing values, the first None in row 6"),
+        ("income", float("inf"), "column 'income': 1 values that are no finite numbers"),
+        ("income", -6000.0, "the first -6000.0 in row 6; expected € at least -5000"),
+        ("at", "soon", "column 'at': 1 values that are no time, the first 'soon' in row 6"),
+        ("id", "a1_0", "column 'id': 1 repeated keys, the first 'a1_0' in row 6; expected one"),
+    ],
+)
+def test_a_bad_value_is_refused_with_its_place(
+    table: pd.DataFrame, column: str, value: Any, message: str
+) -> None:
+    with pytest.raises(DataError) as caught:
+        score_data(spoilt(table, column, 5, value))
+    assert str(caught.value).startswith("applications.csv: column")
+    assert message in str(caught.value)
+
+
+def test_an_absent_column_names_the_nearest(table: pd.DataFrame) -> None:
+    with pytest.raises(DataError, match="no column 'income'; did you mean 'incomes'"):
+        score_data(table.rename(columns={"income": "incomes"}))
+    with pytest.raises(DataError, match="no rows"):
+        score_data(table.iloc[:0])
+
+
+@pytest.mark.parametrize(("value", "said"), [("good", "no row has"), ("bad", "every row has")])
+def test_one_outcome_teaches_nothing(table: pd.DataFrame, value: str, said: str) -> None:
+    with pytest.raises(DataError, match=f"{said} the event 'bad'") as caught:
+        score_data(table.assign(outcome=value))
+    assert f"'{value}' ×200" in str(caught.value)
+
+
+def test_flags_weights_and_whole_numbers_as_categories(table: pd.DataFrame) -> None:
+    features = {
+        **FEATURES,
+        "home": Feature(kind="flag"),
+        "code": Feature(kind="category", missing=True),
+    }
+    more = table.assign(home=[0, 1] * 100, code=[1.0, np.nan] * 100, w=2.0)
+    data = score_data(more, features=features, weight="w")
+    assert list(data.features["code"].cat.categories) == ["1"]
+    assert data.features["code"].isna().sum() == 100
+    assert data.weight.tolist() == [2.0] * 200
+    with pytest.raises(DataError, match=r"'home': 1 values that are no flag, the first 2 in row 1"):
+        score_data(more.assign(home=[2, *[1] * 199]), features=features)
+    with pytest.raises(DataError, match="weights of 0 or less"):
+        score_data(more.assign(w=0.0), features=features, weight="w")
+
+
+def test_times_may_count_from_1970(table: pd.DataFrame) -> None:
+    numbers = table.assign(at=np.arange(200) * 86_400)
+    with pytest.raises(DataError, match=r"set data\.table\.time_unit"):
+        score_data(numbers)
+    names = ScoreTable(columns={"application": "id"}, time_unit="s")
+    data = prepare_score(numbers, names, score_schema(), "x")
+    assert data.time is not None
+    assert data.time[1] == np.datetime64("1970-01-02")
+
+
+def test_rows_to_score_need_no_outcome_and_no_protected_attribute(table: pd.DataFrame) -> None:
+    names = ScoreTable(columns={"application": "id"})
+    bare = table[["id", "income", "debt"]]
+    data = prepare_score(bare, names, score_schema(), "x", labelled=False)
+    assert np.isnan(data.target).all()
+    assert data.attributes is None
+    with pytest.raises(DataError, match="no column 'outcome'"):
+        prepare_score(bare.assign(at="2024-01-01", sex="f"), names, score_schema(), "x")
+
+
+def test_the_fingerprint_is_that_of_the_content(table: pd.DataFrame) -> None:
+    data = score_data(table)
+    assert fingerprint(score_data(table.copy())) == fingerprint(data)
+    for column, value in [("income", 1.0), ("sex", "x"), ("outcome", "bad"), ("id", "new")]:
+        row = int(np.argmax(table["outcome"] == "good"))
+        assert fingerprint(score_data(spoilt(table, column, row, value))) != fingerprint(data)
+    record = dataset_record("applications", data, "applications.csv")
+    assert (record.rows, record.fingerprint) == (200, fingerprint(data))
+    assert record.start is not None
+    assert record.start.isoformat().startswith(table["at"].min())
+
+
+def test_a_part_forgets_categories_that_it_does_not_have(table: pd.DataFrame) -> None:
+    features = {**FEATURES, "town": Feature(kind="category")}
+    data = score_data(table.assign(town=["here"] * 199 + ["there"]), features=features)
+    part = rows_of(data, np.arange(200) < 100)
+    assert list(part.features["town"].cat.categories) == ["here"]
+    assert len(part.target) == 100
