@@ -10,9 +10,11 @@ from typing import Any
 
 from loopcast.api import Reconciler, Template, hookimpl
 from loopcast_forecasting.reconcilers import RECONCILERS
+from loopcast_forecasting.templates.ets import Ets
 from loopcast_forecasting.templates.gam_ar import GamAr
 from loopcast_forecasting.templates.gam_arima import GamArima
 from loopcast_forecasting.templates.gam_ridge import GamRidge
+from loopcast_forecasting.templates.sarimax import Sarimax
 from loopcast_forecasting.templates.seasonal_naive import SeasonalNaive
 
 LOOPCAST_CONTRACT = (1, 0)
@@ -21,7 +23,7 @@ LOOPCAST_CONTRACT = (1, 0)
 @hookimpl
 def loopcast_templates() -> Sequence[Template[Any, Any]]:
     """Offer the forecasting templates."""
-    return [GamAr(), GamArima(), GamRidge(), SeasonalNaive()]
+    return [Ets(), GamAr(), GamArima(), GamRidge(), Sarimax(), SeasonalNaive()]
 
 
 @hookimpl

@@ -164,7 +164,7 @@ def test_hyperparameters_are_typed(
         msgspec.convert(choice, template.hyperparameters)
 
 
-@pytest.mark.parametrize("module", ["gam_ar", "gam_arima", "gam_ridge"])
+@pytest.mark.parametrize("module", ["ets", "gam_ar", "gam_arima", "gam_ridge", "sarimax"])
 def test_importing_a_template_loads_nothing_heavy(module: str) -> None:
     heavy = "{'pandas', 'scipy', 'pygam', 'statsmodels', 'holidays'}"
     code = (

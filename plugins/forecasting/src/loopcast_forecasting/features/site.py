@@ -123,7 +123,7 @@ def feature_matrix(
     DataError
         Where a covariate is missing.
     """
-    covariates = {name: _covariate(data, name, site, times) for name in spec.covariates}
+    covariates = {name: complete_covariate(data, name, site, times) for name in spec.covariates}
     clock = local_clock(times, data.sites[site].timezone, pd.Timedelta(hours=spec.step_hours))
     features = _calendar(clock, data.sites[site], spec, covariates.get(spec.day_flag))
     features["years"] = damped_years(times, pd.Timestamp(spec.trained_until))
@@ -132,7 +132,7 @@ def feature_matrix(
     return features | {name: covariates[name] for name in (*spec.numbers, *spec.flags)}
 
 
-def _covariate(data: ForecastData, name: str, site: str, times: pd.DatetimeIndex) -> Floats:
+def complete_covariate(data: ForecastData, name: str, site: str, times: pd.DatetimeIndex) -> Floats:
     """Return a complete covariate, or say what is missing."""
     if name not in data.covariates:
         raise DataError(f"no covariate {name!r}; the model was fitted with it and needs it")

@@ -1,0 +1,1 @@
+"""One model for each series, by statsmodels: exponential smoothing and SARIMAX."""
