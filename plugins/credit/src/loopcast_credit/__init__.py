@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from loopcast.api import Template, hookimpl
+from loopcast_credit.templates.boosted_scorecard import BoostedScorecard
+from loopcast_credit.templates.boosting import Boosting
 from loopcast_credit.templates.logistic import Logistic
 from loopcast_credit.templates.scorecard import Scorecard
 
@@ -18,4 +20,4 @@ LOOPCAST_CONTRACT = (1, 0)
 @hookimpl
 def loopcast_templates() -> Sequence[Template[Any, Any]]:
     """Offer the templates for scores."""
-    return [Logistic(), Scorecard()]
+    return [BoostedScorecard(), Boosting(), Logistic(), Scorecard()]

@@ -37,18 +37,39 @@ def category_groups(
     tuple
         The categories of each group, ascending by name or by event rate.
     """
-    known = values.astype("category").cat
-    names = [str(name) for name in known.categories]
-    codes = known.codes.to_numpy()
-    seen = codes >= 0
-    rows = np.bincount(codes[seen], weight[seen], minlength=len(names))
-    events = np.bincount(codes[seen], (weight * event)[seen], minlength=len(names))
+    names, rows, rate = _rates(values, event, weight)
     common = np.flatnonzero(rows >= max(rare * weight.sum(), 1e-300))
     if len(common) <= bins:
         return tuple((names[at],) for at in common)
-    average = events.sum() / rows.sum()
-    rate = (events + PRIOR * average) / (rows + PRIOR)
     ranked = common[np.argsort(rate[common], kind="stable")]
     before = np.cumsum(rows[ranked]) - rows[ranked] / 2
     group = np.minimum((before / rows[ranked].sum() * bins).astype(int), bins - 1)
     return tuple(tuple(names[at] for at in ranked[group == one]) for one in np.unique(group))
+
+
+def ranked_categories(
+    values: pd.Series[Any], event: NDArray[np.float64], weight: NDArray[np.float64]
+) -> tuple[str, ...]:
+    """Return the categories that rows have, in ascending order of their event rate.
+
+    Parameters
+    ----------
+    values : Series, shape (rows,), category
+    event, weight : ndarray, shape (rows,)
+    """
+    names, rows, rate = _rates(values, event, weight)
+    return tuple(names[at] for at in np.argsort(rate, kind="stable") if rows[at] > 0.0)
+
+
+def _rates(
+    values: pd.Series[Any], event: NDArray[np.float64], weight: NDArray[np.float64]
+) -> tuple[list[str], NDArray[np.float64], NDArray[np.float64]]:
+    """Return each category, the weight of its rows, and its event rate with a prior."""
+    known = values.astype("category").cat
+    names = [str(name) for name in known.categories]
+    codes = known.codes.to_numpy()
+    seen = codes >= 0
+    rows = np.bincount(codes[seen], weight[seen], minlength=len(names)).astype(np.float64)
+    events = np.bincount(codes[seen], (weight * event)[seen], minlength=len(names))
+    average = events.sum() / max(rows.sum(), 1e-300)
+    return names, rows, (events + PRIOR * average) / (rows + PRIOR)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from loopcast.api import ScoreData
-from loopcast_credit.additive.card import Card, Effect
+from loopcast_credit.additive.card import Card
+from loopcast_credit.additive.effects import centred_effect, pooled
 from loopcast_credit.additive.known import known_rows
 from loopcast_credit.additive.scorer import AdditiveScorer
 from loopcast_credit.bins.bins import Bins, NumericBins
 from loopcast_credit.bins.make import make_bins
 from loopcast_credit.bins.options import BinOptions
 from loopcast_credit.scorecard.hyperparameters import ScorecardParameters
-from loopcast_credit.scorecard.pool import alike_starts, monotone_starts, pooled
+from loopcast_credit.scorecard.monotone import monotone_starts
 from loopcast_credit.scorecard.woe import fit_woe
 from loopcast_credit.smooth.design import Design
 from loopcast_credit.smooth.fit import Fit, fit_bins
@@ -102,46 +103,7 @@ def make_card(fitted: Fitted, p: ScorecardParameters, event: str) -> Card:
         place = slice(design.starts[at], design.starts[at + 1])
         fixed = p.characteristics.get(one.name)
         own = 0.0 if fixed is not None and fixed.cuts is not None else tolerance
-        effect, level = _effect(one, fit.beta[place], rows[place], events[place], own)
+        effect, level = centred_effect(one, fit.beta[place], rows[place], events[place], own)
         effects.append(effect)
         intercept += level
     return Card(event=event, intercept=intercept, effects=tuple(effects), scale=p.scale)
-
-
-def _effect(
-    bins: Bins,
-    values: NDArray[np.float64],
-    rows: NDArray[np.float64],
-    events: NDArray[np.float64],
-    tolerance: float,
-) -> tuple[Effect, float]:
-    """Return an effect, and the average that was taken from its values."""
-    if isinstance(bins, NumericBins) and tolerance > 0.0:
-        starts = alike_starts(values[: bins.body], tolerance)
-        values = _averaged(values, rows, starts, bins.body)
-        rows, events = (_added(each, starts, bins.body) for each in (rows, events))
-        bins = pooled(bins, starts)
-    level = float(np.average(values, weights=rows))
-    centred = values - level
-    # What training never saw is the average row, except an interval between two that it saw.
-    unseen = rows == 0.0
-    unseen[: bins.body] &= not bins.ordered
-    centred[unseen] = 0.0
-    effect = Effect(bins=bins, values=_plain(centred), rows=_plain(rows), events=_plain(events))
-    return effect, level
-
-
-def _averaged(
-    values: NDArray[np.float64], rows: NDArray[np.float64], starts: Sequence[int], body: int
-) -> NDArray[np.float64]:
-    weight = np.maximum(rows, 1e-9)
-    sums = _added(values * weight, starts, body)
-    return np.asarray(sums / _added(weight, starts, body))
-
-
-def _added(each: NDArray[np.float64], starts: Sequence[int], body: int) -> NDArray[np.float64]:
-    return np.concatenate([np.add.reduceat(each[:body], starts), each[body:]])
-
-
-def _plain(values: NDArray[Any]) -> tuple[float, ...]:
-    return tuple(values.tolist())

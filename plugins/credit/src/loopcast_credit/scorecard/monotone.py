@@ -1,22 +1,13 @@
-"""Neighbouring intervals put together: those against the direction of risk, and those alike."""
+"""Neighbouring intervals put together where they go against the direction of risk."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-import msgspec
 import numpy as np
-
-from loopcast_credit.bins.bins import NumericBins
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-
-def pooled(bins: NumericBins, starts: Sequence[int]) -> NumericBins:
-    """Return bins with only the intervals that begin at ``starts``, of which the first is 0."""
-    return msgspec.structs.replace(bins, cuts=tuple(bins.cuts[at - 1] for at in starts[1:]))
 
 
 def monotone_starts(
@@ -44,12 +35,3 @@ def monotone_starts(
     fits = [isotonic_regression(values, weights=safe, increasing=up) for up in wanted]
     best = min(fits, key=lambda fit: float(safe @ (fit.x - values) ** 2))
     return [int(at) for at in best.blocks[:-1]]
-
-
-def alike_starts(values: NDArray[np.float64], tolerance: float) -> list[int]:
-    """Pool each run of neighbours that stay within a tolerance of the run's first."""
-    starts = [0]
-    for at in range(1, len(values)):
-        if abs(values[at] - values[starts[-1]]) >= tolerance:
-            starts.append(at)
-    return starts

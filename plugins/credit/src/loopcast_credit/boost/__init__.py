@@ -1,0 +1,1 @@
+"""Gradient boosting by LightGBM, whose trees are kept as numbers of our own."""
