@@ -40,6 +40,8 @@ def test_what_people_expect_to_see(panel: ForecastData) -> None:
         ("standard_hour", "daylight_saving"),
         ("day_of_year",),
         ("temperature",),
+        ("day_of_year", "weekend"),
+        ("day_of_year", "hour", "weekend"),
         ("temperature", "hour"),
         ("temperature_smoothed_24h",),
         ("previous_day_maximum",),

@@ -52,6 +52,7 @@ def day_types(panel: ForecastData, date: str, site: str = "melbourne") -> dict[s
 def test_a_holiday_counts_as_a_sunday() -> None:
     cup_day = day_types(data(), "2014-11-04")
     assert (cup_day["tuesday"], cup_day["sunday"], cup_day["holiday"]) == (0, 1, 1)
+    assert cup_day["weekend"] == 1
     assert day_types(data(), "2014-11-03")["day_before_holiday"] == 1
     assert day_types(data(), "2014-11-05")["day_after_holiday"] == 1
 
@@ -72,6 +73,7 @@ def test_a_weekday_without_work_is_a_holiday_and_a_weekend_is_not() -> None:
     assert day_types(panel, "2014-10-15")["holiday"] == 1
     assert day_types(panel, "2014-10-18")["holiday"] == 0
     assert day_types(panel, "2014-10-18")["saturday"] == 1
+    assert [day_types(panel, f"2014-10-{day}")["weekend"] for day in (17, 18, 19)] == [0, 1, 1]
 
 
 def test_other_covariates_are_numbers_or_flags() -> None:

@@ -181,7 +181,8 @@ def _time_of_day(explainer: Explainer) -> Iterator[Effect]:
 def _on(day: str, hours: Floats) -> dict[str, Floats]:
     """Return settings of the hours of a day type that is no holiday."""
     types = {name: np.full(len(hours), float(name == day)) for name in DAYS}
-    return {"hour": hours, **types, "holiday": np.zeros(len(hours))}
+    weekend = np.full(len(hours), float(day in DAYS[5:]))
+    return {"hour": hours, **types, "weekend": weekend, "holiday": np.zeros(len(hours))}
 
 
 def _day_types(explainer: Explainer) -> Iterator[Effect]:

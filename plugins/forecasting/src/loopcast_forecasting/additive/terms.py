@@ -48,24 +48,11 @@ class TermBuilder:
 
     def hour(self, size: int, by: str | None = None, name: str = "hour") -> Term:
         """Return a cyclic smooth of the time of day."""
-        from pygam import s
+        return self._cycle(name, self._at_most(size), 24, by)
 
-        by_column = None if by is None else self.names.index(by)
-        penalties = {} if by is None else {"penalties": BOTH, "lam": [0.6, 0.6]}
-        return s(
-            self.names.index(name),
-            n_splines=self._at_most(size),
-            basis="cp",
-            edge_knots=[0, 24],
-            by=by_column,
-            **penalties,
-        )
-
-    def season(self, size: int) -> Term:
+    def season(self, size: int, by: str | None = None) -> Term:
         """Return a cyclic smooth of the time of the year."""
-        from pygam import s
-
-        return s(self.names.index("day_of_year"), n_splines=size, basis="cp", edge_knots=[0, 1])
+        return self._cycle("day_of_year", size, 1, by)
 
     def line(self, name: str) -> Term:
         """Return a straight line, shrunk to nothing where there is nothing to tell."""
@@ -73,11 +60,23 @@ class TermBuilder:
 
         return l(self.names.index(name), penalties="l2")
 
-    def product(self, first: Term, second: Term) -> Term:
+    def product(self, first: Term, second: Term, by: str | None = None) -> Term:
         """Return the interaction of two smooths."""
         from pygam import te
 
-        return te(first, second)
+        return te(first, second, by=None if by is None else self.names.index(by))
+
+    def _cycle(self, name: str, size: int, length: float, by: str | None) -> Term:
+        from pygam import s
+
+        return s(
+            self.names.index(name),
+            n_splines=size,
+            basis="cp",
+            edge_knots=[0, length],
+            by=None if by is None else self.names.index(by),
+            **({} if by is None else {"penalties": BOTH, "lam": [0.6, 0.6]}),
+        )
 
     def _at_most(self, size: int) -> int:
         return max(SMALLEST_CYCLE, min(size, self.per_day))
@@ -153,8 +152,12 @@ def _season(build: TermBuilder, varied: set[str], within_day: bool) -> Iterator[
     if "christmas" in varied:
         yield build.number("days_from_christmas", 14, by="christmas")
     yield build.season(20)
+    if "weekend" in varied:
+        yield build.season(10, by="weekend")
     if within_day:
         yield build.product(build.season(12), build.hour(16))
+    if within_day and "weekend" in varied:
+        yield build.product(build.season(6), build.hour(8), by="weekend")
 
 
 def _weather(build: TermBuilder, spec: FeatureSpec, within_day: bool) -> Iterator[Term]:

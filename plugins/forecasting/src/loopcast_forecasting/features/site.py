@@ -171,6 +171,7 @@ def _calendar(
     quiet = (from_christmas >= YEAR_END[0]) & (from_christmas <= YEAR_END[1])
     by_day: Mapping[str, NDArray[Any]] = {
         **{name: day_type == k for k, name in enumerate(DAYS)},
+        "weekend": day_type >= 5,
         "holiday": holiday,
         "day_before_holiday": before,
         "day_after_holiday": after,
