@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from loopcast import config
 from loopcast.api import ConfigurationError, DataError, LoopcastError, PluginError
 from loopcast.plugins import PluginManager
 from loopcast.settings import ForecastTable, RunSettings
+from loopcast.validate import gates
 
 from .distributions import HEADER, SHIPPED, forget_fakes, install, template
 
@@ -91,6 +92,11 @@ CONF = {
 TOWN_RUN = "logical_model=town"
 
 
+def load(disable: Sequence[str]) -> PluginManager:
+    """The core's gates, which the shipped policy demands, and what a test installs."""
+    return PluginManager.load(disable, builtin=(gates,))
+
+
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder of installed packages: one plugin that brings all that a run needs."""
@@ -106,7 +112,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def plugins(site: Path) -> PluginManager:
     """Found with nothing but that plugin."""
     assert site.is_dir()
-    return PluginManager.load(SHIPPED)
+    return load(SHIPPED)
 
 
 @pytest.fixture
@@ -146,7 +152,7 @@ def test_plugins_bring_their_own_options(plugins: PluginManager) -> None:
 def test_a_plugins_file_replaces_the_option_made_from_its_template(site: Path) -> None:
     own = site / "fake_loopcast_acme" / "conf" / "template" / "acme.mean.yaml"
     own.write_text("name: acme.mean\nhyperparameters: {window: 3}\n")
-    settings = config.compose([TOWN_RUN], plugins=PluginManager.load(SHIPPED))
+    settings = config.compose([TOWN_RUN], plugins=load(SHIPPED))
     assert settings.template.hyperparameters["window"] == 3
 
 
@@ -307,7 +313,7 @@ def test_an_error_in_a_file_names_the_file(plugins: PluginManager, folder: Path)
 def test_an_error_in_a_plugins_file_names_it(site: Path) -> None:
     path = site / "fake_loopcast_acme" / "conf" / "data" / "town.yaml"
     path.write_text(DATA.replace("target: load", "target: 3"))
-    assert refused(PluginManager.load(SHIPPED)) == (
+    assert refused(load(SHIPPED)) == (
         "fake_loopcast_acme.conf: data/town.yaml: data.table.target: expected `str`, got 3"
     )
 
@@ -338,7 +344,7 @@ def test_a_folder_that_does_not_exist(plugins: PluginManager, tmp_path: Path) ->
 
 def test_the_same_option_twice_names_both(site: Path, folder: Path) -> None:
     (folder / "store" / "embedded.yaml").write_text("home: here\n")
-    plugins = PluginManager.load(SHIPPED)
+    plugins = load(SHIPPED)
     assert refused(plugins, folder=folder) == (
         "store/embedded is offered by both conf/store/embedded.yaml and "
         f"{folder}/store/embedded.yaml; rename one of them"
@@ -356,7 +362,7 @@ def test_an_option_that_two_plugins_bring_names_both(site: Path) -> None:
     install(
         site, "zed", f"{HEADER}\n{conf}", files={"conf/template/steep.yaml": "name: acme.mean\n"}
     )
-    plugins = PluginManager.load(SHIPPED)
+    plugins = load(SHIPPED)
     assert refused(plugins, "template=steep") == (
         "template/steep is offered by both fake_loopcast_acme.conf: template/steep.yaml and "
         "fake_loopcast_zed.conf: template/steep.yaml; rename one of them"
@@ -634,7 +640,7 @@ def test_what_is_disabled_is_known_before_anything_is_imported(
 
 
 def test_a_plugin_that_is_disabled_is_missing_by_name(site: Path) -> None:
-    plugins = PluginManager.load([*SHIPPED, *config.disabled(["plugins.disable=[acme]"])])
+    plugins = load([*SHIPPED, *config.disabled(["plugins.disable=[acme]"])])
     assert "fake_loopcast_acme" not in sys.modules
     with pytest.raises(ConfigurationError) as caught:
         config.compose(["template=acme.mean", "plugins.disable=[acme]"], plugins=plugins)

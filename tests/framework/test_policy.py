@@ -40,6 +40,11 @@ def test_a_policy_of_a_users_own(tmp_path: Path) -> None:
         (("minor: low", "minor: lwo"), "policy.questions.impact.minor: got 'lwo'; did you mean"),
         (("minor: low, ", ""), "policy.questions: Questionnaire: impact says no class for minor"),
         (("  low:\n", "  lowest:\n"), "policy.classes.lowest: got 'lowest'; did you mean 'low'"),
+        (("fairness: {}", "fairnes: {}"), "policy.classes.high.gates.fairnes: gate 'fairnes' is"),
+        (
+            ("fairness: {}", "fairness: {ration: 0.8}"),
+            "policy.classes.high.gates.fairness.ration: unknown key; did you mean 'ratio'?",
+        ),
         (("[model_owner]", "model_owner"), "policy.classes.medium.sign_offs.champion: expected"),
         (("name: default", "_target_: os.system\nname: x"), "refused: configuration names things"),
     ],

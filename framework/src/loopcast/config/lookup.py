@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from loopcast.api import ConfigurationError, PluginError
+from loopcast.api import ConfigurationError, PluginError, Policy
 from loopcast.plugins import PluginManager
 from loopcast.settings import RunSettings, SettingError, TemplateSettings, convert, unknown
 
@@ -27,8 +27,9 @@ def look_up(settings: RunSettings, plugins: PluginManager) -> RunSettings:
         problem = unknown(f"no metric {model.kpi.metric!r}", model.kpi.metric, metrics)
         raise SettingError("logical_model.kpi.metric", problem)
 
+    policy = look_up_policy(settings.policy, plugins)
     try:
-        settings.policy.risk_class(model.risk)
+        policy.risk_class(model.risk)
     except ConfigurationError as error:
         raise SettingError("logical_model.risk", str(error)) from None
 
@@ -38,12 +39,37 @@ def look_up(settings: RunSettings, plugins: PluginManager) -> RunSettings:
     return msgspec.structs.replace(
         settings,
         data=msgspec.structs.replace(settings.data, options=options),
+        policy=policy,
         template=template(settings.template, "template"),
         baselines={
             name: template(chosen, f"baselines.{name}")
             for name, chosen in settings.baselines.items()
         },
     )
+
+
+def look_up_policy(policy: Policy, plugins: PluginManager) -> Policy:
+    """Look up every gate of a policy, and complete its options by their defaults."""
+    return msgspec.structs.replace(
+        policy,
+        classes={
+            name: msgspec.structs.replace(
+                row, gates=_gates(row.gates, f"policy.classes.{name}.gates", plugins)
+            )
+            for name, row in policy.classes.items()
+        },
+    )
+
+
+def _gates(
+    wanted: Mapping[str, Mapping[str, object]], key: str, plugins: PluginManager
+) -> dict[str, dict[str, object]]:
+    return {
+        name: _typed(
+            options, _offered(plugins.gate, name, f"{key}.{name}").options, f"{key}.{name}"
+        )
+        for name, options in wanted.items()
+    }
 
 
 def _check_disabled(settings: RunSettings, plugins: PluginManager) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from loopcast.api import ConfigurationError, Policy
 from loopcast.config.composition import composed, hydra_session, plain_settings
+from loopcast.config.lookup import look_up_policy
 from loopcast.config.provenance import refuse_ambiguous, where
 from loopcast.plugins import PluginManager
 from loopcast.settings import SettingError, convert
@@ -32,6 +33,6 @@ def compose_policy(
         refuse_ambiguous(config.hydra)
         try:
             policy: Policy = convert(plain_settings(config, "policy"), Policy, "policy")
+            return look_up_policy(policy, plugins)
         except SettingError as error:
             raise ConfigurationError(f"{where(error.key, config.hydra)}: {error}") from None
-        return policy
