@@ -125,6 +125,19 @@ class BrokenModel:
         return {}
 
 
+@dataclass(frozen=True)
+class PartialModel(LastWeekModel):
+    """As :class:`LastWeekModel`, with NaN for a series that has no model."""
+
+    def predict(self, known: ForecastData, horizon: pd.DatetimeIndex) -> Forecast:
+        mean = super().predict(known, horizon).mean.copy()
+        mean[:, [known.series.index(name) for name in self.failures]] = np.nan
+        return Forecast(mean=mean)
+
+    def save(self) -> Files:
+        return {"model.json": json_bytes(self.days), "failures.json": json_bytes(self.failures)}
+
+
 class Partial(LastWeek):
     """Template that cannot fit one of its series."""
 
@@ -134,6 +147,11 @@ class Partial(LastWeek):
         self, family: Mapping[str, ForecastData], hyperparameters: Any, context: FitContext
     ) -> Iterator[tuple[str, Forecaster | LoopcastError]]:
         def fit_one(data: ForecastData) -> Forecaster:
-            return LastWeekModel(days=1, failures={"west": "too short"})
+            return PartialModel(days=1, failures={"west": "too short"})
 
         return fit_each(family, fit_one)
+
+    def load(self, files: Files) -> Forecaster:
+        return PartialModel(
+            days=read_json(files["model.json"]), failures=read_json(files["failures.json"])
+        )

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import msgspec
 import numpy as np
@@ -142,11 +143,15 @@ def test_the_bundle_has_all_that_the_design_asks_for(
     assert "passed" in text or "failed" in text
 
 
+def no_fallback(name: str) -> NoReturn:
+    raise AssertionError(f"no version here has a fallback, but {name} was asked for")
+
+
 def test_a_served_forecast_is_coherent_and_ordered(
     course: ForecastCourse, panel: ForecastData, home: Home
 ) -> None:
     found = trained(course, panel, home)
-    served = unpack(found.bundle.files, course.candidate.template)
+    served = unpack(found.bundle.files, course.candidate.template, no_fallback)
     origin = panel.times[-1] + pd.Timedelta("30min")
     batch = forecast(served, panel, origin, course.reconciler)
     table = batch.table

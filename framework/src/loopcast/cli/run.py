@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from loopcast.settings import RunSettings
 
 RECENT_DAYS = 14
+NAMED = 5  # series in a sentence
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -102,8 +103,10 @@ def _forecast(run: Run, course: ForecastCourse) -> None:
     console.print(comparison_table(evaluations, tuple(course.metrics), course.schema.unit))
     _require_gates(trained, home)
     with watch.stage("forecast"):
-        served = unpack(trained.bundle.files, course.candidate.template)
+        served = unpack(trained.bundle.files, course.candidate.template, plugins.template)
         batch = forecast(served, known.data, known.origin, course.reconciler)
+    if batch.stand_ins:
+        console.print(_fallback_line(batch), soft_wrap=True)
     outcome = Outcome(
         course=course,
         known=known,
@@ -152,6 +155,14 @@ def _data_line(known: KnownForecast) -> str:
     return (
         f"  data      {dataset.name}: {dataset.rows:,} values until {known.training.times[-1]}"
         f"{imputed}\n  origin    {known.origin:%A %Y-%m-%d} ({known.origin.tz})"
+    )
+
+
+def _fallback_line(batch: BatchForecast) -> str:
+    name, reason = next(iter(batch.stand_ins.items()))
+    return (
+        f"  fallback  {len(batch.stand_ins):,} of {batch.table['series'].nunique():,} series have "
+        f"no model and are forecast by the fallback, the first {name}: {reason}"
     )
 
 
@@ -213,7 +224,7 @@ def _report(outcome: Outcome) -> ForecastReport:
 
 
 def _effects(outcome: Outcome) -> tuple[Effect | Surface, ...]:
-    model = outcome.served.models[outcome.course.schema.step]
+    model = outcome.served.models[outcome.course.schema.step].model
     if not isinstance(model, ExplainedForecaster):
         return ()
     return model.effects(outcome.served.preparation.hierarchy.series)
@@ -233,6 +244,13 @@ def _notes(outcome: Outcome) -> tuple[str, ...]:
                 f"The forecast was given the realised {names}: the day is in the data, and its "
                 "actuals were not used."
             )
+    if outcome.batch.stand_ins:
+        names = ", ".join(list(outcome.batch.stand_ins)[:NAMED])
+        more = len(outcome.batch.stand_ins) - NAMED
+        notes.append(
+            f"{len(outcome.batch.stand_ins)} series have no model and are forecast by the "
+            f"fallback: {names}" + (f" and {more} more." if more > 0 else ".")
+        )
     if known.dataset.imputed:
         notes.append(f"{known.dataset.imputed} missing actuals were imputed, as configured.")
     return tuple(notes)

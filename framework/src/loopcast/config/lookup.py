@@ -45,6 +45,7 @@ def look_up(settings: RunSettings, plugins: PluginManager) -> RunSettings:
             name: template(chosen, f"baselines.{name}")
             for name, chosen in settings.baselines.items()
         },
+        fallback=settings.fallback and template(settings.fallback, "fallback"),
     )
 
 

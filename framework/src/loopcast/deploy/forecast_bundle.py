@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,6 @@ import pandas as pd
 from loopcast.api import (
     Files,
     ForecastData,
-    Forecaster,
     ForecastSchema,
     IntegrityError,
     Record,
@@ -22,7 +21,7 @@ from loopcast.api import (
 from loopcast.api.formats import json_bytes, npz_bytes, read_json, read_npz
 from loopcast.deploy.forecast_scenario import scenario_bytes, scenario_data
 from loopcast.develop.course import Contender
-from loopcast.develop.forecast.backtest import predict_one
+from loopcast.develop.forecast.covered import Covered, predict_one
 from loopcast.develop.forecast.hierarchy import Hierarchy
 from loopcast.develop.forecast.horizon import horizon_end
 from loopcast.develop.forecast.intervals import Intervals
@@ -30,6 +29,8 @@ from loopcast.develop.forecast.train import Preparation, Trained
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+FALLBACK_FILE = "fallback.json"
 
 
 class _PreparationFile(Record, frozen=True):
@@ -53,21 +54,25 @@ class ForecastVersion:
     preparation
         From a panel to the panels of every level.
     models
-        Fitted model by step.
-    errors : ndarray, shape (origins, slot nodes)
+        Fitted model by step, with the fallback of the series that it lacks.
+    errors : ndarray, shape (origins, slot nodes), float32
         Backtest errors by which nodes are weighed in reconciliation.
     intervals
         Calibrated spread by step.
     """
 
     preparation: Preparation
-    models: Mapping[str, Forecaster]
-    errors: NDArray[np.float64]
+    models: Mapping[str, Covered]
+    errors: NDArray[np.float32]
     intervals: Mapping[str, Intervals]
 
 
 def pack(
-    trained: Trained, candidate: Contender, data: ForecastData, schema: ForecastSchema
+    trained: Trained,
+    candidate: Contender,
+    data: ForecastData,
+    schema: ForecastSchema,
+    fallback: Contender | None = None,
 ) -> dict[str, bytes]:
     """Return the files of a version, having seen that they give the same forecasts back.
 
@@ -106,49 +111,83 @@ def pack(
         arrays = {"scale": intervals.scale, "quantiles": intervals.quantiles}
         files[f"intervals/{step}.npz"] = npz_bytes(arrays)
     for step, level in trained.preparation.levels(data).items():
-        files |= _model_files(step, trained.models[step], candidate, level)
+        files |= _model_files(step, trained.models[step], candidate, fallback, level)
+    if fallback is not None:
+        files[FALLBACK_FILE] = json_bytes(fallback.template.name)
     return files
 
 
 def _model_files(
-    step: str, model: Forecaster, candidate: Contender, level: ForecastData
+    step: str,
+    model: Covered,
+    candidate: Contender,
+    fallback: Contender | None,
+    level: ForecastData,
 ) -> dict[str, bytes]:
-    saved = model.save()
-    loaded = candidate.template.load(saved)
+    saved = _saved(step, model)
+    loaded = _loaded(step, saved, candidate.template, fallback.template if fallback else None)
     scenario, origin = scenario_data(level)
-    _, expected = predict_one(candidate, model, scenario, origin)
-    _, again = predict_one(candidate, loaded, scenario, origin)
+    _, expected = predict_one(model, scenario, origin)
+    _, again = predict_one(loaded, scenario, origin)
     if not np.array_equal(expected, again):
         worst = float(np.max(np.abs(expected - again)))
         raise IntegrityError(
             f"template {candidate.template.name}: the model loaded from its saved files differs "
             f"from the fitted one by up to {worst:g} at step {step}; nothing was registered"
         )
-    files = {f"model/{step}/{name}": content for name, content in saved.items()}
-    files[f"scenarios/{step}.npz"] = scenario_bytes(scenario, origin, expected)
-    return files
+    return saved | {f"scenarios/{step}.npz": scenario_bytes(scenario, origin, expected)}
+
+
+def _saved(step: str, model: Covered) -> dict[str, bytes]:
+    files = {f"model/{step}/{name}": content for name, content in model.model.save().items()}
+    stand_in = model.stand_in.save() if model.stand_in else {}
+    return files | {f"fallback/{step}/{name}": content for name, content in stand_in.items()}
+
+
+def _loaded(
+    step: str, files: Files, template: Template[Any, Any], fallback: Template[Any, Any] | None
+) -> Covered:
+    stand_in = _below(f"fallback/{step}/", files)
+    return Covered(
+        template=template.name,
+        model=template.load(_below(f"model/{step}/", files)),
+        stand_in=fallback.load(stand_in) if fallback and stand_in else None,
+    )
+
+
+def _below(folder: str, files: Files) -> dict[str, bytes]:
+    return {name.removeprefix(folder): f for name, f in files.items() if name.startswith(folder)}
 
 
 def input_bounds(data: ForecastData) -> dict[str, dict[str, list[float]]]:
-    """Return the smallest and largest value of each input in training, by column."""
+    """Return the smallest and largest value of each input in training, by column.
+
+    A series without any value has none.
+    """
     frames = {"target": data.target, **data.covariates}
     return {
         name: {
             str(column): [float(low), float(high)]
             for column, low, high in zip(frame.columns, frame.min(), frame.max(), strict=True)
+            if low <= high
         }
         for name, frame in frames.items()
     }
 
 
-def unpack(files: Files, template: Template[Any, Any]) -> ForecastVersion:
-    """Rebuild a version from the files of its bundle."""
+def unpack(
+    files: Files, template: Template[Any, Any], find: Callable[[str], Template[Any, Any]]
+) -> ForecastVersion:
+    """Rebuild a version from the files of its bundle.
+
+    Parameters
+    ----------
+    find
+        Returns the template of a name, for the version's fallback.
+    """
     stored = msgspec.convert(read_json(files["preparation.json"]), _PreparationFile)
-    models = {}
-    for step in stored.steps:
-        prefix = f"model/{step}/"
-        own = {name.removeprefix(prefix): f for name, f in files.items() if name.startswith(prefix)}
-        models[step] = template.load(own)
+    fallback = find(read_json(files[FALLBACK_FILE])) if FALLBACK_FILE in files else None
+    models = {step: _loaded(step, files, template, fallback) for step in stored.steps}
     return ForecastVersion(
         preparation=Preparation(
             hierarchy=Hierarchy(

@@ -64,7 +64,7 @@ def scenario_bytes(data: ForecastData, origin: pd.Timestamp, answer: NDArray[np.
         "panel": np.array(json_bytes(msgspec.to_builtins(panel)).decode()),
         "origin": np.array(origin.isoformat()),
         "times": pd.DatetimeIndex(longest).tz_convert("UTC").as_unit("s").asi8,
-        "target": known.target.to_numpy(np.float64),
+        "target": known.target.to_numpy(),
         "expected": answer,
     }
     for name, frame in known.covariates.items():

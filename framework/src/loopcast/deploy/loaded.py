@@ -113,7 +113,7 @@ def load_version(home: Home, plugins: PluginManager, version: Version) -> Loaded
     if model.task == "forecast":
         from loopcast.deploy.forecast_bundle import unpack
 
-        forecast = unpack(bundle.files, template)
+        forecast = unpack(bundle.files, template, plugins.template)
         models = forecast.models
     else:
         models = {"": template.load(model_files(bundle.files))}

@@ -30,6 +30,12 @@ class Contender:
     hyperparameters: Any
 
 
+def described(contender: Contender) -> list[object]:
+    """Return a contender as plain values."""
+    parameters = msgspec.to_builtins(contender.hyperparameters)
+    return [contender.label, contender.template.name, parameters]
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Course(Generic[PlanT]):
     """Everything that decides what training gives, but for the data.
@@ -72,10 +78,7 @@ class Course(Generic[PlanT]):
         parts = {
             "logical_model": msgspec.to_builtins(self.logical_model),
             "segment": self.segment,
-            "contenders": [
-                [c.label, c.template.name, msgspec.to_builtins(c.hyperparameters)]
-                for c in self.contenders
-            ],
+            "contenders": [described(contender) for contender in self.contenders],
             "plugin": msgspec.to_builtins(self.origin),
             "core": package_versions("loopcast")["loopcast"],
             "dataset": dataset.fingerprint,

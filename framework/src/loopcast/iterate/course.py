@@ -38,8 +38,10 @@ def forecast_course(
     from loopcast.develop.forecast.hierarchy import BottomUp
 
     backtest = settings.backtest
+    fallback = settings.fallback
     return ForecastCourse(
         schema=schema,
+        fallback=_contender("fallback", fallback, plugins) if fallback else None,
         reconciler=(
             plugins.reconciler(settings.reconciliation) if settings.reconciliation else BottomUp()
         ),

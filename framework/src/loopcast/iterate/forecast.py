@@ -47,7 +47,7 @@ def _make_one(
     course: ForecastCourse, known: Known[ForecastData], engine: Engine, advance: Advance
 ) -> Made:
     trained = train(course, known.training, known.dataset.fingerprint, engine, advance)
-    files = pack(trained, course.candidate, known.training, course.schema)
+    files = pack(trained, course.candidate, known.training, course.schema, course.fallback)
     return Made(
         datasets=(known.dataset,),
         files={**files, JUDGED_FILE: judged_bytes(trained.contest.judged)},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -40,11 +41,14 @@ class BatchForecast:
         over time.
     coherence_error
         Largest relative difference between a node and the sum of its parts.
+    stand_ins
+        Series that the fallback forecast at some step, with the reason.
     """
 
     table: pd.DataFrame
     origin: pd.Timestamp
     coherence_error: float
+    stand_ins: Mapping[str, str]
 
 
 def forecast(
@@ -61,15 +65,13 @@ def forecast(
     hierarchy = prepared.hierarchy
     levels = prepared.levels(known_until(data, origin))
     base = [
-        version.models[step]
-        .predict(levels[step], horizon_index(origin, hierarchy.horizon, step))
-        .mean.ravel()
+        version.models[step].predict(levels[step], horizon_index(origin, hierarchy.horizon, step))
         for step in hierarchy.steps
     ]
     nodes = reconcile_origin(
         hierarchy,
         reconciler,
-        np.concatenate(base),
+        np.concatenate([each.mean.ravel() for each in base]),
         version.errors,
         origin,
         nonnegative=prepared.nonnegative,
@@ -80,6 +82,7 @@ def forecast(
         table=pd.concat(tables, ignore_index=True),
         origin=origin,
         coherence_error=coherence_error(hierarchy, nodes, origin),
+        stand_ins={name: reason for each in base for name, reason in each.reasons.items()},
     )
 
 

@@ -71,6 +71,7 @@ def summarise(
         "metrics": {e.contender: _overall(e) for e in evaluations},
         "metrics_by_series": {e.contender: _by_series(e) for e in evaluations},
         "coherence_error": batch.coherence_error,
+        "fallback": {"count": len(batch.stand_ins), "series": dict(batch.stand_ins)},
     }
 
 

@@ -194,6 +194,9 @@ class RunSettings(Record, frozen=True):
     ----------
     baselines
         Templates that the champion is compared with, by their label in the comparison.
+    fallback
+        Template that forecasts the series that the others cannot be fitted to; with ``None``,
+        such a series stops the run.
     backtest, holdout
         How contenders are judged: forecasts by the one, scores and rankings by the other.
     checks
@@ -214,6 +217,7 @@ class RunSettings(Record, frozen=True):
     store: StoreSettings
     policy: Policy
     baselines: dict[Name, TemplateSettings] = {}
+    fallback: TemplateSettings | None = None
     backtest: BacktestSettings = BacktestSettings()
     holdout: HoldoutSettings = HoldoutSettings()
     checks: CheckSettings = CheckSettings()

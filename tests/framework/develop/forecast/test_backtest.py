@@ -14,7 +14,7 @@ from loopcast.develop.forecast.panel import at_step
 from loopcast_forecasting.templates.seasonal_naive import SeasonalNaive, SeasonalNaiveParameters
 
 from ..conftest import make_course
-from ..contenders import Broken, LastWeek, Partial, Spy
+from ..contenders import Broken, LastWeek, Spy
 
 
 def test_a_template_is_never_shown_the_future(panel: ForecastData, schema: ForecastSchema) -> None:
@@ -59,7 +59,6 @@ def test_processes_give_the_same_numbers(panel: ForecastData, schema: ForecastSc
         (Broken(float("nan")), "template demo.broken: forecast from .* is not finite for series"),
         (Broken(-1.0, columns=2), r"has shape \(\d+, 2\); expected \(\d+, 3\)"),
         (Broken(1.0), "nothing to learn"),
-        (Partial(), "1 of 3 series could not be fitted at step 30min, the first west: too short"),
     ],
 )
 def test_unusable_forecasts_stop_the_backtest(

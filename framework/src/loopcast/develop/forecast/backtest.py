@@ -9,24 +9,18 @@ over the horizon are the realised ones, which a report has to say.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from loopcast.api import (
-    Engine,
-    FitContext,
-    ForecastData,
-    Forecaster,
-    LoopcastError,
-    ModelError,
-)
+from loopcast.api import Engine, FitContext, ForecastData
 from loopcast.develop.course import Advance, Contender
 from loopcast.develop.engine import LocalEngine
 from loopcast.develop.forecast.course import ForecastCourse
+from loopcast.develop.forecast.covered import fit_one, predict_one
 from loopcast.develop.forecast.horizon import horizon_end, horizon_index, slots
 
 
@@ -57,78 +51,34 @@ class Predictions:
     actual: NDArray[np.float64]
     mean: NDArray[np.float64]
 
+    def only(self, columns: NDArray[np.intp]) -> Predictions:
+        """Return the predictions of some of the series, by position."""
+        return replace(
+            self,
+            series=tuple(self.series[k] for k in columns),
+            actual=self.actual[:, columns],
+            mean=self.mean[:, columns],
+        )
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Block:
     """One fit and the origins that it forecasts from."""
 
     contender: Contender
+    fallback: Contender | None
     data: ForecastData
     origins: tuple[pd.Timestamp, ...]
     segment: str
     seed: int
 
 
-def fit_one(
-    contender: Contender, data: ForecastData, segment: str, context: FitContext
-) -> Forecaster:
-    """Fit a template to one segment.
-
-    Raises
-    ------
-    LoopcastError
-        The error that the template yields for the segment.
-    ModelError
-        Where some of its series could not be fitted: a hierarchy needs them all.
-    """
-    fitted = contender.template.fit({segment: data}, contender.hyperparameters, context)
-    _, outcome = next(iter(fitted))
-    if isinstance(outcome, LoopcastError):
-        raise outcome
-    model: Forecaster = outcome
-    if model.failures:
-        name, reason = next(iter(model.failures.items()))
-        raise ModelError(
-            f"template {contender.template.name}: {len(model.failures)} of {len(data.series)} "
-            f"series could not be fitted at step {data.step}, the first {name}: {reason}"
-        )
-    return model
-
-
-def predict_one(
-    contender: Contender, model: Forecaster, data: ForecastData, origin: pd.Timestamp
-) -> tuple[pd.DatetimeIndex, NDArray[np.float64]]:
-    """Forecast from one origin, showing the model nothing that came after it.
-
-    Raises
-    ------
-    ModelError
-        Where the answer has the wrong shape or is not finite.
-    """
-    index = horizon_index(origin, data.horizon, data.step)
-    known = data.until(origin, horizon_end(origin, data.horizon))
-    mean = np.asarray(model.predict(known, index).mean, dtype=np.float64)
-    expected = (len(index), len(data.series))
-    if mean.shape != expected:
-        raise ModelError(
-            f"template {contender.template.name}: forecast from {origin} has shape {mean.shape}; "
-            f"expected {expected} (steps, series)"
-        )
-    if not np.isfinite(mean).all():
-        row, column = np.argwhere(~np.isfinite(mean))[0]
-        raise ModelError(
-            f"template {contender.template.name}: forecast from {origin} is not finite for "
-            f"series {data.series[column]} at {index[row]}"
-        )
-    return index, mean
-
-
 def _run_block(block: _Block) -> list[tuple[pd.DatetimeIndex, NDArray[np.float64]]]:
     first = block.origins[0]
     known = block.data.until(first, first)
     context = FitContext(seed=block.seed, engine=LocalEngine())
-    model = fit_one(block.contender, known, block.segment, context)
-    return [predict_one(block.contender, model, block.data, origin) for origin in block.origins]
+    model = fit_one(block.contender, block.fallback, known, block.segment, context)
+    return [predict_one(model, block.data, origin) for origin in block.origins]
 
 
 def backtest(
@@ -157,7 +107,8 @@ def backtest(
     blocks = [
         _Block(
             contender=contender,
-            data=data,
+            fallback=course.fallback,
+            data=_needed(data, origins[start : start + refit_every]),
             origins=tuple(origins[start : start + refit_every]),
             segment=course.segment,
             seed=course.seed,
@@ -167,13 +118,20 @@ def backtest(
         for start in starts
     ]
     results = _advancing(engine.map(_run_block, blocks), blocks, advance)
+    outcomes = {step: _outcomes(data, origins) for step, data in levels.items()}
     collected: dict[str, dict[str, Predictions]] = {}
     for contender in course.contenders:
         collected[contender.label] = {}
-        for step, data in levels.items():
-            forecasts = [pair for _ in starts for pair in next(results)]
-            collected[contender.label][step] = _gather(data, origins, forecasts)
+        for step in levels:
+            means = [mean for _ in starts for _, mean in next(results)]
+            collected[contender.label][step] = replace(outcomes[step], mean=np.concatenate(means))
     return collected
+
+
+def _needed(data: ForecastData, origins: Sequence[pd.Timestamp]) -> ForecastData:
+    """Cut a panel after the last horizon of some origins, for it may travel to other processes."""
+    end = horizon_end(origins[-1], data.horizon)
+    return data.until(end, end)
 
 
 def _advancing(
@@ -184,12 +142,9 @@ def _advancing(
         yield result
 
 
-def _gather(
-    data: ForecastData,
-    origins: Sequence[pd.Timestamp],
-    forecasts: Sequence[tuple[pd.DatetimeIndex, NDArray[np.float64]]],
-) -> Predictions:
-    indexes = [index for index, _ in forecasts]
+def _outcomes(data: ForecastData, origins: Sequence[pd.Timestamp]) -> Predictions:
+    """Lay out what came true after each origin, with no forecast yet."""
+    indexes = [horizon_index(origin, data.horizon, data.step) for origin in origins]
     times = pd.DatetimeIndex(indexes[0][:0].append(indexes))
     return Predictions(
         step=data.step,
@@ -203,5 +158,5 @@ def _gather(
             ]
         ),
         actual=data.target.loc[times].to_numpy(np.float64),
-        mean=np.concatenate([mean for _, mean in forecasts]),
+        mean=np.empty((0, len(data.series))),
     )

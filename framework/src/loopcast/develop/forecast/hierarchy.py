@@ -145,7 +145,8 @@ def errors_by_slot(
 ) -> NDArray[np.float64]:
     """Arrange errors (actual − forecast) by origin and slot, shape (origins, slot nodes).
 
-    A slot that an origin's day does not have takes the mean error of the other days.
+    An error that is not known, for the day does not have the slot or its actual is missing, takes
+    the mean error of the other days; zero where none is known.
     """
     parts = []
     for step in hierarchy.steps:
@@ -154,7 +155,9 @@ def errors_by_slot(
         errors[p.origin, p.slot] = p.actual - p.mean
         holes = np.isnan(errors)
         if holes.any():
-            errors = np.where(holes, np.nanmean(errors, axis=0), errors)
+            known = np.count_nonzero(~holes, axis=0)
+            mean = np.where(holes, 0.0, errors).sum(axis=0) / np.maximum(known, 1)
+            errors = np.where(holes, mean, errors)
         parts.append(errors.reshape(origins, -1))
     return np.concatenate(parts, axis=1)
 
@@ -163,7 +166,7 @@ def reconcile_origin(
     hierarchy: Hierarchy,
     reconciler: Reconciler,
     base: NDArray[np.float64],
-    errors: NDArray[np.float64],
+    errors: NDArray[np.floating[Any]],
     origin: pd.Timestamp,
     *,
     nonnegative: bool,

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from loopcast.develop.forecast.backtest import Predictions
 from loopcast.develop.forecast.horizon import slot_count
@@ -78,11 +79,13 @@ def _mean_square(
     error: NDArray[np.float64], slot: NDArray[np.int64], slots: int
 ) -> NDArray[np.float64]:
     """Mean square error by slot, shape (slots, series); the overall mean for an empty slot."""
-    total = np.zeros((slots, error.shape[1]))
-    np.add.at(total, slot, error**2)
-    count = np.bincount(slot, minlength=slots)[:, None]
-    overall = np.mean(error**2, axis=0)
-    return np.where(count > 0, total / np.maximum(count, 1), overall)
+    known = ~np.isnan(error)
+    square = np.where(known, error, 0.0) ** 2
+    rows = np.arange(len(slot))
+    in_slot = sparse.csr_array((np.ones(len(slot)), (slot, rows)), shape=(slots, len(slot)))
+    total, count = in_slot @ square, in_slot @ known.astype(np.float64)
+    overall = square.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    return np.asarray(np.where(count > 0, total / np.maximum(count, 1), overall))
 
 
 def _smooth(mean_square: NDArray[np.float64], slots: int, horizon: str) -> NDArray[np.float64]:
@@ -114,7 +117,20 @@ def conformal_quantiles(
     """
     rank = (days + 1) * np.array(levels)
     share = np.clip((rank - 1) / (days - 1), 0.0, 1.0)
-    return np.quantile(scaled, share, axis=0)
+    return _quantiles(scaled, share)
+
+
+def _quantiles(scaled: NDArray[np.float64], share: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return quantiles of the known values of each series; zero where none is known."""
+    unknown = np.isnan(scaled)
+    gappy = unknown.any(axis=0)
+    result = np.zeros((len(share), scaled.shape[1]))
+    if not gappy.all():
+        result[:, ~gappy] = np.quantile(scaled[:, ~gappy], share, axis=0)
+    some = gappy & ~unknown.all(axis=0)
+    if some.any():
+        result[:, some] = np.nanquantile(scaled[:, some], share, axis=0)
+    return result
 
 
 def honest_quantiles(

@@ -17,22 +17,21 @@ from loopcast.api import (
     Evaluation,
     FitContext,
     ForecastData,
-    Forecaster,
     ForecastSchema,
     GateResult,
 )
 from loopcast.develop.baselines import beats_baselines
 from loopcast.develop.course import Advance, Contender
 from loopcast.develop.engine import LocalEngine
-from loopcast.develop.forecast.backtest import Predictions, backtest, fit_one
+from loopcast.develop.forecast.backtest import Predictions, backtest
 from loopcast.develop.forecast.course import ForecastCourse
+from loopcast.develop.forecast.covered import Covered, fit_one
 from loopcast.develop.forecast.hierarchy import Hierarchy, errors_by_slot, reconcile_backtest
 from loopcast.develop.forecast.horizon import backtest_origins
-from loopcast.develop.forecast.intervals import Intervals, calibrate, honest_quantiles
-from loopcast.develop.forecast.judged import judged_forecasts
+from loopcast.develop.forecast.intervals import Intervals, calibrate
+from loopcast.develop.forecast.judging import Reconciled, judge_all
 from loopcast.develop.forecast.panel import at_step, bottom_members, site_weights, with_aggregates
 from loopcast.develop.judged import Judged
-from loopcast.develop.metrics import evaluate
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -90,7 +89,7 @@ class Contest:
     base, reconciled
         Predictions by contender and step, before and after reconciliation.
     judged
-        The judged origins at the finest step, with honest quantiles.
+        The judged origins at the finest step, with honest quantiles; of many series, some.
     evaluations
         By contender, in the order of the contenders.
     """
@@ -108,8 +107,8 @@ class Trained:
 
     preparation: Preparation
     contest: Contest
-    models: Mapping[str, Forecaster]
-    errors: NDArray[np.float64]
+    models: Mapping[str, Covered]
+    errors: NDArray[np.float32]
     intervals: Mapping[str, Intervals]
     gates: tuple[GateResult, ...]
 
@@ -134,32 +133,16 @@ def run_contest(
         for label, predictions in base.items()
     }
     fine = levels[preparation.hierarchy.steps[0]]
-    quantiles = {
-        label: honest_quantiles(
-            by_step[fine.step],
-            course.schema.horizon,
-            plan.calibration,
-            nonnegative=preparation.nonnegative,
-        )
-        for label, by_step in reconciled.items()
-    }
     predictions = {label: by_step[fine.step] for label, by_step in reconciled.items()}
-    judged = judged_forecasts(
-        predictions,
-        quantiles,
-        first=plan.calibration,
-        heads=preparation.hierarchy.heads,
-        day_type=day_types(predictions[course.candidate.label].times, fine),
-    )
-    evaluations = tuple(
-        evaluate(
-            judged,
-            label,
-            course.metrics,
-            dataset=dataset,
-            protocol=plan.describe(course.schema.horizon),
-        )
-        for label in judged.outcomes
+    judged, evaluations = judge_all(
+        Reconciled(
+            predictions=predictions,
+            heads=preparation.hierarchy.heads,
+            day_type=day_types(predictions[course.candidate.label].times, fine),
+            nonnegative=preparation.nonnegative,
+        ),
+        course,
+        dataset,
     )
     contest = Contest(
         origins=origins,
@@ -210,7 +193,9 @@ def train(
         preparation=preparation,
         contest=contest,
         models=models,
-        errors=errors_by_slot(preparation.hierarchy, contest.base[label], len(contest.origins)),
+        errors=errors_by_slot(
+            preparation.hierarchy, contest.base[label], len(contest.origins)
+        ).astype(np.float32),
         intervals={
             step: calibrate(p, course.schema.horizon)
             for step, p in contest.reconciled[label].items()
@@ -224,26 +209,37 @@ def train(
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Fit:
     contender: Contender
+    fallback: Contender | None
     data: ForecastData
     segment: str
     seed: int
 
 
-def _fit(job: _Fit) -> Forecaster:
-    context = FitContext(seed=job.seed, engine=LocalEngine())
-    return fit_one(job.contender, job.data, job.segment, context)
+def _fit(job: _Fit, engine: Engine | None = None) -> Covered:
+    context = FitContext(seed=job.seed, engine=engine or LocalEngine())
+    return fit_one(job.contender, job.fallback, job.data, job.segment, context)
 
 
 def fit_levels(
     course: ForecastCourse, levels: Mapping[str, ForecastData], engine: Engine, advance: Advance
-) -> dict[str, Forecaster]:
-    """Fit the candidate at each step, on everything that is known."""
+) -> dict[str, Covered]:
+    """Fit the candidate at each step, on everything that is known.
+
+    Steps are fitted beside each other; where there is one, the template has the engine.
+    """
     jobs = [
-        _Fit(contender=course.candidate, data=data, segment=course.segment, seed=course.seed)
+        _Fit(
+            contender=course.candidate,
+            fallback=course.fallback,
+            data=data,
+            segment=course.segment,
+            seed=course.seed,
+        )
         for data in levels.values()
     ]
-    models: dict[str, Forecaster] = {}
-    for step, model in zip(levels, engine.map(_fit, jobs), strict=True):
+    fitted = engine.map(_fit, jobs) if len(jobs) > 1 else (_fit(job, engine) for job in jobs)
+    models: dict[str, Covered] = {}
+    for step, model in zip(levels, fitted, strict=True):
         advance(course.candidate.label)
         models[step] = model
     return models

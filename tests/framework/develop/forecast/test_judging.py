@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from loopcast.api import Evaluation, ForecastData, ForecastSchema, Metric, MetricDefinition
+from loopcast.develop.engine import LocalEngine
+from loopcast.develop.forecast import judging
+from loopcast.develop.forecast.judging import joined
+from loopcast.develop.forecast.train import train
+
+from ..conftest import make_course
+from ..contenders import LastWeek
+
+DATASET = "ab" * 32
+
+
+def by_subset(evaluation: Evaluation) -> dict[tuple[str, str], tuple[float | None, int]]:
+    return {(m.name, m.subset): (m.value, m.count) for m in evaluation.metrics}
+
+
+@pytest.mark.parametrize("aggregates", [True, False])
+def test_parts_measure_what_all_series_together_do(
+    panel: ForecastData,
+    schema: ForecastSchema,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    aggregates: bool,
+) -> None:
+    flat = ForecastSchema(
+        unit="MW", step="30min", timezone=schema.timezone, sites=schema.sites, series=schema.series,
+        covariates=schema.covariates,
+    )  # fmt: skip
+    course = make_course(schema if aggregates else flat, LastWeek())
+    whole = train(course, panel, DATASET, LocalEngine()).contest
+    monkeypatch.setattr(judging, "SERIES_AT_ONCE", 2)
+    parts = train(course, panel, DATASET, LocalEngine()).contest
+    for one, other in zip(whole.evaluations, parts.evaluations, strict=True):
+        expected, found = by_subset(one), by_subset(other)
+        assert set(found) == set(expected)
+        for key, (value, count) in expected.items():
+            assert found[key][1] == count
+            assert found[key][0] == pytest.approx(value, rel=1e-12)
+    np.testing.assert_array_equal(parts.judged.overall, whole.judged.overall)
+
+
+def test_rows_are_kept_of_the_top_the_largest_and_the_worst(
+    panel: ForecastData, schema: ForecastSchema, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noise = np.random.default_rng(0).normal(0, 20, len(panel.target))
+    panel.target["west"] = np.abs(panel.target["west"] + noise)
+    monkeypatch.setattr(judging, "LARGEST", 2)
+    monkeypatch.setattr(judging, "WORST", 1)
+    contest = train(make_course(schema, LastWeek()), panel, DATASET, LocalEngine()).contest
+    assert set(contest.judged.keys[0]) == {"total", "coast", "west"}
+    subsets = {m.subset for m in contest.evaluations[0].metrics}
+    assert {"series=north", "series=south"} <= subsets
+
+
+def test_means_are_joined_by_their_counts_and_roots_by_their_squares() -> None:
+    definitions = [
+        MetricDefinition(
+            name="rmse", title="", task="forecast", direction="lower", rows=abs, root=True
+        ),
+        MetricDefinition(name="peak", title="", task="forecast", direction="lower", whole=max),
+    ]
+    parts = [
+        Evaluation(
+            contender="a", dataset=DATASET, protocol="p",
+            metrics=(
+                Metric(name="rmse", value=value, count=count),
+                Metric(name="peak", value=value, count=count),
+            ),
+        )
+        for value, count in ((1.0, 3), (5.0, 1))
+    ]  # fmt: skip
+    both = joined(parts, definitions)
+    assert both.value("rmse") == pytest.approx(np.sqrt((3 * 1 + 25) / 4))
+    assert both.value("peak") is None
+    assert [m.count for m in both.metrics] == [4, 4]
