@@ -103,7 +103,7 @@ def _forecast(run: Run, course: ForecastCourse) -> None:
     console.print(comparison_table(evaluations, tuple(course.metrics), course.schema.unit))
     _require_gates(trained, home)
     with watch.stage("forecast"):
-        served = unpack(trained.bundle.files, course.candidate.template, plugins.template)
+        served = unpack(trained.bundle.files, course.candidate.template, run.plugins.template)
         batch = forecast(served, known.data, known.origin, course.reconciler)
     if batch.stand_ins:
         console.print(_fallback_line(batch), soft_wrap=True)
