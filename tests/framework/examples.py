@@ -94,3 +94,43 @@ def write_configuration(folder: Path, files: dict[str, str]) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
     return folder
+
+
+def sales(rows: int, seed: int, customers: int = 40, products: int = 25) -> pd.DataFrame:
+    """Sales over a year, in which some products are far more popular than others."""
+    rng = np.random.default_rng(seed)
+    share = 1.0 / np.arange(1, products + 1)
+    product = rng.choice(products, rows, p=share / share.sum())
+    return pd.DataFrame(
+        {
+            "customer": [f"c{number}" for number in rng.integers(0, customers, rows)],
+            "product": [f"p{number}" for number in product],
+            "sold": (np.datetime64("2024-01-01") + np.sort(rng.integers(0, 365, rows))).astype(str),
+        }
+    )
+
+
+RANK_MODEL = """\
+# @package _global_
+defaults:
+  - override /data: sales
+  - override /template: example.popularity
+logical_model:
+  name: shop
+  title: Suggestions
+  purpose: What else a customer may like.
+  owner: shop
+  risk:
+    {audience: internal, impact: minor, lifetime: months, reversibility: reversible,
+     personal_data: none}
+  kpi: {metric: ndcg, direction: higher}
+  schema: {task: rank, entity: customer, item: product, time: sold, length: 5}
+baselines: {}
+"""
+
+RANK_DATA = """\
+name: sales
+reader: csv
+options: {path: sales.csv}
+table: {task: rank, segment: null}
+"""

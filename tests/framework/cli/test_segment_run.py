@@ -16,16 +16,21 @@ from loopcast import config
 from loopcast.api import DataError, ScoreOutcome
 from loopcast.cli import plugin_manager
 from loopcast.cli.run import execute
+from loopcast.deploy.bundle import read_bundle
 from loopcast.deploy.loaded import load_version
+from loopcast.deploy.rank_bundle import read_scenario
 from loopcast.plugins import PluginManager
 from loopcast.store.home import Home, open_home
 
 from ..distributions import SHIPPED, forget_fakes
 from ..examples import (
+    RANK_DATA,
+    RANK_MODEL,
     SCORE_DATA,
     SCORE_MODEL,
     applications,
     install_examples,
+    sales,
     write_configuration,
 )
 
@@ -49,6 +54,8 @@ def run(tmp_path: Path, plugins: PluginManager) -> Any:
     files = {
         "logical_model/credit.yaml": SCORE_MODEL,
         "data/applications.yaml": SCORE_DATA,
+        "logical_model/shop.yaml": RANK_MODEL,
+        "data/sales.yaml": RANK_DATA,
     }
     folder = write_configuration(tmp_path / "conf", files)
 
@@ -220,3 +227,64 @@ def test_nothing_that_can_be_trained_is_an_error(tmp_path: Path, run: Any, home:
         run()
     assert home.catalog.count() == 0
     assert not (tmp_path / "run" / "summary.json").exists()
+
+
+SHOP = "logical_model=shop"
+
+
+def test_rankings_go_the_same_way(
+    tmp_path: Path, run: Any, home: Home, plugins: PluginManager
+) -> None:
+    table = sales(900, seed=1)
+    table.to_csv(tmp_path / "sales.csv", index=False)
+    summary = run(SHOP)
+    [trained] = summary["training"]["segments"]
+    assert trained["status"] == "better"
+    assert 0 < trained["kpi"] < 1
+    lists = pd.read_parquet(tmp_path / "run" / "rankings.parquet")
+    assert list(lists.columns) == ["customer", "place", "product", "score", "version", "segment"]
+    assert set(lists["customer"]) == set(table["customer"])
+    bought = set(zip(table["customer"], table["product"], strict=True))
+    assert not bought & set(zip(lists["customer"], lists["product"], strict=True))
+    popular = table["product"].value_counts(normalize=True)
+    first = lists[lists["place"] == 1].set_index("customer")
+    for customer in list(first.index)[:5]:
+        open_ = popular.drop([p for c, p in bought if c == customer])
+        assert first.loc[customer, "score"] == pytest.approx(open_.max())
+    events = home.events.read("shop").to_pylist()
+    assert len(events) == table["customer"].nunique()
+    texts = {event["key"]: dict(event["output_texts"])["items"] for event in events}
+    by_customer = lists.groupby("customer")["product"].agg("\n".join)
+    assert texts == by_customer.to_dict()
+    champion = home.catalog.champion("shop")
+    assert champion is not None
+    loaded = load_version(home, plugins, champion)
+    query, expected = read_scenario(loaded.bundle.files)
+    again = loaded.model.predict(query)
+    np.testing.assert_array_equal(again.items, expected.items)
+    assert query.entities[-1] == -1
+    assert loaded.judged().outcomes.keys() == {"popularity"}
+
+
+def test_tenants_never_see_each_other(tmp_path: Path, run: Any, home: Home) -> None:
+    tenants = []
+    for number in range(6):
+        table = sales(300, seed=number).assign(tenant=f"t{number}")
+        table["product"] = f"t{number}_" + table["product"]
+        table["customer"] = f"t{number}_" + table["customer"]
+        tenants.append(table)
+    tenants[3] = tenants[3].head(1)
+    table = pd.concat(tenants).sample(frac=1.0, random_state=2)
+    table.to_csv(tmp_path / "sales.csv", index=False)
+    found = run(SHOP, "data.table.segment=tenant")
+    assert found["training"]["counts"]["better"] == 5
+    assert found["training"]["counts"]["failed"] == 1
+    lists = pd.read_parquet(tmp_path / "run" / "rankings.parquet")
+    assert set(lists["segment"]) == {"t0", "t1", "t2", "t4", "t5"}
+    for column in ("product", "customer"):
+        assert (lists[column].str.partition("_")[0] == lists["segment"]).all()
+    for segment, version in home.catalog.champions("shop").items():
+        files = read_bundle(home.artifacts, version.manifest).files
+        names = [f"t{n}_" for n in range(6) if f"t{n}" != segment]
+        others = [name.encode(code) for name in names for code in ("utf-8", "utf-32-le")]
+        assert not [name for name, data in files.items() if any(o in data for o in others)]

@@ -251,6 +251,8 @@ class RankSchema(Record, frozen=True, tag_field="task", tag="rank"):
         How many items a list has.
     minimum_score
         Below it nothing is recommended.
+    repeat
+        Whether an item that an entity chose before may be recommended to it again.
     """
 
     entity: str
@@ -261,6 +263,7 @@ class RankSchema(Record, frozen=True, tag_field="task", tag="rank"):
     item_features: dict[str, Feature] = {}
     length: Positive = 10
     minimum_score: float | None = None
+    repeat: bool = False
 
     @property
     def task(self) -> Literal["rank"]:

@@ -54,12 +54,13 @@ class Responsible:
 
     Attributes
     ----------
-    models
-        By version: the champion's, and the canary's if there is one.
+    models, files
+        By version: the champion's, and the canary's if there is one; files of the whole bundle.
     """
 
     serving: Serving
     models: Mapping[VersionId, Any]
+    files: Mapping[VersionId, Mapping[str, bytes]]
 
     def versions(self, entities: Sequence[str]) -> NDArray[np.str_]:
         """Return which version answers for each entity, shape ``(n,)``."""
@@ -127,7 +128,7 @@ def _answer(
         if serving is None:
             raise NotFoundError(f"{job.model.name}/{segment} has no version; train it first")
         serving.version()
-        responsible = Responsible(serving=serving, models=_models(job, serving, artifacts))
+        responsible = _responsible(job, serving, artifacts)
         module = import_module(f"loopcast.serve.{job.model.task}")
         found: Answers = module.answer(
             table,
@@ -141,10 +142,14 @@ def _answer(
     return SegmentAnswers(segment=segment, serving=serving, answers=found)
 
 
-def _models(job: _Job, serving: Serving, artifacts: Artifacts) -> dict[VersionId, Any]:
-    return {
-        name: job.templates[job.versions[name].template].load(
-            model_files(read_bundle(artifacts, job.versions[name].manifest).files)
-        )
-        for name in serving.candidates
-    }
+def _responsible(job: _Job, serving: Serving, artifacts: Artifacts) -> Responsible:
+    versions = {name: job.versions[name] for name in serving.candidates}
+    files = {n: read_bundle(artifacts, v.manifest).files for n, v in versions.items()}
+    return Responsible(
+        serving=serving,
+        models={
+            name: job.templates[version.template].load(model_files(files[name]))
+            for name, version in versions.items()
+        },
+        files=files,
+    )

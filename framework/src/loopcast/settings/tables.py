@@ -97,6 +97,7 @@ class RankTable(Record, frozen=True, tag_field="task", tag="rank"):
     segment: Text | None = None
     time_unit: TimeUnit | None = None
     minimum_value: float | None = None
+    anonymous: Literal["refuse", "drop"] = "refuse"
 
 
 class DataSettings(Record, frozen=True):

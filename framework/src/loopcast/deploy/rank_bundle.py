@@ -1,0 +1,146 @@
+"""What a ranking's version holds: its files, packed from training and unpacked to serve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from loopcast.api import Files, IntegrityError, RankData, Ranking, RankQuery
+from loopcast.api.formats import json_bytes, npz_bytes, read_npz
+from loopcast.deploy.loaded import MODEL
+from loopcast.develop.judged import JUDGED_FILE, judged_bytes
+from loopcast.develop.rank.query import pairs_matrix, ranked
+
+if TYPE_CHECKING:
+    from loopcast.develop.contest import Trained
+    from loopcast.develop.course import Contender
+
+SCENARIO_FILE = "scenarios/query.npz"
+SCENARIO_ENTITIES = 100
+"""Entities of a test scenario, evenly spread, and one that was never seen."""
+
+_NAMES_FILE = "names.npz"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Names:
+    """Names behind the codes of a model."""
+
+    entities: pd.Index
+    items: pd.Index
+
+
+def pack(trained: Trained, candidate: Contender, data: RankData) -> dict[str, bytes]:
+    """Return the files of a version, having seen that they give the same lists back.
+
+    Parameters
+    ----------
+    data
+        The training data.
+
+    Raises
+    ------
+    IntegrityError
+        Where the loaded model ranks otherwise than the fitted one.
+    """
+    saved = trained.model.save()
+    query, name = _scenario(data), candidate.template.name
+    expected = ranked(trained.model, query, data.schema, name)
+    again = ranked(candidate.template.load(saved), query, data.schema, name)
+    same = np.array_equal(expected.items, again.items) and np.array_equal(
+        expected.scores, again.scores, equal_nan=True
+    )
+    if not same:
+        raise IntegrityError(
+            f"template {name}: the model loaded from its saved files ranks otherwise than the "
+            f"fitted one in {int((expected.items != again.items).sum())} places; nothing was "
+            "registered"
+        )
+    return {
+        **{f"{MODEL}{file}": content for file, content in saved.items()},
+        _NAMES_FILE: npz_bytes(
+            {"entities": data.entities.to_numpy(np.str_), "items": data.items.to_numpy(np.str_)}
+        ),
+        SCENARIO_FILE: _scenario_bytes(query, expected),
+        "schema.json": json_bytes(
+            {"schema": msgspec.to_builtins(data.schema), "bounds": input_bounds(data)}
+        ),
+        "evaluation.json": json_bytes(msgspec.to_builtins(trained.evaluations)),
+        JUDGED_FILE: judged_bytes(trained.judged),
+    }
+
+
+def _scenario(data: RankData) -> RankQuery:
+    """Ask for some entities, without what they chose, and for one that was never seen."""
+    count = len(data.entities)
+    spread = np.linspace(0, count - 1, min(count, SCENARIO_ENTITIES)).round().astype(np.int32)
+    entities = np.append(np.unique(spread), -1).astype(np.int32)
+    place = np.full(count, -1, dtype=np.int64)
+    place[entities[:-1]] = np.arange(len(entities) - 1)
+    row = place[data.entity]
+    shape = (len(entities), len(data.items))
+    features = data.entity_features
+    return RankQuery(
+        entities=entities,
+        length=data.schema.length,
+        allowed=np.ones(len(data.items), dtype=bool),
+        excluded=None
+        if data.schema.repeat
+        else pairs_matrix(row[row >= 0], data.item[row >= 0], shape),
+        entity_features=None if features is None else features.iloc[np.maximum(entities, 0)],
+    )
+
+
+def _scenario_bytes(query: RankQuery, expected: Ranking) -> bytes:
+    arrays: dict[str, Any] = {
+        "entities": query.entities,
+        "items": expected.items,
+        "scores": expected.scores,
+    }
+    if query.excluded is not None:
+        rows, columns = query.excluded.nonzero()
+        arrays |= {"excluded_row": rows.astype(np.int32), "excluded_item": columns.astype(np.int32)}
+    return npz_bytes(arrays)
+
+
+def read_scenario(files: Files) -> tuple[RankQuery, Ranking]:
+    """Return the query of the test scenario, and the lists that are expected.
+
+    Features of entities are not part of it.
+    """
+    arrays = read_npz(files[SCENARIO_FILE])
+    count = len(read_names(files).items)
+    excluded: sparse.csr_array | None = None
+    if "excluded_row" in arrays:
+        shape = (len(arrays["entities"]), count)
+        excluded = pairs_matrix(arrays["excluded_row"], arrays["excluded_item"], shape)
+    query = RankQuery(
+        entities=arrays["entities"],
+        length=arrays["items"].shape[1],
+        allowed=np.ones(count, dtype=bool),
+        excluded=excluded,
+    )
+    return query, Ranking(items=arrays["items"], scores=arrays["scores"])
+
+
+def read_names(files: Files) -> Names:
+    """Return the names behind a version's codes."""
+    arrays = read_npz(files[_NAMES_FILE])
+    return Names(
+        entities=pd.Index(arrays["entities"].astype(str), dtype="str"),
+        items=pd.Index(arrays["items"].astype(str), dtype="str"),
+    )
+
+
+def input_bounds(data: RankData) -> dict[str, Any]:
+    """Return what training has seen: how many entities and items, and the strengths."""
+    return {
+        "entities": len(data.entities),
+        "items": len(data.items),
+        "value": {"minimum": float(data.value.min()), "maximum": float(data.value.max())},
+    }

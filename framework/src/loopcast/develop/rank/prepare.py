@@ -1,0 +1,181 @@
+"""From a table of interactions to data that satisfies a ranking's schema, and the record of it.
+
+What is wrong raises one :class:`DataError` that names the source, the column, the first bad row,
+how many there are, and what would be right.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from loopcast.api import DataError, Dataset, Feature, RankData, RankSchema
+from loopcast.develop.columns import Columns, texts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from loopcast.settings import RankTable
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PreparedRank:
+    """Interactions that satisfy their schema, the oldest first.
+
+    Attributes
+    ----------
+    left_out
+        How many rows of the table were none, and why; empty where all were.
+    """
+
+    data: RankData
+    left_out: str
+
+
+def prepare_rank(
+    table: pd.DataFrame, names: RankTable, schema: RankSchema, source: str
+) -> PreparedRank:
+    """Check a table against a schema and code its entities and items.
+
+    Parameters
+    ----------
+    table
+        One row for each interaction.
+    source
+        Where it came from, for messages.
+
+    Raises
+    ------
+    DataError
+        Where the table does not satisfy the schema.
+    """
+    whole = Columns(table, source, names.columns, names.time_unit)
+    whole.require(_wanted(schema))
+    kept, left_out = _interactions(whole, names, schema)
+    columns = replace(whole, table=table[kept]) if left_out else whole
+    if columns.table.empty:
+        raise DataError(f"{source}: no interactions; {left_out}")
+    entity, entities = pd.factorize(texts(columns.known(schema.entity)), sort=True)
+    item, items = pd.factorize(texts(columns.known(schema.item)), sort=True)
+    time = columns.moments(schema.time)
+    value = columns.numbers(schema.value) if schema.value else np.ones(len(time))
+    order = np.argsort(time, kind="stable")
+    data = RankData(
+        entities=pd.Index(entities, dtype="str"),
+        items=pd.Index(items, dtype="str"),
+        entity=entity[order].astype(np.int32),
+        item=item[order].astype(np.int32),
+        value=value[order].astype(np.float32),
+        time=time[order],
+        schema=schema,
+        entity_features=_last(columns, schema.entity_features, entity, entities, order),
+        item_features=_last(columns, schema.item_features, item, items, order),
+    )
+    return PreparedRank(data=data, left_out=left_out)
+
+
+def _wanted(schema: RankSchema) -> list[str]:
+    values = [schema.value] if schema.value else []
+    features = [*schema.entity_features, *schema.item_features]
+    return [schema.entity, schema.item, schema.time, *values, *features]
+
+
+def _interactions(
+    columns: Columns, names: RankTable, schema: RankSchema
+) -> tuple[NDArray[np.bool_], str]:
+    """Return which rows are interactions, and what the others were."""
+    kept = np.ones(len(columns.table), dtype=bool)
+    reasons = []
+    if names.anonymous == "drop":
+        anonymous = columns.raw(schema.entity).isna().to_numpy()
+        kept &= ~anonymous
+        reasons += [f"{anonymous.sum()} without an entity"] if anonymous.any() else []
+    if names.minimum_value is not None and schema.value:
+        columns.known(schema.value)
+        low = columns.numbers(schema.value) < names.minimum_value
+        kept &= ~low
+        reasons += [f"{low.sum()} below {names.minimum_value:g}"] if low.any() else []
+    elif schema.value:
+        columns.known(schema.value)
+    return kept, f"left out {' and '.join(reasons)}" if reasons else ""
+
+
+def _last(
+    columns: Columns,
+    features: Mapping[str, Feature],
+    codes: NDArray[np.intp],
+    names: pd.Index,
+    order: NDArray[np.intp],
+) -> pd.DataFrame | None:
+    """Return the features of each entity or item as they were when it was last seen."""
+    if not features:
+        return None
+    newest = np.zeros(len(names), dtype=np.intp)
+    newest[codes[order]] = order
+    values = {name: columns.feature(name, f, missing=False) for name, f in features.items()}
+    index: pd.Index = pd.Index(names, dtype="str")
+    return pd.DataFrame(values).iloc[newest].set_axis(index, axis="index")
+
+
+def part_of(data: RankData, rows: NDArray[np.bool_]) -> RankData:
+    """Return some interactions; entities and items that none of them has are forgotten."""
+    entity, entities = _recode(data.entity[rows], len(data.entities))
+    item, items = _recode(data.item[rows], len(data.items))
+    return replace(
+        data,
+        entities=data.entities[entities],
+        items=data.items[items],
+        entity=entity,
+        item=item,
+        value=data.value[rows],
+        time=data.time[rows],
+        entity_features=_some(data.entity_features, entities),
+        item_features=_some(data.item_features, items),
+    )
+
+
+def _recode(codes: NDArray[np.int32], count: int) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
+    """Return codes without the unused ones, and which were used."""
+    seen = np.zeros(count, dtype=bool)
+    seen[codes] = True
+    place = (np.cumsum(seen) - 1).astype(np.int32)
+    return place[codes], np.flatnonzero(seen)
+
+
+def _some(frame: pd.DataFrame | None, rows: NDArray[np.intp]) -> pd.DataFrame | None:
+    return None if frame is None else frame.iloc[rows]
+
+
+def fingerprint(data: RankData) -> str:
+    """Return the digest of the content: who chose what, when, and how strongly."""
+    digest = hashlib.sha256()
+    for names in (data.entities, data.items):
+        digest.update("\x1f".join(names).encode())
+        digest.update(b"\x1e")
+    time = data.time.astype("datetime64[us]").astype(np.int64)
+    for part in (data.entity, data.item, data.value, time):
+        digest.update(np.ascontiguousarray(part).tobytes())
+    for frame in (data.entity_features, data.item_features):
+        if frame is not None:
+            digest.update(frame.to_csv().encode())
+    return digest.hexdigest()
+
+
+def dataset_record(name: str, prepared: PreparedRank, origin: str) -> Dataset:
+    """Describe interactions, with a fingerprint of their content."""
+    data = prepared.data
+    start, end = (pd.Timestamp(t, tz="UTC").to_pydatetime() for t in (data.time[0], data.time[-1]))
+    return Dataset(
+        name=name,
+        fingerprint=fingerprint(data),
+        origin=f"{origin} ({prepared.left_out})" if prepared.left_out else origin,
+        rows=len(data.item),
+        start=start,
+        end=end,
+    )

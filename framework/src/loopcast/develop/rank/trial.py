@@ -1,0 +1,181 @@
+"""Judging rankers: on what entities chose after everything that was learned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from loopcast.api import DataError, RankData, RankOutcome, RankQuery
+from loopcast.develop.holdout import Holdout, Split, percent
+from loopcast.develop.judged import Judged, Outcome
+from loopcast.develop.rank.prepare import fingerprint, part_of
+from loopcast.develop.rank.query import pairs_matrix, ranked
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from loopcast.api import Ranker
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Choices:
+    """What is asked of a ranker, and what was chosen.
+
+    Attributes
+    ----------
+    query
+        For each judged entity, in the codes of the training part.
+    entities : Index, shape (n,)
+        Names of the judged entities.
+    chosen_entity, chosen_item : ndarray, shape (choices,), int32
+        Row of the query, and item in the codes of the training part.
+    popularity : ndarray, shape (items,), float64
+        Share of the interactions of the training part.
+    features : DataFrame or None
+        Of the judged entities.
+    """
+
+    query: RankQuery
+    entities: pd.Index
+    chosen_entity: NDArray[np.int32]
+    chosen_item: NDArray[np.int32]
+    popularity: NDArray[np.float64]
+    features: pd.DataFrame | None
+
+
+def split_interactions(data: RankData, plan: Holdout, seed: int) -> Split[RankData]:
+    """Hold a part of the interactions out, and ask for what was chosen in it.
+
+    Choices that no contender can foresee are not judged: items that training has never seen and,
+    where the schema allows no repeats, items that the entity has chosen before. An entity that
+    training has never seen is judged as a new one.
+
+    Raises
+    ------
+    DataError
+        Where nothing remains to learn from, or to judge.
+    """
+    judged, protocol = _held_out(data, plan, seed)
+    if not judged.any() or judged.all():
+        raise DataError(
+            f"{len(judged)} interactions cannot be split ({protocol}): "
+            f"{int(judged.sum())} of them would be judged"
+        )
+    training = part_of(data, ~judged)
+    choices = _choices(data, judged, training)
+    if not len(choices.chosen_item):
+        raise DataError(
+            f"nothing to judge ({protocol}): all {int(judged.sum())} held-out choices are of items "
+            "that training has never seen, or repeat earlier ones"
+        )
+    return Split(
+        training=training,
+        judged=choices,
+        protocol=f"{protocol}; lists of {data.schema.length}",
+        fingerprint=fingerprint(part_of(data, judged)),
+        rows=len(choices.chosen_item),
+    )
+
+
+def _held_out(data: RankData, plan: Holdout, seed: int) -> tuple[NDArray[np.bool_], str]:
+    count = len(data.item)
+    if plan.method == "time":
+        first = data.time[min(int(np.ceil((1.0 - plan.share) * count)), count - 1)]
+        shown = str(first).removesuffix("T00:00:00.000000")
+        return data.time >= first, f"what came next, the last {percent(plan.share)}, from {shown}"
+    if plan.method == "last":
+        return _last_of_each(data, plan.count), f"the last {plan.count} choices of each entity"
+    judged = np.zeros(count, dtype=bool)
+    drawn = np.random.default_rng(seed).permutation(count)[: round(plan.share * count)]
+    judged[drawn] = True
+    return judged, f"random {percent(plan.share)} of the interactions, drawn with seed {seed}"
+
+
+def _last_of_each(data: RankData, count: int) -> NDArray[np.bool_]:
+    """Mark the last interactions of each entity that has more of them."""
+    order = np.argsort(data.entity, kind="stable")
+    sizes = np.bincount(data.entity, minlength=len(data.entities))
+    ends = np.cumsum(sizes)
+    from_end = np.repeat(ends, sizes) - np.arange(len(order))
+    judged = np.zeros(len(order), dtype=bool)
+    judged[order] = (from_end <= count) & (np.repeat(sizes, sizes) > count)
+    return judged
+
+
+def _choices(data: RankData, judged: NDArray[np.bool_], training: RankData) -> Choices:
+    items = training.items.get_indexer(data.items)[data.item[judged]]
+    entity = data.entity[judged]
+    known = training.entities.get_indexer(data.entities)
+    seen = _pairs(training.entity, training.item, len(training.items))
+    asked = _pairs(known[entity], items, len(training.items))
+    repeated = np.isin(asked, seen) & (known[entity] >= 0)
+    foreseeable = (items >= 0) & (data.schema.repeat | ~repeated)
+    pairs = np.unique(_pairs(entity[foreseeable], items[foreseeable], len(training.items)))
+    who, place = np.unique(pairs // max(len(training.items), 1), return_inverse=True)
+    features = None if data.entity_features is None else data.entity_features.iloc[who]
+    count = np.bincount(training.item, minlength=len(training.items))
+    return Choices(
+        query=_query(training, known[who].astype(np.int32), features),
+        entities=data.entities[who],
+        chosen_entity=place.astype(np.int32),
+        chosen_item=(pairs % max(len(training.items), 1)).astype(np.int32),
+        popularity=count / count.sum(),
+        features=features,
+    )
+
+
+def _pairs(
+    entity: NDArray[np.integer[Any]], item: NDArray[np.integer[Any]], width: int
+) -> NDArray[np.int64]:
+    return entity.astype(np.int64) * width + item
+
+
+def _query(
+    training: RankData, entities: NDArray[np.int32], features: pd.DataFrame | None
+) -> RankQuery:
+    """Ask for entities, with what they chose in the training part excluded unless it may repeat."""
+    place = np.full(len(training.entities) + 1, -1, dtype=np.int64)
+    place[entities[entities >= 0]] = np.flatnonzero(entities >= 0)
+    row = place[training.entity]
+    known = row >= 0
+    chosen = pairs_matrix(row[known], training.item[known], (len(entities), len(training.items)))
+    return RankQuery(
+        entities=entities,
+        length=training.schema.length,
+        allowed=np.ones(len(training.items), dtype=bool),
+        excluded=None if training.schema.repeat else chosen,
+        entity_features=features,
+    )
+
+
+def answer(model: Ranker, split: Split[RankData], template: str) -> RankOutcome:
+    """Rank for the judged entities; raises ``ModelError`` where a list breaks its rules."""
+    choices: Choices = split.judged
+    return RankOutcome(
+        ranking=ranked(model, choices.query, split.training.schema, template),
+        chosen_entity=choices.chosen_entity,
+        chosen_item=choices.chosen_item,
+        popularity=choices.popularity,
+    )
+
+
+def lay_out(split: Split[RankData], outcomes: Mapping[str, Outcome]) -> Judged:
+    """Return the judged entities: each a row and a block of its own."""
+    choices: Choices = split.judged
+    rows = len(choices.entities)
+    new = (choices.query.entities < 0).astype(np.int8)
+    attributes = {"entity": pd.Categorical.from_codes(new, categories=pd.Index(["known", "new"]))}
+    features = choices.features if choices.features is not None else pd.DataFrame()
+    protected = [n for n, f in split.training.schema.entity_features.items() if f.protected]
+    attributes |= {name: pd.Categorical(features[name].astype("str")) for name in protected}
+    return Judged(
+        keys=(pd.Categorical.from_codes(np.arange(rows), categories=choices.entities),),
+        block=np.arange(rows, dtype=np.int64),
+        overall=np.ones(rows, dtype=bool),
+        attributes=attributes,
+        outcomes=outcomes,
+    )
