@@ -1,4 +1,4 @@
-"""What the event log costs: events a second in batches, and bytes an event on the disk."""
+"""What the event log costs: events a second, bytes an event, and the join with ground truth."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ import pyarrow as pa
 
 from loopcast.api import Event
 from loopcast.store.events import EventLog, event_table, table_of
+from loopcast.store.truth import TruthStore, join, truth_table
 
 GOAL = 300_000  # events a CPU second, made into a table and appended
+JOIN_GOAL = 0.2  # seconds, for 500,000 events
 BATCHES = 3
 
 
@@ -27,6 +29,7 @@ def run(scale: float) -> list[dict[str, Any]]:
         size = sum(file.stat().st_size for file in Path(folder).rglob("*.parquet"))
         reading = _cpu(lambda: log.read("demand"))
         column = _cpu(lambda: log.read("demand", columns=["key", "time"], segment="s7"))
+        joining = _join(round(500_000 * scale), f"{folder}/truth")
     few = _events(count // 100)
     return [
         {
@@ -38,6 +41,7 @@ def run(scale: float) -> list[dict[str, Any]]:
         },
         {"what": f"read {BATCHES * count:,} events", "cpu_s": reading},
         {"what": "read two columns of one segment", "cpu_s": column},
+        joining,
         {
             "what": f"make a table of {len(few):,} events one by one",
             "cpu_s": (seconds := _cpu(lambda: table_of(few))),
@@ -72,6 +76,26 @@ def _append(log: EventLog, count: int, day: int) -> float:
             )
         )
     )
+
+
+def _join(count: int, folder: str) -> dict[str, Any]:
+    """Join events with truth that came late, for nine of ten, shuffled."""
+    keys = pa.array([f"s{number % 1_000}|30min|{number}" for number in range(count)])
+    events = pa.table({"segment": pa.repeat("", count), "key": keys})
+    known = np.random.default_rng(0).permutation(count)[: count * 9 // 10]
+    moment = datetime(2026, 2, 1, tzinfo=UTC)
+    outcomes = truth_table(key=keys.take(known), value=known.astype(float), observed=moment)
+    store = TruthStore(folder)
+    ingesting = _cpu(lambda: store.add("demand", outcomes))
+    latest = store.latest("demand")
+    seconds = _cpu(lambda: join(events, latest))
+    return {
+        "what": f"join {count:,} events with truth",
+        "cpu_s": seconds,
+        "of_goal": JOIN_GOAL / seconds,
+        "ingest_cpu_s": ingesting,
+        "read_latest_cpu_s": _cpu(lambda: store.latest("demand")),
+    }
 
 
 def _events(count: int) -> list[Event]:

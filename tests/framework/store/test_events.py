@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import count
 from pathlib import Path
@@ -76,6 +77,8 @@ _EVENTS = st.builds(
     explanation=st.dictionaries(_TEXT, _NUMBERS, max_size=3),
     latency_ms=_NUMBERS,
     source=_TEXT,
+    inclusion=st.floats(0.001, 1.0),
+    labelling=st.floats(0.0, 1.0),
 )
 _FOLDERS = count()
 
@@ -253,3 +256,111 @@ class TestRead:
 def test_moments_are_kept_to_the_microsecond() -> None:
     moment = datetime(2026, 1, 1, 0, 0, 0, 123_457, tzinfo=UTC)
     assert events_of(table_of([event(time=moment)]))[0].time == moment
+
+
+class TestCompaction:
+    def test_a_day_becomes_one_file_with_the_same_events(
+        self, log: EventLog, tmp_path: Path
+    ) -> None:
+        for batch in range(5):
+            log.append(table([f"{batch}-{i}" for i in range(3)], segment=f"s{batch}"))
+        before = log.read("demand").sort_by("key")
+        done = log.compact("demand", grace=timedelta())
+        assert (done.days, done.merged) == (1, 5)
+        log.compact("demand", grace=timedelta())
+        assert [file.name for file in files(tmp_path)] == ["generation-000001.parquet"]
+        assert log.read("demand").sort_by("key").equals(before)
+        assert keys(log.read("demand", segment="s3")) == ["3-0", "3-1", "3-2"]
+
+    def test_later_appends_join_the_next_generation(self, log: EventLog, tmp_path: Path) -> None:
+        for batch in "abcd":
+            log.append(table([batch]))
+            log.compact("demand", grace=timedelta())
+        assert keys(log.read("demand")) == list("abcd")
+        log.compact("demand", grace=timedelta())
+        assert [file.name for file in files(tmp_path)] == ["generation-000003.parquet"]
+
+    def test_an_append_repeated_after_compaction_adds_nothing_twice(self, log: EventLog) -> None:
+        for batch in ("a", "b"):
+            log.append(table([batch]))
+        log.compact("demand", grace=timedelta())
+        log.append(table(["a"]))
+        assert keys(log.read("demand")) == ["a", "b"]
+
+    def test_merged_files_are_left_to_readers_for_a_while(
+        self, log: EventLog, tmp_path: Path
+    ) -> None:
+        for batch in ("a", "b"):
+            log.append(table([batch]))
+        assert log.compact("demand").removed == 0
+        assert len(files(tmp_path)) == 3
+        assert keys(log.read("demand")) == ["a", "b"]
+        assert log.compact("demand") == log.compact("demand")
+
+    def test_a_clock_that_steps_back_removes_nothing(self, log: EventLog, tmp_path: Path) -> None:
+        for batch in ("a", "b"):
+            log.append(table([batch]))
+        log.compact("demand")
+        for file in files(tmp_path):
+            os.utime(file, (2**32, 2**32))  # written in the future, as it seems
+        assert log.compact("demand").removed == log.sweep("demand") == 0
+        assert keys(log.read("demand")) == ["a", "b"]
+
+    def test_some_days(self, log: EventLog) -> None:
+        for hour in (0, 1, 24, 25):
+            log.append(table([str(hour)], time=NOON + timedelta(hours=hour)))
+        assert log.compact("demand", end=NOON).days == 1
+        assert len(log.days("demand")) == 2
+        assert log.compact("demand").days == 1
+
+    def test_a_damaged_file_stops_it(self, log: EventLog, tmp_path: Path) -> None:
+        for batch in ("a", "b"):
+            log.append(table([batch]))
+        files(tmp_path)[0].write_bytes(b"PAR1 damaged PAR1")
+        with pytest.raises(StoreError, match="the day was not compacted"):
+            log.compact("demand")
+        assert len(files(tmp_path)) == 2
+
+    def test_in_an_object_store(self) -> None:
+        log = EventLog(f"memory://events-{next(_FOLDERS)}")
+        for batch in ("a", "b"):
+            log.append(table([batch]))
+        assert log.compact("demand", grace=timedelta()).merged == 2
+        assert keys(log.read("demand")) == ["a", "b"]
+
+    def test_temporary_files_of_killed_writes_are_swept(
+        self, log: EventLog, tmp_path: Path
+    ) -> None:
+        log.append(table(["a"]))
+        left = files(tmp_path)[0].parent / ".half.parquet.1.tmp"
+        left.write_bytes(b"half")
+        assert log.sweep("demand") == 0
+        os.utime(left, (0, 0))
+        assert log.sweep("demand") == 1
+        assert keys(log.read("demand")) == ["a"]
+
+
+class TestQuery:
+    def test_sees_the_events_of_some_days(self, log: EventLog) -> None:
+        log.append(table(list("abc"), time=[NOON, NOON, NOON + timedelta(days=3)]))
+        found = log.query(
+            "SELECT count(*) AS n, max(map_extract(outputs, 'mean')[1]) AS most FROM events",
+            "demand",
+            end=NOON + timedelta(days=1),
+        )
+        assert found.to_pylist() == [{"n": 2, "most": 1.0}]
+        assert log.query("SELECT key FROM events", "credit").num_rows == 0
+
+    @pytest.mark.parametrize(
+        ("sql", "message"),
+        [
+            ("SELECT FROM", "query of the events of demand: Parser Error"),
+            ("SELECT * FROM '/etc/passwd'", "query of the events of demand"),
+            ("SELECT * FROM read_text('/etc/passwd')", "disabled"),
+            ("INSTALL httpfs", "disabled"),
+        ],
+    )
+    def test_sees_nothing_else(self, log: EventLog, sql: str, message: str) -> None:
+        log.append(table(["a"]))
+        with pytest.raises(DataError, match=message):
+            log.query(sql, "demand")

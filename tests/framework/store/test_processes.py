@@ -17,17 +17,18 @@ from loopcast.deploy.bundle import read_bundle, read_manifest
 from loopcast.store.artifacts import Artifacts
 from loopcast.store.catalog import Catalog, VersionFilter
 from loopcast.store.events import EventLog
+from loopcast.store.truth import TruthStore, truth_table
 
-from .builders import registration, version
+from .builders import NOON, registration, version
 from .workers import BATCH
 
 TESTS = Path(__file__).resolve().parents[2]
 
 
-def run_worker(*arguments: str) -> str:
+def run_worker(*arguments: str, module: str = "workers") -> str:
     """Run a worker and return what it printed."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "framework.store.workers", *arguments],
+        [sys.executable, "-W", "error", "-m", f"framework.store.{module}", *arguments],
         cwd=TESTS,
         capture_output=True,
         text=True,
@@ -120,6 +121,15 @@ class TestKilled:
         for digest in manifests:
             assert len(read_bundle(artifacts, digest).files) == 2
 
+    def test_while_ingesting_ground_truth(self, tmp_path: Path) -> None:
+        run_worker("kill", "ingest", str(tmp_path / "truth"), "8")
+        store, files = TruthStore(str(tmp_path / "truth")), visible(tmp_path / "truth")
+        assert files
+        assert {pq.read_metadata(file).num_rows for file in files} == {1000}
+        keys = [f"0-0-{i}" for i in range(1000)] + ["0-9999-0"]
+        again = store.add("demand", truth_table(key=keys, value=[1.0] * 1001, observed=NOON))
+        assert (again.repeated, again.new) == (1000, 1)
+
     def test_while_appending_events(self, tmp_path: Path) -> None:
         run_worker("kill", "append", str(tmp_path / "events"), "7")
         files = visible(tmp_path / "events")
@@ -161,3 +171,16 @@ class TestFullDisk:
         error = run_worker("fill_disk", task, str(folder))
         assert error.startswith(f"StoreError: could not write to {folder}: File too large")
         assert [file for file in folder.rglob("*") if file.is_file()] == []
+
+
+class TestCompaction:
+    def test_killed_before_any_change_of_the_disk_it_loses_nothing(self, tmp_path: Path) -> None:
+        steps = int(run_worker("kill", str(tmp_path), module="compaction_workers"))
+        assert steps > 8
+        left = [file for step in range(1, steps + 1) for file in (tmp_path / str(step)).rglob("*")]
+        assert len([file for file in left if file.is_file()]) == steps, (
+            "one file is left of each day"
+        )
+
+    def test_readers_see_each_event_once_meanwhile(self, tmp_path: Path) -> None:
+        assert int(run_worker("race", str(tmp_path), module="compaction_workers")) > 3

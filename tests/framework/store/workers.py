@@ -22,6 +22,7 @@ from loopcast.deploy.bundle import write_bundle
 from loopcast.store.artifacts import Artifacts
 from loopcast.store.catalog import Catalog, Return
 from loopcast.store.events import EventLog, event_table
+from loopcast.store.truth import TruthStore, truth_table
 
 from .builders import NOON, dataset, digest, logical_model, registration, version
 
@@ -189,6 +190,13 @@ def append(url: str, round_: int, ready: int) -> None:
         log.append(events(keys))
 
 
+def ingest(url: str, round_: int, ready: int) -> None:
+    store = TruthStore(url)
+    for step in endless(ready):
+        keys = [f"{round_}-{step}-{i}" for i in range(1000)]
+        store.add("demand", truth_table(key=keys, value=[1.0] * 1000, observed=NOON))
+
+
 def endless(ready: int) -> Iterator[int]:
     """Count for ever, and say when the first piece of work is done."""
     yield 0
@@ -202,6 +210,7 @@ ENDLESS = {
     "put": put,
     "bundle": bundle,
     "append": append,
+    "ingest": ingest,
 }
 
 

@@ -19,7 +19,7 @@ from loopcast.api.errors import (
     StoreError,
     SwitchError,
 )
-from loopcast.api.events import Event, GroundTruth, Role
+from loopcast.api.events import Event, GroundTruth, LogSettings, Role, SamplingRule
 from loopcast.api.forecast import (
     Effect,
     ExplainedForecaster,
@@ -141,6 +141,7 @@ __all__ = [
     "InvalidRecordError",
     "Judged",
     "Kpi",
+    "LogSettings",
     "LogicalModel",
     "LoopcastError",
     "Manifest",
@@ -173,6 +174,7 @@ __all__ = [
     "Role",
     "Rollout",
     "Rows",
+    "SamplingRule",
     "Scenario",
     "ScoreData",
     "ScoreOutcome",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from loopcast.api.record import Name, Record, Segment, VersionId
+import msgspec
+
+from loopcast.api.record import Name, Record, Segment, Share, VersionId
 
 Role = Literal["champion", "challenger", "canary", "shadow", "candidate"]
 
@@ -30,6 +32,11 @@ class Event(Record, frozen=True):
         Milliseconds from request to answer.
     source
         What made it: a batch run, a server, a device.
+    inclusion
+        The probability with which such an event is logged, by the sampling rules.
+    labelling
+        The probability with which such an event is chosen to be labelled, by the labelling
+        rules; 0 for an event that was not chosen.
     """
 
     key: str
@@ -44,10 +51,47 @@ class Event(Record, frozen=True):
     explanation: dict[str, float] = {}
     latency_ms: float = 0.0
     source: str = "batch"
+    inclusion: Annotated[float, msgspec.Meta(gt=0.0, le=1.0)] = 1.0
+    labelling: Share = 1.0
 
     def check(self) -> None:
         """A time without a zone could mean two different moments."""
         self.require(self.time.tzinfo is not None, f"time {self.time} has no time zone")
+
+
+class SamplingRule(Record, frozen=True):
+    """The share of some events that is kept; the first rule that fits an event counts.
+
+    Attributes
+    ----------
+    share
+        The probability with which such an event is kept.
+    segment, version, role, action, source
+        Which events it is about; any value where it is left out.
+    """
+
+    share: Annotated[float, msgspec.Meta(gt=0.0, le=1.0)]
+    segment: Segment | None = None
+    version: VersionId | None = None
+    role: Role | None = None
+    action: str | None = None
+    source: str | None = None
+
+
+class LogSettings(Record, frozen=True):
+    """What of a logical model's predictions is logged, and which of them are to be labelled.
+
+    Attributes
+    ----------
+    sampling
+        Rules for what is logged; everything where none fits.
+    labelling
+        Rules for what is chosen to be labelled, where labels cost something; everything where
+        none fits.
+    """
+
+    sampling: tuple[SamplingRule, ...] = ()
+    labelling: tuple[SamplingRule, ...] = ()
 
 
 class GroundTruth(Record, frozen=True):

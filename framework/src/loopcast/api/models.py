@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from loopcast.api.events import LogSettings
 from loopcast.api.record import (
     Digest,
     Name,
@@ -67,6 +68,8 @@ class LogicalModel(Record, frozen=True):
         What has to hold for its outputs to be right, and what they are not for.
     fallback
         What callers do while it is switched off: ``use naive_week``, ``ask a person``.
+    log
+        What of its predictions is logged, and which are to be labelled.
     """
 
     name: Name
@@ -79,6 +82,7 @@ class LogicalModel(Record, frozen=True):
     assumptions: tuple[str, ...] = ()
     limits: tuple[str, ...] = ()
     fallback: str = ""
+    log: LogSettings = LogSettings()
 
     @property
     def task(self) -> Task:

@@ -189,6 +189,9 @@ class Feature(Record, frozen=True):
         Whether a missing value is an ordinary input.
     protected
         An attribute that fairness is measured by; used as an input only if ``used``.
+    pii
+        Whether its values say something about a person that the event log must not hold:
+        ``hash`` writes a keyed hash in their place, ``drop`` leaves them out.
     """
 
     kind: Literal["numeric", "category", "flag"]
@@ -198,10 +201,15 @@ class Feature(Record, frozen=True):
     used: bool = True
     minimum: float | None = None
     maximum: float | None = None
+    pii: Literal["hash", "drop"] | None = None
 
     def check(self) -> None:
-        """Bounds are in order."""
+        """Bounds are in order, and what is hashed is no number."""
         _check_bounds(self, self.minimum, self.maximum)
+        self.require(
+            self.pii != "hash" or self.kind == "category",
+            f"pii hash of a {self.kind}; a hashed number means nothing: drop it",
+        )
 
 
 class ScoreSchema(Record, frozen=True, tag_field="task", tag="score"):
@@ -217,6 +225,8 @@ class ScoreSchema(Record, frozen=True, tag_field="task", tag="score"):
         The outcome whose probability is scored; all others are its complement.
     time
         Column by which out-of-time validation splits.
+    private_key
+        Whether the key identifies a person; event log and ground truth then hold its keyed hash.
     """
 
     key: str
@@ -225,6 +235,7 @@ class ScoreSchema(Record, frozen=True, tag_field="task", tag="score"):
     features: dict[str, Feature]
     time: str | None = None
     weight: str | None = None
+    private_key: bool = False
 
     @property
     def task(self) -> Literal["score"]:
@@ -253,6 +264,8 @@ class RankSchema(Record, frozen=True, tag_field="task", tag="rank"):
         Below it nothing is recommended.
     repeat
         Whether an item that an entity chose before may be recommended to it again.
+    private_key
+        Whether an entity is a person; event log and ground truth then hold its keyed hash.
     """
 
     entity: str
@@ -264,6 +277,7 @@ class RankSchema(Record, frozen=True, tag_field="task", tag="rank"):
     length: Positive = 10
     minimum_score: float | None = None
     repeat: bool = False
+    private_key: bool = False
 
     @property
     def task(self) -> Literal["rank"]:

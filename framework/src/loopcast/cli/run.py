@@ -192,7 +192,7 @@ def _write(outcome: Outcome, run_dir: Path, home: Home) -> None:
     )
     latency = 1000.0 * outcome.seconds["forecast"]
     events = forecast_events(outcome.batch, version, role, outcome.made, latency)
-    home.events.append(events)
+    home.record(events, outcome.course.logical_model)
 
 
 def _report(outcome: Outcome) -> ForecastReport:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from datetime import timedelta
 from hashlib import sha256
 
 from loopcast.api import Digest, IntegrityError, NotFoundError
@@ -93,6 +94,11 @@ class Artifacts:
     def has(self, digest: Digest) -> bool:
         """Tell whether a content is stored, without reading it."""
         return self._folder.exists(_name(digest))
+
+    def sweep(self, older_than: timedelta) -> int:
+        """Remove temporary files that killed writes left, and count them."""
+        folders = self._folder.names("")
+        return sum(self._folder.sweep(folder, older_than) for folder in folders)
 
     def _holds(self, digest: Digest, data: bytes) -> bool:
         return self.has(digest) and self._folder.read(_name(digest)) == data

@@ -2,53 +2,37 @@
 
 Layout: ``logical_model=NAME/date=YYYY-MM-DD/DIGEST.parquet``, the day in UTC. Each append writes
 files of its own, named by their content, so any number of processes append without
-coordination, and an append that is repeated after a crash adds nothing twice.
-
-Inputs and outputs differ between logical models, so they are maps rather than columns. Numbers
-and texts have a map each: a map has one type of value, and with numbers apart the usual
-question, one output over many events, reads doubles and no text. Names repeat in each event but
-are dictionary-encoded to a few bits.
+coordination, and an append that is repeated after a crash adds nothing twice. Compaction merges
+the files of a day under the readers' and writers' hands; see :mod:`loopcast.store.days`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, timedelta
 from hashlib import sha256
-from typing import Any, get_args
+from typing import Any
 
 import msgspec
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from loopcast.api import DataError, Event, Name, Role, StoreError
+from loopcast.api import DataError, Event, Name, StoreError
+from loopcast.store.days import GRACE, Compaction, Day, compact, look, settled
+from loopcast.store.event_table import (
+    EVENT_SCHEMA,
+    conform,
+    event_table,
+    events_of,
+    refuse_unknown,
+    table_of,
+    utc_day,
+)
 from loopcast.store.files import open_folder
 
-_NUMBERS = pa.map_(pa.string(), pa.float64())
-_TEXTS = pa.map_(pa.string(), pa.string())
-
-EVENT_SCHEMA = pa.schema(
-    [
-        pa.field("key", pa.string(), nullable=False),
-        pa.field("time", pa.timestamp("us", "UTC"), nullable=False),
-        pa.field("logical_model", pa.string(), nullable=False),
-        pa.field("segment", pa.string(), nullable=False),
-        pa.field("version", pa.string(), nullable=False),
-        pa.field("role", pa.string(), nullable=False),
-        pa.field("outputs", _NUMBERS, nullable=False),
-        pa.field("output_texts", _TEXTS, nullable=False),
-        pa.field("inputs", _NUMBERS, nullable=False),
-        pa.field("input_texts", _TEXTS, nullable=False),
-        pa.field("action", pa.string(), nullable=False),
-        pa.field("explanation", _NUMBERS, nullable=False),
-        pa.field("latency_ms", pa.float64(), nullable=False),
-        pa.field("source", pa.string(), nullable=False),
-    ]
-)
-"""Columns of the event log. A missing number is null in its map, as is ``None``."""
+__all__ = ["EVENT_SCHEMA", "EventLog", "event_table", "events_of", "table_of"]
 
 _IN_FILE = pa.schema([field for field in EVENT_SCHEMA if field.name != "logical_model"])
 _PARTITIONING = ds.partitioning(pa.schema([("logical_model", pa.string())]), flavor="hive")
@@ -58,6 +42,8 @@ _REPEATING = [
     "role",
     "action",
     "source",
+    "inclusion",
+    "labelling",
     *(
         f"{name}.key_value.key"
         for name in ("outputs", "output_texts", "inputs", "input_texts", "explanation")
@@ -65,6 +51,11 @@ _REPEATING = [
     "output_texts.key_value.value",
     "input_texts.key_value.value",
 ]
+_ENCODING: dict[str, Any] = {
+    "compression": "zstd",
+    "use_dictionary": _REPEATING,
+    "column_encoding": {"time": "DELTA_BINARY_PACKED"},
+}
 
 
 class EventLog:
@@ -100,7 +91,7 @@ class EventLog:
         """
         table = events if isinstance(events, pa.Table) else table_of(events)
         files = {}
-        for folder, part in _partitions(_conform(table)):
+        for folder, part in _partitions(conform(table)):
             data = _encode(part)
             files[f"{folder}/{sha256(data).hexdigest()[:32]}.parquet"] = data
         if files:
@@ -134,12 +125,112 @@ class EventLog:
             When a file cannot be read or is damaged.
         """
         wanted = list(columns) if columns is not None else EVENT_SCHEMA.names
-        _refuse_unknown(wanted)
-        days = _day(start), _day(end)
-        files = list(self._files(logical_model, *days))
+        refuse_unknown(wanted)
+        condition = _condition(start, end, segment, version)
+
+        def table() -> pa.Table:
+            found = self._dataset(logical_model, start, end)
+            if found is None:
+                return pa.table(
+                    {name: pa.array([], EVENT_SCHEMA.field(name).type) for name in wanted}
+                )
+            return found.to_table(columns=wanted, filter=condition)
+
+        try:
+            return settled(table, logical_model)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise StoreError(f"events of {logical_model}: {error}; restore the file") from error
+
+    def query(
+        self,
+        sql: str,
+        logical_model: str,
+        start: datetime | None = None,
+        end: datetime | None = None,
+    ) -> pa.Table:
+        """Ask in SQL; the events of the days in question are the table ``events``.
+
+        The query sees nothing else: neither files nor the network.
+
+        Raises
+        ------
+        StoreError
+            When DuckDB is not installed.
+        DataError
+            When DuckDB does not accept the query.
+        """
+        try:
+            import duckdb
+        except ImportError:
+            raise StoreError(
+                "queries in SQL need DuckDB; install it with: pip install 'loopcast[query]'"
+            ) from None
+        condition = _condition(start, end, None, None)
+
+        def answer() -> pa.Table:
+            found = self._dataset(logical_model, start, end)
+            events = EVENT_SCHEMA.empty_table() if found is None else found
+            kept = events if found is None or condition is None else found.filter(condition)
+            with duckdb.connect(config={"enable_external_access": False}) as connection:
+                connection.register("events", kept)
+                return connection.sql(sql).to_arrow_table()
+
+        try:
+            return settled(answer, logical_model)
+        except duckdb.Error as error:
+            raise DataError(f"query of the events of {logical_model}: {error}") from None
+
+    def days(self, logical_model: str) -> tuple[date, ...]:
+        """Return the days in UTC that have events, sorted."""
+        return tuple(day for day, _ in self._days(logical_model, None, None))
+
+    def compact(
+        self,
+        logical_model: str,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        *,
+        grace: timedelta = GRACE,
+    ) -> Compaction:
+        """Merge the files of each day into one, while others read and append.
+
+        Parameters
+        ----------
+        start, end
+            Moments of the first and of the last day; all days where they are left out.
+        grace
+            How long merged files are left to those who read them.
+
+        Raises
+        ------
+        StoreError
+            When a file is damaged; its day stays as it is.
+        """
+        done = Compaction()
+        for _, folder in self._days(logical_model, utc_day(start), utc_day(end)):
+            day = look(self._folder, folder)
+            done += compact(self._folder, day, _IN_FILE, _ENCODING, grace)
+        return done
+
+    def sweep(self, logical_model: str, older_than: timedelta = GRACE) -> int:
+        """Remove temporary files that killed writes left, and count them.
+
+        Parameters
+        ----------
+        older_than
+            Longer than any write takes: a younger file may be one under way.
+        """
+        folders = (folder for _, folder in self._days(logical_model, None, None))
+        return sum(self._folder.sweep(folder, older_than) for folder in folders)
+
+    def _dataset(
+        self, logical_model: str, start: datetime | None, end: datetime | None
+    ) -> ds.Dataset | None:
+        """Return the live files of some days; ``None`` where there are none."""
+        files = list(self._files(logical_model, utc_day(start), utc_day(end)))
         if not files:
-            return pa.table({name: pa.array([], EVENT_SCHEMA.field(name).type) for name in wanted})
-        found = ds.dataset(
+            return None
+        return ds.dataset(
             files,
             schema=EVENT_SCHEMA,
             format="parquet",
@@ -147,26 +238,20 @@ class EventLog:
             partitioning=_PARTITIONING,
             partition_base_dir=self._folder.root,
         )
-        try:
-            return found.to_table(columns=wanted, filter=_condition(start, end, segment, version))
-        except (pa.ArrowInvalid, OSError) as error:
-            raise StoreError(f"events of {logical_model}: {error}; restore the file") from error
 
     def _files(self, logical_model: str, first: date | None, last: date | None) -> Iterator[str]:
+        for _, folder in self._days(logical_model, first, last):
+            day: Day = look(self._folder, folder)
+            yield from (self._folder.path(f"{folder}/{file}") for file in day.files)
+
+    def _days(
+        self, logical_model: str, first: date | None, last: date | None
+    ) -> Iterator[tuple[date, str]]:
         folder = f"logical_model={logical_model}"
         for name in self._folder.names(folder):
             day = date.fromisoformat(name.removeprefix("date="))
             if (first is None or day >= first) and (last is None or day <= last):
-                for file in self._folder.names(f"{folder}/{name}"):
-                    yield self._folder.path(f"{folder}/{name}/{file}")
-
-
-def _day(moment: datetime | None) -> date | None:
-    if moment is None:
-        return None
-    if moment.tzinfo is None:
-        raise DataError(f"{moment} has no time zone, so it could mean two moments; give it one")
-    return moment.astimezone(UTC).date()
+                yield day, f"{folder}/{name}"
 
 
 def _condition(
@@ -182,34 +267,6 @@ def _condition(
     for condition in conditions:
         combined = condition if combined is None else combined & condition
     return combined
-
-
-def _refuse_unknown(names: Sequence[str]) -> None:
-    for name in names:
-        if name not in EVENT_SCHEMA.names:
-            known = ", ".join(EVENT_SCHEMA.names)
-            raise DataError(f"events have no column {name!r}; they have {known}")
-
-
-def _conform(table: pa.Table) -> pa.Table:
-    """Return the table with the schema's columns, in its order and of its types."""
-    _refuse_unknown(table.column_names)
-    missing = [name for name in EVENT_SCHEMA.names if name not in table.column_names]
-    if missing:
-        raise DataError(f"events lack the columns {', '.join(missing)}; event_table makes them all")
-    try:
-        table = table.select(EVENT_SCHEMA.names).cast(EVENT_SCHEMA)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
-        raise DataError(f"events do not have the event log's types: {error}") from None
-    _refuse_roles(table["role"])
-    return table
-
-
-def _refuse_roles(roles: pa.ChunkedArray) -> None:
-    unknown = set(pc.unique(roles).to_pylist()) - set(get_args(Role))
-    if unknown:
-        known = ", ".join(get_args(Role))
-        raise DataError(f"role {sorted(unknown)[0]!r} of an event is none of {known}")
 
 
 def _partitions(table: pa.Table) -> Iterator[tuple[str, pa.Table]]:
@@ -235,153 +292,5 @@ def _checked(logical_model: str) -> str:
 
 def _encode(part: pa.Table) -> bytes:
     buffer = pa.BufferOutputStream()
-    pq.write_table(
-        part.cast(_IN_FILE),
-        buffer,
-        compression="zstd",
-        use_dictionary=_REPEATING,
-        column_encoding={"time": "DELTA_BINARY_PACKED"},
-    )
+    pq.write_table(part.cast(_IN_FILE), buffer, **_ENCODING)
     return bytes(buffer.getvalue())
-
-
-def event_table(
-    *,
-    key: Any,
-    time: Any,
-    logical_model: Any,
-    segment: Any,
-    version: Any,
-    role: Any,
-    outputs: Mapping[str, Any],
-    inputs: Mapping[str, Any] | None = None,
-    explanation: Mapping[str, Any] | None = None,
-    action: Any = "served",
-    latency_ms: Any = 0.0,
-    source: Any = "batch",
-) -> pa.Table:
-    """Make a table of events from columns, without a Python object for each event.
-
-    Parameters
-    ----------
-    key : sequence of str, shape (n,)
-        A list, an array or a Series; its length is the number of events.
-    time : array of moments with a time zone, shape (n,), or one datetime for all
-    logical_model, segment, version, role, action, source : str, or array of shape (n,)
-    outputs, inputs : mapping of str to array, shape (n,)
-        By name. Numbers, where NaN means missing, or texts.
-    explanation : mapping of str to array, shape (n,), float64
-    latency_ms : float, or array of shape (n,)
-
-    Raises
-    ------
-    DataError
-        When a column is too short, of the wrong type, or a time has no zone.
-
-    Examples
-    --------
-    >>> from datetime import UTC, datetime
-    >>> table = event_table(
-    ...     key=["NSW|08:00", "NSW|08:30"], time=datetime(2014, 1, 1, tzinfo=UTC),
-    ...     logical_model="nem_demand", segment="", version="0123456789abcdef",
-    ...     role="champion", outputs={"mean": [7100.0, 7250.0]})
-    >>> table.num_rows
-    2
-    """
-    count = len(key)
-    plain = {
-        "key": key,
-        "time": time,
-        "logical_model": logical_model,
-        "segment": segment,
-        "version": version,
-        "role": role,
-        "action": action,
-        "latency_ms": latency_ms,
-        "source": source,
-    }
-    columns = {name: _column(name, values, count) for name, values in plain.items()}
-    columns["outputs"], columns["output_texts"] = _maps("outputs", outputs, count)
-    columns["inputs"], columns["input_texts"] = _maps("inputs", inputs or {}, count)
-    columns["explanation"] = _map("explanation", explanation or {}, count, pa.float64())
-    return pa.table([columns[name] for name in EVENT_SCHEMA.names], schema=EVENT_SCHEMA)
-
-
-def _column(name: str, values: Any, count: int) -> pa.Array:
-    wanted = EVENT_SCHEMA.field(name).type
-    if isinstance(values, str | float | int | datetime):
-        _ = _day(values) if isinstance(values, datetime) else None
-        return pa.repeat(pa.scalar(values, wanted), count)
-    return _array(name, values, count, wanted)
-
-
-def _array(name: str, values: Any, count: int, wanted: pa.DataType) -> pa.Array:
-    try:
-        array = values if isinstance(values, pa.Array) else pa.array(values, from_pandas=True)
-        if pa.types.is_timestamp(wanted) and getattr(array.type, "tz", None) is None:
-            raise DataError(f"event column {name!r} has no time zone; give moments in UTC")
-        array = array.cast(wanted)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
-        raise DataError(f"event column {name!r} is not {wanted}: {error}") from None
-    if len(array) != count:
-        raise DataError(f"event column {name!r} has {len(array)} values for {count} events")
-    return array
-
-
-def _maps(name: str, columns: Mapping[str, Any], count: int) -> tuple[pa.Array, pa.Array]:
-    """Return the map of the numeric columns and the map of the others."""
-    arrays = {entry: pa.array(values, from_pandas=True) for entry, values in columns.items()}
-    texts = {entry: array for entry, array in arrays.items() if not _is_number(array.type)}
-    numbers = {entry: array for entry, array in arrays.items() if entry not in texts}
-    return _map(name, numbers, count, pa.float64()), _map(name, texts, count, pa.string())
-
-
-def _is_number(kind: pa.DataType) -> bool:
-    checks = (pa.types.is_floating, pa.types.is_integer, pa.types.is_boolean, pa.types.is_null)
-    return any(check(kind) for check in checks)
-
-
-def _map(name: str, columns: Mapping[str, Any], count: int, values: pa.DataType) -> pa.MapArray:
-    """Lay columns out as one map for each event, by index arithmetic only."""
-    width = len(columns)
-    arrays = [_array(f"{name}.{entry}", column, count, values) for entry, column in columns.items()]
-    offsets = pa.array(np.arange(count + 1, dtype=np.int32) * width)
-    names = pa.array(list(columns), pa.string()).take(np.tile(np.arange(width), count))
-    order = np.arange(width * count).reshape(width, count).T.ravel()
-    stacked = pa.concat_arrays(arrays) if arrays else pa.array([], values)
-    return pa.MapArray.from_arrays(offsets, names, stacked.take(pa.array(order)))
-
-
-def table_of(events: Sequence[Event]) -> pa.Table:
-    """Make a table from events one by one, for callers that have a few."""
-    columns: dict[str, list[Any]] = {name: [] for name in EVENT_SCHEMA.names}
-    for event in events:
-        row = msgspec.structs.asdict(event)
-        row["outputs"], row["output_texts"] = _split(event.outputs)
-        row["inputs"], row["input_texts"] = _split(event.inputs)
-        row["explanation"] = list(event.explanation.items())
-        for name, values in columns.items():
-            values.append(row[name])
-    return pa.table(columns, schema=EVENT_SCHEMA)
-
-
-def _split(values: Mapping[str, float | str | None]) -> tuple[list[Any], list[Any]]:
-    texts = [(name, value) for name, value in values.items() if isinstance(value, str)]
-    numbers = [(name, value) for name, value in values.items() if not isinstance(value, str)]
-    return numbers, texts
-
-
-def events_of(table: pa.Table) -> list[Event]:
-    """Return the rows of a table as events, the inverse of :func:`table_of`."""
-    return [
-        Event(
-            **{name: row[name] for name in Event.__struct_fields__ if name in _PLAIN},
-            outputs=dict(row["outputs"] + row["output_texts"]),
-            inputs=dict(row["inputs"] + row["input_texts"]),
-            explanation=dict(row["explanation"]),
-        )
-        for row in table.to_pylist()
-    ]
-
-
-_PLAIN = {field.name for field in EVENT_SCHEMA if not pa.types.is_map(field.type)}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -56,8 +57,29 @@ def write_all_atomically(contents: Mapping[Path, bytes]) -> None:
         raise
 
 
-def _write_synced(path: Path, data: bytes) -> None:
-    with path.open("xb") as file:
+def create_atomically(path: Path, data: bytes, mode: int = 0o666) -> bool:
+    """Write a local file unless it is there, and tell whether it was written.
+
+    Raises
+    ------
+    OSError
+        As the operating system reports it.
+    """
+    temporary = path.parent / f".{path.name}.{uuid4().hex}.tmp"
+    _make_folder(path.parent)
+    try:
+        _write_synced(temporary, data, mode)
+        os.link(temporary, path)  # unlike a rename, it fails where the name is taken
+        _sync_folder(path.parent)
+    except FileExistsError:
+        return False
+    finally:
+        temporary.unlink(missing_ok=True)
+    return True
+
+
+def _write_synced(path: Path, data: bytes, mode: int = 0o666) -> None:
+    with open(path, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
@@ -136,6 +158,62 @@ class Folder:
                 write_all_atomically({Path(self.path(name)): contents[name] for name in contents})
             else:
                 self.filesystem.pipe({self.path(name): contents[name] for name in contents})
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Write a file unless it is there, and tell whether it was written.
+
+        Of several processes that create the same file, exactly one is told that it did.
+
+        Raises
+        ------
+        StoreError
+            When it cannot be written; then nothing is.
+        """
+        path = self.path(name)
+        with _explained("write", path):
+            if self.local:
+                return create_atomically(Path(path), data)
+            try:
+                self.filesystem.pipe_file(path, data, mode="create")
+            except FileExistsError:
+                return False
+            return True
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Remove files; those that are gone already are none to worry about."""
+        for name in names:
+            with _explained("remove", self.path(name)), suppress(FileNotFoundError):
+                self.filesystem.rm_file(self.path(name))
+
+    def age(self, name: str) -> timedelta:
+        """Return how long ago a file was written.
+
+        Raises
+        ------
+        NotFoundError
+            When there is no such file.
+        """
+        with _explained("look at", self.path(name)):
+            written: datetime = self.filesystem.modified(self.path(name))
+        return datetime.now(UTC) - written.astimezone(UTC)
+
+    def sweep(self, folder: str, older_than: timedelta) -> int:
+        """Remove temporary files that killed writes left in a subfolder, and count them.
+
+        A write that is still under way after so long a time fails, and nothing is lost silently.
+        """
+        if not self.local:
+            return 0
+        left = [f"{folder}/{path.name}" for path in Path(self.path(folder)).glob(".*.tmp")]
+        old = [name for name in left if self._is_older(name, older_than)]
+        self.remove(old)
+        return len(old)
+
+    def _is_older(self, name: str, than: timedelta) -> bool:
+        try:
+            return self.age(name) >= than
+        except NotFoundError:  # its writer has just finished
+            return False
 
     def names(self, folder: str) -> list[str]:
         """Return the sorted names in a subfolder; empty where there is none.

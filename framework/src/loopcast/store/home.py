@@ -1,23 +1,34 @@
-"""The home of all state: where the three stores are."""
+"""The home of all state: where the stores are."""
 
 from __future__ import annotations
 
+import os
+import secrets
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from loopcast.api import StoreError
+
 if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from loopcast.api import LogicalModel
     from loopcast.store.artifacts import Artifacts
     from loopcast.store.catalog import Catalog
     from loopcast.store.events import EventLog
+    from loopcast.store.truth import TruthStore
+
+PRIVACY_KEY = "LOOPCAST_PRIVACY_KEY"
+SHORTEST_KEY = 16
 
 DEFAULT_HOME = "loopcast-home"
 
 
 @dataclass(frozen=True)
 class Home:
-    """The three stores, each opened when it is first used.
+    """The stores, each opened when it is first used.
 
     Attributes
     ----------
@@ -62,6 +73,50 @@ class Home:
         from loopcast.store.events import EventLog
 
         return EventLog(self.events_url)
+
+    @cached_property
+    def truth(self) -> TruthStore:
+        """What came true."""
+        from loopcast.store.truth import TruthStore
+
+        return TruthStore(f"{self.events_url.rstrip('/')}-truth")
+
+    def record(self, events: pa.Table, model: LogicalModel) -> None:
+        """Log the events of a logical model, as its schema and its log settings want it."""
+        from loopcast.store.recording import recorded
+
+        self.events.append(recorded(events, model, lambda: self.privacy_key))
+
+    @cached_property
+    def privacy_key(self) -> bytes:
+        """The secret of keyed hashes: from the environment, or a file of the home folder.
+
+        The file is made where there is neither. Whoever loses the secret can no longer join
+        what was hashed before with what is hashed later.
+
+        Raises
+        ------
+        StoreError
+            When it is too short to be a secret.
+        """
+        given = os.environ.get(PRIVACY_KEY, "").encode()
+        secret = given or _secret_file(self.folder / "privacy.key")
+        if len(secret) < SHORTEST_KEY:
+            where = PRIVACY_KEY if given else self.folder / "privacy.key"
+            raise StoreError(
+                f"the secret in {where} has {len(secret)} characters; "
+                f"a secret has {SHORTEST_KEY} or more"
+            )
+        return secret
+
+
+def _secret_file(path: Path) -> bytes:
+    """Return the secret in a file that only its owner reads, made where it is absent."""
+    from loopcast.store.files import create_atomically
+
+    if not path.exists():
+        create_atomically(path, secrets.token_hex(32).encode(), mode=0o600)
+    return path.read_bytes()
 
 
 def open_home(
