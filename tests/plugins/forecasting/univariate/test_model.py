@@ -210,3 +210,23 @@ def test_other_panels_are_refused(data: ForecastData, steps: pd.DatetimeIndex) -
     cold = replace(data, covariates={})
     with pytest.raises(DataError, match="no covariate 'temperature'"):
         fit_model(data, SARIMAX_, Here()).predict(cold, steps)
+
+
+@pytest.mark.parametrize("settings", [EtsParameters(), SarimaxParameters()], ids=["ets", "sarimax"])
+def test_days_are_filtered_over_as_many_steps_as_they_need(
+    data: ForecastData, settings: EtsParameters | SarimaxParameters
+) -> None:
+    index = pd.date_range("2014-01-01", periods=300, freq="1D", tz=ZONE)
+    rng = np.random.default_rng(1)
+    weekly = 100 + 10 * (index.day_of_week < 5) + rng.normal(size=300)
+    daily = replace(
+        data,
+        target=pd.DataFrame({"homes": weekly}, index=index),
+        covariates={},
+        site_of={"homes": "town"},
+        step="1D",
+    )
+    model = fit_model(daily.until(index[-7], index[-1]), settings, Here())
+    assert not model.failures
+    forecast = model.predict(daily.until(index[-7], index[-1]), index[-7:]).mean[:, 0]
+    assert np.abs(forecast - weekly[-7:]).max() < 5

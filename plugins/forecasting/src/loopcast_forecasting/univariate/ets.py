@@ -15,7 +15,7 @@ import numpy as np
 from loopcast.api import DataError
 from loopcast_forecasting.features.clock import Floats
 from loopcast_forecasting.univariate.hyperparameters import EtsParameters
-from loopcast_forecasting.univariate.method import ITERATIONS, maximum_likelihood
+from loopcast_forecasting.univariate.method import ITERATIONS, LEAST_WINDOW, maximum_likelihood
 
 if TYPE_CHECKING:
     from statsmodels.tsa.exponential_smoothing.ets import ETSModel
@@ -34,7 +34,7 @@ class Ets:
     @property
     def window(self) -> int:
         """Return how many last steps of a series are smoothed."""
-        return self.settings.window_weeks * 7 * self.per_day
+        return max(self.settings.window_weeks * 7 * self.per_day, LEAST_WINDOW)
 
     @property
     def season(self) -> int:

@@ -29,7 +29,8 @@ class EtsParameters(Hyperparameters, frozen=True):
     season
         After which the pattern repeats.
     window_weeks
-        How many last weeks a series is smoothed over, in training and at an origin.
+        How many last weeks a series is smoothed over, in training and at an origin; or 200 steps
+        if that is more.
     """
 
     error: Literal["add", "mul"] = "add"
@@ -57,7 +58,8 @@ class SarimaxParameters(Hyperparameters, frozen=True):
     covariates
         Whether covariates are regressors, those that are no flags with their squares.
     window_weeks
-        How many last weeks a series is filtered over, in training and at an origin.
+        How many last weeks a series is filtered over, in training and at an origin; or 200 steps
+        if that is more.
     """
 
     order: tuple[Order, Differences, Order] = (2, 0, 1)

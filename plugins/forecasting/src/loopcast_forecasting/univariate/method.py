@@ -12,6 +12,7 @@ from loopcast.api import ConvergenceError
 from loopcast_forecasting.features.clock import Floats
 
 ITERATIONS = 300
+LEAST_WINDOW = 200  # steps
 
 
 class Method(Protocol):

@@ -15,7 +15,7 @@ import numpy as np
 from loopcast.api import DataError
 from loopcast_forecasting.features.clock import Floats
 from loopcast_forecasting.univariate.hyperparameters import SarimaxParameters
-from loopcast_forecasting.univariate.method import ITERATIONS, maximum_likelihood
+from loopcast_forecasting.univariate.method import ITERATIONS, LEAST_WINDOW, maximum_likelihood
 
 if TYPE_CHECKING:
     from statsmodels.tsa.statespace.sarimax import SARIMAX
@@ -33,7 +33,7 @@ class Sarimax:
     @property
     def window(self) -> int:
         """Return how many last steps of a series are filtered."""
-        return self.settings.window_weeks * 7 * self.per_day
+        return max(self.settings.window_weeks * 7 * self.per_day, LEAST_WINDOW)
 
     def scale(self, values: Floats) -> tuple[float, float]:
         """Return mean and standard deviation."""
