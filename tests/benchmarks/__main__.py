@@ -4,9 +4,9 @@
 
 Every module `bench_*.py` in this folder has `run(scale)`, which returns rows of measurements: one
 dictionary a row, with CPU seconds (`cpu_s`) rather than wall time wherever it can, and ratios
-between contenders that ran in the same process. Each module runs in a process of its own with one
-BLAS thread, so that its CPU time and peak memory are its own. A module whose libraries are not
-installed is reported as such.
+between contenders that ran on the same data in the same run. Each module runs in a process of its
+own with one BLAS thread, and with the kernels that BLAS chooses for the processor, so that its CPU
+time and peak memory are its own. A module whose libraries are not installed is reported as such.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 HERE = Path(__file__).resolve().parent
+SLOWING = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # kernels of another processor
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 Row = dict[str, Any]
 
@@ -70,8 +71,9 @@ def _selected(only: Sequence[str] | None) -> list[str]:
 
 def _in_own_process(name: str, scale: float) -> Row:
     command = [sys.executable, str(HERE), "--child", name, "--scale", str(scale)]
+    environment = {key: value for key, value in os.environ.items() if key not in SLOWING}
     done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env={**os.environ, **ONE_THREAD}
+        command, capture_output=True, text=True, check=False, env={**environment, **ONE_THREAD}
     )
     if done.returncode:
         return {"error": (done.stderr.strip().splitlines() or ["no message"])[-1]}
@@ -120,9 +122,17 @@ def _environment() -> Row:
     return {
         "python": platform.python_version(),
         "machine": platform.machine(),
+        "processor": _processor(),
         "cores": os.cpu_count(),
         "packages": dict(sorted(versions.items(), key=lambda item: item[0].lower())),
     }
+
+
+def _processor() -> str:
+    described = Path("/proc/cpuinfo")
+    lines = described.read_text().splitlines() if described.exists() else []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.processor())
 
 
 if __name__ == "__main__":

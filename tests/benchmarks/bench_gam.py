@@ -22,6 +22,7 @@ from typing import Any
 # Must be set before NumPy loads its BLAS; a core type that does not fit the machine slows it down.
 os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")
 os.environ.pop("OPENBLAS_CORETYPE", None)
+os.environ.pop("OPENBLAS_L2_SIZE", None)
 
 import numpy as np
 import pyarrow as pa

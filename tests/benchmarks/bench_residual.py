@@ -1,12 +1,12 @@
-"""What the residual step costs: the direct ridge, for a panel.
+"""What the residual step costs for a panel: the direct ridge, and the sparse autoregression.
 
     python tests/benchmarks/bench_residual.py --scale 0.1
 
 CPU time per series, in milliseconds, from residuals in memory (half-hours, float64) to fitted
-coefficients: it includes laying out days and choosing the penalty. The panel is made and fitted in
-parts, so that memory does not grow with it. The reference does the same series by series with
-`numpy.linalg.lstsq`, at the penalty that was found; `distance` is the largest difference of
-coefficients, beside the largest coefficient.
+coefficients; for the ridge it includes laying out days and choosing the penalty. The panel is made
+and fitted in parts, so that memory does not grow with it. The reference does the same series by
+series with `numpy.linalg.lstsq`, for the ridge at the penalty that was found; `distance` is the
+largest difference of coefficients, beside the largest coefficient.
 """
 
 from __future__ import annotations
@@ -14,10 +14,13 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 if __name__ == "__main__":
     os.environ |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    os.environ.pop("OPENBLAS_CORETYPE", None)  # one that does not fit the machine slows it down
+    os.environ.pop("OPENBLAS_L2_SIZE", None)
 
 import time
 
@@ -25,7 +28,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from loopcast_forecasting.additive.hyperparameters import GamRidgeParameters
+from loopcast_forecasting.additive.hyperparameters import GamArParameters, GamRidgeParameters
 from loopcast_forecasting.direct.curves import (
     DayGrid,
     coefficients,
@@ -34,31 +37,55 @@ from loopcast_forecasting.direct.curves import (
     day_grid,
 )
 from loopcast_forecasting.direct.ridge_days import fit_direct_ridge
+from loopcast_forecasting.residual.ar import fit_ar
+from loopcast_forecasting.residual.ar_step import lags_in_steps
 from loopcast_forecasting.residual.ridge import PanelRidge
 
 Row = dict[str, Any]
 Floats = NDArray[np.float64]
 
 SERIES = 5_000
-AT_ONCE = 100
+AT_ONCE = 250
 YEARS = (1, 2)
 DAYS = (1, 2, 7)
 REFERENCE_SERIES = 20
-TARGET_MS = 0.5  # milliseconds of CPU time a series
+RIDGE_TARGET_MS, AR_TARGET_MS = 0.5, 0.1  # milliseconds of CPU time a series
+SPARSE = (1, 2, 3, 48, 96, 336)
+GAPS = 0.05
 
 
 def run(scale: float) -> list[Row]:
     """Measure the residual model on panels of one and two years."""
     n_series = max(AT_ONCE, round(SERIES * scale))
+    with_neighbours = tuple(lags_in_steps(GamArParameters(), 48))
+    few = max(AT_ONCE, n_series // 20)
     return [
-        {
-            "name": "direct_ridge",
-            "series": n_series,
-            "years": years,
-            **_direct_ridge(n_series, years),
-        }
+        {"name": name, "series": series, "years": years, **measure(series, years)}
+        for name, series, measure in (
+            ("direct ridge", n_series, _direct_ridge),
+            ("sparse AR, 6 lags", n_series, partial(_sparse_ar, SPARSE)),
+            ("sparse AR, 12 lags", n_series, partial(_sparse_ar, with_neighbours)),
+            ("sparse AR, 6 lags, 5 % missing", few, partial(_sparse_ar, SPARSE, gaps=GAPS)),
+        )
         for years in YEARS
     ]
+
+
+def _sparse_ar(lags: tuple[int, ...], n_series: int, years: int, gaps: float = 0.0) -> Row:
+    spent, part = _total(lambda part, grid: fit_ar(part, lags), n_series, years, gaps)
+    fitted = fit_ar(part, lags)
+    start = time.process_time()
+    expected = np.array([_least_squares_ar(series, lags) for series in part.T])
+    reference = time.process_time() - start
+    own = spent / n_series
+    return _row(own, AR_TARGET_MS, reference / len(expected), fitted.phi.T, expected)
+
+
+def _least_squares_ar(values: Floats, lags: tuple[int, ...]) -> Floats:
+    longest = max(lags)
+    Z = np.column_stack([values[longest - lag : len(values) - lag] for lag in lags])
+    rows = np.isfinite(Z).all(axis=1) & np.isfinite(values[longest:])
+    return np.asarray(np.linalg.lstsq(Z[rows], values[longest:][rows])[0])
 
 
 def _direct_ridge(n_series: int, years: int) -> Row:
@@ -75,7 +102,8 @@ def _direct_ridge(n_series: int, years: int) -> Row:
         [_least_squares_ridge(curves[k], fitted.penalty[k]) for k in range(len(curves))]
     )
     reference = time.process_time() - start
-    return _row(spent / n_series, reference / len(expected), _flat(fitted), expected)
+    own = spent / n_series
+    return _row(own, RIDGE_TARGET_MS, reference / len(expected), _flat(fitted), expected)
 
 
 def _least_squares_ridge(curves: Floats, penalty: float) -> Floats:
@@ -92,10 +120,10 @@ def _flat(fitted: PanelRidge) -> Floats:
     return fitted.coef.reshape(len(fitted.coef), -1)
 
 
-def _row(own: float, reference: float, found: Floats, expected: Floats) -> Row:
+def _row(own: float, target: float, reference: float, found: Floats, expected: Floats) -> Row:
     return {
         "ms_a_series": 1000 * own,
-        "target_ms": TARGET_MS,
+        "target_ms": target,
         "least_squares_ms_a_series": 1000 * reference,
         "ratio": reference / own,
         "distance": float(np.abs(found - expected).max() / np.abs(expected).max()),
@@ -103,12 +131,15 @@ def _row(own: float, reference: float, found: Floats, expected: Floats) -> Row:
 
 
 def _total(
-    fit: Callable[[Floats, DayGrid], object], n_series: int, years: int
+    fit: Callable[[Floats, DayGrid], object], n_series: int, years: int, gaps: float = 0.0
 ) -> tuple[float, Floats]:
     """Return the CPU seconds that a panel takes, and some of its series."""
     spent, grid = 0.0, _grid(years)
     part = np.empty((0, 0))
+    rng = np.random.default_rng(1)
     for part in _parts(n_series, len(grid.day)):
+        if gaps:
+            part[rng.random(part.shape) < gaps] = np.nan
         start = time.process_time()
         fit(part, grid)
         spent += time.process_time() - start

@@ -140,13 +140,19 @@ def _solve(products: Floats) -> Floats:
 
 def _fades(lags: tuple[int, ...], phi: Floats) -> NDArray[np.bool_]:
     """Tell for which series a shock is smaller some longest lags later, shape (N,)."""
+    fades = np.abs(phi).sum(axis=0) < 1  # enough, and seen at once
+    fades[~fades] = _smaller_later(lags, phi[:, ~fades])
+    return fades
+
+
+def _smaller_later(lags: tuple[int, ...], phi: Floats) -> NDArray[np.bool_]:
     longest = lags[-1]
     response = np.full(((FADING + 1) * longest, phi.shape[1]), np.nan)
     response[:longest] = 0.0
     response[longest - 1] = 1.0
     with np.errstate(over="ignore", invalid="ignore"):
         _fill(response, lags, phi)
-        return np.asarray(np.abs(response[-longest:]).max(axis=0) < 1)
+        return np.asarray(np.abs(response[-longest:]).max(axis=0, initial=0.0) < 1)
 
 
 def _fill(values: Floats, lags: tuple[int, ...], phi: Floats) -> None:
