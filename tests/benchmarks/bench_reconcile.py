@@ -20,7 +20,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,7 @@ Array = NDArray[np.float64]
 Summing = csr_array[np.float64, tuple[int, int]]
 
 HORIZON = 48
+GROWN = 400_000  # bottom series of the largest tree that growth is measured on
 SAMPLES = 100
 PATHS = 100
 DULL = 0.05  # share of near-constant meters
@@ -66,7 +67,24 @@ class Case:
 
 def run(scale: float) -> list[Row]:
     """Measure every job at a share of its full size; one dictionary a job."""
-    return [_compared(case, max(1_000, round(case.size * scale))) for case in CASES]
+    jobs = [_compared(case, max(1_000, round(case.size * scale))) for case in CASES]
+    return [*jobs, *_growth(max(8_000, round(GROWN * scale)))]
+
+
+def _growth(most: int) -> Iterator[Row]:
+    """Measure how a tree's cost grows with its bottom series and with the horizon."""
+    for size in (most // 8, most // 4, most // 2, most):
+        yield {"name": "grows with series", "size": size, **_cost(size, HORIZON)}
+    for horizon in (12, 24, 48, 96):
+        name = f"grows with the horizon: {horizon}"
+        yield {"name": name, "size": most // 2, **_cost(most // 2, horizon)}
+
+
+def _cost(size: int, horizon: int) -> Row:
+    summing = _hierarchy(size)
+    base, covariance = _forecasts(summing, horizon), Covariance(_variances(summing))
+    found, cpu_s = _cpu(lambda: reconcile(summing, base, covariance))
+    return {"cpu_s": cpu_s, "coherence_error": coherence_error(summing, found)}
 
 
 def _compared(case: Case, size: int) -> Row:

@@ -140,7 +140,7 @@ def _solve(products: Floats) -> Floats:
 
 def _fades(lags: tuple[int, ...], phi: Floats) -> NDArray[np.bool_]:
     """Tell for which series a shock is smaller some longest lags later, shape (N,)."""
-    fades = np.abs(phi).sum(axis=0) < 1  # enough, and seen at once
+    fades = np.asarray(np.abs(phi).sum(axis=0) < 1)  # enough, and seen at once
     fades[~fades] = _smaller_later(lags, phi[:, ~fades])
     return fades
 
