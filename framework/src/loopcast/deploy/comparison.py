@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -52,6 +52,38 @@ def judged_of(home: Home, version: Version, manifest: Manifest) -> Judged:
         )
     task = home.catalog.logical_model(version.logical_model).task
     return read_judged(home.artifacts.get(file.sha256), task)
+
+
+def settings_that_differ(first: Manifest, second: Manifest) -> list[tuple[str, str, str]]:
+    """Return what differs in how two versions were made: name, of the first, of the second."""
+    one, two = _settings(first), _settings(second)
+    return [
+        (name, one.get(name, ""), two.get(name, ""))
+        for name in dict.fromkeys([*one, *two])
+        if one.get(name) != two.get(name)
+    ]
+
+
+def _settings(manifest: Manifest) -> dict[str, str]:
+    plugin = manifest.plugin
+    parts: dict[str, object] = {
+        "template": manifest.template,
+        "package": f"{plugin.package} {plugin.package_version}",
+        **_flat("", manifest.hyperparameters),
+        "seed": manifest.seed,
+        "training data": ", ".join(data.fingerprint[:12] for data in manifest.datasets),
+        **manifest.environment,
+    }
+    return {name: str(value) for name, value in parts.items()}
+
+
+def _flat(prefix: str, values: Mapping[str, object]) -> dict[str, object]:
+    """Return nested hyperparameters by their dotted names."""
+    found: dict[str, object] = {}
+    for name, value in values.items():
+        inner = _flat(f"{prefix}{name}.", value) if isinstance(value, Mapping) else None
+        found |= inner or {f"{prefix}{name}": value}
+    return found
 
 
 def compare_versions(

@@ -1,0 +1,128 @@
+"""Validation of registered versions: what their policy demands, run on what their bundles hold."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from loopcast.api import (
+    Judged,
+    NotFoundError,
+    Policy,
+    PolicyRow,
+    Scenario,
+    Scores,
+    Subject,
+    Validation,
+    Version,
+)
+from loopcast.deploy.comparison import judged_of
+from loopcast.deploy.forecast_scenario import read_scenario
+from loopcast.deploy.loaded import LoadedVersion, load_version
+from loopcast.develop.compare import comparable, pair
+from loopcast.validate.run import Demand, demands, run_gates
+
+if TYPE_CHECKING:
+    from loopcast.api import Engine
+    from loopcast.plugins import PluginManager
+    from loopcast.store.home import Home
+
+_SCENARIOS = "scenarios/"
+
+
+def validate_versions(
+    home: Home,
+    plugins: PluginManager,
+    policy: Policy,
+    versions: Iterable[Version],
+    engine: Engine,
+    *,
+    by: str,
+) -> tuple[Validation, ...]:
+    """Run on each version the gates of its risk class, and store all that they found.
+
+    Raises
+    ------
+    ConfigurationError
+        Where the policy gives a gate an option that it does not have.
+    PluginError
+        Where it demands a gate that is not installed.
+    IntegrityError
+        Where the bundle of a version is damaged.
+    """
+    found = []
+    for version in versions:
+        row = policy.row(home.catalog.logical_model(version.logical_model))
+        wanted = demanded(row, plugins)
+        results = run_gates(subject_of(home, plugins, version), wanted, engine)
+        found.append(
+            Validation(
+                version=version.id, at=datetime.now(UTC), by=by, policy=row.digest, results=results
+            )
+        )
+    home.catalog.put_policy(policy, by=by)
+    home.catalog.put_validations(found)
+    return tuple(found)
+
+
+def demanded(
+    row: PolicyRow, plugins: PluginManager, only: Collection[str] = ()
+) -> tuple[Demand, ...]:
+    """Return the gates that a row of the policy demands, with their options.
+
+    Parameters
+    ----------
+    only
+        These gates instead, with the options of the policy where it has some.
+    """
+    names = only or row.gates
+    gates = {name: plugins.gate(name) for name in names}
+    return demands({name: row.gates.get(name, {}) for name in names}, gates)
+
+
+def subject_of(home: Home, plugins: PluginManager, version: Version) -> Subject:
+    """Read what gates examine of a version, and the champion that it would follow."""
+    loaded = load_version(home, plugins, version)
+    judged = loaded.judged()
+    rival, note = _rival(home, version, judged)
+    return Subject(
+        version=version.id,
+        logical_model=loaded.logical_model,
+        manifest=loaded.manifest,
+        models=loaded.models,
+        scenarios=tuple(_scenarios(loaded)),
+        judged=judged,
+        metrics={metric.name: metric for metric in plugins.metrics(loaded.logical_model.task)},
+        rival=rival,
+        rival_note=note,
+    )
+
+
+def _scenarios(loaded: LoadedVersion) -> Iterable[Scenario]:
+    files = loaded.bundle.files
+    if loaded.logical_model.task == "forecast":
+        for name in loaded.models:
+            yield read_scenario(name, files[f"{_SCENARIOS}{name}.npz"])
+    elif loaded.logical_model.task == "score":
+        from loopcast.deploy import score_bundle
+
+        rows, expected = score_bundle.read_scenario(files)
+        yield Scenario(name="", inputs=rows, answer=Scores(probability=expected))
+
+
+def _rival(home: Home, version: Version, judged: Judged) -> tuple[Judged | None, str]:
+    """Put the champion's judged rows beside the version's, or say why there are none."""
+    champion = home.catalog.champion(version.logical_model, version.segment)
+    if champion is None:
+        return None, "there is no champion"
+    if champion.id == version.id:
+        return None, "it is the champion"
+    try:
+        comparable(home.catalog.evaluations(champion.id), home.catalog.evaluations(version.id))
+    except NotFoundError:
+        return None, f"champion {champion.id} was judged on other data"
+    from loopcast.deploy.bundle import read_manifest
+
+    theirs = judged_of(home, champion, read_manifest(home.artifacts, champion.manifest))
+    return pair(theirs, judged, (champion.id, version.id)), ""

@@ -1,0 +1,1 @@
+"""The page that sets versions side by side."""

@@ -1,0 +1,128 @@
+"""``loopcast validate`` and the page of a comparison, on scores that a run has trained."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from loopcast.api import GateError, LoopcastError
+from loopcast.cli.models import models
+from loopcast.cli.release import release
+from loopcast.cli.validate import validate
+from loopcast.plugins import PluginManager
+from loopcast.store.home import Home
+
+from ..examples import applications
+
+STRICT = """\
+defaults: [default]
+name: strict
+classes:
+  low:
+    gates:
+      metrics: {at_least: {auc: 0.5}}
+      base_case: {}
+      oddities: {}
+      latency: {repeats: 5}
+      fairness: {}
+      calibration: {bins: 3}
+      size: {}
+"""
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(validate, arguments)
+
+
+@pytest.fixture
+def version(tmp_path: Path, run: Any, home: Home) -> str:
+    """A trained version, and a policy that demands more than the default one."""
+    applications(400, seed=1).to_csv(tmp_path / "applications.csv", index=False)
+    run("job=train")
+    (tmp_path / "conf" / "policy").mkdir()
+    (tmp_path / "conf" / "policy" / "strict.yaml").write_text(STRICT)
+    champion = home.catalog.champion("credit")
+    assert champion is not None
+    return champion.id
+
+
+def strict(tmp_path: Path) -> list[str]:
+    return ["--config-dir", str(tmp_path / "conf"), "--policy", "strict"]
+
+
+def test_all_gates_of_the_policy_are_run_and_stored(
+    tmp_path: Path, version: str, home: Home
+) -> None:
+    result = invoke(version, *strict(tmp_path), "--by", "ann")
+    assert result.exit_code == 0, result.output
+    lines = result.output.splitlines()
+    assert lines[1] == f"version {version} of credit: all tests passed"
+    assert lines[2].split() == ["gate", "test", "result", "expected", "measured"]
+    [validation] = [v for v in home.catalog.validations(version) if v.by == "ann"]
+    gates = dict.fromkeys(item.gate for item in validation.results)
+    assert set(gates) == {
+        "metrics", "base_case", "oddities", "latency", "fairness", "calibration", "size",
+        "champion",
+    }  # fmt: skip
+    assert validation.passed
+    tests = {item.test for item in validation.results if item.gate == "oddities"}
+    assert {"missing debt", "highest income", "no row", "rows in another order"} <= tests
+
+
+def test_a_failure_names_its_test_and_ends_with_one(tmp_path: Path, version: str) -> None:
+    policy = tmp_path / "conf" / "policy" / "strict.yaml"
+    policy.write_text(policy.read_text().replace("auc: 0.5", "auc: 1.0"))
+    result = invoke(version, *strict(tmp_path), "--json")
+    assert result.exit_code == 1
+    failed = [item for item in json.loads(result.output)[version] if not item["passed"]]
+    assert [(item["gate"], item["test"]) for item in failed] == [("metrics", "auc")]
+    assert failed[0]["expectation"] == "auc at least 1"
+
+
+def test_one_gate_is_tried_without_a_trace(version: str, home: Home) -> None:
+    before = home.catalog.validations(version)
+    result = invoke(version, "--gate", "size", "--json")
+    assert result.exit_code == 0, result.output
+    assert {item["gate"] for item in json.loads(result.output)[version]} == {"size"}
+    assert home.catalog.validations(version) == before
+
+
+def test_what_the_policy_says_wrong_is_refused(tmp_path: Path, version: str) -> None:
+    policy = tmp_path / "conf" / "policy" / "strict.yaml"
+    policy.write_text(policy.read_text().replace("repeats: 5", "repeat: 5"))
+    result = invoke(version, *strict(tmp_path))
+    assert isinstance(result.exception, LoopcastError)
+    assert "latency.repeat: unknown key; did you mean 'repeats'?" in str(result.exception)
+    result = invoke(version, "--gate", "sise")
+    assert "gate 'sise' is not known; did you mean 'size'?" in str(result.exception)
+
+
+def test_a_version_that_failed_is_not_released(
+    tmp_path: Path, run: Any, version: str, home: Home
+) -> None:
+    run("job=train", "template.hyperparameters.ridge=500.0")
+    [second] = [v.version.id for v in home.catalog.versions() if v.version.id != version]
+    policy = tmp_path / "conf" / "policy" / "strict.yaml"
+    policy.write_text(policy.read_text().replace("auc: 0.5", "auc: 1.0"))
+    assert invoke(second, *strict(tmp_path)).exit_code == 1
+    arguments = [second, *strict(tmp_path), "--to", "champion", "--by", "ann", "--reason", "try"]
+    result = CliRunner().invoke(release, arguments)
+    assert isinstance(result.exception, GateError)
+    assert "gate metrics (auc) failed: expected auc at least 1" in str(result.exception)
+
+
+def test_two_scores_are_compared_on_a_page(
+    tmp_path: Path, run: Any, version: str, home: Home, plugins: PluginManager
+) -> None:
+    run("job=train", "template.hyperparameters.ridge=500.0")
+    [second] = [v.version.id for v in home.catalog.versions() if v.version.id != version]
+    page = tmp_path / "comparison.html"
+    result = CliRunner().invoke(models, ["compare", version, second, "--page", str(page)])
+    assert result.exit_code == 0, result.output
+    content = page.read_text()
+    for part in ("Calibration", "ridge", "500.0", "effect-0", version):
+        assert part in content
