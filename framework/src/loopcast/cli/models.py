@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from loopcast.api import Stage
+from loopcast.cli.board import board
 from loopcast.cli.compare import compare
 from loopcast.cli.history import champion, history
 from loopcast.cli.stores import store_options
@@ -77,5 +78,5 @@ def show(place: Home, as_json: bool, version: str) -> None:
         version_tables.print_details(details)
 
 
-for command in (compare, champion, history):
+for command in (compare, board, champion, history):
     models.add_command(command)

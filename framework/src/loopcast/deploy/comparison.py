@@ -56,7 +56,7 @@ def judged_of(home: Home, version: Version, manifest: Manifest) -> Judged:
 
 def settings_that_differ(first: Manifest, second: Manifest) -> list[tuple[str, str, str]]:
     """Return what differs in how two versions were made: name, of the first, of the second."""
-    one, two = _settings(first), _settings(second)
+    one, two = settings_of(first), settings_of(second)
     return [
         (name, one.get(name, ""), two.get(name, ""))
         for name in dict.fromkeys([*one, *two])
@@ -64,7 +64,8 @@ def settings_that_differ(first: Manifest, second: Manifest) -> list[tuple[str, s
     ]
 
 
-def _settings(manifest: Manifest) -> dict[str, str]:
+def settings_of(manifest: Manifest) -> dict[str, str]:
+    """Return how a version was made, by name: template, hyperparameters, data, environment."""
     plugin = manifest.plugin
     parts: dict[str, object] = {
         "template": manifest.template,

@@ -29,10 +29,13 @@ def effects_of(loaded: LoadedVersion) -> Sequence[Effect]:
 
         rows, _ = read_scenario(loaded.bundle.files)
         return tuple(_partial_dependence(loaded, rows, schema))
-    if loaded.forecast is None or not isinstance(loaded.model, ExplainedForecaster):
+    if loaded.forecast is None:
         return ()
-    heads = loaded.forecast.preparation.hierarchy.heads[:MOST_SERIES]
-    found = loaded.model.effects(heads)
+    hierarchy = loaded.forecast.preparation.hierarchy
+    model = loaded.forecast.models[hierarchy.steps[0]].model
+    if not isinstance(model, ExplainedForecaster):
+        return ()
+    found = model.effects(hierarchy.heads[:MOST_SERIES])
     return tuple(effect for effect in found if isinstance(effect, Effect))
 
 

@@ -13,7 +13,7 @@ from loopcast.api import Effect, ForecastOutcome, Outcome, RankOutcome, ScoreOut
 from loopcast.web import formats
 from loopcast.web.charts import Axis, Band, Dot, DotPlot, Line, LineChart, compact
 from loopcast.web.comparison.report import ROLES, ComparisonReport
-from loopcast.web.comparison.words import change, unit
+from loopcast.web.comparison.words import difference_parts, name_of, unit
 from loopcast.web.page import Figure, Selector
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def relative_changes(report: ComparisonReport) -> Figure | None:
         if found.difference is None or not found.first:
             continue
         scale = 100.0 / abs(found.first)
-        rows.append((report.metrics[found.metric].title, (_dot(report, found, scale),)))
+        rows.append((name_of(report, found.metric), (_dot(report, found, scale),)))
     if not rows:
         return None
     return Figure(
@@ -66,7 +66,7 @@ def attributes(report: ComparisonReport) -> Selector:
 
 def by_attribute(report: ComparisonReport, choice: Selector) -> list[Figure]:
     """Return the deciding metric's difference by subpopulation, a figure for each attribute."""
-    name = report.metrics[report.kpi.metric].title
+    name = name_of(report, report.kpi.metric)
     of = unit(report, report.kpi.metric)
     return [
         Figure(
@@ -86,7 +86,7 @@ def _subset_rows(report: ComparisonReport, attribute: str) -> Iterator[tuple[str
             dot = Dot(
                 role=ROLES[1],
                 label=report.names[1],
-                text=change(report, found),
+                text=difference_parts(report, found)[0],
                 value=found.difference,
                 low=found.low,
                 high=found.high,

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from loopcast.web.comparison.report import ComparisonReport
 
 _UNITS = {"mape": "%"}
+_BLOCKS = {"forecast": "forecast origins", "score": "independent cases", "rank": "entities"}
 _IN_TARGETS_UNIT = frozenset({"rmse", "mae", "pinball"})
 
 
@@ -23,7 +24,7 @@ def title(report: ComparisonReport) -> str:
 def headline(report: ComparisonReport) -> str:
     """Say in one sentence what the comparison found."""
     found, (first, second) = report.kpi, report.names
-    metric = report.metrics[found.metric].title
+    metric = name_of(report, found.metric)
     said = {
         "better": f"{second} is better than {first} on {metric}",
         "worse": f"{second} is worse than {first} on {metric}",
@@ -33,14 +34,25 @@ def headline(report: ComparisonReport) -> str:
     return f"{said}: {change(report, found)}."
 
 
+def name_of(report: ComparisonReport, metric: str) -> str:
+    """Return a metric's title without its unit."""
+    return report.metrics[metric].title.partition(", ")[0]
+
+
 def change(report: ComparisonReport, found: Difference) -> str:
     """Return a difference with its interval: ``−0.09 % (−0.27 to 0.08)``."""
+    value, ends = difference_parts(report, found)
+    return f"{value} ({ends})"
+
+
+def difference_parts(report: ComparisonReport, found: Difference) -> tuple[str, str]:
+    """Return a difference with its sign and unit, and its interval."""
     places = formats.decimals([found.difference, found.low, found.high], significant=3)
     value = formats.quantity(found.difference, unit(report, found.metric), places)
-    if found.low is None:
-        return f"{value} (too few independent blocks of rows for an interval)"
     sign = "+" if found.difference and found.difference > 0 else ""
-    return f"{sign}{value} ({formats.interval(found.low, found.high, places=places)})"
+    if found.low is None:
+        return f"{sign}{value}", "too few independent blocks of rows for an interval"
+    return f"{sign}{value}", formats.interval(found.low, found.high, places=places)
 
 
 def unit(report: ComparisonReport, metric: str) -> str:
@@ -53,15 +65,15 @@ def byline(report: ComparisonReport) -> str:
     comparison = report.comparison
     return (
         f"{report.logical_model.title}. Dataset {comparison.dataset[:12]}, {comparison.protocol}. "
-        f"{formats.number(report.kpi.rows, 0)} rows in {report.kpi.blocks} blocks that are "
-        "independent of each other or follow each other in time."
+        f"{formats.number(report.kpi.rows, 0)} rows of {formats.number(report.kpi.blocks, 0)} "
+        f"{_BLOCKS[report.logical_model.task]}, which the intervals rest on."
     )
 
 
 def key_figures(report: ComparisonReport) -> list[KeyFigure]:
     """Return the deciding metric of both, and the difference."""
     found = report.kpi
-    name, metric = report.metrics[found.metric].title, unit(report, found.metric)
+    name, metric = name_of(report, found.metric), unit(report, found.metric)
     places = formats.decimals([found.first, found.second])
     figures = [
         KeyFigure(
@@ -71,8 +83,9 @@ def key_figures(report: ComparisonReport) -> list[KeyFigure]:
             report.names, (found.first, found.second), report.versions, strict=True
         )
     ]
-    detail = "" if found.p_value is None else f"p = {found.p_value:.2g}"
-    figures.append(KeyFigure(label="Difference", value=change(report, found), detail=detail))
+    value, ends = difference_parts(report, found)
+    detail = ends if found.p_value is None else f"{ends}, p = {found.p_value:.2g}"
+    figures.append(KeyFigure(label="Difference", value=value, detail=detail))
     return figures
 
 
@@ -95,13 +108,12 @@ def _finding(report: ComparisonReport, found: Difference) -> Finding:
         else ""
     )
     text = (
-        f"{report.metrics[found.metric].title}: {report.names[1]} is {found.verdict}, "
+        f"{name_of(report, found.metric)}: {report.names[1]} is {found.verdict}, "
         f"{change(report, found)}{minimum}."
     )
     if found.verdict in {"undecided", "same"}:
         text = (
-            f"{report.metrics[found.metric].title}: {found.verdict}, "
-            f"{change(report, found)}{minimum}."
+            f"{name_of(report, found.metric)}: {found.verdict}, {change(report, found)}{minimum}."
         )
     return Finding(verdict=verdicts.get(found.verdict, "open"), text=text)
 
@@ -112,9 +124,8 @@ def metrics_table(report: ComparisonReport) -> Table:
     rows = []
     for found in report.overall:
         places = formats.decimals([found.first, found.second])
-        name = report.metrics[found.metric].title
-        of = unit(report, found.metric)
-        titled = f"{name}, {of}" if of and of not in name else name
+        name, of = name_of(report, found.metric), unit(report, found.metric)
+        titled = f"{name}, {of}" if of else name
         rows.append(
             cells(
                 titled,
