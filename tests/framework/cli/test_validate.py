@@ -16,7 +16,7 @@ from loopcast.cli.validate import validate
 from loopcast.plugins import PluginManager
 from loopcast.store.home import Home
 
-from ..examples import applications
+from ..examples import applications, sales
 
 STRICT = """\
 defaults: [default]
@@ -69,6 +69,20 @@ def test_all_gates_of_the_policy_are_run_and_stored(
     assert validation.passed
     tests = {item.test for item in validation.results if item.gate == "oddities"}
     assert {"missing debt", "highest income", "no row", "rows in another order"} <= tests
+
+
+def test_rankings_pass_their_gates(tmp_path: Path, run: Any, home: Home) -> None:
+    sales(900, seed=1).to_csv(tmp_path / "sales.csv", index=False)
+    run("logical_model=shop", "job=train")
+    champion = home.catalog.champion("shop")
+    assert champion is not None
+    names = ("base_case", "oddities", "stability", "latency", "size", "fairness", "calibration")
+    gates = [part for name in names for part in ("--gate", name)]
+    result = invoke(champion.id, *gates, "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.output)[champion.id]
+    tests = {item["test"] for item in found if item["gate"] == "oddities"}
+    assert {"entities never seen", "nothing allowed", "one entity alone"} <= tests
 
 
 def test_a_failure_names_its_test_and_ends_with_one(tmp_path: Path, version: str) -> None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from loopcast.api import (
     Judged,
     NotFoundError,
     Policy,
     PolicyRow,
+    Ranker,
+    Ranking,
+    RankQuery,
+    RankSchema,
     Scenario,
     Scores,
     Subject,
@@ -90,13 +95,34 @@ def subject_of(home: Home, plugins: PluginManager, version: Version) -> Subject:
         version=version.id,
         logical_model=loaded.logical_model,
         manifest=loaded.manifest,
-        models=loaded.models,
+        models=_models(loaded),
         scenarios=tuple(_scenarios(loaded)),
         judged=judged,
         metrics={metric.name: metric for metric in plugins.metrics(loaded.logical_model.task)},
         rival=rival,
         rival_note=note,
     )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Served:
+    """A ranker as it is served: lists filled up, and without scores below the minimum."""
+
+    model: Ranker
+    schema: RankSchema
+    template: str
+
+    def predict(self, query: RankQuery) -> Ranking:
+        from loopcast.develop.rank.query import ranked
+
+        return ranked(self.model, query, self.schema, self.template)
+
+
+def _models(loaded: LoadedVersion) -> Mapping[str, Any]:
+    if isinstance(loaded.schema, RankSchema):
+        name = loaded.template.name
+        return {"": _Served(model=loaded.model, schema=loaded.schema, template=name)}
+    return loaded.models
 
 
 def _scenarios(loaded: LoadedVersion) -> Iterable[Scenario]:
@@ -109,6 +135,11 @@ def _scenarios(loaded: LoadedVersion) -> Iterable[Scenario]:
 
         rows, expected = score_bundle.read_scenario(files)
         yield Scenario(name="", inputs=rows, answer=Scores(probability=expected))
+    else:
+        from loopcast.deploy import rank_bundle
+
+        query, ranking = rank_bundle.read_scenario(files)
+        yield Scenario(name="", inputs=query, answer=ranking)
 
 
 def _rival(home: Home, version: Version, judged: Judged) -> tuple[Judged | None, str]:
