@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import pandas as pd
 from rich.console import Console
 
-from loopcast.api import Effect, Evaluation, ExplainedForecaster, GateError, Surface
+from loopcast.api import Effect, Evaluation, ExplainedForecaster, GateError, Surface, Template
 from loopcast.cli.context import Run, Stopwatch
 from loopcast.cli.progress import comparison_table, progress_bar, result_lines
 from loopcast.deploy.forecast_bundle import ForecastVersion, unpack
@@ -20,11 +21,11 @@ from loopcast.develop.engine import engine_for
 from loopcast.develop.forecast.course import ForecastCourse
 from loopcast.develop.forecast.dataset import KnownForecast, known_forecast
 from loopcast.develop.forecast.judged import drawn_rows
-from loopcast.develop.judged import JUDGED_FILE, read_judged
+from loopcast.develop.judged import JUDGED_FILE, Judged, read_judged
 from loopcast.develop.source import source_of
 from loopcast.iterate.course import course_of
 from loopcast.iterate.settings_file import SETTINGS_FILE, settings_bytes
-from loopcast.iterate.train import TrainedVersion, find_version, train_version
+from loopcast.iterate.train import TrainedVersion, find_version, released_version, train_version
 from loopcast.serve.batch import BatchForecast, forecast
 from loopcast.serve.outputs import forecast_events, forecast_file, summarise
 from loopcast.store.files import write_atomically
@@ -42,13 +43,18 @@ NAMED = 5  # series in a sentence
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Outcome:
-    """Everything that a run found out."""
+    """Everything that a run found out.
+
+    Of many series, evaluations and judged rows are those of the ones that are shown.
+    """
 
     course: ForecastCourse
     known: KnownForecast
     trained: TrainedVersion
+    template: Template[Any, Any]
     served: ForecastVersion
     batch: BatchForecast
+    judged: Judged
     evaluations: tuple[Evaluation, ...]
     made: datetime
     seconds: dict[str, float]
@@ -95,15 +101,20 @@ def _forecast(run: Run, course: ForecastCourse) -> None:
     console.print(_data_line(known), soft_wrap=True)
     with watch.stage("version"):
         trained = _version(run, known)
-    console.print(_version_line(trained), soft_wrap=True)
-    evaluations = (
-        *home.catalog.evaluations(trained.version.id),
-        *home.catalog.baselines(trained.version.id),
+    console.print(_version_line(trained, settings.job.name), soft_wrap=True)
+    judged = read_judged(trained.bundle.files[JUDGED_FILE], "forecast")
+    evaluations = _of_series(
+        (
+            *home.catalog.evaluations(trained.version.id),
+            *home.catalog.baselines(trained.version.id),
+        ),
+        judged.keys[0].categories,
     )
     console.print(comparison_table(evaluations, tuple(course.metrics), course.schema.unit))
     _require_gates(trained, home)
     with watch.stage("forecast"):
-        served = unpack(trained.bundle.files, course.candidate.template, run.plugins.template)
+        template = run.plugins.template(trained.version.template)
+        served = unpack(trained.bundle.files, template, run.plugins.template)
         batch = forecast(served, known.data, known.origin, course.reconciler)
     if batch.stand_ins:
         console.print(_fallback_line(batch), soft_wrap=True)
@@ -111,8 +122,10 @@ def _forecast(run: Run, course: ForecastCourse) -> None:
         course=course,
         known=known,
         trained=trained,
+        template=template,
         served=served,
         batch=batch,
+        judged=judged,
         evaluations=evaluations,
         made=datetime.now(UTC),
         seconds=watch.seconds,
@@ -126,6 +139,8 @@ def _forecast(run: Run, course: ForecastCourse) -> None:
 
 def _version(run: Run, known: KnownForecast) -> TrainedVersion:
     course, settings = run.course, run.settings
+    if settings.job.name == "serve":
+        return released_version(course, run.home)
     if settings.job.name == "predict":
         found = find_version(course, known.dataset, run.home)
         if found is not None:
@@ -136,6 +151,24 @@ def _version(run: Run, known: KnownForecast) -> TrainedVersion:
         progress_bar(run.console, "training", course.work_units()) as advance,
     ):
         return train_version(course, known, run.home, engine, extra=extra, advance=advance)
+
+
+def _of_series(
+    evaluations: Iterable[Evaluation], series: Collection[str]
+) -> tuple[Evaluation, ...]:
+    """Leave out what was measured on single series, but for some of them."""
+    kept = {f"series={name}" for name in series}
+    return tuple(
+        msgspec.structs.replace(
+            evaluation,
+            metrics=tuple(
+                m
+                for m in evaluation.metrics
+                if not m.subset.startswith("series=") or m.subset in kept
+            ),
+        )
+        for evaluation in evaluations
+    )
 
 
 def _require_gates(trained: TrainedVersion, home: Home) -> None:
@@ -166,8 +199,10 @@ def _fallback_line(batch: BatchForecast) -> str:
     )
 
 
-def _version_line(trained: TrainedVersion) -> str:
+def _version_line(trained: TrainedVersion, job: str) -> str:
     how = "trained now" if trained.fresh else "found, trained before on the same data"
+    if job == "serve":
+        how = "released"
     if trained.repeated:
         how = "trained again, identical to the registered version"
     return (
@@ -197,23 +232,21 @@ def _write(outcome: Outcome, run_dir: Path, home: Home) -> None:
 
 def _report(outcome: Outcome) -> ForecastReport:
     course, known, trained = outcome.course, outcome.known, outcome.trained
-    full = outcome.served.preparation.levels(known.training)[course.schema.step]
-    start = known.origin - pd.DateOffset(days=RECENT_DAYS)
+    table, shown = outcome.batch.table, list(outcome.judged.keys[0].categories)
     manifest = trained.bundle.manifest
-    judged = read_judged(trained.bundle.files[JUDGED_FILE], "forecast")
     return ForecastReport(
         logical_model=course.logical_model,
         version=trained.version,
         stage=trained.stage,
         dataset=known.dataset,
-        template_summary=course.candidate.template.summary,
+        template_summary=outcome.template.summary,
         hyperparameters=manifest.hyperparameters,
         origin=known.origin,
         created=outcome.made,
-        forecast=outcome.batch.table,
-        recent=full.target.loc[start:],
+        forecast=table[table["series"].isin(shown)],
+        recent=_recent(outcome)[shown],
         evaluations=outcome.evaluations,
-        errors=drawn_rows(judged, course.schema.step, course.schema.timezone),
+        errors=drawn_rows(outcome.judged, course.schema.step, course.schema.timezone),
         effects=_effects(outcome),
         coherence_error=outcome.batch.coherence_error,
         notes=_notes(outcome),
@@ -223,11 +256,24 @@ def _report(outcome: Outcome) -> ForecastReport:
     )
 
 
+def _recent(outcome: Outcome) -> pd.DataFrame:
+    """Return the latest actuals of every series at the finest step."""
+    past = outcome.known.training
+    start = past.times.searchsorted(outcome.known.origin - pd.DateOffset(days=RECENT_DAYS))
+    latest = replace(
+        past,
+        target=past.target.iloc[start:],
+        covariates={name: frame.iloc[start:] for name, frame in past.covariates.items()},
+    )
+    return outcome.served.preparation.levels(latest)[outcome.course.schema.step].target
+
+
 def _effects(outcome: Outcome) -> tuple[Effect | Surface, ...]:
     model = outcome.served.models[outcome.course.schema.step].model
     if not isinstance(model, ExplainedForecaster):
         return ()
-    return model.effects(outcome.served.preparation.hierarchy.series)
+    shown = outcome.judged.keys[0].categories
+    return model.effects([name for name in shown if name not in model.failures])
 
 
 def _notes(outcome: Outcome) -> tuple[str, ...]:
@@ -244,6 +290,12 @@ def _notes(outcome: Outcome) -> tuple[str, ...]:
                 f"The forecast was given the realised {names}: the day is in the data, and its "
                 "actuals were not used."
             )
+    shown, series = outcome.judged.keys[0].categories, outcome.served.preparation.hierarchy.series
+    if len(shown) < len(series):
+        notes.append(
+            f"Shown are {len(shown)} of {len(series):,} series: the top, its largest parts, and "
+            "those with the largest errors. The forecast of every series is in forecast.parquet."
+        )
     if outcome.batch.stand_ins:
         names = ", ".join(list(outcome.batch.stand_ins)[:NAMED])
         more = len(outcome.batch.stand_ins) - NAMED
@@ -268,7 +320,7 @@ def _summary(outcome: Outcome) -> bytes:
     content |= {
         "stage": trained.stage,
         "trained_now": trained.fresh,
-        "hyperparameters": msgspec.to_builtins(course.candidate.hyperparameters),
+        "hyperparameters": trained.bundle.manifest.hyperparameters,
         "notes": list(_notes(outcome)),
         "seconds": outcome.seconds,
         "seed": course.seed,

@@ -65,7 +65,7 @@ def execute_segments(run: Run) -> None:
             found["training"] = _training_record(reports)
             _show_training(run, reports)
             _require_one_trained(reports)
-        if run.settings.job.name == "predict":
+        if run.settings.job.name != "train":
             with watch.stage("predict"):
                 answered = _predict(run, engine)
             found["predictions"] = _answer_record(answered)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from loopcast.api import LoopcastError, Stage, Version
 from loopcast.deploy.bundle import read_bundle
+from loopcast.deploy.lookup import look_up
 from loopcast.develop.course import Advance, Course
 from loopcast.iterate.registering import ready, register
 from loopcast.iterate.releasing import release_if_better
@@ -52,6 +53,26 @@ def find_version(course: Course[Any], dataset: Dataset, home: Home) -> TrainedVe
     version = home.catalog.find(course.logical_model.name, recipes).get(course.segment)
     if version is None:
         return None
+    return TrainedVersion(
+        version=version,
+        bundle=read_bundle(home.artifacts, version.manifest),
+        stage=home.catalog.stage(version.id),
+        fresh=False,
+    )
+
+
+def released_version(course: Course[Any], home: Home) -> TrainedVersion:
+    """Return the version that answers for a segment, whatever it was trained on.
+
+    Raises
+    ------
+    SwitchError
+        Where it is switched off.
+    NotFoundError
+        Where nothing was released.
+    """
+    serving = look_up(home.catalog, course.logical_model.name, course.segment)
+    version = home.catalog.version(serving.version())
     return TrainedVersion(
         version=version,
         bundle=read_bundle(home.artifacts, version.manifest),

@@ -45,13 +45,13 @@ class JobSettings(Record, frozen=True):
     ----------
     name
         ``predict`` trains only where no version was trained on the same data with the same
-        settings; ``train`` always trains.
+        settings; ``train`` always trains; ``serve`` never does, and takes the released version.
     origin
         The first local day to forecast; the last one whose covariates are known where it is
         ``None``.
     """
 
-    name: Literal["predict", "train"]
+    name: Literal["predict", "train", "serve"]
     origin: LocalDate | None = None
 
     def check(self) -> None:

@@ -109,3 +109,15 @@ def test_incomplete_intervals_are_left_out(panel: ForecastData) -> None:
         sites=panel.sites, site_of=panel.site_of, step="30min", timezone=panel.timezone,
     )  # fmt: skip
     assert len(at_step(cut, "1D", "mean").target) == 88
+
+
+def test_rows_are_summed_in_parts_as_they_are_at_once(
+    panel: ForecastData, schema: ForecastSchema, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    members = bottom_members(schema, panel.series)
+    weights = site_weights(panel, members)
+    whole = with_aggregates(panel, members, weights)
+    monkeypatch.setattr("loopcast.develop.forecast.panel.VALUES_AT_ONCE", 100)
+    for name, found in site_weights(panel, members).items():
+        assert found == pytest.approx(weights[name], rel=1e-12)
+    pd.testing.assert_frame_equal(with_aggregates(panel, members, weights).target, whole.target)

@@ -71,17 +71,18 @@ def site_weights(data: ForecastData, members: Members) -> dict[str, dict[str, fl
 def _mean_size(values: Numbers) -> NDArray[np.float64]:
     """Return the mean absolute value of each column, 0 where there is none."""
     total, count = np.zeros(values.shape[1]), np.zeros(values.shape[1])
-    for part in row_blocks(values):
+    for rows in row_blocks(values):
+        part = values[rows]
         total += np.nansum(np.abs(part), axis=0, dtype=np.float64)
         count += np.count_nonzero(~np.isnan(part), axis=0)
     return np.asarray(total / np.maximum(count, 1))
 
 
-def row_blocks(values: Numbers) -> Iterator[Numbers]:
-    """Yield the rows of an array in parts that need little memory at once."""
+def row_blocks(values: Numbers) -> Iterator[slice]:
+    """Cut the rows of an array into parts that need little memory at once."""
     rows = max(1, VALUES_AT_ONCE // max(1, values.shape[1]))
     for start in range(0, len(values), rows):
-        yield values[start : start + rows]
+        yield slice(start, start + rows)
 
 
 def with_aggregates(
@@ -126,7 +127,8 @@ def _with_sums(target: pd.DataFrame, members: Members) -> pd.DataFrame:
         ),
         shape=(len(members), n),
     )
-    for part, into in zip(row_blocks(values), row_blocks(whole), strict=True):
+    for rows in row_blocks(values):
+        part, into = values[rows], whole[rows]
         missing = np.isnan(part)
         into[:, :n] = part
         into[:, n:] = (indicator @ np.where(missing, 0.0, part).astype(np.float64).T).T

@@ -332,8 +332,9 @@ def dataset_record(name: str, data: ForecastData, origin_text: str, imputed: int
     digest.update("\x1f".join(header).encode())
     stamps = data.times.tz_convert("UTC").as_unit("ns").asi8
     digest.update(stamps.tobytes())
-    for part in row_blocks(data.target.to_numpy()):
-        digest.update(np.ascontiguousarray(part, dtype=np.float64).data)
+    values = data.target.to_numpy()
+    for rows in row_blocks(values):
+        digest.update(np.ascontiguousarray(values[rows], dtype=np.float64).data)
     for covariate, frame in sorted(data.covariates.items()):
         past = frame.loc[: data.times[-1]]
         digest.update("\x1f".join([covariate, *map(str, past.columns)]).encode())
