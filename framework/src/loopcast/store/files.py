@@ -44,13 +44,13 @@ def write_all_atomically(contents: Mapping[Path, bytes]) -> None:
     temporaries = {path: path.parent / f".{path.name}.{uuid4().hex}.tmp" for path in contents}
     try:
         for folder in {path.parent for path in contents}:
-            _make_folder(folder)
+            make_folder(folder)
         for path, data in contents.items():
             _write_synced(temporaries[path], data)
         for path, temporary in temporaries.items():
             temporary.replace(path)
         for folder in {path.parent for path in contents}:
-            _sync_folder(folder)
+            sync_folder(folder)
     except BaseException:
         for temporary in temporaries.values():
             temporary.unlink(missing_ok=True)
@@ -66,11 +66,11 @@ def create_atomically(path: Path, data: bytes, mode: int = 0o666) -> bool:
         As the operating system reports it.
     """
     temporary = path.parent / f".{path.name}.{uuid4().hex}.tmp"
-    _make_folder(path.parent)
+    make_folder(path.parent)
     try:
         _write_synced(temporary, data, mode)
         os.link(temporary, path)  # unlike a rename, it fails where the name is taken
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except FileExistsError:
         return False
     finally:
@@ -85,16 +85,17 @@ def _write_synced(path: Path, data: bytes, mode: int = 0o666) -> None:
         os.fsync(file.fileno())
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
     """Make a folder and its parents so that they survive a power cut."""
     if folder.is_dir():
         return
-    _make_folder(folder.parent)
+    make_folder(folder.parent)
     folder.mkdir(exist_ok=True)
-    _sync_folder(folder.parent)
+    sync_folder(folder.parent)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Bring the names in a folder to the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,0 +1,205 @@
+"""Blue and green: consumers read the last whole batch, whatever happens to the next one.
+
+A batch is a folder that is complete before it gets its name. ``current`` is a symbolic link to the
+one that consumers read; it is moved by one rename. A consumer that reads several files of a batch
+resolves the link once, as :func:`published` does, and keeps reading that batch: the batch before
+the current one stays.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+from uuid import uuid4
+
+import msgspec
+
+from loopcast.api import BundleFile, IntegrityError, NotFoundError, Record, StoreError, VersionId
+from loopcast.store.files import make_folder, sync_folder, write_atomically
+
+CURRENT = "current"
+ABOUT = "batch.json"
+KEPT = 2
+"""Batches that stay: the current one, and the one that consumers may be reading still."""
+
+_STALE_SECONDS = 24 * 3600.0
+_FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*")
+
+
+class Batch(Record, frozen=True):
+    """What a published batch is, written beside its files.
+
+    Attributes
+    ----------
+    made
+        When, with a time zone.
+    versions
+        The versions that predicted it, by segment.
+    files
+        Digest and size of each file.
+    """
+
+    logical_model: str
+    made: datetime
+    versions: dict[str, VersionId]
+    files: dict[str, BundleFile]
+
+
+@dataclass(frozen=True)
+class Published:
+    """A batch as a consumer finds it.
+
+    Attributes
+    ----------
+    folder
+        Its own folder, not the link: it stays the same while others are published.
+    """
+
+    folder: Path
+    batch: Batch
+
+    def read(self, name: str) -> bytes:
+        """Return a file, checked against its digest.
+
+        Raises
+        ------
+        NotFoundError
+            When the batch has no such file, or two batches were published since.
+        IntegrityError
+            When its bytes are not those that were published.
+        """
+        expected = self.batch.files.get(name)
+        if expected is None:
+            raise NotFoundError(
+                f"{self.folder} has no {name}; it has {', '.join(self.batch.files)}"
+            )
+        try:
+            data = (self.folder / name).read_bytes()
+        except FileNotFoundError:
+            raise NotFoundError(
+                f"{self.folder} is gone: two batches were published since"
+            ) from None
+        if sha256(data).hexdigest() != expected.sha256:
+            raise IntegrityError(f"{self.folder / name} is not the file that was published")
+        return data
+
+
+def publish(
+    folder: Path,
+    files: Mapping[str, bytes],
+    *,
+    logical_model: str,
+    versions: Mapping[str, VersionId],
+    made: datetime,
+) -> Path:
+    """Write a batch beside the current one, and make it current in one step.
+
+    Killed at any moment, consumers see the batch before or the new one, whole.
+
+    Parameters
+    ----------
+    folder
+        Of one logical model, or of one segment of it, on a local disk.
+    files
+        Contents by plain file name.
+
+    Returns
+    -------
+    Path
+        The batch's own folder.
+
+    Raises
+    ------
+    StoreError
+        When the disk refuses; consumers see what they saw before.
+    """
+    wrong = [name for name in files if not _FILE_NAME.fullmatch(name) or name == ABOUT]
+    if wrong:
+        raise StoreError(f"{wrong[0]!r} cannot be a file of a batch; use letters, digits, _ - .")
+    batch = Batch(
+        logical_model=logical_model,
+        made=made,
+        versions=dict(versions),
+        files={
+            name: BundleFile(sha256=sha256(data).hexdigest(), size=len(data))
+            for name, data in files.items()
+        },
+    )
+    about = msgspec.json.format(msgspec.json.encode(batch), indent=2)
+    try:
+        return _publish(folder, {**files, ABOUT: about}, made)
+    except OSError as error:
+        raise StoreError(
+            f"could not publish in {folder}: {error.strerror}; consumers see what they saw before"
+        ) from error
+
+
+def _publish(folder: Path, files: Mapping[str, bytes], made: datetime) -> Path:
+    make_folder(folder)
+    name = f"{made:%Y%m%dT%H%M%S%f}-{uuid4().hex[:8]}"
+    hidden, whole = folder / f".{name}", folder / name
+    try:
+        for file, data in files.items():
+            write_atomically(hidden / file, data)
+        hidden.rename(whole)
+        _point(folder, name)
+    except BaseException:
+        shutil.rmtree(hidden, ignore_errors=True)
+        raise
+    _tidy(folder, keep=name)
+    return whole
+
+
+def _point(folder: Path, name: str) -> None:
+    """Let ``current`` point to a batch, by one rename."""
+    link = folder / f".{CURRENT}-{uuid4().hex[:8]}"
+    link.symlink_to(name)
+    link.replace(folder / CURRENT)
+    sync_folder(folder)
+
+
+def _tidy(folder: Path, keep: str) -> None:
+    """Remove old batches, and what a killed publisher left behind a day ago."""
+    batches = sorted(path for path in folder.iterdir() if path.is_dir() and not path.is_symlink())
+    whole = [path for path in batches if not path.name.startswith(".")]
+    for path in whole[:-KEPT]:
+        if path.name != keep:
+            shutil.rmtree(path, ignore_errors=True)
+    for path in folder.glob(".*"):
+        if time.time() - path.lstat().st_mtime > _STALE_SECONDS:
+            path.unlink() if path.is_symlink() else shutil.rmtree(path, ignore_errors=True)
+
+
+def published(folder: Path) -> Published:
+    """Return the batch that is current.
+
+    Raises
+    ------
+    NotFoundError
+        When nothing was published.
+    IntegrityError
+        When its description cannot be read.
+    """
+    while True:
+        try:
+            name = (folder / CURRENT).readlink()
+        except FileNotFoundError:
+            raise NotFoundError(f"nothing was published in {folder}") from None
+        own = folder / name
+        try:
+            data = (own / ABOUT).read_bytes()
+            break
+        except FileNotFoundError:
+            if (folder / CURRENT).readlink() == name:
+                raise IntegrityError(f"{own}, which is current, has no {ABOUT}") from None
+            # Two others were published between the two lines above: look again.
+    try:
+        return Published(own, msgspec.json.decode(data, type=Batch))
+    except (msgspec.DecodeError, ValueError) as error:
+        raise IntegrityError(f"{own / ABOUT} is not the description of a batch: {error}") from None
