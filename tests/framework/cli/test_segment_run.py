@@ -111,7 +111,7 @@ def test_a_broken_segment_stops_no_other(tmp_path: Path, run: Any, home: Home) -
     assert found["counts"] == {"better": 2, "not better": 0, "kept": 0, "frozen": 0, "failed": 3}
     reasons = {item["segment"]: item["reason"] for item in found["segments"]}
     assert "segment young: column 'outcome': no row has the event 'bad'" in reasons["young"]
-    assert "the held-out part" in reasons["tiny"]
+    assert "rows is 3 (checks.rows: 20)" in reasons["tiny"]
     assert "cannot name a segment" in reasons["?"]
     assert set(home.catalog.champions("credit")) == {"north", "south"}
     scored = run("data.table.segment=region")["predictions"]

@@ -12,6 +12,7 @@ import pytest
 from loopcast import config
 from loopcast.api import (
     ConfigurationError,
+    DataError,
     Feature,
     ForecastData,
     ForecastSchema,
@@ -81,6 +82,29 @@ def test_training_again_gives_the_same_version(
     assert (first.repeated, second.repeated) == (False, True)
     assert home.catalog.count() == 1
     assert second.stage == "champion"
+
+
+def test_data_that_fails_a_check_trains_nothing_and_leaves_nothing_behind(
+    course: ForecastCourse, panel: ForecastData, home: Home
+) -> None:
+    leak = replace(
+        panel,
+        covariates={
+            **panel.covariates,
+            "bill": panel.target.set_axis(["city", "desert", "x"], axis="columns")[
+                ["city", "desert"]
+            ],
+        },
+    )
+    with pytest.raises(DataError, match="leakage of bill at city is"):
+        train_version(course, known(leak), home, LocalEngine())
+    assert home.catalog.newest("demo") == {}
+    first = train_version(course, known(panel), home, LocalEngine())
+    assert {"checks.json", "profile.json"} <= set(first.bundle.files)
+    kilowatts = replace(panel, target=panel.target * 1000.0)
+    with pytest.raises(DataError, match="shift_psi of outcome is"):
+        train_version(course, known(kilowatts), home, LocalEngine())
+    assert home.catalog.count() == 1
 
 
 def contender_of(course: ForecastCourse, days: int) -> ForecastCourse:

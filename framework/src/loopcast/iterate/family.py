@@ -14,14 +14,20 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from loopcast.api import LoopcastError, Segment, Stage, Version, VersionId
 from loopcast.develop.engine import LocalEngine
 from loopcast.develop.source import Batch, Source, check_segment
+from loopcast.iterate.checking import check
 from loopcast.iterate.registering import Ready, Registered, of_segment, ready, register
 from loopcast.iterate.releasing import release_if_better
 from loopcast.iterate.tasks import steps_of
+from loopcast.store.artifacts import Artifacts
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from loopcast.api import Engine
+    from loopcast.develop.checks.run import Checked
     from loopcast.develop.course import Course
     from loopcast.develop.known import Known
+    from loopcast.iterate.tasks import Made
     from loopcast.store.home import Home
 
 Status = Literal["better", "not better", "kept", "frozen", "failed"]
@@ -57,6 +63,14 @@ class _Failed:
     reason: str
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _New:
+    """Data that has to be trained on."""
+
+    known: Known[Any]
+    checked: Checked
+
+
 _Result: TypeAlias = Ready | _Kept | _Failed
 
 
@@ -75,6 +89,7 @@ class _Job:
     newest: Mapping[Segment, Version]
     day: str | None
     extra: Mapping[str, bytes]
+    artifacts: str
 
 
 def train_segments(
@@ -109,6 +124,7 @@ def train_segments(
             newest={s: newest[s] for s in batch.segments if s in newest},
             day=day,
             extra=extra or {},
+            artifacts=home.artifacts_url,
         )
         for batch in source.batches()
     )
@@ -120,31 +136,38 @@ def train_segments(
 
 def _train_batch(job: _Job) -> dict[str, _Result]:
     """Train the segments of a batch in this process."""
+    examined = {segment: _examine(job, segment, table) for segment, table in job.batch.tables()}
+    new = {segment: found for segment, found in examined.items() if isinstance(found, _New)}
+    known = {segment: found.known for segment, found in new.items()}
     steps = steps_of(job.course.logical_model.task)
-    known: dict[str, Known[Any]] = {}
-    results: dict[str, _Result] = {}
-    for segment, table in job.batch.tables():
-        try:
-            source = job.batch.describe(check_segment(segment))
-            found = steps.know(
-                table, job.batch.source.settings, job.course.logical_model, source, job.day
-            )
-        except LoopcastError as error:
-            results[segment] = _Failed(reason=str(error))
-            continue
-        newest = job.newest.get(segment)
-        if newest and newest.recipe == of_segment(job.course, segment).recipe(found.dataset):
-            results[segment] = _Kept(version=newest.id)
-        else:
-            known[segment] = found
     made = steps.make(job.course, known, LocalEngine(), lambda _: None) if known else ()
-    for segment, outcome in made:
-        results[segment] = (
-            _Failed(reason=str(outcome))
-            if isinstance(outcome, LoopcastError)
-            else ready(of_segment(job.course, segment), known[segment], outcome, job.extra)
-        )
-    return results
+    return {
+        **{s: found for s, found in examined.items() if not isinstance(found, _New)},
+        **{segment: _ready(job, segment, new[segment], outcome) for segment, outcome in made},
+    }
+
+
+def _examine(job: _Job, segment: str, table: pd.DataFrame) -> _New | _Kept | _Failed:
+    """Check the data of a segment, and tell whether it has to be trained."""
+    course = of_segment(job.course, segment)
+    steps, newest = steps_of(course.logical_model.task), job.newest.get(segment)
+    try:
+        source = job.batch.describe(check_segment(segment))
+        settings = job.batch.source.settings
+        known = steps.know(table, settings, course.logical_model, source, job.day)
+        if newest is not None and newest.recipe == course.recipe(known.dataset):
+            return _Kept(version=newest.id)
+        artifacts = Artifacts(job.artifacts)
+        checked = check(course, known, source, newest, artifacts)
+    except LoopcastError as error:
+        return _Failed(reason=str(error))
+    return _New(known=known, checked=checked)
+
+
+def _ready(job: _Job, segment: str, new: _New, made: Made | LoopcastError) -> Ready | _Failed:
+    if isinstance(made, LoopcastError):
+        return _Failed(reason=str(made))
+    return ready(of_segment(job.course, segment), new.known, made, new.checked, job.extra)
 
 
 def _settle(

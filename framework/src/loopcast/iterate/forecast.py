@@ -11,6 +11,7 @@ from loopcast.deploy.forecast_bundle import pack
 from loopcast.develop.course import Advance, Course
 from loopcast.develop.forecast.course import ForecastCourse
 from loopcast.develop.forecast.dataset import KnownForecast, known_forecast
+from loopcast.develop.forecast.inputs import inputs_of
 from loopcast.develop.forecast.train import train
 from loopcast.develop.judged import JUDGED_FILE, judged_bytes
 from loopcast.develop.known import Known
@@ -56,4 +57,4 @@ def _make_one(
     )
 
 
-STEPS = TaskSteps(know=_know, make=_make)
+STEPS = TaskSteps(know=_know, inputs=inputs_of, make=_make)

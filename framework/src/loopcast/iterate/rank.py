@@ -11,6 +11,7 @@ from loopcast.develop.contest import Trial
 from loopcast.develop.course import Advance, Course
 from loopcast.develop.holdout import Holdout
 from loopcast.develop.known import Known
+from loopcast.develop.rank.inputs import inputs_of
 from loopcast.develop.rank.prepare import dataset_record, prepare_rank
 from loopcast.develop.rank.trial import answer, lay_out, split_interactions
 from loopcast.iterate.contest import make_family
@@ -44,4 +45,4 @@ def _make(
     return make_family(course, family, engine, advance, trial=TRIAL, pack=pack)
 
 
-STEPS = TaskSteps(know=_know, make=_make)
+STEPS = TaskSteps(know=_know, inputs=inputs_of, make=_make)

@@ -17,6 +17,7 @@ from loopcast.develop.environment import package_versions
 from loopcast.store.registration import Registration
 
 if TYPE_CHECKING:
+    from loopcast.develop.checks.run import Checked
     from loopcast.develop.known import Known
     from loopcast.iterate.tasks import Made
     from loopcast.store.home import Home
@@ -54,15 +55,23 @@ class Registered:
     new: bool
 
 
-def ready(course: Course[Any], known: Known[Any], made: Made, extra: Mapping[str, bytes]) -> Ready:
+def ready(
+    course: Course[Any],
+    known: Known[Any],
+    made: Made,
+    checked: Checked,
+    extra: Mapping[str, bytes],
+) -> Ready:
     """Put together what a version's bundle holds.
 
     Parameters
     ----------
     course
         Of the segment.
+    checked
+        What the checks of the data have measured.
     extra
-        Further files: the settings of the run, the report of the data's checks.
+        Further files: the settings of the run.
     """
     candidate = course.candidate
     manifest = Manifest(
@@ -86,8 +95,8 @@ def ready(course: Course[Any], known: Known[Any], made: Made, extra: Mapping[str
         evaluations=made.evaluations,
         gates=made.gates,
     )
-    files = {**made.files, **extra, "documentation.md": documentation}
-    return Ready(manifest=manifest, made=made, files=files)
+    files = {**made.files, **extra, **checked.files, "documentation.md": documentation}
+    return Ready(manifest=manifest, made=made.after(checked), files=files)
 
 
 def register(course: Course[Any], items: Sequence[Ready], home: Home) -> list[Registered]:

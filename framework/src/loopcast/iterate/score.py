@@ -11,6 +11,7 @@ from loopcast.develop.contest import Trial
 from loopcast.develop.course import Advance, Course
 from loopcast.develop.holdout import Holdout
 from loopcast.develop.known import Known
+from loopcast.develop.score.inputs import inputs_of
 from loopcast.develop.score.prepare import dataset_record, prepare_score
 from loopcast.develop.score.trial import answer, lay_out, split_rows
 from loopcast.iterate.contest import make_family
@@ -43,4 +44,4 @@ def _make(
     return make_family(course, family, engine, advance, trial=TRIAL, pack=pack)
 
 
-STEPS = TaskSteps(know=_know, make=_make)
+STEPS = TaskSteps(know=_know, inputs=inputs_of, make=_make)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from loopcast.api import LogicalModel
+    from loopcast.develop.checks.inputs import Inputs
+    from loopcast.develop.checks.run import Checked
     from loopcast.settings import DataSettings
 
 
@@ -37,6 +39,10 @@ class Made:
     evaluations: tuple[Evaluation, ...]
     gates: tuple[GateResult, ...]
 
+    def after(self, checked: Checked) -> Made:
+        """Return the same with what the checks of its data have measured."""
+        return replace(self, gates=(*self.gates, *checked.gates))
+
 
 Outcomes: TypeAlias = Iterator[tuple[str, Made | LoopcastError]]
 
@@ -50,6 +56,8 @@ class TaskSteps:
     know
         Check the table of one segment and shape it: table, settings of the data, logical model,
         where the table comes from, and the first day to forecast if it is set.
+    inputs
+        What the checks see of training data.
     make
         Judge all contenders on each segment, fit the candidate, and pack it: the course, what is
         known by segment, the engine, and what is called after each piece of work. An error is
@@ -57,6 +65,7 @@ class TaskSteps:
     """
 
     know: Callable[[pd.DataFrame, DataSettings, LogicalModel, str, str | None], Known[Any]]
+    inputs: Callable[[Any], Inputs]
     make: Callable[[Course[Any], Mapping[str, Known[Any]], Engine, Advance], Outcomes]
 
 

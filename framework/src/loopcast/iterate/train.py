@@ -15,6 +15,7 @@ from loopcast.api import LoopcastError, Stage, Version
 from loopcast.deploy.bundle import read_bundle
 from loopcast.deploy.lookup import look_up
 from loopcast.develop.course import Advance, Course
+from loopcast.iterate.checking import check
 from loopcast.iterate.registering import ready, register
 from loopcast.iterate.releasing import release_if_better
 from loopcast.iterate.tasks import steps_of
@@ -103,10 +104,13 @@ def train_version(
         What stopped the training; nothing was registered then.
     """
     steps = steps_of(course.logical_model.task)
-    [(_, made)] = steps.make(course, {course.segment: known}, engine, advance)
+    name, segment = course.logical_model.name, course.segment
+    previous = home.catalog.newest(name, [segment]).get(segment)
+    checked = check(course, known, known.dataset.origin, previous, home.artifacts)
+    [(_, made)] = steps.make(course, {segment: known}, engine, advance)
     if isinstance(made, LoopcastError):
         raise made
-    [item] = register(course, [ready(course, known, made, extra or {})], home)
+    [item] = register(course, [ready(course, known, made, checked, extra or {})], home)
     stages = release_if_better(course, [item], home)
     return TrainedVersion(
         version=item.version,

@@ -140,7 +140,7 @@ class CheckSettings(Record, frozen=True):
     duplicates: Share | None = 0.2
     leakage: Share | None = 0.98
     dominance: Share | None = 0.5
-    shift_psi: Annotated[float, msgspec.Meta(gt=0.0)] | None = 1.0
+    shift_psi: Annotated[float, msgspec.Meta(gt=0.0)] | None = 2.5
     shift_ks: Share | None = 0.6
 
 

@@ -161,10 +161,12 @@ class Catalog(GovernedCatalog):
         with database.reading(self._engine) as connection:
             return queries.versions_by_id(connection, ids)
 
-    def newest(self, logical_model: str) -> dict[Segment, Version]:
+    def newest(
+        self, logical_model: str, segments: Sequence[Segment] | None = None
+    ) -> dict[Segment, Version]:
         """Return the version of each segment that was registered last."""
         with database.reading(self._engine) as connection:
-            return queries.newest(connection, logical_model)
+            return queries.newest(connection, logical_model, segments)
 
     def newest_in_stage(self, logical_model: str, stage: Stage) -> dict[Segment, VersionId]:
         """Return the newest version of each segment that is in a stage."""

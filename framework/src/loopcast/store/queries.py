@@ -179,13 +179,17 @@ def list_versions(
     return _summaries(connection, list(connection.scalars(page)))
 
 
-def newest(connection: Connection, logical_model: str) -> dict[Segment, Version]:
+def newest(
+    connection: Connection, logical_model: str, segments: Sequence[Segment] | None = None
+) -> dict[Segment, Version]:
     """Return the newest version of each segment."""
     last = (
         select(func.max(versions.c.number))
         .where(versions.c.logical_model == logical_model)
         .group_by(versions.c.segment)
     )
+    if segments is not None:
+        last = last.where(versions.c.segment.in_(segments))
     found = connection.execute(_VERSION.where(versions.c.number.in_(last)))
     return {row.segment: _version(row) for row in found}
 

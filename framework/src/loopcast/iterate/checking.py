@@ -1,0 +1,41 @@
+"""Checks of training data against its limits and the previous training set."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from loopcast.deploy.bundle import read_manifest
+from loopcast.develop.checks.run import Checked, check_data
+from loopcast.develop.checks.shift import PROFILE_FILE, Profile, read_profile
+from loopcast.iterate.tasks import steps_of
+
+if TYPE_CHECKING:
+    from loopcast.api import Version
+    from loopcast.develop.course import Course
+    from loopcast.develop.known import Known
+    from loopcast.store.artifacts import Artifacts
+
+
+def check(
+    course: Course[Any],
+    known: Known[Any],
+    source: str,
+    previous: Version | None,
+    artifacts: Artifacts,
+) -> Checked:
+    """Check training data before anything is learned from it.
+
+    Raises
+    ------
+    DataError
+        Listing every check that failed; nothing is left behind.
+    """
+    before = _profile(previous, artifacts) if previous is not None else None
+    steps = steps_of(course.logical_model.task)
+    return check_data(steps.inputs(known.training), course.checks, source, before)
+
+
+def _profile(version: Version, artifacts: Artifacts) -> Profile | None:
+    """Return the profile of a version's training data; none for a version from before profiles."""
+    file = read_manifest(artifacts, version.manifest).files.get(PROFILE_FILE)
+    return None if file is None else read_profile(artifacts.get(file.sha256))
