@@ -17,6 +17,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from loopcast.serve.published import published, served_folder
 from loopcast.store.home import open_home
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -127,6 +128,10 @@ def test_changed_configuration_trains_another_version(
     assert found["trained_now"]
     assert found["version"] != summary(results(first))["version"]
     assert found["stage"] == "challenger"
+    # Consumers go on reading what the champion forecast.
+    served = published(served_folder(folder / "home", "victoria_demand"))
+    assert set(served.batch.versions.values()) == {summary(results(first))["version"]}
+    assert json.loads(served.read("summary.json"))["stage"] == "champion"
 
 
 def test_a_model_that_loses_to_a_baseline_makes_no_forecast(

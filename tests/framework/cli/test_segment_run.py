@@ -15,6 +15,7 @@ from loopcast.deploy.bundle import read_bundle
 from loopcast.deploy.loaded import load_version
 from loopcast.deploy.rank_bundle import read_scenario
 from loopcast.plugins import PluginManager
+from loopcast.serve.published import published, served_folder
 from loopcast.store.home import Home, open_home
 
 from ..examples import (
@@ -38,6 +39,8 @@ def test_the_first_run_trains_and_scores(
     champion = home.catalog.champion("credit")
     assert champion is not None
     assert set(scores["version"]) == {champion.id} == {trained["version"]}
+    served = published(served_folder(home.folder, "credit"))
+    assert served.read("scores.parquet") == (tmp_path / "run" / "scores.parquet").read_bytes()
     events = home.events.read("credit")
     assert events.num_rows == 400
     first = events.slice(0, 1).to_pylist()[0]

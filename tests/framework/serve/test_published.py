@@ -22,12 +22,19 @@ from loopcast.serve.published import CURRENT, publish, published
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
+def made_by_a_run(folder: Path, number: int, size: int = 100) -> Path:
+    """A file outside the published folder that says which batch it belongs to."""
+    source = folder.parent / f"source {folder.name} {number}"
+    source.write_bytes(f"{number}".encode() * size)
+    return source
+
+
 def put(folder: Path, number: int, size: int = 100) -> Path:
-    """Publish two files that say which batch they belong to."""
-    text = f"{number}".encode() * size
+    """Publish it under two names."""
+    source = made_by_a_run(folder, number, size)
     return publish(
         folder,
-        {"forecast.parquet": text, "summary.json": text},
+        {"forecast.parquet": source, "summary.json": source},
         logical_model="demand",
         versions={"": "a" * 16},
         made=NOON + timedelta(seconds=number),
@@ -83,7 +90,7 @@ def put_batch(folder: Path) -> module.Batch:
 @pytest.mark.parametrize("name", ["../x", "a/b", ".hidden", "batch.json", ""])
 def test_a_name_that_could_leave_the_batch(tmp_path: Path, name: str) -> None:
     with pytest.raises(StoreError, match="cannot be a file of a batch"):
-        publish(tmp_path, {name: b""}, logical_model="m", versions={}, made=NOON)
+        publish(tmp_path, {name: Path("x")}, logical_model="m", versions={}, made=NOON)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -161,11 +168,13 @@ def test_what_the_killed_left_behind_goes_after_a_day(
 def test_a_full_disk_changes_nothing(tmp_path: Path) -> None:
     put(tmp_path, 1, size=1)
 
+    source = made_by_a_run(tmp_path, 2, size=5000)
+
     def fill() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         with pytest.raises(StoreError, match="consumers see what they saw before"):
-            put(tmp_path, 2, size=5000)
+            publish(tmp_path, {"a": source}, logical_model="demand", made=NOON)
 
     assert os.waitstatus_to_exitcode(in_child(fill)) == 0
     assert seen(tmp_path) == "1"

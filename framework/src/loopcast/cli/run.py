@@ -28,6 +28,7 @@ from loopcast.iterate.settings_file import SETTINGS_FILE, settings_bytes
 from loopcast.iterate.train import TrainedVersion, find_version, released_version, train_version
 from loopcast.serve.batch import BatchForecast, forecast
 from loopcast.serve.outputs import forecast_events, forecast_file, summarise
+from loopcast.serve.published import publish, served_folder
 from loopcast.store.files import write_atomically
 from loopcast.store.home import Home, open_home
 from loopcast.web.forecast.page import render
@@ -133,6 +134,8 @@ def _forecast(run: Run, course: ForecastCourse) -> None:
     with watch.stage("write"):
         _write(outcome, run.folder, home)
     write_atomically(run.folder / "summary.json", _summary(outcome))
+    if trained.stage == "champion":
+        _publish(outcome, run.folder, home)
     for line in result_lines(run.folder, watch.seconds):
         console.print(line, soft_wrap=True)
 
@@ -228,6 +231,19 @@ def _write(outcome: Outcome, run_dir: Path, home: Home) -> None:
     latency = 1000.0 * outcome.seconds["forecast"]
     events = forecast_events(outcome.batch, version, role, outcome.made, latency)
     home.record(events, outcome.course.logical_model)
+
+
+def _publish(outcome: Outcome, run_dir: Path, home: Home) -> None:
+    """Put what the champion forecast where consumers read it."""
+    version = outcome.trained.version
+    names = ("forecast.parquet", "summary.json", "report.html")
+    publish(
+        served_folder(home.folder, version.logical_model, version.segment),
+        {name: run_dir / name for name in names},
+        logical_model=version.logical_model,
+        versions={version.segment: version.id},
+        made=outcome.made,
+    )
 
 
 def _report(outcome: Outcome) -> ForecastReport:

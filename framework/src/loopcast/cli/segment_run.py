@@ -19,6 +19,7 @@ from loopcast.iterate.family import SegmentReport, counts, train_segments
 from loopcast.iterate.settings_file import SETTINGS_FILE, settings_bytes
 from loopcast.serve.answer_files import AnswerFile, answer_events
 from loopcast.serve.answers import SegmentAnswers, answer_segments
+from loopcast.serve.published import publish, served_folder
 from loopcast.settings import EngineSettings
 from loopcast.store.files import write_atomically
 
@@ -73,9 +74,22 @@ def execute_segments(run: Run) -> None:
     summary = _common(run) | found | {"seconds": watch.seconds}
     content = json.dumps(summary, indent=2, ensure_ascii=False).encode()
     write_atomically(run.folder / "summary.json", content)
+    if "predictions" in found:
+        _publish(run)
     took = ", ".join(f"{name} {value:.1f} s" for name, value in watch.seconds.items())
     run.console.print(f"  results   {run.folder}", soft_wrap=True)
     run.console.print(f"  took      {took}")
+
+
+def _publish(run: Run) -> None:
+    """Put what the released versions answered where consumers read it."""
+    names = (ANSWER_FILES[run.settings.logical_model.task], "summary.json")
+    publish(
+        served_folder(run.home.folder, _name(run)),
+        {name: run.folder / name for name in names},
+        logical_model=_name(run),
+        made=datetime.now(UTC),
+    )
 
 
 def _name(run: Run) -> str:

@@ -8,13 +8,14 @@ the current one stays.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 from uuid import uuid4
 
@@ -40,7 +41,7 @@ class Batch(Record, frozen=True):
     made
         When, with a time zone.
     versions
-        The versions that predicted it, by segment.
+        The versions that predicted it, by segment; empty where the files say it.
     files
         Digest and size of each file.
     """
@@ -92,11 +93,11 @@ class Published:
 
 def publish(
     folder: Path,
-    files: Mapping[str, bytes],
+    files: Mapping[str, Path],
     *,
     logical_model: str,
-    versions: Mapping[str, VersionId],
     made: datetime,
+    versions: Mapping[str, VersionId] | None = None,
 ) -> Path:
     """Write a batch beside the current one, and make it current in one step.
 
@@ -105,9 +106,9 @@ def publish(
     Parameters
     ----------
     folder
-        Of one logical model, or of one segment of it, on a local disk.
+        As :func:`served_folder` says, on a local disk.
     files
-        Contents by plain file name.
+        Files to copy, by their plain name in the batch.
 
     Returns
     -------
@@ -125,28 +126,34 @@ def publish(
     batch = Batch(
         logical_model=logical_model,
         made=made,
-        versions=dict(versions),
+        versions=dict(versions or {}),
         files={
-            name: BundleFile(sha256=sha256(data).hexdigest(), size=len(data))
-            for name, data in files.items()
+            name: BundleFile(sha256=_digest(path), size=path.stat().st_size)
+            for name, path in files.items()
         },
     )
-    about = msgspec.json.format(msgspec.json.encode(batch), indent=2)
     try:
-        return _publish(folder, {**files, ABOUT: about}, made)
+        return _publish(folder, files, batch)
     except OSError as error:
         raise StoreError(
             f"could not publish in {folder}: {error.strerror}; consumers see what they saw before"
         ) from error
 
 
-def _publish(folder: Path, files: Mapping[str, bytes], made: datetime) -> Path:
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
+
+
+def _publish(folder: Path, files: Mapping[str, Path], batch: Batch) -> Path:
     make_folder(folder)
-    name = f"{made:%Y%m%dT%H%M%S%f}-{uuid4().hex[:8]}"
+    name = f"{batch.made:%Y%m%dT%H%M%S%f}-{uuid4().hex[:8]}"
     hidden, whole = folder / f".{name}", folder / name
     try:
-        for file, data in files.items():
-            write_atomically(hidden / file, data)
+        hidden.mkdir()
+        for file, source in files.items():
+            _copy_synced(source, hidden / file)
+        write_atomically(hidden / ABOUT, msgspec.json.format(msgspec.json.encode(batch), indent=2))
         hidden.rename(whole)
         _point(folder, name)
     except BaseException:
@@ -154,6 +161,13 @@ def _publish(folder: Path, files: Mapping[str, bytes], made: datetime) -> Path:
         raise
     _tidy(folder, keep=name)
     return whole
+
+
+def _copy_synced(source: Path, target: Path) -> None:
+    with source.open("rb") as old, target.open("xb") as new:
+        shutil.copyfileobj(old, new)
+        new.flush()
+        os.fsync(new.fileno())
 
 
 def _point(folder: Path, name: str) -> None:
@@ -174,6 +188,11 @@ def _tidy(folder: Path, keep: str) -> None:
     for path in folder.glob(".*"):
         if time.time() - path.lstat().st_mtime > _STALE_SECONDS:
             path.unlink() if path.is_symlink() else shutil.rmtree(path, ignore_errors=True)
+
+
+def served_folder(home: Path, logical_model: str, segment: str = "") -> Path:
+    """Return where consumers find what was published of a logical model, or of a segment."""
+    return home / "served" / logical_model / segment
 
 
 def published(folder: Path) -> Published:
