@@ -592,6 +592,22 @@ def test_a_primary_file_of_the_users_own(plugins: PluginManager, folder: Path) -
     assert job.settings[0].seed == 11
 
 
+def test_the_environment_names_a_folder_unless_the_command_line_does(
+    plugins: PluginManager, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "nightly.yaml").write_text("defaults: [config, _self_]\nseed: 11\n")
+    monkeypatch.setenv("LOOPCAST_CONFIG_DIR", str(folder))
+    job = Runs()
+    config.run(["--config-name", "nightly", TOWN_RUN], plugins, job)
+    assert job.settings[0].seed == 11
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    with pytest.raises(ConfigurationError, match="nightly"):
+        config.run(
+            ["--config-dir", str(elsewhere), "--config-name", "nightly", TOWN_RUN], plugins, job
+        )
+
+
 def test_threads_compose_one_after_the_other(plugins: PluginManager) -> None:
     seeds: list[int] = []
 

@@ -23,7 +23,7 @@ from loopcast.config.composition import (
     refuse_code,
     settings_of,
 )
-from loopcast.config.lookup import DISABLE_VARIABLE
+from loopcast.config.lookup import CONFIG_DIR_VARIABLE, DISABLE_VARIABLE
 from loopcast.config.provenance import COMMAND_LINE, CONF, overrides_of, translated
 from loopcast.plugins import PluginManager
 from loopcast.settings import RunSettings
@@ -73,7 +73,7 @@ def run(arguments: Sequence[str], plugins: PluginManager, job: Job) -> None:
     SystemExit
         After ``--help`` and for flags that Hydra does not know.
     """
-    with _command_line(arguments) as options:
+    with _command_line(_with_folder(arguments)) as options:
         if options.shell_completion or options.hydra_help:
             _main(plugins, job, options)
             return
@@ -87,6 +87,13 @@ def run(arguments: Sequence[str], plugins: PluginManager, job: Job) -> None:
             if not (options.cfg or options.help or options.info):
                 settings_of(config, config.hydra, plugins)
         _main(plugins, job, options)
+
+
+def _with_folder(arguments: Sequence[str]) -> Sequence[str]:
+    """Add the folder of configuration that the environment names, unless the arguments do."""
+    folder = os.environ.get(CONFIG_DIR_VARIABLE)
+    named = any(text.startswith(("--config-dir", "-cd")) for text in arguments)
+    return arguments if named or not folder else [*arguments, f"--config-dir={folder}"]
 
 
 def _first_job(options: Any) -> list[str]:

@@ -12,6 +12,7 @@ from loopcast.plugins import PluginManager
 from loopcast.settings import RunSettings, SettingError, TemplateSettings, convert, unknown
 
 DISABLE_VARIABLE = "LOOPCAST_DISABLE_PLUGINS"
+CONFIG_DIR_VARIABLE = "LOOPCAST_CONFIG_DIR"
 
 
 def look_up(settings: RunSettings, plugins: PluginManager) -> RunSettings:
