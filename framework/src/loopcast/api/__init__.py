@@ -20,6 +20,7 @@ from loopcast.api.errors import (
     SwitchError,
 )
 from loopcast.api.events import Event, GroundTruth, LogSettings, Role, SamplingRule
+from loopcast.api.export import CScorer, CSource, OnnxScorer, SqlScorer
 from loopcast.api.forecast import (
     Effect,
     ExplainedForecaster,
@@ -103,6 +104,8 @@ __all__ = [
     "Act",
     "AuditEntry",
     "BundleFile",
+    "CScorer",
+    "CSource",
     "ConfigurationError",
     "ConflictError",
     "ConvergenceError",
@@ -151,6 +154,7 @@ __all__ = [
     "Monitoring",
     "Name",
     "NotFoundError",
+    "OnnxScorer",
     "Outcome",
     "Package",
     "PluginError",
@@ -185,6 +189,7 @@ __all__ = [
     "Share",
     "SignOff",
     "Site",
+    "SqlScorer",
     "Stage",
     "Step",
     "StoreError",

@@ -29,7 +29,16 @@ Document = Literal["purpose", "assumptions", "limits", "fallback"]
 """A part of a logical model's record that the policy can demand to be filled in."""
 
 Act = Literal[
-    "upgrade", "describe", "policy", "register", "validate", "sign", "release", "rollback", "switch"
+    "upgrade",
+    "describe",
+    "policy",
+    "register",
+    "validate",
+    "sign",
+    "release",
+    "rollback",
+    "switch",
+    "export",
 ]
 """What the audit log records."""
 

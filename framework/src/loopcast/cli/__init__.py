@@ -26,6 +26,7 @@ COMMANDS = {
     "sign": "Sign that a version may enter a stage.",
     "rollback": "Return to the last good champion.",
     "switch": "Switch a logical model on, freeze it, or switch it off.",
+    "export": "Write a version in SQL, C or ONNX, compared with its model first.",
     "audit": "List and check the audit log.",
     "plugins": "List what is installed, and what it offers.",
     "database": "Check and upgrade the catalog's schema.",

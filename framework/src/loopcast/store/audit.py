@@ -98,6 +98,7 @@ _OF_ACT: dict[Act, tuple[str, ...]] = {
     "release": ("releases",),
     "rollback": ("releases",),
     "switch": ("switches",),
+    "export": (),
 }
 _CARRIERS = {"versions": versions, "releases": releases, "validations": validations}
 _CARRIERS |= {"sign_offs": sign_offs, "switches": switches, "policies": policies}

@@ -143,6 +143,28 @@ def put_sign_offs(connection: Connection, items: Sequence[SignOff]) -> None:
     _append_about(connection, entry, "sign", items, rows)
 
 
+def note_export(
+    connection: Connection, version: VersionId, details: dict[str, object], *, by: str, at: datetime
+) -> None:
+    """Append that a version was exported; the file itself is among the artifacts.
+
+    Raises
+    ------
+    NotFoundError
+        When the version is not in the catalog.
+    """
+    version_keys(connection, [version])
+    audit.append(
+        connection,
+        audit.next_number(connection),
+        "export",
+        by=by,
+        at=at,
+        subjects=list(_of_versions(connection, versions.c.logical_model, [version]).values()),
+        details=details,
+    )
+
+
 def _append_about(
     connection: Connection,
     entry: int,

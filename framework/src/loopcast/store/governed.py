@@ -102,6 +102,23 @@ class GovernedCatalog:
         with database.writing(self._engine) as connection:
             governance.put_sign_offs(connection, items)
 
+    def note_export(self, version: VersionId, details: dict[str, object], *, by: str) -> None:
+        """Enter in the audit log that a version was exported.
+
+        Parameters
+        ----------
+        details
+            Plain data: form, digest and size of the file, and how it was compared.
+
+        Raises
+        ------
+        NotFoundError
+            When the version is not in the catalog.
+        """
+        with database.writing(self._engine) as connection:
+            at = datetime.now(UTC)
+            governance.note_export(connection, version, details, by=by, at=at)
+
     def sign_offs(self, version: VersionId) -> tuple[SignOff, ...]:
         """Return every sign-off of a version, the oldest first."""
         with database.reading(self._engine) as connection:

@@ -5,7 +5,7 @@ This module is the plugin: it names what the package offers and imports nothing 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from loopcast.api import Template, hookimpl
@@ -21,3 +21,9 @@ LOOPCAST_CONTRACT = (1, 0)
 def loopcast_templates() -> Sequence[Template[Any, Any]]:
     """Offer the templates for scores."""
     return [BoostedScorecard(), Boosting(), Logistic(), Scorecard()]
+
+
+@hookimpl
+def loopcast_conf() -> Mapping[str, str]:
+    """Offer the logical model of credit applications and its data."""
+    return {"credit": "pkg://loopcast_credit.conf"}

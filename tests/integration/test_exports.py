@@ -1,0 +1,69 @@
+"""Every template for scores in every language of production: the same answer to 1e-12."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+import pandas as pd
+import pytest
+
+from loopcast.api import Feature, FitContext, ScoreData, Scorer, ScoreSchema, Template
+from loopcast.deploy.export.forms import FORMS, Names
+from loopcast.deploy.export.probes import probes
+from loopcast_credit import loopcast_templates
+
+TEMPLATES = {template.name: template for template in loopcast_templates()}
+TRAP = ["it's", 'say "hi"', "back\\slash", "what??!", "ünï", "a;b", "*/ x", "%d {0}", "two\nlines"]
+NAMES = Names(table="applicants' table", key="customer id")
+OPTIONS: dict[str, dict[str, Any]] = {
+    "credit.scorecard": {"characteristics": {"debt": {"specials": [0.0]}}},
+    "credit.boosting": {"rounds": 60},
+    "credit.boosted_scorecard": {"rounds": 200},
+}
+
+
+def applications() -> ScoreData:
+    """Numbers with few decimals, many on bounds of bins, and categories of awkward names."""
+    random = np.random.default_rng(4)
+    rows = 3000
+    income, debt = random.normal(3.0, 1.0, rows).round(1), random.exponential(2.0, rows).round(1)
+    trap = random.integers(0, len(TRAP), rows)
+    odds = -1.0 - 0.8 * (income - 3.0) + 0.3 * debt + 0.2 * (trap - 4)
+    features = pd.DataFrame(
+        {
+            "in come": np.where(random.random(rows) < 0.1, np.nan, income),
+            "debt": debt,
+            'we"ird': pd.Categorical([None if at == 3 else TRAP[at] for at in trap], TRAP),
+            "flag": random.integers(0, 2, rows).astype(np.float64),
+            "constant": np.ones(rows),
+        }
+    )
+    kinds = {str(name): Feature(kind="numeric", missing=True) for name in features}
+    kinds['we"ird'] = Feature(kind="category", missing=True)
+    return ScoreData(
+        features=features,
+        target=(random.random(rows) < 1.0 / (1.0 + np.exp(-odds))).astype(np.float64),
+        weight=np.ones(rows),
+        schema=ScoreSchema(key="customer id", target="bad", event=1, features=kinds),
+    )
+
+
+@pytest.mark.parametrize("template", TEMPLATES.values(), ids=TEMPLATES)
+def test_all_languages_agree(template: Template[Any, Any]) -> None:
+    data = applications()
+    options = msgspec.convert(OPTIONS.get(template.name, {}), template.hyperparameters)
+    context = FitContext(seed=0, engine=None)  # type: ignore[arg-type]
+    [(_, model)] = template.fit({"": data}, options, context)
+    assert isinstance(model, Scorer)
+    rows = probes(data.features.iloc[:600])
+    expected = model.predict(rows).probability
+    compared = []
+    for form in FORMS.values():
+        assert isinstance(model, form.protocol)
+        _, run = form.write(model, NAMES)
+        for name, found in run(rows):
+            np.testing.assert_allclose(found, expected, rtol=0.0, atol=1e-12, err_msg=name)
+            compared.append(name)
+    assert compared == ["SQLite", "DuckDB", "compiled C", "onnxruntime"]
