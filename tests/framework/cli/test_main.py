@@ -88,7 +88,8 @@ def test_an_unknown_command(site: Path) -> None:
         (
             ["run", "logical_model=town", "--disable", "acme"],
             "the command line: logical_model: logical_model has no option 'town'; "
-            "Valid: nem_demand, victoria_demand; plugin 'acme' (loopcast-acme 1.2.3) is disabled",
+            "Valid: credit_application, nem_demand, victoria_demand; "
+            "plugin 'acme' (loopcast-acme 1.2.3) is disabled",
         ),
         (
             ["run", "--disable=forecasting", "--disable", "acme", "template=acme.mean"],
