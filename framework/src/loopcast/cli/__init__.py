@@ -70,6 +70,7 @@ def loopcast() -> None:
 def run_command(disable: tuple[str, ...], arguments: tuple[str, ...]) -> None:
     """Hand the arguments to Hydra, which composes the configuration and calls the job."""
     from loopcast import config
+    from loopcast.cli.experiment import Experiment
 
     plugins = plugin_manager((*disable, *config.disabled(arguments)))
 
@@ -78,7 +79,11 @@ def run_command(disable: tuple[str, ...], arguments: tuple[str, ...]) -> None:
 
         execute(settings, run_dir, plugins)
 
-    config.run(arguments, plugins, job)
+    experiment = Experiment(job)
+    try:
+        config.run(arguments, plugins, experiment.run)
+    finally:
+        experiment.conclude()
 
 
 def plugin_manager(disable: Iterable[str] = ()) -> PluginManager:

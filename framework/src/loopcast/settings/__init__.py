@@ -181,6 +181,21 @@ class StoreSettings(Record, frozen=True):
     events: Text
 
 
+class ExperimentSettings(Record, frozen=True):
+    """The budget of the runs of one multirun; what is left when it is spent is skipped.
+
+    Attributes
+    ----------
+    fits
+        Runs that may train; one that finds its version costs nothing. Any number where ``None``.
+    minutes
+        After which no further run begins; any time where ``None``.
+    """
+
+    fits: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    minutes: Annotated[float, msgspec.Meta(gt=0.0)] | None = None
+
+
 class PluginSettings(Record, frozen=True):
     """Plugins that are not imported at all, by name."""
 
@@ -223,6 +238,7 @@ class RunSettings(Record, frozen=True):
     checks: CheckSettings = CheckSettings()
     reconciliation: str = ""
     seed: Annotated[int, msgspec.Meta(ge=0, lt=2**32)] = 0
+    experiment: ExperimentSettings = ExperimentSettings()
     plugins: PluginSettings = PluginSettings()
 
     def check(self) -> None:
