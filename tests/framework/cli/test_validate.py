@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
@@ -69,6 +70,22 @@ def test_all_gates_of_the_policy_are_run_and_stored(
     assert validation.passed
     tests = {item.test for item in validation.results if item.gate == "oddities"}
     assert {"missing debt", "highest income", "no row", "rows in another order"} <= tests
+
+
+def test_the_versions_of_a_family_are_validated_beside_each_other(
+    tmp_path: Path, run: Any, home: Home
+) -> None:
+    tables = [applications(200, seed=k).assign(region=f"r{k}") for k in (1, 2, 3)]
+    table = pd.concat(tables).assign(id=lambda t: [f"a{k}" for k in range(len(t))])
+    table.to_csv(tmp_path / "applications.csv", index=False)
+    run("data.table.segment=region", "job=train")
+    family = ["-m", "credit", "--all-segments", "--in", "champion", "--workers", "2", "--json"]
+    result = invoke(*family, "--by", "ann")
+    assert result.exit_code == 0, result.output
+    champions = home.catalog.champions("credit", ["r1", "r2", "r3"])
+    assert set(json.loads(result.output)) == {version.id for version in champions.values()}
+    for version in champions.values():
+        assert home.catalog.validations(version.id)[-1].by == "ann"
 
 
 def test_rankings_pass_their_gates(tmp_path: Path, run: Any, home: Home) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from loopcast.api import (
+    GateResult,
     Judged,
     NotFoundError,
     Policy,
@@ -22,10 +23,12 @@ from loopcast.api import (
     Validation,
     Version,
 )
+from loopcast.deploy.bundle import read_manifest
 from loopcast.deploy.comparison import judged_of
 from loopcast.deploy.forecast_scenario import read_scenario
 from loopcast.deploy.loaded import LoadedVersion, load_version
 from loopcast.develop.compare import comparable, pair
+from loopcast.develop.engine import LocalEngine
 from loopcast.validate.run import Demand, demands, run_gates
 
 if TYPE_CHECKING:
@@ -56,19 +59,57 @@ def validate_versions(
     IntegrityError
         Where the bundle of a version is damaged.
     """
-    found = []
-    for version in versions:
-        row = policy.row(home.catalog.logical_model(version.logical_model))
-        wanted = demanded(row, plugins)
-        results = run_gates(subject_of(home, plugins, version), wanted, engine)
-        found.append(
-            Validation(
-                version=version.id, at=datetime.now(UTC), by=by, policy=row.digest, results=results
-            )
+    wanted = list(versions)
+    rows = {
+        model.name: policy.row(model)
+        for model in home.catalog.logical_models()
+        if model.name in {version.logical_model for version in wanted}
+    }
+    gates = {name: demanded(row, plugins) for name, row in rows.items()}
+    results = _results(home, plugins, wanted, gates, engine)
+    found = tuple(
+        Validation(
+            version=version.id,
+            at=datetime.now(UTC),
+            by=by,
+            policy=rows[version.logical_model].digest,
+            results=of_version,
         )
+        for version, of_version in zip(wanted, results, strict=True)
+    )
     home.catalog.put_policy(policy, by=by)
     home.catalog.put_validations(found)
-    return tuple(found)
+    return found
+
+
+def _results(
+    home: Home,
+    plugins: PluginManager,
+    versions: Sequence[Version],
+    gates: Mapping[str, tuple[Demand, ...]],
+    engine: Engine,
+) -> Iterator[tuple[GateResult, ...]]:
+    """Run gates in parallel: those of one version, or versions beside each other where many."""
+    if len(versions) == 1:
+        [version] = versions
+        subject = subject_of(home, plugins, version)
+        yield run_gates(subject, gates[version.logical_model], engine)
+        return
+    jobs = (
+        _Job(subject=subject_of(home, plugins, v), demanded=gates[v.logical_model])
+        for v in versions
+    )
+    yield from engine.map(_run, jobs)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Job:
+    subject: Subject
+    demanded: tuple[Demand, ...]
+
+
+def _run(job: _Job) -> tuple[GateResult, ...]:
+    return run_gates(job.subject, job.demanded, LocalEngine())
 
 
 def demanded(
@@ -153,7 +194,5 @@ def _rival(home: Home, version: Version, judged: Judged) -> tuple[Judged | None,
         comparable(home.catalog.evaluations(champion.id), home.catalog.evaluations(version.id))
     except NotFoundError:
         return None, f"champion {champion.id} was judged on other data"
-    from loopcast.deploy.bundle import read_manifest
-
     theirs = judged_of(home, champion, read_manifest(home.artifacts, champion.manifest))
     return pair(theirs, judged, (champion.id, version.id)), ""
