@@ -264,3 +264,17 @@ def test_the_fingerprint_leaves_the_horizon_out(
         dataset_record("demo", data, "x").fingerprint
         == dataset_record("demo", shorter, "x").fingerprint
     )
+
+
+def test_categories_and_small_integers_are_read_alike(
+    table: pd.DataFrame, schema: ForecastSchema
+) -> None:
+    expected = prepare(table, schema).data
+    backwards = pd.CategoricalDtype(["unused", "west", "south", "north"])
+    compact = table.assign(
+        region=table["region"].astype(backwards), hol=table["hol"].astype("int8")
+    )
+    found = prepare(compact.sample(frac=1.0, random_state=1), schema).data
+    pd.testing.assert_frame_equal(found.target, expected.target)
+    for name, frame in expected.covariates.items():
+        pd.testing.assert_frame_equal(found.covariates[name], frame)

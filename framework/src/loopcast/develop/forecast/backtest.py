@@ -104,18 +104,20 @@ def backtest(
     """
     refit_every = course.plan.refit_every
     starts = range(0, len(origins), refit_every)
+    parts = [tuple(origins[start : start + refit_every]) for start in starts]
+    # The same object for every contender, so that it travels to another process once.
+    needed = [(_needed(data, part), part) for data in levels.values() for part in parts]
     blocks = [
         _Block(
             contender=contender,
             fallback=course.fallback,
-            data=_needed(data, origins[start : start + refit_every]),
-            origins=tuple(origins[start : start + refit_every]),
+            data=data,
+            origins=part,
             segment=course.segment,
             seed=course.seed,
         )
         for contender in course.contenders
-        for data in levels.values()
-        for start in starts
+        for data, part in needed
     ]
     results = _advancing(engine.map(_run_block, blocks), blocks, advance)
     outcomes = {step: _outcomes(data, origins) for step, data in levels.items()}

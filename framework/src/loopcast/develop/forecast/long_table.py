@@ -34,8 +34,9 @@ class LongTable:
         Where the table came from, for messages.
     table : DataFrame
         Its columns.
-    row : ndarray, shape (n,), int64
+    row : sequence of int, length n
         Number of each row in the whole table, from 1.
+    stamps : Series of datetime64 in UTC, length n
     grid : DatetimeIndex, shape (times,)
         In UTC, from the first time stamp to the last, step by step.
     place : ndarray, shape (n,), int32
@@ -48,7 +49,7 @@ class LongTable:
 
     source: str
     table: pd.DataFrame
-    row: NDArray[np.int64]
+    row: Sequence[int]
     stamps: pd.Series[Any]
     grid: pd.DatetimeIndex
     place: NDArray[np.int32]
@@ -134,26 +135,37 @@ def read_long_table(
     """
     stamps = _times(source, table, names, step)
     kept = _span(source, stamps, names, timezone)
-    row = np.flatnonzero(kept) + 1 if not kept.all() else np.arange(1, len(table) + 1)
+    row: Sequence[int] = range(1, len(table) + 1)
     if not kept.all():
+        row = (np.flatnonzero(kept) + 1).tolist()
         table, stamps = table[kept], stamps[kept]
     code, found = _series(source, table, names, alone)
-    instants = stamps.dt.tz_localize(None).to_numpy()
-    length = np.timedelta64(step_minutes(step), "m")
-    first, last = stamps.min(), stamps.max()
-    since = instants - instants.min()
-    place = (since // length).astype(np.int32)
-    place[since % length != np.timedelta64(0, "m")] = OFF_GRID
+    length = pd.Timedelta(minutes=step_minutes(step))
     return LongTable(
         source=source,
         table=table,
         row=row,
         stamps=stamps,
-        grid=pd.date_range(first, last, freq=pd.Timedelta(minutes=step_minutes(step))),
-        place=place,
+        grid=pd.date_range(stamps.min(), stamps.max(), freq=length),
+        place=_places(stamps, length),
         names=found,
         code=code,
     )
+
+
+def _places(stamps: pd.Series[Any], length: pd.Timedelta) -> NDArray[np.int32]:
+    """Count steps from the first time stamp; -1 between steps."""
+    instants = stamps.dt.tz_localize(None).to_numpy()
+    first, step = (
+        instants.min(),
+        length.to_timedelta64().astype(instants.dtype.str.replace("M", "m")),
+    )
+    place = np.empty(len(instants), dtype=np.int32)
+    for start in range(0, len(instants), ROWS_AT_ONCE):
+        block = slice(start, start + ROWS_AT_ONCE)
+        steps, rest = np.divmod(instants[block] - first, step)
+        place[block] = np.where(rest == np.timedelta64(0), steps, OFF_GRID)
+    return place
 
 
 def _times(source: str, table: pd.DataFrame, names: ForecastTable, step: str) -> pd.Series[Any]:
@@ -168,6 +180,8 @@ def _times(source: str, table: pd.DataFrame, names: ForecastTable, step: str) ->
             f"{source}: column {names.time!r}: {int(missing.sum())} missing time "
             f"stamps, the first in row {_first_row(missing)}"
         )
+    if isinstance(raw.dtype, pd.DatetimeTZDtype):
+        return _in_utc(raw)
     try:
         times = pd.to_datetime(raw, errors="raise", format=_time_format(raw))
     except (ValueError, TypeError, OverflowError):
@@ -183,7 +197,11 @@ def _times(source: str, table: pd.DataFrame, names: ForecastTable, step: str) ->
             f"{source}: column {names.time!r}: time stamps have no zone (first: "
             f"{raw.iloc[0]}); expected UTC or an offset, such as 2014-12-31T13:00:00Z"
         )
-    return times.dt.tz_convert("UTC")
+    return _in_utc(times)
+
+
+def _in_utc(times: pd.Series[Any]) -> pd.Series[Any]:
+    return times.dt.tz_convert("UTC")  # type: ignore[no-any-return]
 
 
 def _time_format(raw: pd.Series[Any]) -> str | None:
@@ -222,6 +240,12 @@ def _series(
             f"the first is row {_first_row(missing)}"
         )
     if not isinstance(raw.dtype, pd.CategoricalDtype):
-        raw = raw.astype(str)
-    code, found = pd.factorize(raw)
-    return code.astype(np.int32), tuple(map(str, found))
+        numbered, found = pd.factorize(raw.astype(str))
+        return numbered.astype(np.int32), tuple(map(str, found))
+    code = raw.cat.codes.to_numpy()
+    met = pd.unique(code)
+    if not np.array_equal(met, np.arange(len(met))):
+        position = np.zeros(len(raw.cat.categories), dtype=code.dtype)
+        position[met] = np.arange(len(met))
+        code = position[code]
+    return code, tuple(str(raw.cat.categories[k]) for k in met.tolist())

@@ -176,7 +176,7 @@ class _Checker:
         A site's values are those of its first series; where that has none, of any other.
         """
         column = self.names.covariates[name]
-        values = self._numbers(long, column).astype(np.float64, copy=False)
+        values = self._numbers(long, column)
         self._in_bounds(long, column, values, covariate)
         used = list(dict.fromkeys(sites.values()))
         leading = {site: series for series, site in reversed(sites.items())}
@@ -189,7 +189,7 @@ class _Checker:
         if len(long.names) > len(used) and np.isnan(laid).any():
             laid = np.where(np.isnan(laid), long.wide(values, of_site, len(used)), laid)
         return pd.DataFrame(
-            laid, index=long.grid.rename("time"), columns=used, copy=False
+            laid.astype(np.float64), index=long.grid.rename("time"), columns=used, copy=False
         ).tz_convert("UTC")
 
     def _numbers(self, long: LongTable, column: str) -> Numbers:
@@ -198,6 +198,8 @@ class _Checker:
         if raw.dtype in (np.float32, np.float64):
             values = raw.to_numpy()
             bad = np.isinf(values)
+        elif raw.dtype in (np.bool_, np.int8, np.int16):
+            return raw.to_numpy(np.float32)
         else:
             values = pd.to_numeric(raw, errors="coerce").to_numpy(np.float64, na_value=np.nan)
             bad = (np.isnan(values) & raw.notna().to_numpy()) | np.isinf(values)

@@ -49,6 +49,8 @@ class AugmentedSolver:
         self.inner: SparseArray = hierarchy.children[:, hierarchy.aggregates]
         self.leaves: SparseArray = hierarchy.children[:, hierarchy.bottom]
         self.sums: SparseArray = hierarchy.summing[hierarchy.aggregates]
+        self.squares: SparseArray = self.sums.power(2)
+        self.overlap = _overlap(self.leaves)
 
     def factor(self, variance: FloatArray) -> AugmentedProjection:
         """Assemble and factor the system.
@@ -69,7 +71,7 @@ class AugmentedSolver:
         own[copies] = np.inf
         missing = np.flatnonzero(np.isinf(bottom)).astype(np.int64)
         known = np.where(np.isinf(bottom), 0.0, bottom)
-        scale = _scales(product(self.sums.power(2), known))
+        scale = _scales(product(self.squares, known))
         precise = own < scale**2
         with np.errstate(divide="ignore"):
             on_value = np.where(precise, 1.0, scale**2 / own)
@@ -91,18 +93,63 @@ class AugmentedSolver:
         missing: IntArray,
     ) -> csc_array[np.float64]:
         """Return the system in units of each aggregate's scale."""
-        down, up = diags_array(1.0 / scale), diags_array(scale)
-        sums = eye_array(scale.size) - down @ self.inner @ up
-        leaves: SparseArray = csr_array(down @ self.leaves)
-        spread = leaves @ diags_array(known) @ leaves.T
+        sums = csr_array(eye_array(scale.size) - _scaled(self.inner, 1.0 / scale, scale))
+        spread = self.overlap.spread(known)
         blocks: list[list[Any]] = [
-            [diags_array(on_value), diags_array(on_pull) @ sums.T],
-            [sums, -spread],
+            [diags_array(on_value), _scaled(sums, np.ones_like(scale), on_pull).T],
+            [sums, -_scaled(spread, 1.0 / scale, 1.0 / scale)],
         ]
         if missing.size:
-            free = leaves[:, missing]
+            free = _scaled(self.leaves[:, missing], 1.0 / scale, np.ones(missing.size))
             blocks = [[*blocks[0], None], [*blocks[1], -free], [None, free.T, None]]
         return csc_array(block_array(blocks, format="csc"))
+
+
+@dataclass(frozen=True, eq=False)
+class Overlap:
+    """Which bottom series are in two sums, so that ``B W B'`` for other variances W is a product.
+
+    Attributes
+    ----------
+    pattern : csr_array, shape (n_aggregates, n_aggregates)
+        Its structure.
+    weights : csr_array, shape (entries, n_bottom)
+        What a variance adds to each entry of the pattern.
+    """
+
+    pattern: SparseArray
+    weights: SparseArray
+
+    def spread(self, variance: FloatArray) -> SparseArray:
+        """Return the covariance of the sums of independent bottom series."""
+        data = product(self.weights, variance)
+        return csr_array((data, self.pattern.indices, self.pattern.indptr), self.pattern.shape)
+
+
+def _overlap(leaves: SparseArray) -> Overlap:
+    """Pair the sums that each bottom series is in; a sum is a pair with itself too."""
+    sums_of: SparseArray = leaves.T.tocsr()
+    count = np.diff(sums_of.indptr)
+    first = np.repeat(np.arange(sums_of.nnz), np.repeat(count, count))
+    bottom = np.repeat(np.arange(len(count)), count**2)
+    start = np.repeat(np.cumsum(count**2) - count**2, count**2)
+    second = sums_of.indptr[bottom] + (np.arange(len(bottom)) - start) % count[bottom]
+    size = leaves.shape[0]
+    pair = sums_of.indices[first].astype(np.int64) * size + sums_of.indices[second]
+    pairs, entry = np.unique(pair, return_inverse=True)
+    weights = sums_of.data[first] * sums_of.data[second]
+    indptr = np.searchsorted(pairs // max(size, 1), np.arange(size + 1))
+    return Overlap(
+        csr_array((np.ones(len(pairs)), pairs % max(size, 1), indptr), (size, size)),
+        csr_array((weights, (entry, bottom)), (len(pairs), len(count))),
+    )
+
+
+def _scaled(matrix: SparseArray, rows: FloatArray, columns: FloatArray) -> SparseArray:
+    """Multiply the rows and columns of a matrix."""
+    by_row = np.repeat(rows, np.diff(matrix.indptr))
+    data = matrix.data * by_row * columns[matrix.indices]
+    return csr_array((data, matrix.indices, matrix.indptr), matrix.shape)
 
 
 @dataclass(frozen=True, eq=False)
