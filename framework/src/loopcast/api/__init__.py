@@ -57,7 +57,7 @@ from loopcast.api.hooks import (
     hookimpl,
 )
 from loopcast.api.judged import Judged, Outcome, Rows, row_count, take
-from loopcast.api.loop import Device, Drift, Experiment, Package, Rollout
+from loopcast.api.loop import Device, Drift, DriftThresholds, Experiment, Package, Rollout
 from loopcast.api.models import (
     BundleFile,
     Dataset,
@@ -117,6 +117,7 @@ __all__ = [
     "Direction",
     "Document",
     "Drift",
+    "DriftThresholds",
     "Effect",
     "Engine",
     "Evaluation",

@@ -25,8 +25,9 @@ class Drift(Record, frozen=True):
         How, and how much: ``psi`` of 0.31.
     threshold
         From where on it counts.
-    p_value
-        Where the measure is a test, adjusted for the number of subjects.
+    p_value, significance
+        Where the measure has a test: its p-value, adjusted for the number of subjects, and from
+        where down it counts.
     start, end
         The recent window, with a time zone; ``end`` is the moment after it.
     """
@@ -42,6 +43,7 @@ class Drift(Record, frozen=True):
     start: datetime
     end: datetime
     p_value: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] | None = None
+    significance: OpenShare = 0.01
     subset: str = ""
 
     def check(self) -> None:
@@ -52,8 +54,31 @@ class Drift(Record, frozen=True):
 
     @property
     def exceeded(self) -> bool:
-        """Whether the difference counts."""
-        return self.value >= self.threshold
+        """Whether the difference counts: large enough to matter, and no chance."""
+        chance = self.p_value is not None and self.p_value > self.significance
+        return self.value >= self.threshold and not chance
+
+
+class DriftThresholds(Record, frozen=True):
+    """From where on a difference from the reference counts.
+
+    Attributes
+    ----------
+    ks
+        Kolmogorov–Smirnov statistic of a number: the largest difference of distributions.
+    jensen_shannon
+        Jensen–Shannon distance of a category, in base 2.
+    missing, outside
+        Growth of the share of missing values, and of values that the training never had.
+    significance
+        Share of false alarms among the alarms.
+    """
+
+    ks: OpenShare = 0.1
+    jensen_shannon: OpenShare = 0.1
+    missing: OpenShare = 0.05
+    outside: OpenShare = 0.02
+    significance: OpenShare = 0.01
 
 
 class Experiment(Record, frozen=True):

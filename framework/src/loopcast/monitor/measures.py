@@ -1,0 +1,315 @@
+"""How far recent values are from the reference, from counts alone, for many inputs at once.
+
+Arrays have the shape (groups, inputs, …). The exact distributions lie between what counts allow:
+:func:`kolmogorov_smirnov` gives both ends. p-values and quantities that SciPy has come from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.distance import jensenshannon
+from scipy.special import chdtrc, kolmogorov
+
+from loopcast.monitor.bins import EDGES, INNER, MISSING, Bins, Floats
+from loopcast.monitor.sketch import HIGHEST, LOWEST, SQUARES, SUM, Sketch
+
+PARTS = 10
+"""Into so many parts of equal reference weight the bins of a number are joined for PSI."""
+
+SMOOTHING = 0.5
+FEWEST_EXPECTED = 5.0
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Pair:
+    """A reference and recent rows in the same bins.
+
+    Attributes
+    ----------
+    reference, recent
+        With the same groups.
+    edges : ndarray, shape (groups, numeric inputs, 61)
+    sizes
+        Rows of each that are worth an independent one, shape (groups, inputs): fewer than there
+        are where rows of a day resemble each other.
+    """
+
+    reference: Sketch
+    recent: Sketch
+    edges: Floats
+    sizes: tuple[Floats, Floats]
+
+    @property
+    def numeric(self) -> int:
+        """How many inputs are numeric."""
+        return int(self.edges.shape[1])
+
+    @property
+    def size(self) -> Floats:
+        """Harmonic size n m / (n + m) of both samples, shape (groups, inputs)."""
+        n, m = self.sizes
+        return _ratio(n * m, n + m)
+
+
+def pair(
+    bins: Bins, reference: Sketch, recent: Sketch, designs: tuple[Floats, Floats] | None = None
+) -> Pair:
+    """Put groups beside one reference, or each beside its own.
+
+    Parameters
+    ----------
+    designs
+        Design effect of each, shape (inputs,) or (groups, inputs); 1 where rows are independent.
+    """
+    groups = len(recent.counts)
+    if len(reference.counts) == 1:
+        reference = reference.take(np.zeros(groups, dtype=np.intp))
+    one, two = designs or (np.ones(1), np.ones(1))
+    edges = np.broadcast_to(bins.edges, (groups, *bins.edges.shape))
+    return Pair(
+        reference=reference,
+        recent=recent,
+        edges=edges,
+        sizes=(reference.size / one, recent.size / two),
+    )
+
+
+def _ratio(numerator: Floats, denominator: Floats) -> Floats:
+    """Return a quotient, 0 where the denominator is."""
+    shape = np.broadcast_shapes(numerator.shape, denominator.shape)
+    return np.divide(numerator, denominator, out=np.zeros(shape), where=denominator > 0)
+
+
+def shares(counts: Floats) -> Floats:
+    """Return counts over their sum along the last axis; zeros where there is nothing."""
+    total = counts.sum(axis=-1, keepdims=True)
+    return _ratio(counts, total)
+
+
+def _distributions(pair_of: Pair) -> tuple[Floats, Floats]:
+    """Return the distribution functions at the ends of bins 0 to 61 of numeric inputs."""
+    known = slice(0, pair_of.numeric), slice(0, MISSING)
+    one, two = (
+        np.cumsum(shares(s.counts[:, *known]), axis=2) for s in (pair_of.reference, pair_of.recent)
+    )
+    return one, two
+
+
+def kolmogorov_smirnov(pair_of: Pair) -> tuple[Floats, Floats, Floats]:
+    """Return the statistic's least and greatest possible value and the p-value of the least.
+
+    Between two bin ends a < b, with D = F − G and p, q the weight of the bin, F(x) − G(x) is at
+    most min(D(a) + p, D(b) + q), since F ≤ F(b) and G ≥ G(a). A bin of one value has no between.
+
+    Returns
+    -------
+    tuple of ndarray, shape (groups, numeric inputs) each
+    """
+    one, two = _distributions(pair_of)
+    right = one - two
+    left = np.concatenate([np.zeros_like(right[..., :1]), right[..., :-1]], axis=2)
+    p, q = (np.diff(f, axis=2, prepend=0.0) for f in (one, two))
+    inner = ~_single_values(pair_of.edges)
+    above = np.where(inner, np.minimum(left + p, right + q), 0.0).max(axis=2)
+    below = np.where(inner, np.minimum(q - left, p - right), 0.0).max(axis=2)
+    least = np.abs(right).max(axis=2)
+    greatest = np.minimum(np.maximum.reduce([least, above, below]), 1.0)
+    size = pair_of.size[:, : pair_of.numeric]
+    return least, greatest, np.where(size > 0, kolmogorov(np.sqrt(size) * least), 1.0)
+
+
+def _single_values(edges: Floats) -> NDArray[np.bool_]:
+    """Tell which of bins 0 to 61 hold one value only."""
+    single = np.zeros((*edges.shape[:2], MISSING), dtype=bool)
+    single[:, :, 1:EDGES] = edges[:, :, 1:] == np.nextafter(edges[:, :, :-1], np.inf)
+    return np.asarray(single & np.isfinite(np.concatenate([edges, edges[:, :, -1:]], axis=2)))
+
+
+def wasserstein(pair_of: Pair) -> Floats:
+    """Return the Wasserstein distance in standard deviations of the reference.
+
+    The integral of |F − G|, each taken as linear within a bin, but for the widest bin, which is
+    mostly a tail: there it is what the known difference of the means, the integral of F − G,
+    leaves over. It is never less than the difference of the means.
+
+    Returns
+    -------
+    ndarray, shape (groups, numeric inputs)
+    """
+    one, two = _distributions(pair_of)
+    right = one - two
+    left = np.concatenate([np.zeros_like(right[..., :1]), right[..., :-1]], axis=2)
+    widths = _widths(pair_of)
+    size = np.abs(left) + np.abs(right)
+    same = left * right >= 0
+    height = np.where(same, size, _ratio(left**2 + right**2, size))
+    linear = 0.5 * (left + right) * widths
+    rest = _mean_difference(pair_of) - linear.sum(axis=2)
+    widest = widths.argmax(axis=2)[..., None]
+    distance = 0.5 * height * widths
+    tail = np.abs(np.take_along_axis(linear, widest, axis=2) + rest[..., None])
+    np.put_along_axis(distance, widest, tail, axis=2)
+    found = np.maximum(distance.sum(axis=2), np.abs(_mean_difference(pair_of)))
+    return _ratio(found, deviation(pair_of.reference))
+
+
+def _mean_difference(pair_of: Pair) -> Floats:
+    centres = np.zeros(1)
+    found = mean(pair_of.recent, centres) - mean(pair_of.reference, centres)
+    return np.asarray(np.nan_to_num(found))
+
+
+def _widths(pair_of: Pair) -> Floats:
+    """Return the lengths of bins 0 to 61, of which the last ones reach to the extreme values."""
+    edges, moments = pair_of.edges, (pair_of.reference.moments, pair_of.recent.moments)
+    finite = np.isfinite(edges)
+    top = np.where(finite, edges, -np.inf).max(axis=2)
+    high = np.maximum(top, np.maximum(*(m[..., HIGHEST] for m in moments)))
+    low = np.minimum(edges[..., 0], np.minimum(*(m[..., LOWEST] for m in moments)))
+    ends = np.concatenate(
+        [low[..., None], np.where(finite, edges, high[..., None]), high[..., None]], axis=2
+    )
+    return np.nan_to_num(np.diff(ends, axis=2), nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def mean(found: Sketch, centres: Floats) -> Floats:
+    """Return the mean of each numeric input, NaN where nothing is known."""
+    total = found.total[:, : found.moments.shape[1]]
+    return centres + np.divide(
+        found.moments[..., SUM], total, out=np.full_like(total, np.nan), where=total > 0
+    )
+
+
+def deviation(found: Sketch) -> Floats:
+    """Return the standard deviation of each numeric input, 0 where nothing is known."""
+    total = found.total[:, : found.moments.shape[1]]
+    one, two = (_ratio(found.moments[..., k], total) for k in (SUM, SQUARES))
+    return np.asarray(np.sqrt(np.maximum(two - one**2, 0.0)))
+
+
+def parts(pair_of: Pair) -> tuple[Floats, Floats]:
+    """Return the counts of both in few bins: tenths of a number's reference, and categories.
+
+    What is missing is a part of its own.
+    """
+    numeric = pair_of.numeric
+    place = _tenths(pair_of.reference.counts[:, :numeric, :MISSING])
+    joined = []
+    for found in (pair_of.reference, pair_of.recent):
+        counts = found.counts.copy()
+        counts[:, :numeric] = 0.0
+        for part in range(PARTS):
+            inside = np.where(place == part, found.counts[:, :numeric, :MISSING], 0.0)
+            counts[:, :numeric, part] = inside.sum(axis=2)
+        counts[:, :numeric, MISSING] = found.counts[:, :numeric, MISSING]
+        joined.append(counts)
+    return joined[0], joined[1]
+
+
+def _tenths(counts: Floats) -> NDArray[np.intp]:
+    """Return the part of each bin, by the reference's distribution up to the bin's middle."""
+    share = shares(counts)
+    middle = np.cumsum(share, axis=2) - 0.5 * share
+    return np.clip((middle * PARTS).astype(np.intp), 0, PARTS - 1)
+
+
+def stability(reference: Floats, recent: Floats) -> Floats:
+    """Return the population stability index Σ (q − p) ln(q / p) over the last axis.
+
+    Half a row is added to each part, so that an empty one is no infinity.
+
+    Source: N. Siddiqi (2006), Credit Risk Scorecards, chapter 8.
+    """
+    there = (reference + recent) > 0
+    p, q = (shares(np.where(there, counts + SMOOTHING, 0.0)) for counts in (reference, recent))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        terms = np.where(there, (q - p) * np.log(q / p), 0.0)
+    return np.asarray(terms.sum(axis=-1))
+
+
+def jensen_shannon(reference: Floats, recent: Floats) -> Floats:
+    """Return the Jensen–Shannon distance over the last axis, between 0 and 1 (base 2)."""
+    p, q = shares(reference), shares(recent)
+    known = (p.sum(axis=-1) > 0) & (q.sum(axis=-1) > 0)
+    p, q = (np.where(known[..., None], share, 1.0) for share in (p, q))
+    return np.where(known, np.nan_to_num(jensenshannon(p, q, base=2, axis=-1)), 0.0)
+
+
+def chi_squared(reference: Floats, recent: Floats, pair_of: Pair) -> tuple[Floats, Floats]:
+    """Return the statistic and p-value of the test that both have the same distribution.
+
+    Parts of which fewer than five rows are expected are joined. Statistics are those of as many
+    independent rows as both are worth.
+    """
+    p, q = shares(reference), shares(recent)
+    n, m = pair_of.sizes
+    pooled = _ratio(n[..., None] * p + m[..., None] * q, (n + m)[..., None])
+    small = pooled * np.minimum(n, m)[..., None] < FEWEST_EXPECTED
+    terms = [np.where(small, 0.0, part) for part in (p, q, pooled)]
+    rest = [np.where(small, part, 0.0).sum(axis=-1, keepdims=True) for part in (p, q, pooled)]
+    p, q, pooled = (np.concatenate(both, axis=-1) for both in zip(terms, rest, strict=True))
+    squared = _ratio((p - q) ** 2, pooled)
+    statistic = pair_of.size * squared.sum(axis=-1)
+    freedom = (pooled > 0).sum(axis=-1) - 1
+    return statistic, np.where(freedom > 0, chdtrc(np.maximum(freedom, 1), statistic), 1.0)
+
+
+def proportions(pair_of: Pair, reference: Floats, recent: Floats) -> tuple[Floats, Floats]:
+    """Return the growth of a share from reference to recent, and its p-value (chi-squared)."""
+    n, m = pair_of.sizes
+    pooled = _ratio(n * reference + m * recent, n + m)
+    variance = pooled * (1.0 - pooled)
+    statistic = _ratio(pair_of.size * (recent - reference) ** 2, variance)
+    return recent - reference, np.asarray(chdtrc(1, statistic))
+
+
+def missing(found: Sketch) -> Floats:
+    """Return the share of missing values, shape (groups, inputs)."""
+    total = found.counts.sum(axis=2)
+    return _ratio(found.counts[:, :, MISSING], total)
+
+
+def outside(found: Sketch, edges: Floats) -> Floats:
+    """Return the share of known values that the reference never had, shape (groups, inputs).
+
+    Numbers below its lowest or above its highest, and categories it did not know.
+    """
+    numeric = edges.shape[1]
+    counts = found.counts[:, :, :MISSING]
+    strange = counts[:, :, INNER + 1].copy()  # of categories, the bin of unknown ones
+    top = np.isfinite(edges).sum(axis=2)[..., None]
+    number = counts[:, :numeric]
+    above = np.take_along_axis(number, np.minimum(top, EDGES), axis=2)[..., 0]
+    strange[:, :numeric] = np.where(top[..., 0] > 0, number[:, :, 0] + above, 0.0)
+    total = counts.sum(axis=2)
+    return _ratio(strange, total)
+
+
+def design_effect(reference: Sketch, days: Sketch) -> Floats:
+    """Return by how much rows of a day resemble each other, at least 1, shape (inputs,).
+
+    The mean square between days over the variance within, of the rows' place in the reference's
+    order: with independent rows it is about 1, and a sample of n rows is worth n over it.
+
+    Source: L. Kish (1965), Survey Sampling, section 5.4; ridits of I. D. J. Bross (1958).
+
+    Parameters
+    ----------
+    days
+        A group for each day.
+    """
+    share = shares(reference.counts[0, :, :MISSING])
+    place = np.cumsum(share, axis=1) - 0.5 * share
+    weight = days.counts[:, :, :MISSING]
+    total = weight.sum(axis=2)
+    of_day = _ratio((weight * place).sum(axis=2), total)
+    rows = np.maximum(total.sum(axis=0), 1.0)
+    overall = (total * of_day).sum(axis=0) / rows
+    within = (weight * (place - of_day[:, :, None]) ** 2).sum(axis=(0, 2)) / rows
+    counted = np.maximum((total > 0).sum(axis=0) - 1, 1)
+    between = (total * (of_day - overall) ** 2).sum(axis=0) / counted
+    ratio = np.divide(between, within, out=np.ones_like(within), where=within > 0)
+    return np.asarray(np.maximum(ratio, 1.0))

@@ -1,0 +1,179 @@
+"""The reference of a version: what its inputs and outputs looked like when it was trained.
+
+It is a file of the version's bundle, so that recent data can be compared with it at any time
+without the training data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from loopcast.api import IntegrityError, npz_bytes, read_npz
+from loopcast.monitor.bins import (
+    MISSING,
+    Bins,
+    Floats,
+    as_array,
+    bins_bytes,
+    fit_bins,
+    read_bins,
+)
+from loopcast.monitor.measures import design_effect
+from loopcast.monitor.sketch import Sketch, category_bins, sketch
+
+REFERENCE_FILE = "reference.npz"
+"""Its name in a bundle."""
+
+OUTPUT = "output."
+"""What the name of an output begins with, among the inputs."""
+
+SAMPLE = 2_000
+FEWEST_BLOCKS = 5
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Reference:
+    """What recent data is compared with.
+
+    Attributes
+    ----------
+    bins, sketch
+        Of inputs and outputs; one group.
+    design : ndarray, shape (inputs,)
+        By how much rows of a block resemble each other; 1 where they are independent.
+    effect : ndarray, shape (inputs, 63)
+        Mean first output of the rows in each bin, NaN where there are none or no output.
+    sample : mapping of str to ndarray, shape (rows,)
+        Some rows, for what needs several inputs at once: numbers, or bins of categories.
+    """
+
+    bins: Bins
+    sketch: Sketch
+    design: Floats
+    effect: Floats
+    sample: Mapping[str, Floats]
+
+
+def fit_reference(
+    inputs: Mapping[str, Any],
+    outputs: Mapping[str, Any],
+    block: NDArray[np.int64] | None = None,
+    *,
+    seed: int = 0,
+) -> Reference:
+    """Take down what the rows of a training looked like.
+
+    Parameters
+    ----------
+    inputs, outputs
+        Values by name, shape (n,) each: numbers with NaN for missing, or texts. The model's
+        outputs for rows it was not trained on, where there are such.
+    block : ndarray, shape (n,)
+        Rows of one block resemble each other: a day.
+    """
+    columns = {**inputs, **{f"{OUTPUT}{name}": values for name, values in outputs.items()}}
+    arrays = {name: as_array(values) for name, values in columns.items()}
+    bins = fit_bins(arrays)
+    whole = sketch(arrays, bins)
+    rows = len(next(iter(arrays.values())))
+    return Reference(
+        bins=bins,
+        sketch=whole,
+        design=_design(arrays, bins, whole, block),
+        effect=_effect(arrays, bins, rows, next(iter(outputs), None)),
+        sample=_sample(arrays, bins, rows, seed),
+    )
+
+
+def design_of(bins: Bins, whole: Sketch, blocks: Sketch) -> Floats:
+    """Return the design effect that the groups show; 1 where they are too few to show one."""
+    if len(blocks.counts) < FEWEST_BLOCKS:
+        return np.ones(len(bins.names))
+    return design_effect(whole, blocks)
+
+
+def _design(
+    arrays: Mapping[str, Any], bins: Bins, whole: Sketch, block: NDArray[np.int64] | None
+) -> Floats:
+    if block is None:
+        return np.ones(len(bins.names))
+    _, place = np.unique(block, return_inverse=True)
+    blocks = sketch(arrays, bins, group=place, groups=int(place.max()) + 1)
+    return design_of(bins, whole, blocks)
+
+
+def _effect(arrays: Mapping[str, Any], bins: Bins, rows: int, output: str | None) -> Floats:
+    """Return the mean output by bin: the weight of each bin, weighed by the output, over it."""
+    values = arrays.get(f"{OUTPUT}{output}")
+    if not isinstance(values, np.ndarray) or not np.isfinite(values).all():
+        return np.full((len(bins.names), MISSING + 1), np.nan)
+    shift = values - values.min() + 1.0  # weights are positive
+    weighed = sketch(arrays, bins, weight=shift).counts[0]
+    plain = sketch(arrays, bins, weight=np.ones(rows)).counts[0]
+    with np.errstate(invalid="ignore"):
+        return np.asarray(weighed / plain + values.min() - 1.0)
+
+
+def rows_of(columns: Mapping[str, Any], bins: Bins) -> dict[str, Floats]:
+    """Return columns as numbers: values, or the bins of categories, NaN for missing."""
+    found = {}
+    for place, name in enumerate(bins.names):
+        values = as_array(columns[name])
+        if place >= bins.numeric:
+            values = _category_codes(values, bins.categories[place - bins.numeric])
+        found[name] = np.asarray(values, dtype=np.float64)
+    return found
+
+
+def _category_codes(values: Floats | pa.Array, known: tuple[str, ...]) -> Floats:
+    codes = category_bins(values, known).astype(np.float64)
+    return np.where(codes == MISSING, np.nan, codes)
+
+
+def _sample(arrays: Mapping[str, Any], bins: Bins, rows: int, seed: int) -> dict[str, Floats]:
+    chosen = np.sort(np.random.default_rng(seed).permutation(rows)[:SAMPLE])
+    return {name: values[chosen] for name, values in rows_of(arrays, bins).items()}
+
+
+def reference_bytes(reference: Reference) -> bytes:
+    """Encode a reference for the bundle."""
+    arrays: dict[str, NDArray[Any]] = {
+        **bins_bytes(reference.bins),
+        "counts": reference.sketch.counts,
+        "squares": reference.sketch.squares,
+        "moments": reference.sketch.moments,
+        "design": reference.design,
+        "effect": reference.effect,
+        "sample": np.array([reference.sample[name] for name in reference.bins.names]),
+    }
+    return npz_bytes(arrays)
+
+
+def read_reference(content: bytes) -> Reference:
+    """Decode a reference.
+
+    Raises
+    ------
+    IntegrityError
+        When an array is missing.
+    """
+    arrays = read_npz(content)
+    bins = read_bins(arrays)
+    try:
+        return Reference(
+            bins=bins,
+            sketch=Sketch(
+                counts=arrays["counts"], squares=arrays["squares"], moments=arrays["moments"]
+            ),
+            design=arrays["design"],
+            effect=arrays["effect"],
+            sample=dict(zip(bins.names, arrays["sample"], strict=True)),
+        )
+    except KeyError as error:
+        raise IntegrityError(f"a reference has no array {error}; train the version again") from None
