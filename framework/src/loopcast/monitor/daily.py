@@ -89,11 +89,16 @@ class DailySketches:
             if totals is None:
                 groups, totals = day.groups, _writable(day.sketch)
                 continue
-            strange = [group for group in day.groups if group not in set(groups)]
+            strange = () if day.groups == groups else _strange(day.groups, groups)
             if strange:
                 groups, totals = (*groups, *strange), _widened(totals, len(strange))
             _add_to(totals, day.sketch, _places(groups, day.groups))
         return None if totals is None else Day(groups=groups, sketch=totals)
+
+
+def _strange(wanted: Sequence[Group], known: Sequence[Group]) -> tuple[Group, ...]:
+    places = set(known)
+    return tuple(group for group in wanted if group not in places)
 
 
 def _places(groups: Sequence[Group], wanted: Sequence[Group]) -> NDArray[np.intp] | None:
