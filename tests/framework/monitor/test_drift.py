@@ -82,7 +82,7 @@ class TestWine:
                 assert found.ks_high[0, place] - found.ks[0, place] < 0.05
                 distance = stats.wasserstein_distance(strong[name], weak[name])
                 scaled = distance / strong[name].std(ddof=0)
-                assert found.wasserstein[0, place] == pytest.approx(scaled, rel=0.1, abs=0.01)
+                assert found.wasserstein[0, place] == pytest.approx(scaled, rel=0.03)
 
     def test_halves_of_the_same_wines_raise_no_alarm(self, strong: pd.DataFrame) -> None:
         alarms = 0

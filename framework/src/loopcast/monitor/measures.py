@@ -131,9 +131,9 @@ def _single_values(edges: Floats) -> NDArray[np.bool_]:
 def wasserstein(pair_of: Pair) -> Floats:
     """Return the Wasserstein distance in standard deviations of the reference.
 
-    The integral of |F − G|, each taken as linear within a bin, but for the widest bin, which is
-    mostly a tail: there it is what the known difference of the means, the integral of F − G,
-    leaves over. It is never less than the difference of the means.
+    The integral of |F − G|, each taken as linear within a bin, which is too much in a tail. So
+    the longer tail may instead have what the known difference of the means, the integral of
+    F − G, leaves over; the smaller result counts, but never less than that difference.
 
     Returns
     -------
@@ -146,14 +146,23 @@ def wasserstein(pair_of: Pair) -> Floats:
     size = np.abs(left) + np.abs(right)
     same = left * right >= 0
     height = np.where(same, size, _ratio(left**2 + right**2, size))
-    linear = 0.5 * (left + right) * widths
+    linear, distance = 0.5 * (left + right) * widths, 0.5 * height * widths
+    tail = _longer_tail(pair_of.edges, widths)
     rest = _mean_difference(pair_of) - linear.sum(axis=2)
-    widest = widths.argmax(axis=2)[..., None]
-    distance = 0.5 * height * widths
-    tail = np.abs(np.take_along_axis(linear, widest, axis=2) + rest[..., None])
-    np.put_along_axis(distance, widest, tail, axis=2)
-    found = np.maximum(distance.sum(axis=2), np.abs(_mean_difference(pair_of)))
+    in_tail = np.abs(np.where(tail, linear, 0.0).sum(axis=2) + rest)
+    corrected = np.where(tail, 0.0, distance).sum(axis=2) + in_tail
+    distance = np.minimum(corrected, distance.sum(axis=2))
+    found = np.maximum(distance, np.abs(_mean_difference(pair_of)))
     return _ratio(found, deviation(pair_of.reference))
+
+
+def _longer_tail(edges: Floats, widths: Floats) -> NDArray[np.bool_]:
+    """Tell which bins are the two at the lower end, or those at the upper one, if longer."""
+    place = np.arange(MISSING)
+    lower = np.broadcast_to(place <= 1, widths.shape)
+    upper = place >= np.isfinite(edges).sum(axis=2)[..., None] - 1
+    lengths = [np.where(tail, widths, 0.0).sum(axis=2)[..., None] for tail in (lower, upper)]
+    return np.where(lengths[0] > lengths[1], lower, upper)
 
 
 def _mean_difference(pair_of: Pair) -> Floats:
