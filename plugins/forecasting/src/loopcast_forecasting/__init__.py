@@ -13,6 +13,7 @@ from loopcast_forecasting.reconcilers import RECONCILERS
 from loopcast_forecasting.templates.ets import Ets
 from loopcast_forecasting.templates.gam_ar import GamAr
 from loopcast_forecasting.templates.gam_arima import GamArima
+from loopcast_forecasting.templates.gam_boosted import GamBoosted
 from loopcast_forecasting.templates.gam_ridge import GamRidge
 from loopcast_forecasting.templates.sarimax import Sarimax
 from loopcast_forecasting.templates.seasonal_naive import SeasonalNaive
@@ -23,7 +24,7 @@ LOOPCAST_CONTRACT = (1, 0)
 @hookimpl
 def loopcast_templates() -> Sequence[Template[Any, Any]]:
     """Offer the forecasting templates."""
-    return [Ets(), GamAr(), GamArima(), GamRidge(), Sarimax(), SeasonalNaive()]
+    return [Ets(), GamAr(), GamArima(), GamBoosted(), GamRidge(), Sarimax(), SeasonalNaive()]
 
 
 @hookimpl

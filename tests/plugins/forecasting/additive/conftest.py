@@ -13,10 +13,12 @@ from loopcast.api import ForecastData, Site
 from loopcast_forecasting.additive.hyperparameters import (
     GamArimaParameters,
     GamArParameters,
+    GamBoostedParameters,
     GamRidgeParameters,
 )
 from loopcast_forecasting.additive.model import HybridModel
 from loopcast_forecasting.additive.panel import fit_model
+from loopcast_forecasting.boosted.step import BoostedStep
 from loopcast_forecasting.direct.step import DirectStep
 from loopcast_forecasting.residual.ar_step import ArStep
 from loopcast_forecasting.residual.arima_step import ArimaStep
@@ -98,8 +100,18 @@ def fit_ridge(data: ForecastData, **hyperparameters: Any) -> HybridModel:
     return fit_model(data, GamRidgeParameters(**hyperparameters), Here(), DirectStep)
 
 
+def fit_boosted(data: ForecastData, **hyperparameters: Any) -> HybridModel:
+    chosen = {"trees": 50} | hyperparameters
+    return fit_model(data, GamBoostedParameters(**chosen), Here(), BoostedStep)
+
+
 Fit = Callable[..., HybridModel]
-FITS: dict[str, Fit] = {"ar": fit_ar, "arima": fit_arima, "ridge": fit_ridge}
+FITS: dict[str, Fit] = {
+    "ar": fit_ar,
+    "arima": fit_arima,
+    "boosted": fit_boosted,
+    "ridge": fit_ridge,
+}
 
 
 @pytest.fixture(scope="session")
@@ -110,6 +122,11 @@ def arima(panel: ForecastData) -> HybridModel:
 @pytest.fixture(scope="session")
 def ar(panel: ForecastData) -> HybridModel:
     return fit_ar(panel)
+
+
+@pytest.fixture(scope="session")
+def boosted(panel: ForecastData) -> HybridModel:
+    return fit_boosted(panel)
 
 
 @pytest.fixture(scope="session")

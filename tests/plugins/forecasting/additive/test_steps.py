@@ -12,6 +12,9 @@ from statsmodels.tsa.arima.model import ARIMA
 
 from loopcast.api import DataError, ForecastData
 from loopcast_forecasting.additive.model import HISTORY_DAYS, HybridModel
+from loopcast_forecasting.additive.step import Recent
+from loopcast_forecasting.boosted.inputs import member_inputs
+from loopcast_forecasting.boosted.step import BoostedStep
 from loopcast_forecasting.direct.ridge_days import DirectRidge
 from loopcast_forecasting.direct.step import DirectStep
 from loopcast_forecasting.features import feature_matrix
@@ -91,6 +94,40 @@ def test_the_formula_with_direct_ridge(panel: ForecastData, ridge: HybridModel) 
     predicted = basis @ (fitted.coef[k] @ inputs + fitted.intercept[k])
     forecast = ridge.predict(past, steps).mean[:, past.series.index("homes")]
     np.testing.assert_allclose(forecast, np.exp(additive[-24:] + predicted), rtol=1e-9)
+
+
+def test_the_formula_with_boosted_trees(panel: ForecastData, boosted: HybridModel) -> None:
+    """The weighted mean of the additive model and the members, and the ridge on what it left."""
+    steps = horizon()
+    past = known(panel, steps)
+    site = next(site for site in boosted.sites if "homes" in site.series.names)
+    times = pd.DatetimeIndex(past.times[-HISTORY_DAYS * 24 :].append(steps))
+    X = np.column_stack(list(feature_matrix(past, "town", boosted.spec, times).values()))
+    k, names = site.series.names.index("homes"), site.design.feature_names
+    settled = X.copy()
+    settled[:, names.index("years")] = 0
+    additive = site.additive(X)[:, k]
+    trend = additive - site.additive(settled)[:, k]
+    assert isinstance(site.residual, BoostedStep)
+    fitted = site.residual.correction
+    day = ((times - times[0].normalize()) // pd.Timedelta("1D")).to_numpy()
+    inputs = member_inputs(X, names, day, 24)
+    trees = fitted.trees.predict(inputs)[:, k] + trend
+    slots = fitted.slots.predict(np.column_stack(list(inputs.values())), times.hour.to_numpy())
+    both = np.column_stack([additive, slots[:, k] + trend, trees])
+    combined = both @ fitted.weights[:, k]
+    left = np.log(past.target["homes"].to_numpy()[-8 * 24 :]) - combined[-9 * 24 : -24]
+    ahead = site.residual.direct.forecast(
+        Recent(
+            residuals=np.tile(left[:, None], len(site.series.names)),
+            times=past.times[-8 * 24 :],
+            X=X,
+            step="1h",
+        ),
+        steps,
+    )[:, k]
+    forecast = boosted.predict(past, steps).mean[:, past.series.index("homes")]
+    np.testing.assert_allclose(forecast, np.exp(combined[-24:] + ahead), rtol=1e-9)
 
 
 def test_the_residual_step_helps(panel: ForecastData, ridge: HybridModel) -> None:

@@ -16,6 +16,7 @@ import pytest
 from loopcast.api import DataError, FitContext, ForecastData, Forecaster, LoopcastError, Site
 from loopcast_forecasting.templates.gam_ar import GamAr
 from loopcast_forecasting.templates.gam_arima import GamArima
+from loopcast_forecasting.templates.gam_boosted import GamBoosted
 from loopcast_forecasting.templates.gam_ridge import GamRidge
 
 ZONE = "Australia/Melbourne"
@@ -26,12 +27,14 @@ class Here:
         return map(function, items)
 
 
-Template = GamAr | GamArima | GamRidge
+Template = GamAr | GamArima | GamBoosted | GamRidge
 Outcomes = dict[str, Forecaster | LoopcastError]
 CONTEXT = FitContext(seed=0, engine=Here())
 
 
-@pytest.fixture(params=[GamAr, GamArima, GamRidge], ids=["ar", "arima", "ridge"])
+@pytest.fixture(
+    params=[GamAr, GamArima, GamBoosted, GamRidge], ids=["ar", "arima", "boosted", "ridge"]
+)
 def template(request: pytest.FixtureRequest) -> Template:
     made: Template = request.param()
     return made
@@ -67,6 +70,9 @@ def victoria(step: str) -> ForecastData:
 def fit(template: Template, family: dict[str, ForecastData], **hyperparameters: Any) -> Outcomes:
     if isinstance(template, GamAr):
         return dict(template.fit(family, template.hyperparameters(**hyperparameters), CONTEXT))
+    if isinstance(template, GamBoosted):
+        few = {"trees": 150} | hyperparameters
+        return dict(template.fit(family, template.hyperparameters(**few), CONTEXT))
     if isinstance(template, GamArima):
         return dict(template.fit(family, template.hyperparameters(**hyperparameters), CONTEXT))
     return dict(template.fit(family, template.hyperparameters(**hyperparameters), CONTEXT))
@@ -164,9 +170,11 @@ def test_hyperparameters_are_typed(
         msgspec.convert(choice, template.hyperparameters)
 
 
-@pytest.mark.parametrize("module", ["ets", "gam_ar", "gam_arima", "gam_ridge", "sarimax"])
+@pytest.mark.parametrize(
+    "module", ["ets", "gam_ar", "gam_arima", "gam_boosted", "gam_ridge", "sarimax"]
+)
 def test_importing_a_template_loads_nothing_heavy(module: str) -> None:
-    heavy = "{'pandas', 'scipy', 'pygam', 'statsmodels', 'holidays'}"
+    heavy = "{'lightgbm', 'pandas', 'scipy', 'pygam', 'statsmodels', 'holidays'}"
     code = (
         f"import sys, loopcast_forecasting.templates.{module}; "
         f"print(sorted({heavy} & sys.modules.keys()))"

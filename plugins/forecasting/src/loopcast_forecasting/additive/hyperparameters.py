@@ -14,6 +14,7 @@ Steps = Annotated[int, msgspec.Meta(ge=1, le=48)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=12)]
 Folds = Annotated[int, msgspec.Meta(ge=2, le=12)]
 Cosines = Annotated[int, msgspec.Meta(ge=1, le=288)]
+Trees = Annotated[int, msgspec.Meta(ge=1, le=5000)]
 Weeks = Annotated[int, msgspec.Meta(ge=3, le=520)]
 
 
@@ -106,3 +107,15 @@ class GamRidgeParameters(AdditiveParameters, frozen=True):
     season_weeks: Weeks = 156
     folds: Folds = 5
     cosines: Cosines = 16
+
+
+class GamBoostedParameters(GamRidgeParameters, frozen=True):
+    """Hyperparameters of the additive model with other members and a direct ridge.
+
+    Attributes
+    ----------
+    trees
+        Boosted trees of a series.
+    """
+
+    trees: Trees = 600

@@ -23,7 +23,7 @@ from loopcast.api import DataError, Effect, Files, Forecast, ForecastData, Model
 from loopcast_forecasting.additive import effects, files
 from loopcast_forecasting.additive.files import Arrays
 from loopcast_forecasting.additive.series import AdditiveSeries
-from loopcast_forecasting.additive.step import ResidualStep
+from loopcast_forecasting.additive.step import Recent, ResidualStep
 from loopcast_forecasting.features import FeatureSpec, feature_matrix
 from loopcast_forecasting.features.clock import Floats
 from loopcast_forecasting.gam import PanelGam
@@ -75,7 +75,8 @@ class HybridSite:
         additive = self.additive(X[-recent - len(horizon) :])
         actuals = known.target.iloc[-recent:][list(self.series.names)].to_numpy(np.float64)
         residuals = self.series.respond(actuals) - additive[:recent]
-        ahead = self.residual.forecast(residuals, past[-recent:], horizon, spec.step)
+        given = Recent(residuals=residuals, times=past, X=X, step=spec.step)
+        ahead = self.residual.forecast(given, horizon)
         return self.series.invert(additive[recent:] + ahead)
 
     def explain(self, name: str, spec: FeatureSpec) -> tuple[Effect | Surface, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 import pandas as pd
@@ -13,6 +14,37 @@ from loopcast_forecasting.additive.site import AdditiveSite
 from loopcast_forecasting.features.clock import Floats
 
 Settings_contra = TypeVar("Settings_contra", bound=AdditiveParameters, contravariant=True)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Recent:
+    """What is known at an origin.
+
+    Attributes
+    ----------
+    residuals : ndarray, shape (n, N), float64
+        Of the last n times; NaN where one is missing.
+    times : DatetimeIndex, shape (m,)
+        The last times before the horizon, n or more.
+    X : ndarray, shape (m + steps, n_features), float64
+        Features of these times and of the horizon.
+    step
+        Length of an interval.
+    """
+
+    residuals: Floats
+    times: pd.DatetimeIndex
+    X: Floats
+    step: str
+
+    @property
+    def past(self) -> pd.DatetimeIndex:
+        """The times of the residuals."""
+        return self.times[-len(self.residuals) :]
+
+    def with_residuals(self, residuals: Floats) -> Recent:
+        """Return the same with other residuals."""
+        return replace(self, residuals=residuals)
 
 
 class ResidualStep(Protocol[Settings_contra]):
@@ -33,24 +65,8 @@ class ResidualStep(Protocol[Settings_contra]):
     def fit(cls, additive: AdditiveSite, settings: Settings_contra) -> tuple[Self, dict[str, str]]:
         """Fit the step, and tell why it could not be fitted for some series; it lacks those."""
 
-    def forecast(
-        self, residuals: Floats, past: pd.DatetimeIndex, horizon: pd.DatetimeIndex, step: str
-    ) -> Floats:
-        """Forecast the residuals of a horizon.
-
-        Parameters
-        ----------
-        residuals : ndarray, shape (n, N), float64
-            NaN where one is missing.
-        past : DatetimeIndex, shape (n,)
-            The times of the residuals.
-        horizon : DatetimeIndex
-        step : str
-
-        Returns
-        -------
-        ndarray, shape (steps, N), float64
-        """
+    def forecast(self, recent: Recent, horizon: pd.DatetimeIndex) -> Floats:
+        """Forecast the residuals of a horizon, shape (steps, N), float64."""
 
     def encode(self, series: AdditiveSeries, site: int, arrays: Arrays) -> dict[str, Any]:
         """Return the series and their step as values for JSON, with the arrays set aside.

@@ -13,11 +13,12 @@ from typing import Any, ClassVar, Self
 
 import pandas as pd
 
-from loopcast.api import step_minutes
+from loopcast.api import ForecastData, step_minutes
 from loopcast_forecasting.additive.files import Arrays
 from loopcast_forecasting.additive.hyperparameters import GamRidgeParameters
 from loopcast_forecasting.additive.series import AdditiveSeries
 from loopcast_forecasting.additive.site import AdditiveSite
+from loopcast_forecasting.additive.step import Recent
 from loopcast_forecasting.direct.curves import DayGrid, Floats, day_grid
 from loopcast_forecasting.direct.ridge_days import (
     PAST_DAYS,
@@ -46,25 +47,31 @@ class DirectStep:
     ) -> tuple[Self, dict[str, str]]:
         """Fit all series together; none fails."""
         data = additive.data
+        day = day_grid(data.times, data.step, data.times[0]).day
+        residuals = cross_fit(additive.gam, additive.X, additive.Y, deal_days(day, settings.folds))
+        return cls.learn(residuals, data, settings), {}
+
+    @classmethod
+    def learn(cls, residuals: Floats, data: ForecastData, settings: GamRidgeParameters) -> Self:
+        """Fit the ridge to residuals of training, each by a model that did not know its row."""
         grid = day_grid(data.times, data.step, data.times[0])
-        fold = deal_days(grid.day, settings.folds)
         first = max(int(grid.day[-1]) + 1 - 7 * settings.season_weeks, 0)
         ridge = fit_direct_ridge(
-            cross_fit(additive.gam, additive.X, additive.Y, fold),
+            residuals,
             DayGrid(day=grid.day - first, slot=grid.slot, per_day=grid.per_day),
             settings.seasonal_days,
             horizon_days=step_minutes(data.horizon) // 1440,
             cosines=settings.cosines,
         )
-        return cls(ridge=ridge), {}
+        return cls(ridge=ridge)
 
-    def forecast(
-        self, residuals: Floats, past: pd.DatetimeIndex, horizon: pd.DatetimeIndex, step: str
-    ) -> Floats:
+    def forecast(self, recent: Recent, horizon: pd.DatetimeIndex) -> Floats:
         """Forecast all series from the curves of the days before the horizon."""
         first = horizon[0] - pd.DateOffset(days=PAST_DAYS)
         return self.ridge.forecast(
-            residuals, day_grid(past, step, first), day_grid(horizon, step, first)
+            recent.residuals,
+            day_grid(recent.past, recent.step, first),
+            day_grid(horizon, recent.step, first),
         )
 
     def encode(self, series: AdditiveSeries, site: int, arrays: Arrays) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from loopcast_forecasting.additive.files import Arrays
 from loopcast_forecasting.additive.hyperparameters import GamArParameters
 from loopcast_forecasting.additive.series import AdditiveSeries
 from loopcast_forecasting.additive.site import AdditiveSite
+from loopcast_forecasting.additive.step import Recent
 from loopcast_forecasting.direct.curves import Floats, day_grid
 from loopcast_forecasting.residual.ar import PanelAr, fit_ar
 from loopcast_forecasting.residual.crossfit import cross_fit, deal_days
@@ -40,11 +41,9 @@ class ArStep:
         recent = residuals[-settings.season_weeks * 7 * per_day :]
         return cls(ar=fit_ar(recent, lags_in_steps(settings, per_day))), {}
 
-    def forecast(
-        self, residuals: Floats, past: pd.DatetimeIndex, horizon: pd.DatetimeIndex, step: str
-    ) -> Floats:
+    def forecast(self, recent: Recent, horizon: pd.DatetimeIndex) -> Floats:
         """Forecast all series step by step, at whatever times the residuals are."""
-        return self.ar.forecast(residuals, len(horizon))
+        return self.ar.forecast(recent.residuals, len(horizon))
 
     def encode(self, series: AdditiveSeries, site: int, arrays: Arrays) -> dict[str, Any]:
         """Return values for JSON; all that is numbers is an array."""

@@ -13,6 +13,7 @@ from loopcast_forecasting.additive.files import Arrays
 from loopcast_forecasting.additive.hyperparameters import GamArimaParameters
 from loopcast_forecasting.additive.series import AdditiveSeries
 from loopcast_forecasting.additive.site import AdditiveSite
+from loopcast_forecasting.additive.step import Recent
 from loopcast_forecasting.features.clock import Floats
 from loopcast_forecasting.residual.arima import ResidualModel, fit_residuals
 
@@ -42,12 +43,13 @@ class ArimaStep:
                 failures[name] = str(error)
         return cls(models=tuple(models)), failures
 
-    def forecast(
-        self, residuals: Floats, past: pd.DatetimeIndex, horizon: pd.DatetimeIndex, step: str
-    ) -> Floats:
+    def forecast(self, recent: Recent, horizon: pd.DatetimeIndex) -> Floats:
         """Forecast each series from its residuals, at whatever times they are."""
         return np.column_stack(
-            [model.forecast(residuals[:, k], len(horizon)) for k, model in enumerate(self.models)]
+            [
+                model.forecast(recent.residuals[:, k], len(horizon))
+                for k, model in enumerate(self.models)
+            ]
         )
 
     def encode(self, series: AdditiveSeries, site: int, arrays: Arrays) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""What other models say beyond the additive one, in proportion to what each is worth."""
