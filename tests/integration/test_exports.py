@@ -20,6 +20,21 @@ NAMES = Names(table="applicants' table", key="customer id")
 OPTIONS: dict[str, dict[str, Any]] = {
     "credit.scorecard": {"characteristics": {"debt": {"specials": [0.0]}}},
     "credit.boosting": {"rounds": 60},
+    "credit.two_stage": {"first": ["debt", 'we"ird']},
+    "credit.rules": {
+        "rules": [
+            {"name": "low", "when": {"in come": {"below": 2.5}}, "odds": 2.0},
+            {"name": "mid", "when": {"in come": {"at_least": 2.5, "below": 3.5}}, "odds": 1.1},
+            {"name": "high", "when": {"in come": {"at_least": 3.5}}, "odds": 0.7},
+            {"name": "none", "when": {"in come": {"missing": True}}, "odds": 3.0},
+            {
+                "name": "both",
+                "when": {'we"ird': {"among": ["it's", "ünï", "*/ x"]}, "debt": {"at_least": 0.0}},
+                "odds": 1.7,
+            },
+            {"name": "unnamed", "when": {'we"ird': {"missing": True}}, "odds": 1.3},
+        ]
+    },
     "credit.boosted_scorecard": {"rounds": 200},
 }
 

@@ -69,7 +69,8 @@ class OnnxScorer(Protocol):
     def to_onnx(self) -> bytes:
         """Return the model.
 
-        It has an input of shape (rows, 1) for each feature, by its name: doubles with NaN where
-        missing, or strings, empty where missing. Its output ``probability`` has shape (rows, 1).
+        It has an input of shape (rows, 1) for each feature that it asks, by its name: doubles with
+        NaN where missing, or strings, empty where missing. Its output ``probability`` has shape
+        (rows, 1).
         """
         ...

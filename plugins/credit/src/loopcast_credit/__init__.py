@@ -12,7 +12,9 @@ from loopcast.api import Template, hookimpl
 from loopcast_credit.templates.boosted_scorecard import BoostedScorecard
 from loopcast_credit.templates.boosting import Boosting
 from loopcast_credit.templates.logistic import Logistic
+from loopcast_credit.templates.rules import Rules
 from loopcast_credit.templates.scorecard import Scorecard
+from loopcast_credit.templates.two_stage import TwoStage
 
 LOOPCAST_CONTRACT = (1, 0)
 
@@ -20,7 +22,7 @@ LOOPCAST_CONTRACT = (1, 0)
 @hookimpl
 def loopcast_templates() -> Sequence[Template[Any, Any]]:
     """Offer the templates for scores."""
-    return [BoostedScorecard(), Boosting(), Logistic(), Scorecard()]
+    return [BoostedScorecard(), Boosting(), Logistic(), Rules(), Scorecard(), TwoStage()]
 
 
 @hookimpl

@@ -79,7 +79,7 @@ def _onnx_scores(content: bytes, rows: pd.DataFrame) -> NDArray[np.float64]:
         ) from None
     try:
         session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-        feed = {str(name): _column(values) for name, values in rows.items()}
+        feed = {one.name: _column(rows[one.name]) for one in session.get_inputs()}
         [found] = session.run(["probability"], feed)
     except Exception as error:
         raise ModelError(f"onnxruntime refuses the exported model: {error}") from error

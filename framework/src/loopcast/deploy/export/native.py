@@ -63,6 +63,7 @@ def _compiled(text: str, folder: Path) -> Any:
     command = [*compiler, *FLAGS, "-o", str(target), str(source), "-lm"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["no message"])[0]
+        lines = [line for line in done.stderr.splitlines() if "error" in line]
+        reason = (lines or ["no message"])[0]
         raise ModelError(f"the exported C does not compile: {reason}")
     return ctypes.CDLL(str(target))

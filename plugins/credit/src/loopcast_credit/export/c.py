@@ -126,7 +126,8 @@ def _text(
 
 
 def _tree_function(at: int, tree: Tree) -> str:
-    return f"static double tree{at}(const double *x) {{\n    return {_tree(tree)};\n}}"
+    head = f"static double tree{at}(const double *x) {{\n    (void)x;\n"
+    return f"{head}    return {_tree(tree)};\n}}"
 
 
 def _tree(tree: Tree) -> str:

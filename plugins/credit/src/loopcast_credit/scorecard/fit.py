@@ -59,7 +59,7 @@ def fit_monotone(
 ) -> Fitted:
     """Fit the weights of bins, pooling intervals until risk moves as it should."""
     bins = make_bins(features, event, weight, p)
-    codes = [one.codes(features[one.name]) for one in bins]
+    codes = [_codes(one, features) for one in bins]
     while True:
         sizes = tuple(one.size for one in bins)
         design = Design(tuple(codes), sizes, event, weight, offset)
@@ -69,8 +69,12 @@ def fit_monotone(
             return Fitted(bins, design, fit)
         for at, (old, new) in enumerate(zip(bins, fewer, strict=True)):
             if old != new:
-                codes[at] = new.codes(features[new.name])
+                codes[at] = _codes(new, features)
         bins = fewer
+
+
+def _codes(bins: Bins, features: pd.DataFrame) -> NDArray[np.intp]:
+    return bins.codes(features[bins.name]).astype(np.intp)
 
 
 def _own(design: Design, fit: Fit, at: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

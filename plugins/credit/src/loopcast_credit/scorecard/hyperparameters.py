@@ -34,3 +34,15 @@ class ScorecardParameters(BinOptions, frozen=True):
     resolution: Annotated[float, msgspec.Meta(ge=0.0)] = 1.0
     minimum_events: Annotated[int, msgspec.Meta(ge=1)] = 20
     scale: Scale = Scale()
+
+
+class TwoStageParameters(ScorecardParameters, frozen=True):
+    """Hyperparameters of a scorecard in two stages.
+
+    Attributes
+    ----------
+    first
+        Features of the first stage, such as those of a credit bureau.
+    """
+
+    first: tuple[str, ...] = ()

@@ -23,7 +23,7 @@ class Design:
 
     Attributes
     ----------
-    codes : tuple of ndarray, each of shape (rows,)
+    codes : tuple of ndarray, each of shape (rows,), intp
         The bin of each row, for each characteristic.
     sizes
         Number of bins of each characteristic.
@@ -75,11 +75,11 @@ class Design:
         own = self.sums(rows)
         result = np.diag(own)
         result[0] = result[:, 0] = own
-        wide = [codes.astype(np.intp) for codes in self.codes]
         places = [slice(a, b) for a, b in zip(self.starts[:-1], self.starts[1:], strict=True)]
-        for i, first in enumerate(wide):
+        for i, first in enumerate(self.codes):
             for j in range(i):
-                pair = first * self.sizes[j] + wide[j]
+                pair = first * self.sizes[j]
+                pair += self.codes[j]
                 cells = self.sizes[i] * self.sizes[j]
                 table = np.bincount(pair, rows, minlength=cells).reshape(self.sizes[i], -1)
                 result[places[i], places[j]] = table

@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from loopcast_credit.smooth.design import Design
 
 STEPS = 100
-TUNING = 8
+TUNING = 6
 """Steps at which the strengths of the penalties move."""
 CLOSE = 1e-6
 """Largest change of a coefficient, in log-odds, at which the fit has converged."""
-FRESH = (0, 2, 8, 15, 30, 60)
-"""Steps at which the curvature is computed anew; between them it hardly changes."""
+SLOW = 0.2
+"""The curvature hardly changes between steps, so it is computed anew only where a step is still
+more than this part of the one before."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,20 +71,20 @@ def fit_bins(design: Design, parts: Sequence[Penalty]) -> Fit:
     """
     point = _start(design)
     strength = np.full(len(parts), START)
-    curvature = np.empty((0, 0))
+    curvature = design.curvature(point.variance)
+    change = np.inf
     for step in range(STEPS):
-        if step in FRESH:
-            curvature = design.curvature(point.variance)
         pull = curvature @ point.beta + design.sums(point.residual)
         if step < TUNING:
             strength = _tuned(curvature, pull, parts, strength)
         penalty = total_penalty(parts, strength, len(pull))
-        target = _solve(curvature + penalty, pull)
-        moved = _uphill(design, point, target, penalty)
-        change = float(np.abs(moved.beta - point.beta).max())
-        point = moved
+        before, last = point, change
+        point = _uphill(design, point, _solve(curvature + penalty, pull), penalty)
+        change = float(np.abs(point.beta - before.beta).max())
         if change < CLOSE and step >= TUNING:
             return Fit(point.beta, design.sums(point.variance))
+        if step == 1 or (step >= TUNING and change > SLOW * last):
+            curvature = design.curvature(point.variance)
     raise ConvergenceError(
         f"coefficients still moved by {change:.2g} in step {STEPS}; use fewer bins"
     )
