@@ -134,7 +134,7 @@ def _predict(run: Run, engine: Engine) -> list[Answered]:
             file.write(batch)
             for item in batch:
                 if item.answers is not None:
-                    run.home.events.append(answer_events(item, model.name, made))
+                    run.home.record(answer_events(item, model.name, made), model)
             found += [_answered(item) for item in batch]
     if not any(item.rows for item in found):
         reason = found[0].reason if found else "the table has no segment"

@@ -31,6 +31,13 @@ _OPTIONS = (
         show_envvar=True,
         help="URL of the artifacts, if they are not in the home folder.",
     ),
+    click.option(
+        "--events",
+        envvar="LOOPCAST_EVENTS_URL",
+        default="",
+        show_envvar=True,
+        help="URL of the event log, if it is not in the home folder.",
+    ),
 )
 
 
@@ -41,10 +48,10 @@ def store_options(command: Callable[..., None]) -> Callable[..., None]:
     """
 
     @wraps(command)
-    def with_place(*, home: str, catalog: str, artifacts: str, **others: Any) -> None:
+    def with_place(*, home: str, catalog: str, artifacts: str, events: str, **others: Any) -> None:
         from loopcast.store.home import open_home
 
-        place = open_home(home, catalog=catalog, artifacts=artifacts, create=False)
+        place = open_home(home, catalog=catalog, artifacts=artifacts, events=events, create=False)
         command(place=place, **others)
 
     for option in reversed(_OPTIONS):

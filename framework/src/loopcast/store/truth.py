@@ -191,6 +191,53 @@ def join(events: pa.Table, latest: pa.Table) -> pa.Table:
     return events
 
 
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """How far events and outcomes have found each other.
+
+    Attributes
+    ----------
+    events
+        Number of logged predictions.
+    labelled
+        Those whose outcome is known.
+    outcomes
+        Keys with an outcome.
+    unmatched
+        Keys with an outcome and without an event; they are kept for events that come later.
+    examples
+        Some of these keys.
+    """
+
+    events: int
+    labelled: int
+    outcomes: int
+    unmatched: int
+    examples: tuple[str, ...]
+
+
+def standing(events: pa.Table, latest: pa.Table) -> Standing:
+    """Count what has found each other.
+
+    Parameters
+    ----------
+    events
+        With the columns ``segment`` and ``key``.
+    latest
+        As :meth:`TruthStore.latest` returns it.
+    """
+    ours = joined_keys(events["segment"], events["key"], named=True)
+    theirs = joined_keys(latest["segment"], latest["key"], named=True)
+    lonely = latest["key"].filter(pc.invert(pc.is_in(theirs, value_set=ours)))
+    return Standing(
+        events=events.num_rows,
+        labelled=int(_mask(pc.is_in(ours, value_set=theirs)).sum()),
+        outcomes=latest.num_rows,
+        unmatched=len(lonely),
+        examples=tuple(lonely.slice(0, 5).to_pylist()),
+    )
+
+
 def joined_keys(segments: pa.ChunkedArray, keys: pa.ChunkedArray, *, named: bool) -> pa.Array:
     """Return one text for each segment and key; the key alone where no segment has a name."""
     if named:

@@ -1,0 +1,153 @@
+"""Columns of events: maps laid out by name, and forecasts by series, step and lead time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from loopcast.api import (
+    DataError,
+    ForecastOutcome,
+    ForecastSchema,
+    LogicalModel,
+    ScoreOutcome,
+    ScoreSchema,
+)
+from loopcast.monitor.bins import Floats
+
+if TYPE_CHECKING:
+    from loopcast.api import Outcome
+
+LONGEST = 400
+"""Lead times from here on are one, in days."""
+
+
+def names_in(maps: pa.ChunkedArray) -> list[str]:
+    """Return the names that a column of maps uses, sorted."""
+    found: set[str] = set()
+    for chunk in maps.chunks:
+        found.update(chunk.keys.unique().to_pylist())
+    return sorted(found)
+
+
+def column(maps: pa.ChunkedArray, name: str) -> pa.Array:
+    """Return the value under a name of each map, null where there is none.
+
+    Maps of one batch have the same names in the same order, so that a column is mostly found by
+    its place; otherwise each map is searched.
+    """
+    return pa.chunked_array(
+        [_column(chunk, name) for chunk in maps.chunks], type=maps.type.item_type
+    ).combine_chunks()
+
+
+def _column(maps: pa.MapArray, name: str) -> pa.Array:
+    offsets = maps.offsets.to_numpy()
+    first, last, count = int(offsets[0]), int(offsets[-1]), len(maps)
+    width = (last - first) // count if count else 0
+    keys = maps.keys.slice(first, last - first)
+    if width and (np.diff(offsets) == width).all():
+        place = pc.index(keys.slice(0, width), name).as_py()
+        places = np.arange(count) * width + max(place, 0)
+        if place >= 0 and pc.all(pc.equal(keys.take(places), name)).as_py():
+            return maps.items.slice(first, last - first).take(pa.array(places))
+    return pc.map_lookup(maps, name, "first")
+
+
+def numbers(maps: pa.ChunkedArray, name: str) -> Floats:
+    """Return a numeric column, NaN where there is no value."""
+    return np.asarray(column(maps, name).to_numpy(zero_copy_only=False), dtype=np.float64)
+
+
+def forecast_keys(keys: pa.ChunkedArray) -> pd.DataFrame:
+    """Split the keys of forecasts into series, step and the start of the interval in UTC."""
+    parts = pc.split_pattern(keys.combine_chunks(), "|", max_splits=2, reverse=True)
+    if pc.min(pc.list_value_length(parts)).as_py() not in (3, None):
+        raise DataError("a key of a forecast is not of the form series|step|start of the interval")
+    flat = parts.flatten().to_numpy(zero_copy_only=False).reshape(-1, 3)
+    return pd.DataFrame(
+        {
+            "series": pd.Categorical(flat[:, 0]),
+            "step": pd.Categorical(flat[:, 1]),
+            "start": pd.to_datetime(flat[:, 2], format="ISO8601", utc=True),
+        }
+    )
+
+
+def lead_days(starts: pd.Series[pd.Timestamp], made: pd.Series[pd.Timestamp]) -> NDArray[np.str_]:
+    """Return how many whole days lie between a prediction and what it is about."""
+    days = ((starts - made) / pd.Timedelta(days=1)).to_numpy()
+    names = np.array([str(day) for day in range(LONGEST + 1)])
+    return np.asarray(names[np.clip(days, 0, LONGEST).astype(int)])
+
+
+def outcome_of(events: pa.Table, model: LogicalModel) -> Outcome:
+    """Lay out events whose outcome is known, as metrics are computed from.
+
+    Parameters
+    ----------
+    events
+        As :func:`loopcast.store.truth.join` returns them, without those that have no outcome.
+
+    Raises
+    ------
+    DataError
+        When the logical model ranks: the outcomes of a ranking are no single value of a key.
+    """
+    schema = model.schema
+    if isinstance(schema, ForecastSchema):
+        levels = sorted(
+            (name for name in names_in(events["outputs"]) if _is_level(name)), key=float
+        ) or ["0.5"]  # without quantiles, their metrics are undefined
+        return ForecastOutcome(
+            actual=_values(events),
+            mean=numbers(events["outputs"], "mean"),
+            quantiles=np.column_stack([numbers(events["outputs"], name) for name in levels]),
+            levels=np.array([float(name) for name in levels]),
+        )
+    if isinstance(schema, ScoreSchema):
+        return ScoreOutcome(
+            actual=_happened(events, schema),
+            probability=numbers(events["outputs"], "probability"),
+            weight=weights(events),
+        )
+    raise DataError(
+        f"{model.name} ranks, and the outcome of a ranking is more than one value of a key; "
+        "its performance is measured by training on newer interactions"
+    )
+
+
+def weights(events: pa.Table) -> Floats:
+    """Return the inverse of the probability that an event was logged and chosen to be labelled."""
+    inclusion, labelling = (events[n].to_numpy() for n in ("inclusion", "labelling"))
+    return np.asarray(1.0 / (inclusion * labelling))
+
+
+def _is_level(name: str) -> bool:
+    try:
+        return 0.0 < float(name) < 1.0
+    except ValueError:
+        return False
+
+
+def _values(events: pa.Table) -> Floats:
+    return np.asarray(events["value"].to_numpy(), dtype=np.float64)
+
+
+def _happened(events: pa.Table, schema: ScoreSchema) -> Floats:
+    if isinstance(schema.event, str):
+        texts = pc.if_else(pc.is_valid(events["text"]), events["text"], _as_text(events["value"]))
+        return np.asarray(pc.equal(texts, schema.event).to_numpy(), dtype=np.float64)
+    return np.asarray(_values(events) == float(schema.event), dtype=np.float64)
+
+
+def _as_text(values: pa.ChunkedArray) -> pa.Array:
+    """Return numbers as a table of texts has them: whole ones without a point."""
+    found = values.to_pandas()
+    texts = [None if np.isnan(v) else f"{v:g}" for v in found]
+    return pa.array(texts, pa.string())

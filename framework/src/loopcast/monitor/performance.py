@@ -1,0 +1,298 @@
+"""Performance in the world: metrics of events whose outcome is known, by window and subset.
+
+Rows that were sampled or chosen to be labelled count by the inverse of their probability. What
+was labelled without being chosen stays out: nobody knows what it stands for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from loopcast.api import (
+    ForecastSchema,
+    LogicalModel,
+    MetricDefinition,
+    Outcome,
+    Rows,
+    ScoreOutcome,
+    take,
+)
+from loopcast.develop.inference import (
+    Estimate,
+    block_sums,
+    independent_error,
+    jackknife_error,
+    mean_influence,
+    serial_error,
+)
+from loopcast.develop.metrics import mean_of_rows
+from loopcast.monitor.bins import Floats
+from loopcast.monitor.observed import forecast_keys, lead_days, outcome_of, weights
+
+Every = Literal["day", "week", "month"]
+
+_PERIODS: dict[Every, str] = {"day": "D", "week": "W-SUN", "month": "M"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Performance:
+    """One metric of one subset and window.
+
+    Attributes
+    ----------
+    subset
+        ``attribute=value``; empty for all.
+    start, end
+        The window; the whole span where a metric is about all of it.
+    value, low, high
+        With its 95 % interval; ``None`` where it is undefined or there is too little to tell.
+    predictions
+        Number of events.
+    labelled
+        Those of them that the metric was computed from.
+    error, freedom
+        Standard error and its degrees of freedom.
+    """
+
+    metric: str
+    subset: str
+    start: datetime
+    end: datetime
+    value: float | None
+    low: float | None
+    high: float | None
+    predictions: int
+    labelled: int
+    error: float | None = None
+    freedom: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coverage:
+    """What the labels cover.
+
+    Attributes
+    ----------
+    predictions, labelled
+        Number of events, and of those with an outcome that count.
+    chosen
+        Events that were chosen to be labelled, where not all are.
+    volunteered
+        Events with an outcome that were not chosen; they do not count.
+    """
+
+    predictions: int
+    chosen: int
+    labelled: int
+    volunteered: int
+
+    @property
+    def share(self) -> float:
+        """Share of the chosen events whose outcome is known."""
+        return self.labelled / self.chosen if self.chosen else 0.0
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Labelled:
+    """Events of a logical model, and the outcomes of those that have one.
+
+    Attributes
+    ----------
+    time : Series, shape (events,)
+        When each was made.
+    known : ndarray, shape (labelled,)
+        Positions of the events that have an outcome and count.
+    outcome
+        Of the known ones.
+    weight, block : ndarray, shape (labelled,)
+    attributes
+        Subpopulations of all events.
+    serial
+        Whether blocks follow each other in time.
+    """
+
+    time: pd.Series[pd.Timestamp]
+    known: NDArray[np.intp]
+    outcome: Outcome
+    weight: Floats
+    block: NDArray[np.int64]
+    attributes: Mapping[str, pd.Categorical[str]]
+    serial: bool
+    coverage: Coverage
+
+
+def labelled_events(joined: pa.Table, model: LogicalModel) -> Labelled:
+    """Lay out events that were joined with their outcomes.
+
+    Of a forecast, those of its finest step: the outcomes of longer intervals are theirs summed.
+
+    Parameters
+    ----------
+    joined
+        As :func:`loopcast.store.truth.join` returns it, of one role.
+    """
+    is_forecast = isinstance(model.schema, ForecastSchema)
+    keys = forecast_keys(joined["key"]) if is_forecast else None
+    if keys is not None and isinstance(model.schema, ForecastSchema):
+        finest = (keys["step"] == model.schema.step).to_numpy()
+        joined, keys = joined.filter(pa.array(finest)), keys[finest].reset_index(drop=True)
+    has = pc.or_(pc.is_valid(joined["value"]), pc.is_valid(joined["text"])).to_numpy()
+    chosen = joined["labelling"].to_numpy() > 0.0
+    known = np.flatnonzero(has & chosen)
+    rows = joined.take(pa.array(known))
+    time = joined["time"].to_pandas()
+    return Labelled(
+        time=time,
+        known=known,
+        outcome=outcome_of(rows, model),
+        weight=weights(rows),
+        block=_blocks(time.iloc[known], serial=is_forecast),
+        attributes=_attributes(joined, keys, time),
+        serial=is_forecast,
+        coverage=Coverage(
+            predictions=joined.num_rows,
+            chosen=int(chosen.sum()),
+            labelled=len(known),
+            volunteered=int((has & ~chosen).sum()),
+        ),
+    )
+
+
+def _blocks(time: pd.Series[pd.Timestamp], *, serial: bool) -> NDArray[np.int64]:
+    """Return one number for each moment of forecasts, which share an origin, else for each row."""
+    if not serial:
+        return np.arange(len(time))
+    return np.asarray(pd.factorize(time, sort=True)[0], dtype=np.int64)
+
+
+def _attributes(
+    events: pa.Table, keys: pd.DataFrame | None, time: pd.Series[pd.Timestamp]
+) -> dict[str, pd.Categorical[str]]:
+    found = {
+        name: pd.Categorical(events[name].to_pandas()) for name in ("segment", "version", "source")
+    }
+    if keys is not None:
+        found["series"] = pd.Categorical(keys["series"])
+        found["lead_days"] = pd.Categorical(lead_days(keys["start"], time))
+    return {name: values for name, values in found.items() if len(values.categories) > 1}
+
+
+def performance(
+    labelled: Labelled, metrics: Sequence[MetricDefinition], every: Every = "week"
+) -> list[Performance]:
+    """Measure each metric overall, by window, and by subpopulation.
+
+    Raises
+    ------
+    DataError
+        When the logical model ranks.
+    """
+    if not len(labelled.time):
+        return []
+    subsets = dict(_subsets(labelled, every))
+    return [
+        _measured(labelled, definition, name, span, rows)
+        for definition in metrics
+        for (name, span), rows in subsets.items()
+    ]
+
+
+Span = tuple[datetime, datetime]
+
+
+def _subsets(labelled: Labelled, every: Every) -> Iterator[tuple[tuple[str, Span], Rows]]:
+    """Yield positions of events: all, by window, by subpopulation."""
+    time = labelled.time
+    whole = (time.min().to_pydatetime(), time.max().to_pydatetime() + timedelta(microseconds=1))
+    yield ("", whole), np.arange(len(time))
+    for name, values in labelled.attributes.items():
+        for number, value in enumerate(values.categories):
+            yield (f"{name}={value}", whole), np.flatnonzero(values.codes == number)
+    periods = pd.PeriodIndex(time.dt.tz_localize(None), freq=_PERIODS[every])
+    codes, windows = pd.factorize(periods, sort=True)
+    for number, window in enumerate(windows):
+        start = window.start_time.tz_localize("UTC").to_pydatetime()
+        end = (window + 1).start_time.tz_localize("UTC").to_pydatetime()
+        yield ("", (start, end)), np.flatnonzero(codes == number)
+
+
+def _measured(
+    labelled: Labelled, definition: MetricDefinition, subset: str, span: Span, events: Rows
+) -> Performance:
+    inside = np.zeros(len(labelled.time), dtype=bool)
+    inside[events] = True
+    rows = np.flatnonzero(inside[labelled.known])
+    found = estimate(
+        take(labelled.outcome, rows),
+        definition,
+        labelled.weight[rows],
+        labelled.block[rows],
+        serial=labelled.serial,
+    )
+    known = bool(np.isfinite(found.value))
+    interval = found.interval(0.95) if known else None
+    low, high = interval or (None, None)
+    return Performance(
+        metric=definition.name,
+        subset=subset,
+        start=span[0],
+        end=span[1],
+        value=found.value if known else None,
+        low=low,
+        high=high,
+        predictions=len(events),
+        labelled=len(rows),
+        error=found.error if known and np.isfinite(found.error) else None,
+        freedom=found.freedom,
+    )
+
+
+def estimate(
+    outcome: Outcome,
+    definition: MetricDefinition,
+    weight: Floats,
+    block: NDArray[np.int64],
+    *,
+    serial: bool,
+) -> Estimate:
+    """Estimate a metric with its error, from rows of unequal weight that depend on each other."""
+    if not len(weight):
+        return Estimate(value=np.nan, error=np.nan, freedom=0)
+    if definition.whole is not None:
+        whole = definition.whole
+        error, freedom = jackknife_error(
+            lambda left: whole(take(outcome, left)), block, serial=serial
+        )
+        return Estimate(value=float(whole(outcome)), error=error, freedom=freedom)
+    assert definition.rows is not None
+    values = definition.rows(outcome)
+    heavy = outcome.weight if isinstance(outcome, ScoreOutcome) else weight
+    value = mean_of_rows(values, heavy, root=definition.root)
+    if not np.isfinite(value):
+        return Estimate(value=np.nan, error=np.nan, freedom=0)
+    moved = block_sums(mean_influence(values, heavy, root=definition.root), block)
+    error, freedom = serial_error(moved) if serial else independent_error(moved)
+    return Estimate(value=value, error=error, freedom=freedom)
+
+
+def change(then: Estimate, now: Estimate) -> Estimate:
+    """Return how far a metric has moved, of independent rows then and now.
+
+    Degrees of freedom by B. L. Welch (1947), Biometrika 34.
+    """
+    variances = then.error**2, now.error**2
+    total = sum(variances)
+    parts = [v**2 / max(e.freedom, 1) for v, e in zip(variances, (then, now), strict=True)]
+    freedom = int(total**2 / sum(parts)) if total > 0 and np.isfinite(total) else 0
+    return Estimate(
+        value=now.value - then.value, error=float(np.sqrt(total)), freedom=max(freedom, 1)
+    )
