@@ -310,7 +310,8 @@ def _notes(outcome: Outcome) -> tuple[str, ...]:
     if len(shown) < len(series):
         notes.append(
             f"Shown are {len(shown)} of {len(series):,} series: the top, its largest parts, and "
-            "those with the largest errors. The forecast of every series is in forecast.parquet."
+            "those that did worst against the baselines. The forecast of every series is in "
+            "forecast.parquet."
         )
     if outcome.batch.stand_ins:
         names = ", ".join(list(outcome.batch.stand_ins)[:NAMED])

@@ -34,10 +34,13 @@ FALLBACK_FILE = "fallback.json"
 
 
 class _PreparationFile(Record, frozen=True):
-    """The preparation as it is written to ``preparation.json``."""
+    """The preparation as it is written to ``preparation.json``.
+
+    Aggregates are pairs, since their order is that of the columns of errors and intervals.
+    """
 
     bottom: tuple[str, ...]
-    members: dict[str, tuple[str, ...]]
+    members: tuple[tuple[str, tuple[str, ...]], ...]
     steps: tuple[str, ...]
     horizon: str
     over_time: str
@@ -93,7 +96,7 @@ def pack(
             msgspec.to_builtins(
                 _PreparationFile(
                     bottom=hierarchy.bottom,
-                    members=dict(hierarchy.members),
+                    members=tuple(hierarchy.members.items()),
                     steps=hierarchy.steps,
                     horizon=hierarchy.horizon,
                     over_time=hierarchy.over_time,
@@ -192,7 +195,7 @@ def unpack(
         preparation=Preparation(
             hierarchy=Hierarchy(
                 bottom=stored.bottom,
-                members=stored.members,
+                members=dict(stored.members),
                 steps=stored.steps,
                 horizon=stored.horizon,
                 over_time=stored.over_time,

@@ -3,7 +3,7 @@
 Thousands of series have millions of judged rows, each with a forecast and its quantiles by every
 contender. All are measured, a part of the series at a time; only the rows of the series that
 people look at and that decide between versions are kept: the top of the hierarchy, its largest
-parts, and the series that the candidate did worst on.
+parts, and the series on which the candidate was furthest behind the baselines.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def judge_all(
             for parts in found.values():
                 parts[-1] = _of_series_alone(parts[-1])
     evaluations = tuple(joined(parts, course.metrics) for parts in found.values())
-    kept = _kept(candidate, evaluations[0], course.logical_model.kpi, reconciled.heads)
+    kept = _kept(candidate, evaluations, course.logical_model.kpi, reconciled.heads)
     if len(kept) < width or width > SERIES_AT_ONCE:
         judged = reconciled.judged(kept, course)
     return judged, evaluations
@@ -137,21 +137,31 @@ def _mean(parts: Sequence[Metric], definition: MetricDefinition) -> Metric:
 
 
 def _kept(
-    candidate: Predictions, evaluation: Evaluation, kpi: Kpi, heads: Sequence[str]
+    candidate: Predictions, evaluations: Sequence[Evaluation], kpi: Kpi, heads: Sequence[str]
 ) -> Columns:
-    """Return the series whose judged rows are kept: all, if they are few."""
+    """Return the series whose judged rows are kept: all, if they are few.
+
+    Series of any size are compared by how much better the best baseline did.
+    """
     width = len(candidate.series)
     if width <= LARGEST + WORST:
         return np.arange(width)
-    badness = {
-        m.subset.removeprefix("series="): m.value if kpi.direction == "lower" else -m.value
-        for m in evaluation.metrics
-        if m.name == kpi.metric and m.subset.startswith("series=") and m.value is not None
-    }
+    own, *others = (_by_series(each, kpi.metric, candidate.series) for each in evaluations)
+    if kpi.direction == "higher":
+        own, others = -own, [-other for other in others]
+    rival = np.fmin.reduce(others) if others else np.zeros(width)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        behind = (own - rival) / np.abs(rival) if others else own
     size = np.nan_to_num(np.abs(candidate.actual)).mean(axis=0)
-    top = np.isin(candidate.series, heads)
-    largest = np.lexsort((-size, ~top))[:LARGEST]
-    bad = np.array([badness.get(name, -np.inf) for name in candidate.series])
-    bad[largest] = -np.inf
-    worst = np.argsort(-bad, kind="stable")[:WORST]
-    return np.sort(np.concatenate([largest, worst[np.isfinite(bad[worst])]]))
+    largest = np.lexsort((-size, ~np.isin(candidate.series, heads)))[:LARGEST]
+    behind[~np.isfinite(behind)] = -np.inf
+    behind[largest] = -np.inf
+    worst = np.argsort(-behind, kind="stable")[:WORST]
+    return np.sort(np.concatenate([largest, worst[np.isfinite(behind[worst])]]))
+
+
+def _by_series(evaluation: Evaluation, metric: str, series: Sequence[str]) -> NDArray[np.float64]:
+    """Return a metric of each series, NaN where it is undefined."""
+    known = {m.subset: m.value for m in evaluation.metrics if m.name == metric}
+    values = [known.get(f"series={name}") for name in series]
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
