@@ -31,17 +31,17 @@ DATASET = Dataset(name="data", fingerprint="d" * 64, origin="data.csv", rows=100
 def run(scale: float) -> list[dict[str, Any]]:
     """Register 1,000 versions with 5 metrics, then ask questions with 100,000 of them."""
     with tempfile.TemporaryDirectory() as folder, Catalog(f"{folder}/catalog.db") as catalog:
-        catalog.put_logical_model(_logical_model())
-        first = [_registration(number) for number in range(1_000)]
-        registering = _cpu(lambda: catalog.register(first))
+        catalog.put_logical_model(logical_model())
+        first = [registration(number) for number in range(1_000)]
+        registering = cpu(lambda: catalog.register(first))
         rows: list[dict[str, Any]] = [
             {"what": "register 1,000 versions with 5 metrics", "cpu_s": registering}
         ]
         total = max(2_000, round(100_000 * scale))
         for start in range(1_000, total, 5_000):
-            catalog.register([_registration(i) for i in range(start, min(start + 5_000, total))])
+            catalog.register([registration(i) for i in range(start, min(start + 5_000, total))])
         moves = [_champion(number) for number in range(min(SEGMENTS, total))]
-        releasing = _cpu(lambda: catalog.release_all(moves, at=START))
+        releasing = cpu(lambda: catalog.release_all(moves, at=START))
         rows.append({"what": f"release {len(moves):,} champions", "cpu_s": releasing})
         return rows + [_timed(what, total, ask) for what, ask in _questions(catalog, total)]
 
@@ -72,7 +72,7 @@ def _questions(catalog: Catalog, total: int) -> list[tuple[str, Callable[[], obj
 def _timed(what: str, versions: int, ask: Callable[[], object]) -> dict[str, Any]:
     """Measure a question that was asked once before, so that its statement is compiled."""
     ask()
-    milliseconds = 1000 * min(_cpu(ask) for _ in range(5))
+    milliseconds = 1000 * min(cpu(ask) for _ in range(5))
     return {
         "what": what,
         "versions": versions,
@@ -81,7 +81,7 @@ def _timed(what: str, versions: int, ask: Callable[[], object]) -> dict[str, Any
     }
 
 
-def _cpu(task: Callable[[], object]) -> float:
+def cpu(task: Callable[[], object]) -> float:
     start = time.process_time()
     task()
     return time.process_time() - start
@@ -91,7 +91,7 @@ def _digest(text: str) -> str:
     return sha256(text.encode()).hexdigest()
 
 
-def _logical_model() -> LogicalModel:
+def logical_model() -> LogicalModel:
     schema = ScoreSchema(
         key="id", target="bad", event="1", features={"age": Feature(kind="numeric")}
     )
@@ -113,7 +113,7 @@ def _version(number: int) -> Version:
     )
 
 
-def _registration(number: int) -> Registration:
+def registration(number: int) -> Registration:
     return Registration(
         version=_version(number), datasets=(DATASET,), evaluations=_evaluations(number)
     )

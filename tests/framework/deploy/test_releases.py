@@ -124,6 +124,7 @@ class TestRollback:
         assert [(e.stage, e.rollback, e.by) for e in entries] == [
             ("retired", True, "bob"), ("champion", True, "bob")
         ]  # fmt: skip
+        assert entries[0].reason == f"rolled back to {versions[1]}: still wrong"
         home.catalog.verify_audit()
 
     def test_one_that_is_released_again_is_good_again(self, home: Home) -> None:

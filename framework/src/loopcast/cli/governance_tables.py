@@ -39,7 +39,7 @@ def _count(details: Mapping[str, object]) -> str:
 
 
 def _pairs(row: Mapping[str, Any]) -> str:
-    hidden = {"logical_model", "by"}
+    hidden = {"logical_model", "by", "at"}
     return ", ".join(
         f"{key} {value}"
         for key, value in row.items()

@@ -9,6 +9,7 @@ import click
 from loopcast.api import Stage
 from loopcast.cli.board import board
 from loopcast.cli.compare import compare
+from loopcast.cli.dossier import dossier
 from loopcast.cli.history import champion, history
 from loopcast.cli.stores import store_options
 
@@ -78,5 +79,5 @@ def show(place: Home, as_json: bool, version: str) -> None:
         version_tables.print_details(details)
 
 
-for command in (compare, board, champion, history):
+for command in (compare, board, champion, history, dossier):
     models.add_command(command)

@@ -29,7 +29,9 @@ def compose_policy(
     ConfigurationError
         One line: the file, the dotted key, what was expected, and the nearest valid name.
     """
-    with hydra_session(plugins, folder), composed([f"policy={name}"], plugins) as config:
+    # The logical model and template of a run are left out: their plugin may not be there.
+    overrides = [f"policy={name}", "~logical_model", "~template"]
+    with hydra_session(plugins, folder), composed(overrides, plugins) as config:
         refuse_ambiguous(config.hydra)
         try:
             policy: Policy = convert(plain_settings(config, "policy"), Policy, "policy")

@@ -186,7 +186,9 @@ def _carry_out(
     _close(connection, [*moved, *(row.version for row in displaced)], moment)
     entry = audit.next_number(connection)
     common = {"since": moment, "rollback": act == "rollback", "entry": entry}
-    retired = [_retirement(row, replacing[row.logical_model, row.segment]) for row in displaced]
+    retired = [
+        _retirement(row, replacing[row.logical_model, row.segment], act) for row in displaced
+    ]
     opened = [msgspec.structs.asdict(move) | {"version": keys[move.version]} for move in moves]
     insert(connection, releases, (row | common for row in (*retired, *opened)))
     audit.append(
@@ -308,13 +310,14 @@ def _close(connection: Connection, keys: Iterable[int], moment: datetime) -> Non
         connection.execute(ending.where(releases.c.version.in_(chunk)))
 
 
-def _retirement(row: Row[Any], successor: Move) -> dict[str, Any]:
+def _retirement(row: Row[Any], successor: Move, act: str) -> dict[str, Any]:
+    rolled_back = f"rolled back to {successor.version}: {successor.reason}"
     return {
         "logical_model": row.logical_model,
         "segment": row.segment,
         "version": row.version,
         "stage": "retired",
         "by": successor.by,
-        "reason": f"replaced by {successor.version}",
+        "reason": rolled_back if act == "rollback" else f"replaced by {successor.version}",
         "share": None,
     }

@@ -119,12 +119,15 @@ class Table:
     ----------
     emphasis
         Positions of rows that stand out.
+    prose
+        Whether cells are words, which begin at the left and go on in the next line.
     """
 
     caption: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     emphasis: tuple[int, ...] = ()
+    prose: bool = False
     view: View | None = None
 
 

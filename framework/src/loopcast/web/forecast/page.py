@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from loopcast.web.forecast import backtest, effects, facts, figures, tables, words
+from loopcast.web import effects
+from loopcast.web.forecast import backtest, facts, figures, tables, words
 from loopcast.web.forecast.report import ForecastReport
 from loopcast.web.page import Selector, render_page
 
@@ -23,7 +24,7 @@ def render(report: ForecastReport) -> str:
         HTML in UTF-8, deterministic for the same report.
     """
     choice = Selector(group="series", label="Series", names=report.series, chosen=report.series[0])
-    effects_choice = effects.selector(report)
+    effects_choice = effects.selector(report.effects, report.series)
     context: dict[str, Any] = {
         "report": report,
         "title": words.title(report),
@@ -39,6 +40,6 @@ def render(report: ForecastReport) -> str:
         "hours": backtest.errors_by_hour(report, choice),
         "day_types": backtest.errors_by_day_type(report),
         "strips": backtest.strips(report, choice),
-        "effects": effects.figures(report, effects_choice),
+        "effects": effects.figures(report.effects, effects_choice, report.schema.unit),
     }
     return render_page("report.html.j2", **context)

@@ -1,8 +1,8 @@
-"""What a forecasting model learned of each input, as figures."""
+"""What a model learned of each input, as figures."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,32 +25,35 @@ from loopcast.web.page import Figure, Selector
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from loopcast.web.forecast.report import ForecastReport
 
-
-def selector(report: ForecastReport) -> Selector:
+def selector(effects: Sequence[Effect | Surface], order: Sequence[str] = ()) -> Selector:
     """Return the choice among the series that have effects, in reading order."""
-    present = {effect.series for effect in report.effects}
-    names = [name for name in report.series if name in present]
+    present = {effect.series for effect in effects}
+    names = [name for name in order if name in present]
     names += sorted(present - set(names))
     return Selector(
         group="effects", label="Series", names=tuple(names), chosen=names[0] if names else ""
     )
 
 
-def figures(report: ForecastReport, choice: Selector) -> list[Figure]:
-    """Return what the model learned of each input: curves, levels and surfaces."""
-    roles = _by_roles(report)
-    units = {effect.title: effect.unit for effect in report.effects if isinstance(effect, Effect)}
+def figures(effects: Sequence[Effect | Surface], choice: Selector, unit: str) -> list[Figure]:
+    """Return what a model learned of each input: curves, levels and surfaces.
+
+    Parameters
+    ----------
+    unit
+        Of the effects.
+    """
+    roles = _by_roles(effects)
+    units = {effect.title: effect.unit for effect in effects if isinstance(effect, Effect)}
     found = []
-    for position, ((series, title, _), group) in enumerate(_grouped(report.effects).items()):
-        chart = _effect_chart(group, roles, units, report.schema.unit)
+    for position, ((series, title, _), group) in enumerate(_grouped(effects).items()):
         found.append(
             Figure(
                 id=f"effect-{position}",
                 title=title[:1].upper() + title[1:],
-                alternative=f"Effect of {title} on {series}",
-                chart=chart,
+                alternative=f"Effect of {title} on {series or 'the answer'}",
+                chart=_effect_chart(group, roles, units, unit),
                 legend=len(group) > 1,
                 view=choice.view(series),
             )
@@ -68,9 +71,9 @@ def _grouped(
     return groups
 
 
-def _by_roles(report: ForecastReport) -> dict[str, str]:
+def _by_roles(effects: Sequence[Effect | Surface]) -> dict[str, str]:
     levels = dict.fromkeys(
-        effect.by for effect in report.effects if isinstance(effect, Effect) and effect.by
+        effect.by for effect in effects if isinstance(effect, Effect) and effect.by
     )
     return {"": "model"} | {level: level_role(i) for i, level in enumerate(levels)}
 

@@ -1,0 +1,201 @@
+"""The dossier of a version: everything about it that an auditor asks for, gathered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from loopcast.api import (
+    AuditEntry,
+    Digest,
+    Effect,
+    Evaluation,
+    LogicalModel,
+    Manifest,
+    PluginError,
+    Policy,
+    PolicyRow,
+    Release,
+    RiskClass,
+    SignOff,
+    Stage,
+    SwitchSetting,
+    Validation,
+    Version,
+)
+from loopcast.deploy.bundle import read_manifest
+from loopcast.deploy.comparison import settings_that_differ
+from loopcast.deploy.learned import effects_of
+from loopcast.deploy.loaded import load_version
+from loopcast.store.catalog import AuditFilter
+
+if TYPE_CHECKING:
+    from loopcast.plugins import PluginManager
+    from loopcast.store.catalog import Catalog
+    from loopcast.store.home import Home
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predecessor:
+    """The version that a version followed, and what changed.
+
+    Attributes
+    ----------
+    settings
+        Name, value before, value now, of what is not the same.
+    evaluations
+        Its own evaluations, to be set beside those on the same data.
+    """
+
+    version: Version
+    settings: Sequence[tuple[str, str, str]]
+    evaluations: tuple[Evaluation, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outputs:
+    """What a version has predicted, as far as the event log tells.
+
+    Attributes
+    ----------
+    count
+        Recorded predictions.
+    first, last
+        When the first and the last were made.
+    """
+
+    count: int
+    first: datetime | None = None
+    last: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dossier:
+    """Everything about one version.
+
+    Attributes
+    ----------
+    policy, risk_class, row
+        What was demanded of it, and why.
+    history
+        Every stage it was in.
+    switches
+        How its segment was switched over time.
+    entries
+        Of the audit log that concern it, the oldest first.
+    head
+        Number and digest that stand for the whole audit log.
+    effects, effects_note
+        What it learned of each input, or why that cannot be shown.
+    """
+
+    made: datetime
+    version: Version
+    stage: Stage
+    logical_model: LogicalModel
+    manifest: Manifest
+    method: str
+    policy: Policy
+    risk_class: RiskClass
+    row: PolicyRow
+    evaluations: tuple[Evaluation, ...]
+    baselines: tuple[Evaluation, ...]
+    validations: tuple[Validation, ...]
+    sign_offs: tuple[SignOff, ...]
+    history: tuple[Release, ...]
+    switches: tuple[SwitchSetting, ...]
+    predecessor: Predecessor | None
+    outputs: Outputs
+    effects: tuple[Effect, ...]
+    effects_note: str
+    entries: tuple[AuditEntry, ...]
+    head: tuple[int, Digest]
+
+
+def gather(home: Home, plugins: PluginManager, version: Version, policy: Policy) -> Dossier:
+    """Read a version's dossier from the stores.
+
+    Raises
+    ------
+    IntegrityError
+        When its manifest is damaged, or the audit log was tampered with.
+    ConfigurationError
+        When the risk questionnaire of its logical model is not complete.
+    """
+    catalog = home.catalog
+    head = catalog.verify_audit()
+    model = catalog.logical_model(version.logical_model)
+    manifest = read_manifest(home.artifacts, version.manifest)
+    effects, note, method = _learned(home, plugins, version)
+    return Dossier(
+        made=datetime.now(UTC),
+        version=version,
+        stage=catalog.stage(version.id),
+        logical_model=model,
+        manifest=manifest,
+        method=method,
+        policy=policy,
+        risk_class=policy.risk_class(model.risk),
+        row=policy.row(model),
+        evaluations=catalog.evaluations(version.id),
+        baselines=catalog.baselines(version.id),
+        validations=catalog.validations(version.id),
+        sign_offs=catalog.sign_offs(version.id),
+        history=catalog.history(model.name, version.segment, version=version.id),
+        switches=catalog.switch_history(model.name, version.segment),
+        predecessor=_predecessor(home, version, manifest),
+        outputs=_outputs(home, version),
+        effects=effects,
+        effects_note=note,
+        entries=catalog.audit_log(AuditFilter(version=version.id))[::-1],
+        head=head,
+    )
+
+
+def _learned(
+    home: Home, plugins: PluginManager, version: Version
+) -> tuple[tuple[Effect, ...], str, str]:
+    """Return effects, or why there are none, and the method in words."""
+    try:
+        loaded = load_version(home, plugins, version)
+    except PluginError as error:
+        return (), f"The model cannot be asked: {error}.", ""
+    effects = tuple(effects_of(loaded))
+    note = "" if effects else f"{version.template} does not show what it learned of an input."
+    return effects, note, loaded.template.summary
+
+
+def _predecessor(home: Home, version: Version, manifest: Manifest) -> Predecessor | None:
+    before = _champion_before(home.catalog, version)
+    if before is None:
+        return None
+    return Predecessor(
+        version=before,
+        settings=settings_that_differ(read_manifest(home.artifacts, before.manifest), manifest),
+        evaluations=home.catalog.evaluations(before.id),
+    )
+
+
+def _champion_before(catalog: Catalog, version: Version) -> Version | None:
+    """Return the champion that a version followed, or that it would follow."""
+    reign = [
+        entry.version
+        for entry in catalog.history(version.logical_model, version.segment)
+        if entry.stage == "champion"
+    ]
+    if version.id in reign:
+        reign = reign[: reign.index(version.id)]
+    return catalog.version(reign[-1]) if reign else None
+
+
+def _outputs(home: Home, version: Version) -> Outputs:
+    """Count what was recorded of a version's predictions."""
+    import pyarrow.compute as pc
+
+    times = home.events.read(version.logical_model, version=version.id, columns=["time"])["time"]
+    if not len(times):
+        return Outputs(count=0)
+    ends = pc.min_max(times).as_py()
+    return Outputs(count=len(times), first=ends["min"], last=ends["max"])

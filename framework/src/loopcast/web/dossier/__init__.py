@@ -1,0 +1,1 @@
+"""The page of a dossier: what an auditor asks about one version."""
