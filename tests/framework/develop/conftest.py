@@ -13,6 +13,7 @@ from loopcast.api import (
     Kpi,
     LogicalModel,
     PluginOrigin,
+    RiskAnswers,
     Site,
 )
 from loopcast.develop.course import Contender
@@ -131,7 +132,19 @@ def make_course(schema: ForecastSchema, template: Any, **changes: Any) -> Foreca
     yesterday = Contender(label="yesterday", template=LastWeek(), hyperparameters=Days(days=1))
     values: dict[str, Any] = {
         "logical_model": LogicalModel(
-            name="demo", title="Demo", owner="tests", kpi=Kpi(metric="mape"), schema=schema
+            name="demo",
+            title="Demo",
+            owner="tests",
+            purpose="Test what training does.",
+            kpi=Kpi(metric="mape"),
+            schema=schema,
+            risk=RiskAnswers(
+                audience="internal",
+                impact="minor",
+                lifetime="weeks",
+                reversibility="reversible",
+                personal_data="none",
+            ),
         ),
         "schema": schema,
         "candidate": contender,

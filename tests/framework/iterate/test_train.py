@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import NoReturn
 
@@ -18,19 +20,26 @@ from loopcast.api import (
     ForecastSchema,
     IntegrityError,
     ScoreSchema,
+    hookimpl,
 )
 from loopcast.cli import plugin_manager
 from loopcast.deploy.forecast_bundle import unpack
+from loopcast.develop import metrics
+from loopcast.develop.course import Contender
 from loopcast.develop.engine import LocalEngine
 from loopcast.develop.forecast.course import ForecastCourse, Plan
 from loopcast.develop.forecast.prepare import dataset_record
 from loopcast.develop.known import Known
 from loopcast.iterate.course import course_of
+from loopcast.iterate.releasing import Rules
 from loopcast.iterate.train import TrainedVersion, find_version, train_version
 from loopcast.plugins import PluginManager
 from loopcast.serve.batch import QUANTILE_COLUMNS, forecast
 from loopcast.settings import RunSettings, ScoreTable
+from loopcast.store import readers
 from loopcast.store.home import Home, open_home
+from loopcast.validate import gates
+from loopcast.validate.performance import Variation
 
 from ..develop.conftest import make_course, make_panel
 from ..develop.contenders import Days, LastWeek, LastWeekModel
@@ -41,9 +50,31 @@ def home(tmp_path: Path) -> Home:
     return open_home(tmp_path / "home")
 
 
+BEATEN = Contender(label="beaten", template=LastWeek(), hyperparameters=Days(days=4))
+PLAN = Plan(origins=35, calibration=10, every=1, refit_every=35)
+
+
+@pytest.fixture
+def course(schema: ForecastSchema) -> ForecastCourse:
+    """Enough origins to tell good from bad for sure."""
+    return make_course(schema, LastWeek(), plan=PLAN, baselines=(BEATEN,))
+
+
 @pytest.fixture
 def panel(schema: ForecastSchema) -> ForecastData:
-    return make_panel(schema, days=60)
+    return make_panel(schema, days=80)
+
+
+@hookimpl
+def loopcast_templates() -> list[LastWeek]:
+    return [LastWeek()]
+
+
+@cache
+def rules() -> Rules:
+    builtin = (metrics, gates, sys.modules[__name__])
+    plugins = PluginManager.load(builtin=(readers, *builtin))
+    return Rules(policy=config.compose_policy("default", plugins=plugins), plugins=plugins)
 
 
 def known(data: ForecastData) -> Known[ForecastData]:
@@ -53,7 +84,7 @@ def known(data: ForecastData) -> Known[ForecastData]:
 
 def trained(course: ForecastCourse, panel: ForecastData, home: Home) -> TrainedVersion:
     training = panel.until(panel.times[-1] + pd.Timedelta("30min"), panel.times[-1])
-    return train_version(course, known(training), home, LocalEngine())
+    return train_version(course, known(training), home, LocalEngine(), rules())
 
 
 def test_a_version_is_found_by_its_recipe(
@@ -61,7 +92,7 @@ def test_a_version_is_found_by_its_recipe(
 ) -> None:
     dataset = dataset_record("demo", panel, "memory")
     assert find_version(course, dataset, home) is None
-    first = train_version(course, known(panel), home, LocalEngine())
+    first = train_version(course, known(panel), home, LocalEngine(), rules())
     assert (first.stage, first.fresh) == ("champion", True)
     again = find_version(course, dataset, home)
     assert again is not None
@@ -69,15 +100,15 @@ def test_a_version_is_found_by_its_recipe(
     assert again.bundle.files == first.bundle.files
     reseeded = make_course(schema, LastWeek(), seed=6)
     assert find_version(reseeded, dataset, home) is None
-    changed = make_panel(schema, days=59)
+    changed = make_panel(schema, days=79)
     assert find_version(course, dataset_record("demo", changed, "memory"), home) is None
 
 
 def test_training_again_gives_the_same_version(
     course: ForecastCourse, panel: ForecastData, home: Home
 ) -> None:
-    first = train_version(course, known(panel), home, LocalEngine())
-    second = train_version(course, known(panel), home, LocalEngine())
+    first = train_version(course, known(panel), home, LocalEngine(), rules())
+    second = train_version(course, known(panel), home, LocalEngine(), rules())
     assert second.version.id == first.version.id
     assert (first.repeated, second.repeated) == (False, True)
     assert home.catalog.count() == 1
@@ -97,13 +128,13 @@ def test_data_that_fails_a_check_trains_nothing_and_leaves_nothing_behind(
         },
     )
     with pytest.raises(DataError, match="leakage of bill at city is"):
-        train_version(course, known(leak), home, LocalEngine())
+        train_version(course, known(leak), home, LocalEngine(), rules())
     assert home.catalog.newest("demo") == {}
-    first = train_version(course, known(panel), home, LocalEngine())
+    first = train_version(course, known(panel), home, LocalEngine(), rules())
     assert {"checks.json", "profile.json"} <= set(first.bundle.files)
     kilowatts = replace(panel, target=panel.target * 1000.0)
     with pytest.raises(DataError, match="shift_psi of outcome is"):
-        train_version(course, known(kilowatts), home, LocalEngine())
+        train_version(course, known(kilowatts), home, LocalEngine(), rules())
     assert home.catalog.count() == 1
 
 
@@ -115,12 +146,12 @@ def contender_of(course: ForecastCourse, days: int) -> ForecastCourse:
 def test_only_a_better_version_replaces_the_champion(
     course: ForecastCourse, panel: ForecastData, home: Home
 ) -> None:
-    worse = train_version(contender_of(course, 3), known(panel), home, LocalEngine())
+    worse = train_version(contender_of(course, 3), known(panel), home, LocalEngine(), rules())
     assert worse.stage == "champion"  # the first one
-    better = train_version(contender_of(course, 7), known(panel), home, LocalEngine())
+    better = train_version(contender_of(course, 7), known(panel), home, LocalEngine(), rules())
     assert better.stage == "champion"
     assert home.catalog.stage(worse.version.id) == "retired"
-    late = train_version(contender_of(course, 4), known(panel), home, LocalEngine())
+    late = train_version(contender_of(course, 14), known(panel), home, LocalEngine(), rules())
     assert late.stage == "challenger"
     champion = home.catalog.champion("demo")
     assert champion is not None
@@ -130,10 +161,42 @@ def test_only_a_better_version_replaces_the_champion(
     assert any(f"of champion {worse.version.id}" in reason for reason in reasons)
 
 
+def test_a_worse_version_stays_a_candidate_and_says_why(
+    course: ForecastCourse, panel: ForecastData, home: Home
+) -> None:
+    train_version(contender_of(course, 7), known(panel), home, LocalEngine(), rules())
+    worse = train_version(contender_of(course, 4), known(panel), home, LocalEngine(), rules())
+    assert worse.stage == "candidate"
+    assert "gate champion: expected mape not worse than champion" in worse.reason
+
+
+def test_a_policy_of_proposals_leaves_a_version_in_staging(
+    course: ForecastCourse, panel: ForecastData, home: Home
+) -> None:
+    policy = rules().policy
+    row = msgspec.structs.replace(policy.classes["low"], release="proposal")
+    classes = {**policy.classes, "low": row}
+    proposing = replace(rules(), policy=msgspec.structs.replace(policy, classes=classes))
+    found = train_version(course, known(panel), home, LocalEngine(), proposing)
+    assert found.stage == "staging"
+    assert f"'loopcast release {found.version.id} --by NAME --reason TEXT'" in found.reason
+    assert home.catalog.champion("demo") is None
+
+
+def test_a_wide_variation_asks_a_person(
+    course: ForecastCourse, panel: ForecastData, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_version(contender_of(course, 3), known(panel), home, LocalEngine(), rules())
+    monkeypatch.setattr("loopcast.iterate.releasing.LIMITS", Variation(median=1e-6))
+    better = train_version(contender_of(course, 7), known(panel), home, LocalEngine(), rules())
+    assert better.stage == "challenger"
+    assert "a person has to decide, since median of the distance" in better.reason
+
+
 def test_a_version_that_fails_a_gate_stays_a_candidate(
     schema: ForecastSchema, panel: ForecastData, home: Home
 ) -> None:
-    course = make_course(schema, LastWeek())
+    course = make_course(schema, LastWeek(), plan=PLAN, baselines=(BEATEN,))
     swapped = replace(
         course,
         candidate=replace(course.baselines[0], label="candidate"),
@@ -244,7 +307,7 @@ def test_the_recipe_depends_on_all_that_decides_the_result(
 ) -> None:
     dataset = dataset_record("demo", panel, "memory")
     recipe = course.recipe(dataset)
-    assert make_course(schema, LastWeek()).recipe(dataset) == recipe
+    assert make_course(schema, LastWeek(), plan=PLAN, baselines=(BEATEN,)).recipe(dataset) == recipe
     plan = Plan(origins=13, calibration=10, every=1, refit_every=8)
     for changed in (
         make_course(schema, LastWeek(), seed=99),

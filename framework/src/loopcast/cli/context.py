@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from loopcast.develop.course import Course
     from loopcast.develop.source import Source
+    from loopcast.iterate.releasing import Rules
     from loopcast.plugins import PluginManager
     from loopcast.settings import RunSettings
     from loopcast.store.home import Home
@@ -36,6 +37,13 @@ class Run:
     home: Home
     folder: Path
     console: Console
+
+    @property
+    def rules(self) -> Rules:
+        """By what a training releases."""
+        from loopcast.iterate.releasing import Rules
+
+        return Rules(policy=self.settings.policy, plugins=self.plugins)
 
 
 @dataclass(frozen=True)

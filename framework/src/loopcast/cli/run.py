@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pandas as pd
 from rich.console import Console
 
-from loopcast.api import Effect, Evaluation, ExplainedForecaster, GateError, Surface, Template
+from loopcast.api import (
+    Effect,
+    Evaluation,
+    ExplainedForecaster,
+    GateError,
+    Role,
+    Stage,
+    Surface,
+    Template,
+)
 from loopcast.cli.context import Run, Stopwatch
 from loopcast.cli.progress import comparison_table, progress_bar, result_lines
 from loopcast.deploy.forecast_bundle import ForecastVersion, unpack
@@ -39,6 +48,13 @@ if TYPE_CHECKING:
     from loopcast.settings import RunSettings
 
 RECENT_DAYS = 14
+
+_ROLES: Mapping[Stage, Role] = {
+    "champion": "champion",
+    "challenger": "challenger",
+    "canary": "canary",
+}
+"""Of what a version that is in a stage predicts; any other one is a candidate."""
 NAMED = 5  # series in a sentence
 
 
@@ -113,6 +129,8 @@ def _forecast(run: Run, course: ForecastCourse) -> None:
     )
     console.print(comparison_table(evaluations, tuple(course.metrics), course.schema.unit))
     _require_gates(trained, home)
+    if trained.reason:
+        console.print(f"  release   {trained.reason}", soft_wrap=True)
     with watch.stage("forecast"):
         template = run.plugins.template(trained.version.template)
         served = unpack(trained.bundle.files, template, run.plugins.template)
@@ -153,7 +171,9 @@ def _version(run: Run, known: KnownForecast) -> TrainedVersion:
         engine_for(settings.engine) as engine,
         progress_bar(run.console, "training", course.work_units()) as advance,
     ):
-        return train_version(course, known, run.home, engine, extra=extra, advance=advance)
+        return train_version(
+            course, known, run.home, engine, run.rules, extra=extra, advance=advance
+        )
 
 
 def _of_series(
@@ -175,6 +195,11 @@ def _of_series(
 
 
 def _require_gates(trained: TrainedVersion, home: Home) -> None:
+    """Refuse to forecast with a version that does not beat its baselines.
+
+    One that waits for a person, or loses to the champion, forecasts into the folder of the run,
+    marked as what it is; what consumers read comes from the champion alone.
+    """
     failed = [gate for gate in home.catalog.gates(trained.version.id) if not gate.passed]
     if failed:
         reasons = "; ".join(f"{g.gate}: expected {g.expectation}, {g.measured}" for g in failed)
@@ -225,9 +250,7 @@ def _write(outcome: Outcome, run_dir: Path, home: Home) -> None:
     }
     write_atomically(run_dir / "forecast.parquet", forecast_file(outcome.batch, metadata))
     write_atomically(run_dir / "report.html", render(_report(outcome)).encode())
-    role: Literal["champion", "challenger"] = (
-        "champion" if outcome.trained.stage == "champion" else "challenger"
-    )
+    role = _ROLES.get(outcome.trained.stage, "candidate")
     latency = 1000.0 * outcome.seconds["forecast"]
     events = forecast_events(outcome.batch, version, role, outcome.made, latency)
     home.record(events, outcome.course.logical_model)

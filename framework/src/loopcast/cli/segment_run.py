@@ -112,6 +112,7 @@ def _train(run: Run, engine: Engine) -> list[SegmentReport]:
                 run.source,
                 run.home,
                 engine,
+                run.rules,
                 day=run.settings.job.origin,
                 extra=extra,
                 advance=lambda count: advance(f"{count} segments"),
@@ -193,7 +194,7 @@ def _show_one(run: Run, report: SegmentReport) -> None:
     evaluations = (*catalog.evaluations(report.version), *catalog.baselines(report.version))
     run.console.print(comparison_table(evaluations, tuple(run.course.metrics)))
     if report.reason:
-        run.console.print(f"  gates     failed: {report.reason}", soft_wrap=True)
+        run.console.print(f"  release   {report.reason}", soft_wrap=True)
 
 
 def _show_answers(run: Run, answered: Sequence[Answered]) -> None:

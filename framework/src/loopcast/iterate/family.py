@@ -16,7 +16,7 @@ from loopcast.develop.engine import LocalEngine
 from loopcast.develop.source import Batch, Source, check_segment
 from loopcast.iterate.checking import check
 from loopcast.iterate.registering import Ready, Registered, of_segment, ready, register
-from loopcast.iterate.releasing import release_if_better
+from loopcast.iterate.releasing import Released, Rules, release_by_policy
 from loopcast.iterate.tasks import steps_of
 from loopcast.store.artifacts import Artifacts
 
@@ -43,6 +43,8 @@ class SegmentReport:
         ``better``: its new version is champion; ``not better``: it is not; ``kept``: nothing
         changed since its newest version; ``frozen``: it was switched to keep its version, or
         off; ``failed``: see the reason.
+    reason
+        Why it failed, or why its new version is not champion.
     """
 
     segment: str
@@ -97,6 +99,7 @@ def train_segments(
     source: Source,
     home: Home,
     engine: Engine,
+    rules: Rules,
     *,
     day: str | None = None,
     extra: Mapping[str, bytes] | None = None,
@@ -106,6 +109,8 @@ def train_segments(
 
     Parameters
     ----------
+    rules
+        By what versions are released.
     day
         The first day to forecast.
     extra
@@ -130,7 +135,7 @@ def train_segments(
     )
     yield from (SegmentReport(segment=segment, status="frozen") for segment in sorted(held))
     for results in engine.map(_train_batch, jobs):
-        yield from _settle(course, results, home)
+        yield from _settle(course, results, home, rules)
         advance(len(results))
 
 
@@ -171,14 +176,14 @@ def _ready(job: _Job, segment: str, new: _New, made: Made | LoopcastError) -> Re
 
 
 def _settle(
-    course: Course[Any], results: Mapping[str, _Result], home: Home
+    course: Course[Any], results: Mapping[str, _Result], home: Home, rules: Rules
 ) -> Iterator[SegmentReport]:
     """Register and release what a batch has made, and report on all of it."""
     made = [result for result in results.values() if isinstance(result, Ready)]
     items = register(course, made, home) if made else []
-    stages = release_if_better(course, items, home)
+    released = release_by_policy(course, items, home, rules) if items else {}
     for item in items:
-        yield _report(course, item, stages[item.version.id])
+        yield _report(course, item, released[item.version.id])
     for segment, result in results.items():
         if isinstance(result, _Kept):
             yield SegmentReport(segment=segment, status="kept", version=result.version)
@@ -186,16 +191,13 @@ def _settle(
             yield SegmentReport(segment=segment, status="failed", reason=result.reason)
 
 
-def _report(course: Course[Any], item: Registered, stage: Stage) -> SegmentReport:
-    failed = [gate for gate in item.made.gates if not gate.passed]
+def _report(course: Course[Any], item: Registered, released: Released) -> SegmentReport:
     return SegmentReport(
         segment=item.version.segment,
-        status="better" if stage == "champion" else "not better",
+        status="better" if released.stage == "champion" else "not better",
         version=item.version.id,
-        stage=stage,
-        reason="; ".join(
-            f"{g.gate}: expected {g.expectation}, measured {g.measured}" for g in failed
-        ),
+        stage=released.stage,
+        reason=released.reason,
         kpi=item.made.evaluations[0].value(course.logical_model.kpi.metric),
     )
 

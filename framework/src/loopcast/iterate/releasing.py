@@ -1,80 +1,204 @@
-"""Releasing what training has registered, where it has earned it."""
+"""Releasing what training has made, by the policy of its risk class.
+
+An automatic policy releases a version that has earned it: it passed the gates that the policy
+demands, beats its baselines, and beats the champion row by row on what both were judged on. Where
+its predictions are far from the champion's, a person decides. A policy of proposals leaves a
+version in staging until a person releases it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from loopcast.api import Evaluation, Stage, Version, VersionId
-from loopcast.store.catalog import Move
+from loopcast.api import Goal, Policy, Stage, Validation, VersionId
+from loopcast.deploy.validation import subject_of, validate_versions
+from loopcast.develop.compare import compare
+from loopcast.develop.engine import LocalEngine
+from loopcast.govern.demands import lacking, reviewer
+from loopcast.store.catalog import Move, Standing
+from loopcast.validate.performance import Variation, check_variation
 
 if TYPE_CHECKING:
+    from loopcast.api import Version
     from loopcast.develop.course import Course
     from loopcast.iterate.registering import Registered
+    from loopcast.plugins import PluginManager
     from loopcast.store.home import Home
 
+BY = "loopcast"
+"""Who releases without being asked."""
 
-def release_if_better(
-    course: Course[Any], items: Sequence[Registered], home: Home
-) -> dict[VersionId, Stage]:
-    """Make each version champion of its segment if it has earned it, else challenger.
+LIMITS = Variation()
+"""How far the predictions of a version that is released unasked may be from the champion's."""
 
-    It has to pass its gates, else it stays a candidate, and to beat the champion on the key
-    metric where both were judged on the same data in the same way. A champion that was judged on
-    other data gives way: the new version has beaten its baselines on the data that counts now.
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Rules:
+    """By what training releases.
+
+    Attributes
+    ----------
+    plugins
+        Bring the gates and templates that the policy and the versions name.
+    """
+
+    policy: Policy
+    plugins: PluginManager
+
+
+@dataclass(frozen=True, kw_only=True)
+class Released:
+    """Where a version came to stand.
+
+    Attributes
+    ----------
+    reason
+        Why it came no further; empty for a champion.
+    """
+
+    stage: Stage
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Verdict:
+    """Whether a version may follow the champion, and why."""
+
+    better: bool
+    reason: str
+
+
+def release_by_policy(
+    course: Course[Any], items: Sequence[Registered], home: Home, rules: Rules
+) -> dict[VersionId, Released]:
+    """Validate new versions and move each as far along as the policy and its results allow.
+
+    Each round of moves is one transaction for all segments.
 
     Returns
     -------
     dict
-        The stage of each version.
+        Where each version came to stand.
     """
-    passed = [item for item in items if all(gate.passed for gate in item.made.gates)]
-    name = course.logical_model.name
-    champions = home.catalog.champions(name, [item.version.segment for item in passed])
-    moves = [
-        move
-        for item in passed
-        if (move := _move(course, item, champions.get(item.version.segment), home)) is not None
-    ]
-    home.catalog.release_all(moves)
-    stages: Mapping[VersionId, Stage] = {move.version: move.stage for move in moves}
+    entered = {item.version.id: item for item in items if not _failures(item)}
+    stopped = {item.version.id: _failures(item) for item in items if _failures(item)}
+    stopped |= _validate(course, entered, home, rules)
+    open_ = {name: item for name, item in entered.items() if name not in stopped}
+    verdicts = {name: _verdict(item.version, home, rules) for name, item in open_.items()}
+    automatic = rules.policy.row(course.logical_model).release == "automatic"
+    while moves := _moves(course, verdicts, home, rules, automatic=automatic):
+        models = {course.logical_model.name: course.logical_model}
+        home.catalog.release_all(moves, review=reviewer(moves, models, rules.policy))
+    standings = home.catalog.standings([item.version.id for item in items])
     return {
-        item.version.id: stages.get(item.version.id) or home.catalog.stage(item.version.id)
-        for item in items
+        name: Released(
+            stage=standing.stage,
+            reason=""
+            if standing.stage == "champion"
+            else stopped.get(name) or _waiting(standing, verdicts.get(name), automatic=automatic),
+        )
+        for name, standing in standings.items()
     }
 
 
-def _move(
-    course: Course[Any], item: Registered, champion: Version | None, home: Home
-) -> Move | None:
-    version = item.version
-    if champion is not None and champion.id == version.id:
-        return None
-    stage, reason = _verdict(course, item.made.evaluations[0], champion, home)
-    return Move(
-        logical_model=version.logical_model,
-        segment=version.segment,
-        version=version.id,
-        stage=stage,
-        by="loopcast",
-        reason=reason,
+def _failures(item: Registered) -> str:
+    """Say which of its training's gates a version failed."""
+    return "; ".join(
+        f"{gate.gate}: expected {gate.expectation}, measured {gate.measured}"
+        for gate in item.made.gates
+        if not gate.passed
     )
 
 
-def _verdict(
-    course: Course[Any], own: Evaluation, champion: Version | None, home: Home
-) -> tuple[Stage, str]:
-    if champion is None:
-        return "champion", "first version to pass its gates"
-    rivals = [
-        rival
-        for rival in home.catalog.evaluations(champion.id)
-        if (rival.dataset, rival.protocol) == (own.dataset, own.protocol)
-    ]
-    if not rivals:
-        return "champion", f"champion {champion.id} was judged on other data"
-    kpi = course.logical_model.kpi
-    mine, theirs = own.value(kpi.metric), rivals[0].value(kpi.metric)
-    better = mine is not None and theirs is not None and kpi.better(mine, theirs)
-    reason = f"{kpi.metric} {mine} against {theirs} of champion {champion.id}"
-    return ("champion" if better else "challenger"), reason
+def _validate(
+    course: Course[Any], items: Mapping[VersionId, Registered], home: Home, rules: Rules
+) -> dict[VersionId, str]:
+    """Run the gates of the policy on versions that need it; say what failed, by version."""
+    row = rules.policy.row(course.logical_model)
+    standings = home.catalog.standings(list(items)) if items and row.gates else {}
+    new = [items[n].version for n, s in standings.items() if s.stage in ("candidate", "retired")]
+    found: tuple[Validation, ...] = ()
+    if new:
+        found = validate_versions(home, rules.plugins, rules.policy, new, LocalEngine(), by=BY)
+    return {
+        validation.version: "; ".join(
+            f"gate {r.gate}{f' ({r.test})' if r.test else ''}: expected {r.expectation}, "
+            f"measured {r.measured}"
+            for r in validation.failed
+        )
+        for validation in found
+        if not validation.passed
+    }
+
+
+def _verdict(version: Version, home: Home, rules: Rules) -> _Verdict:
+    champion = home.catalog.champion(version.logical_model, version.segment)
+    if champion is None or champion.id == version.id:
+        return _Verdict(better=True, reason="first version to pass its gates")
+    subject = subject_of(home, rules.plugins, version)
+    if subject.rival is None:
+        return _Verdict(better=True, reason=subject.rival_note)
+    kpi = subject.logical_model.kpi
+    metric = subject.metrics[kpi.metric]
+    [found, *_] = compare(subject.rival, champion.id, version.id, [metric], kpi, by=())
+    reason = (
+        f"{kpi.metric} {found.second} against {found.first} of champion {champion.id}: "
+        f"{found.verdict}"
+    )
+    if found.verdict != "better":
+        return _Verdict(better=False, reason=reason)
+    far = [test for test in check_variation(subject, LIMITS) if not test.passed]
+    if far:
+        told = "; ".join(f"{t.expectation}, measured {t.measured}" for t in far)
+        return _Verdict(better=False, reason=f"{reason}; a person has to decide, since {told}")
+    return _Verdict(better=True, reason=reason)
+
+
+def _moves(
+    course: Course[Any],
+    verdicts: Mapping[VersionId, _Verdict],
+    home: Home,
+    rules: Rules,
+    *,
+    automatic: bool,
+) -> list[Move]:
+    """Return the next move of each version that has one."""
+    model, standings = course.logical_model, home.catalog.standings(list(verdicts))
+    moves = []
+    for name, standing in standings.items():
+        goal = _next(standing, verdicts[name], automatic=automatic)
+        if goal is not None and not lacking(standing, goal, model, rules.policy, by=BY):
+            moves.append(
+                Move(
+                    logical_model=model.name,
+                    segment=standing.version.segment,
+                    version=name,
+                    stage=goal,
+                    by=BY,
+                    reason=verdicts[name].reason,
+                )
+            )
+    return moves
+
+
+def _next(standing: Standing, verdict: _Verdict, *, automatic: bool) -> Goal | None:
+    match standing.stage:
+        case "candidate" | "retired":
+            return "staging"
+        case "staging" if automatic:
+            return "champion" if standing.champion is None else "challenger"
+        case "challenger" if automatic and verdict.better:
+            return "champion"
+        case _:
+            return None
+
+
+def _waiting(standing: Standing, verdict: _Verdict | None, *, automatic: bool) -> str:
+    """Say why a version that passed stands where it does, and what a person may do."""
+    command = f"'loopcast release {standing.version.id} --by NAME --reason TEXT'"
+    said = verdict.reason if verdict else ""
+    if automatic and standing.stage == "challenger":
+        return said
+    return f"{said}; it waits for a person: {command} says what is missing, and releases it"

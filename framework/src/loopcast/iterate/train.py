@@ -17,7 +17,7 @@ from loopcast.deploy.lookup import look_up
 from loopcast.develop.course import Advance, Course
 from loopcast.iterate.checking import check
 from loopcast.iterate.registering import ready, register
-from loopcast.iterate.releasing import release_if_better
+from loopcast.iterate.releasing import Rules, release_by_policy
 from loopcast.iterate.tasks import steps_of
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ class TrainedVersion:
         Whether this run trained it.
     repeated
         Whether training gave a version that was registered before, to the last bit.
+    reason
+        Why a version that was trained now is not champion.
     """
 
     version: Version
@@ -46,6 +48,7 @@ class TrainedVersion:
     stage: Stage
     fresh: bool
     repeated: bool = False
+    reason: str = ""
 
 
 def find_version(course: Course[Any], dataset: Dataset, home: Home) -> TrainedVersion | None:
@@ -87,6 +90,7 @@ def train_version(
     known: Known[Any],
     home: Home,
     engine: Engine,
+    rules: Rules,
     *,
     extra: Mapping[str, bytes] | None = None,
     advance: Advance = lambda _: None,
@@ -95,6 +99,8 @@ def train_version(
 
     Parameters
     ----------
+    rules
+        By what it is released.
     extra
         Further files of its bundle.
 
@@ -111,11 +117,12 @@ def train_version(
     if isinstance(made, LoopcastError):
         raise made
     [item] = register(course, [ready(course, known, made, checked, extra or {})], home)
-    stages = release_if_better(course, [item], home)
+    released = release_by_policy(course, [item], home, rules)[item.version.id]
     return TrainedVersion(
         version=item.version,
         bundle=read_bundle(home.artifacts, item.version.manifest),
-        stage=stages[item.version.id],
+        stage=released.stage,
+        reason=released.reason,
         fresh=True,
         repeated=not item.new,
     )
