@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
 from loopcast.api import GateError, LoopcastError
+from loopcast.cli import plugin_manager
 from loopcast.cli.models import models
 from loopcast.cli.release import release
 from loopcast.cli.validate import validate
+from loopcast.deploy.validation import subject_of
 from loopcast.plugins import PluginManager
 from loopcast.store.home import Home
+from loopcast.store.truth import truth_table
 
 from ..examples import applications, sales
 
@@ -100,6 +105,28 @@ def test_rankings_pass_their_gates(tmp_path: Path, run: Any, home: Home) -> None
     found = json.loads(result.output)[champion.id]
     tests = {item["test"] for item in found if item["gate"] == "oddities"}
     assert {"entities never seen", "nothing allowed", "one entity alone"} <= tests
+
+
+def test_recent_requests_and_their_outcomes_are_looked_at(
+    tmp_path: Path, run: Any, version: str, home: Home
+) -> None:
+    run()  # scores every application, and logs what was asked
+    table = pd.read_csv(tmp_path / "applications.csv")
+    known = table.head(300)
+    truth = truth_table(key=known["id"], value=known["outcome"], observed=datetime.now(UTC))
+    home.truth.add("credit", truth)
+    result = invoke(version, "--gate", "recent", "--json")
+    assert result.exit_code == 0, result.output
+    requests, outcomes = json.loads(result.output)[version]
+    assert (requests["test"], requests["measured"]) == ("requests", "400 probabilities")
+    assert outcomes["measured"].startswith("auc 0.")
+    production = subject_of(home, plugin_manager(), home.catalog.version(version)).production
+    assert production is not None
+    asked = production.rows.loc[table["id"]]
+    np.testing.assert_array_equal(asked["income"], table["income"])
+    actual = pd.Series(production.actual, production.rows.index)
+    assert actual[known["id"]].tolist() == (known["outcome"] == "bad").astype(float).tolist()
+    assert actual[table["id"].iloc[300:]].isna().all()
 
 
 def test_a_failure_names_its_test_and_ends_with_one(tmp_path: Path, version: str) -> None:

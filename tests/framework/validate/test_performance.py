@@ -9,24 +9,31 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from loopcast.api import ForecastOutcome, GateResult, Judged, ScoreOutcome, Subject
+from loopcast.api import (
+    ForecastOutcome,
+    GateResult,
+    Judged,
+    Production,
+    ScoreOutcome,
+    Scores,
+    Subject,
+)
 from loopcast.develop.groups import log_ratio_of_shares
 from loopcast.validate.calibration import Calibration, check_calibration
 from loopcast.validate.fairness import Fairness, check_fairness
 from loopcast.validate.performance import (
     AgainstBaselines,
     AgainstChampion,
-    Recent,
     Thresholds,
     Variation,
     check_baselines,
     check_champion,
-    check_recent,
     check_thresholds,
     check_variation,
 )
+from loopcast.validate.recent import Recent, check_recent
 
-from .conftest import outcomes, subject_of
+from .conftest import outcomes, subject_of, with_model
 
 
 def passed(results: Iterable[GateResult]) -> dict[str, bool]:
@@ -109,7 +116,44 @@ def test_newest_rows_that_are_worse_are_noticed() -> None:
     worse = replace(own, mean=np.where(late, own.actual + 4 * (own.mean - own.actual), own.mean))
     [found] = check_recent(with_own(subject, worse), Recent())
     assert not found.passed
-    assert found.test == "newest 10 of 40 blocks"
+    assert found.test == "newest 10 of 40 origins"
+
+
+def asked(subject: Subject, known: int, shift: float) -> Subject:
+    """Let production ask the scenario's rows again and again, with outcomes of the first ones."""
+    [scenario] = subject.scenarios
+    assert isinstance(scenario.inputs, pd.DataFrame)
+    rows = pd.concat([scenario.inputs] * 10, ignore_index=True)
+    answer = subject.answer("", rows)
+    assert isinstance(answer, Scores)
+    rng = np.random.default_rng(8)
+    happened = rng.uniform(size=len(rows)) < np.clip(answer.probability + shift, 0.0, 1.0)
+    actual = np.where(np.arange(len(rows)) < known, happened.astype(float), np.nan)
+    return replace(subject, production=Production(rows=rows, actual=actual))
+
+
+def test_a_score_is_asked_what_production_asked() -> None:
+    subject = subject_of("score")
+    [none] = check_recent(subject, Recent())
+    assert (none.passed, none.measured) == (True, "nothing was asked yet")
+    few = list(check_recent(asked(subject, 50, 0.0), Recent()))
+    assert [(r.test, r.passed, r.measured) for r in few] == [
+        ("requests", True, "400 probabilities"),
+        ("outcomes of requests", True, "50 outcomes are known"),
+    ]
+    good = passed(check_recent(asked(subject, 400, 0.0), Recent()))
+    assert good == {"requests": True, "outcomes of requests": True}
+    assert not passed(check_recent(asked(subject, 400, 0.6), Recent(worse_by=0.1)))[
+        "outcomes of requests"
+    ]
+
+
+def test_a_score_that_fails_on_what_production_asked_is_noticed() -> None:
+    subject = asked(subject_of("score"), 400, 0.0)
+    broken = with_model(subject, lambda rows: Scores(probability=np.full(len(rows), np.nan)))
+    first, second = check_recent(broken, Recent())
+    assert (first.passed, first.measured) == (False, "400 of 400 are no probabilities")
+    assert second.passed
 
 
 def test_intervals_that_are_too_narrow_or_too_wide_are_noticed() -> None:
@@ -183,6 +227,16 @@ def test_a_group_that_is_served_worse_is_noticed() -> None:
     mean = np.where(female, own.actual + 3 * (own.mean - own.actual), own.mean)
     found = passed(check_fairness(with_own(subject, replace(own, mean=mean)), Fairness()))
     assert found == {"sex=female: mae": False, "sex=male: mae": True}
+
+
+def test_too_many_groups_are_not_tested_and_said_so() -> None:
+    subject = subject_of("forecast")
+    many = pd.Categorical(np.arange(960) % 80)
+    judged = replace(subject.judged, attributes={"series": many})
+    [found] = check_fairness(replace(subject, judged=judged), Fairness(minimum_rows=5))
+    assert (found.passed, found.measured) == (
+        True, "not tested: 80 groups, more than most_groups 50"
+    )  # fmt: skip
 
 
 def test_an_attribute_that_nothing_was_judged_by_fails() -> None:

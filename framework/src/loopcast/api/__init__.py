@@ -31,7 +31,7 @@ from loopcast.api.forecast import (
     Surface,
 )
 from loopcast.api.formats import json_bytes, npz_bytes, read_json, read_npz
-from loopcast.api.gates import ForecastQuery, GateDefinition, Scenario, Subject
+from loopcast.api.gates import ForecastQuery, GateDefinition, Production, Scenario, Subject
 from loopcast.api.governance import (
     Act,
     AuditEntry,
@@ -162,6 +162,7 @@ __all__ = [
     "PluginOrigin",
     "Policy",
     "PolicyRow",
+    "Production",
     "Questionnaire",
     "RankData",
     "RankOutcome",

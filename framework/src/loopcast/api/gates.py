@@ -16,7 +16,9 @@ from loopcast.api.score import Scores
 from loopcast.api.template import Hyperparameters
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
     from loopcast.api.forecast import ForecastData
     from loopcast.api.hooks import MetricDefinition
@@ -52,6 +54,22 @@ class Scenario:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class Production:
+    """What a scorer was asked lately.
+
+    Attributes
+    ----------
+    rows : DataFrame, shape (n, features)
+        Used features, indexed by key, the newest first.
+    actual : ndarray, shape (n,)
+        1 where the event happened since, 0 where it did not, NaN where it is not known.
+    """
+
+    rows: pd.DataFrame
+    actual: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Subject:
     """The version that a gate examines, and what there is to compare it with.
 
@@ -69,6 +87,8 @@ class Subject:
         other data.
     metrics
         All metrics of the task by name.
+    production
+        The newest requests to a score's logical model; ``None`` where there were none.
     """
 
     version: VersionId
@@ -80,6 +100,7 @@ class Subject:
     metrics: Mapping[str, MetricDefinition]
     rival: Judged | None = None
     rival_note: str = "there is no champion"
+    production: Production | None = None
 
     @property
     def label(self) -> str:

@@ -27,6 +27,7 @@ from loopcast.deploy.bundle import read_manifest
 from loopcast.deploy.comparison import judged_of
 from loopcast.deploy.forecast_scenario import read_scenario
 from loopcast.deploy.loaded import LoadedVersion, load_version
+from loopcast.deploy.production import recent_production
 from loopcast.develop.compare import comparable, pair
 from loopcast.develop.engine import LocalEngine
 from loopcast.validate.run import Demand, demands, run_gates
@@ -142,6 +143,7 @@ def subject_of(home: Home, plugins: PluginManager, version: Version) -> Subject:
         metrics={metric.name: metric for metric in plugins.metrics(loaded.logical_model.task)},
         rival=rival,
         rival_note=note,
+        production=recent_production(home, loaded),
     )
 
 

@@ -46,6 +46,8 @@ class Fairness(Hyperparameters, frozen=True):
         How much worse the KPI of a group may be than that of all others, relative to theirs.
     minimum_rows
         Groups with fewer rows are not tested.
+    most_groups
+        Attributes that tell more groups apart, as thousands of series do, are not tested.
 
     Notes
     -----
@@ -59,6 +61,7 @@ class Fairness(Hyperparameters, frozen=True):
     favourable: Literal["low", "high"] = "low"
     worse_by: Annotated[float, msgspec.Meta(ge=0.0)] = 0.5
     minimum_rows: Annotated[int, msgspec.Meta(ge=2)] = 30
+    most_groups: Annotated[int, msgspec.Meta(ge=2)] = 50
     confidence: Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)] = 0.95
 
 
@@ -76,13 +79,9 @@ def check_fairness(subject: Subject, options: Fairness) -> Iterator[GateResult]:
             )
             continue
         groups = _groups(subject, attribute, options.minimum_rows)
-        if len(groups) < 2:
-            yield result(
-                attribute,
-                True,
-                f"no group of {attribute} is served worse",
-                f"fewer than two groups of at least {options.minimum_rows} rows",
-            )
+        reason = _untested(groups, options)
+        if reason:
+            yield result(attribute, True, f"no group of {attribute} is served worse", reason)
             continue
         if subject.logical_model.task == "score":
             yield from _four_fifths(subject, attribute, groups, options)
@@ -103,6 +102,15 @@ def _groups(subject: Subject, attribute: str, minimum_rows: int) -> Groups:
         for name, rows in subject.judged.subsets()
         if name.startswith(prefix) and len(rows) >= minimum_rows
     }
+
+
+def _untested(groups: Groups, options: Fairness) -> str:
+    """Say why groups are not tested; the empty string where they are."""
+    if len(groups) < 2:
+        return f"fewer than two groups of at least {options.minimum_rows} rows"
+    if len(groups) > options.most_groups:
+        return f"not tested: {len(groups)} groups, more than most_groups {options.most_groups}"
+    return ""
 
 
 def _four_fifths(

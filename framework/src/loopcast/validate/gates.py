@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from loopcast.api import GateDefinition, hookimpl
-from loopcast.validate import calibration, cases, fairness, performance, resources
+from loopcast.validate import calibration, cases, fairness, performance, recent, resources
 
 
 @hookimpl
@@ -13,6 +13,7 @@ def loopcast_gates() -> Sequence[GateDefinition]:
     """Offer the gates that every policy can demand."""
     return [
         *performance.GATES,
+        *recent.GATES,
         *cases.GATES,
         *resources.GATES,
         *calibration.GATES,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
-from loopcast.api import GateDefinition, GateResult, Hyperparameters, Name, Share, Subject
+from loopcast.api import GateDefinition, GateResult, Hyperparameters, Name, Subject
 from loopcast.validate.results import between, say, shown
 
 if TYPE_CHECKING:
@@ -63,22 +63,6 @@ class Variation(Hyperparameters, frozen=True):
 
     median: Amount | None = None
     p95: Amount | None = None
-
-
-class Recent(Hyperparameters, frozen=True):
-    """How much worse than before the newest rows may be.
-
-    Attributes
-    ----------
-    share
-        Of the blocks of rows, the newest.
-    worse_by
-        Limit of the KPI's worsening, relative to its value before.
-    """
-
-    share: OpenShare = 0.25
-    worse_by: Amount = 0.25
-    confidence: Share = 0.95
 
 
 def _kpi(subject: Subject) -> MetricDefinition:
@@ -184,39 +168,6 @@ def check_variation(subject: Subject, options: Variation) -> Iterator[GateResult
         )
 
 
-def check_recent(subject: Subject, options: Recent) -> Iterator[GateResult]:
-    """Compare the newest judged blocks with those before."""
-    import numpy as np
-
-    from loopcast.develop.groups import difference_of_groups
-
-    judged, result = subject.judged, say("recent")
-    kpi = subject.logical_model.kpi
-    limit = f"{kpi.metric} at most {options.worse_by:.0%} worse than before"
-    blocks = np.unique(judged.block)
-    count = int(np.ceil(options.share * len(blocks)))
-    if subject.logical_model.task != "forecast" or count == len(blocks):
-        yield result("", True, limit, "the judged rows are not ordered in time")
-        return
-    newest = judged.block >= blocks[-count]
-    rows = np.flatnonzero(judged.overall)
-    found = difference_of_groups(
-        judged, subject.label, _kpi(subject), rows[newest[rows]], rows[~newest[rows]]
-    )
-    sign = 1.0 if kpi.direction == "lower" else -1.0
-    interval = found.difference.interval(options.confidence)
-    worse = sign * found.difference.value
-    least = None if interval is None else min(sign * interval[0], sign * interval[1])
-    allowed = options.worse_by * abs(found.second)
-    yield result(
-        f"newest {count} of {len(blocks)} blocks",
-        np.isfinite(worse) and (worse if least is None else least) <= allowed,
-        limit,
-        f"{kpi.metric} {shown(found.first)}, before {shown(found.second)}, "
-        f"{between(*(interval or (None, None)))} of the difference",
-    )
-
-
 GATES: Sequence[GateDefinition] = (
     GateDefinition(
         name="metrics",
@@ -241,11 +192,5 @@ GATES: Sequence[GateDefinition] = (
         title="predictions close to the champion's",
         options=Variation,
         run=check_variation,
-    ),
-    GateDefinition(
-        name="recent",
-        title="as good on the newest rows as before",
-        options=Recent,
-        run=check_recent,
     ),
 )
