@@ -84,7 +84,7 @@ def test_the_versions_of_a_family_are_validated_beside_each_other(
     table = pd.concat(tables).assign(id=lambda t: [f"a{k}" for k in range(len(t))])
     table.to_csv(tmp_path / "applications.csv", index=False)
     run("data.table.segment=region", "job=train")
-    family = ["-m", "credit", "--all-segments", "--in", "champion", "--workers", "2", "--json"]
+    family = ["-m", "credit", "--all-segments", "--in", "champion", "--json"]
     result = invoke(*family, "--by", "ann")
     assert result.exit_code == 0, result.output
     champions = home.catalog.champions("credit", ["r1", "r2", "r3"])
