@@ -35,6 +35,15 @@ def test_a_loaded_model_forecasts_the_same_bits(
     assert loaded.spec == model.spec
 
 
+def test_effects_are_kept_of_the_largest_series(
+    model: HybridModel, load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("loopcast_forecasting.additive.model.EXPLAINED", 1)
+    few = load(model.save())
+    assert few.effects(["port"])
+    assert few.effects(["homes", "shops"]) == ()
+
+
 def test_saving_again_gives_the_same_bytes(model: HybridModel, saved: Files, load: Load) -> None:
     assert load(saved).save() == saved
     assert model.save() == saved

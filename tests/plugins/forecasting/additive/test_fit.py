@@ -13,10 +13,11 @@ from pygam.terms import TermList, intercept
 from scipy import linalg
 
 from loopcast.api import ForecastData
-from loopcast_forecasting.additive.fit import fit_additive, rows_apart
+from loopcast_forecasting.additive.fit import FEW, fit_additive, rows_apart
 from loopcast_forecasting.additive.terms import build_terms
 from loopcast_forecasting.features import FeatureSpec, feature_matrix, feature_spec
 from loopcast_forecasting.features.clock import Floats
+from loopcast_forecasting.gam import Fixed, fit_series
 
 from ..pygam_terms import with_lam
 
@@ -92,6 +93,38 @@ def _roots(term: Any) -> Iterator[Floats]:
             kept = np.where(values > 1e-10 * values[-1], values, 0.0)
             factors[k] = np.sqrt(lam * kept)[:, None] * vectors.T
             yield reduce(lambda a, b: np.asarray(np.kron(a, b)), factors)
+
+
+def test_many_series_are_fitted_as_each_would_be_at_its_lambda(setting: Setting) -> None:
+    rng = np.random.default_rng(3)
+    noise = 0.1 * rng.normal(size=(len(setting.Y), FEW + 1)) * rng.uniform(0, 2, FEW + 1)
+    Y = setting.Y[:, :1] + noise
+    names = tuple(str(k) for k in range(FEW + 1))
+    gam = fit_additive(setting.terms, setting.X, Y, features=setting.names, series=names, apart=5)
+    ratio = gam.lam / gam.lam[0]
+    np.testing.assert_allclose(ratio, np.broadcast_to(ratio[:, :1], ratio.shape))
+    assert len(np.unique(ratio[:, 0].round(6))) > 1
+    fitted = gam.predict(setting.X)
+    for k in (0, FEW // 2, FEW):
+        terms = with_lam(setting.terms, gam.lam[k])
+        alone = fit_series(terms, setting.X, Y[:, k], smoothing=Fixed())
+        np.testing.assert_allclose(fitted[:, k], alone.predict(setting.X)[:, 0], rtol=1e-8)
+
+
+def test_single_precision_is_close_to_double(setting: Setting) -> None:
+    names = ("homes", "port")
+    double, single = (
+        fit_additive(
+            setting.terms,
+            setting.X,
+            setting.Y.astype(dtype),
+            features=setting.names,
+            series=names,
+            apart=5,
+        ).predict(setting.X)
+        for dtype in (np.float64, np.float32)
+    )
+    np.testing.assert_allclose(single, double, rtol=1e-4)
 
 
 @pytest.mark.parametrize(
