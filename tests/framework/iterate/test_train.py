@@ -255,6 +255,15 @@ def test_a_served_forecast_is_coherent_and_ordered(
     np.testing.assert_allclose(day["total"], day["mean"] * 24)
 
 
+def test_a_bundle_of_another_layout_is_refused_in_words(
+    course: ForecastCourse, panel: ForecastData, home: Home
+) -> None:
+    files = dict(trained(course, panel, home).bundle.files)
+    files["preparation.json"] = b'{"bottom": 7}'
+    with pytest.raises(IntegrityError, match="another layout than this release of loopcast reads"):
+        unpack(files, LastWeek(), lambda name: LastWeek())
+
+
 def settings_of(*overrides: str) -> tuple[RunSettings, PluginManager]:
     plugins = plugin_manager()
     return config.compose(overrides, plugins=plugins), plugins

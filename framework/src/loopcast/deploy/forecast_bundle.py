@@ -187,8 +187,19 @@ def unpack(
     ----------
     find
         Returns the template of a name, for the version's fallback.
+
+    Raises
+    ------
+    IntegrityError
+        Where the files are laid out as another release of loopcast does it.
     """
-    stored = msgspec.convert(read_json(files["preparation.json"]), _PreparationFile)
+    try:
+        stored = msgspec.convert(read_json(files["preparation.json"]), _PreparationFile)
+    except msgspec.ValidationError as error:
+        raise IntegrityError(
+            f"preparation.json of the bundle has another layout than this release of loopcast "
+            f"reads ({error}); train the version again"
+        ) from None
     fallback = find(read_json(files[FALLBACK_FILE])) if FALLBACK_FILE in files else None
     models = {step: _loaded(step, files, template, fallback) for step in stored.steps}
     return ForecastVersion(

@@ -1,0 +1,69 @@
+"""The page of a comparison in a real browser: charts are drawn, and nothing overflows."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+from loopcast.web.comparison import board, page
+
+from ..test_browser import FLAGS, chromium
+from .test_page import board_of, report
+
+__all__ = ["chromium"]
+
+PROBE = """
+<script>
+addEventListener("load", () => setTimeout(() => {
+  const plots = [...document.querySelectorAll(".plot")].filter((p) => p.clientWidth);
+  const blank = plots.filter((p) => {
+    const canvas = p.querySelector("canvas");
+    if (!canvas || !canvas.width) return true;
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    return !data.some((value, i) => i % 4 === 3 && value > 0);
+  });
+  const root = document.documentElement;
+  document.body.dataset.seen = JSON.stringify({
+    plots: plots.length, blank: blank.length, overflow: root.scrollWidth - root.clientWidth,
+    dots: document.querySelectorAll(".dot-plot .dot").length,
+  });
+}, 500));
+</script>
+"""
+
+
+def look(browser: str, html: str, folder: Path, width: int) -> tuple[dict[str, int], list[str]]:
+    path = folder / "page.html"
+    path.write_text(html.replace("</body>", f"{PROBE}</body>"), encoding="utf-8")
+    run = subprocess.run(
+        [browser, *FLAGS, f"--user-data-dir={folder / 'profile'}", f"--window-size={width},2000",
+         "--dump-dom", path.as_uri()],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    seen = re.search(r'data-seen="([^"]*)"', run.stdout)
+    assert seen is not None, run.stderr[-2000:]
+    found: dict[str, int] = json.loads(unescape(seen[1]))
+    return found, [text for text in run.stderr.splitlines() if "CONSOLE" in text]
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_every_chart_of_a_comparison_is_drawn(
+    chromium: str,
+    tmp_path: Path,
+    width: int,
+) -> None:
+    seen, console = look(chromium, page.render(report("score")), tmp_path, width)
+    assert console == []
+    assert (seen["plots"], seen["blank"], seen["overflow"]) == (3, 0, 0)
+    assert seen["dots"] > 5
+
+
+def test_a_board_fits_a_narrow_screen(chromium: str, tmp_path: Path) -> None:
+    seen, console = look(chromium, board.render(board_of("forecast")), tmp_path, 390)
+    assert console == []
+    assert (seen["overflow"], seen["dots"]) == (0, 1)
