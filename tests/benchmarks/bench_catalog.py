@@ -43,6 +43,9 @@ def run(scale: float) -> list[dict[str, Any]]:
         moves = [_champion(number) for number in range(min(SEGMENTS, total))]
         releasing = cpu(lambda: catalog.release_all(moves, at=START))
         rows.append({"what": f"release {len(moves):,} champions", "cpu_s": releasing})
+        rows.append(
+            {"what": "verify the audit log", "versions": total, "cpu_s": cpu(catalog.verify_audit)}
+        )
         return rows + [_timed(what, total, ask) for what, ask in _questions(catalog, total)]
 
 

@@ -147,6 +147,27 @@ def test_a_model_that_loses_to_a_baseline_makes_no_forecast(
     assert "Traceback" not in lost.stderr
 
 
+def test_a_switch_holds_what_serves(first: subprocess.CompletedProcess[str], folder: Path) -> None:
+    def switch(state: str) -> None:
+        with open_home(folder / "home").catalog as catalog:
+            catalog.set_switch("victoria_demand", [""], state, by="ann", reason="meter fault")  # type: ignore[arg-type]
+
+    champion = summary(results(first))["version"]
+    switch("freeze")
+    frozen = run(folder, "seed=5")  # another seed would train another version
+    assert summary(results(frozen))["version"] == champion
+    refused = run(folder, "job=train")
+    assert refused.returncode == 1
+    assert "is frozen since" in refused.stderr
+    assert "by ann (meter fault), and nothing is trained" in refused.stderr
+    switch("off")
+    off = run(folder)
+    assert off.returncode == 1
+    assert "is switched off since" in off.stderr
+    assert "fallback: use the same half-hours of a week ago" in off.stderr
+    switch("on")
+
+
 @pytest.mark.parametrize("units", [1, 8])
 def test_a_killed_run_leaves_nothing_in_the_way(tmp_path: Path, units: int) -> None:
     arguments = ("template=forecasting.seasonal_naive", "~baselines.naive_week")

@@ -104,7 +104,7 @@ class TestRelease:
         assert home.catalog.champions(MODEL.name).keys() == {"north-1", "north-2", "south-1"}
         home.catalog.set_switch(MODEL.name, ["south-1"], "freeze", by="bob", reason="holiday")
         more = [add(home, 2, segment) for segment in ("north-1", "south-1")]
-        with pytest.raises(SwitchError, match=r"demand 'south-1' is frozen .* by bob \(holiday\)"):
+        with pytest.raises(SwitchError, match=r"demand/south-1 is frozen .* by bob \(holiday\)"):
             release(home, home.catalog.standings(more).values(), "staging", policy(FREE), by="ann",
                     reason="r")  # fmt: skip
         assert home.catalog.stage(more[0]) == "candidate"

@@ -239,6 +239,16 @@ class SwitchSetting(Record, frozen=True):
         """Someone answers for it."""
         _require_said(self, "by")
 
+    @property
+    def place(self) -> str:
+        """Logical model and segment, for messages."""
+        return f"{self.logical_model}/{self.segment}" if self.segment else self.logical_model
+
+    @property
+    def circumstances(self) -> str:
+        """Since when, by whom and why, for messages."""
+        return f"since {self.since:%Y-%m-%d %H:%M}Z by {self.by} ({self.reason})"
+
 
 class AuditEntry(Record, frozen=True):
     """One act, chained to the one before.

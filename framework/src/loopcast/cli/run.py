@@ -34,7 +34,14 @@ from loopcast.develop.judged import JUDGED_FILE, Judged, read_judged
 from loopcast.develop.source import source_of
 from loopcast.iterate.course import course_of
 from loopcast.iterate.settings_file import SETTINGS_FILE, settings_bytes
-from loopcast.iterate.train import TrainedVersion, find_version, released_version, train_version
+from loopcast.iterate.train import (
+    TrainedVersion,
+    find_version,
+    held,
+    refuse_held,
+    released_version,
+    train_version,
+)
 from loopcast.serve.batch import BatchForecast, forecast
 from loopcast.serve.outputs import forecast_events, forecast_file, summarise
 from loopcast.serve.published import publish, served_folder
@@ -160,8 +167,10 @@ def _forecast(run: Run, course: ForecastCourse) -> None:
 
 def _version(run: Run, known: KnownForecast) -> TrainedVersion:
     course, settings = run.course, run.settings
-    if settings.job.name == "serve":
+    kept = settings.job.name == "predict" and held(course, run.home) is not None
+    if settings.job.name == "serve" or kept:
         return released_version(course, run.home)
+    refuse_held(course, run.home)
     if settings.job.name == "predict":
         found = find_version(course, known.dataset, run.home)
         if found is not None:

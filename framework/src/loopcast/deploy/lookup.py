@@ -111,8 +111,7 @@ class Serving:
         assert setting is not None
         instead = f"fallback: {self.fallback}" if self.fallback else "no fallback is configured"
         return (
-            f"{self.place} is switched off since {setting.since:%Y-%m-%d %H:%M}Z by {setting.by} "
-            f"({setting.reason}) and predicts nothing; {instead}"
+            f"{self.place} is switched off {setting.circumstances} and predicts nothing; {instead}"
         )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from loopcast.api import LoopcastError, Stage, Version
+from loopcast.api import LoopcastError, Stage, SwitchError, SwitchSetting, Version
 from loopcast.deploy.bundle import read_bundle
 from loopcast.deploy.lookup import look_up
 from loopcast.develop.course import Advance, Course
@@ -83,6 +83,29 @@ def released_version(course: Course[Any], home: Home) -> TrainedVersion:
         stage=home.catalog.stage(version.id),
         fresh=False,
     )
+
+
+def held(course: Course[Any], home: Home) -> SwitchSetting | None:
+    """Return how a segment is switched, where that forbids to train it."""
+    setting = home.catalog.switches(course.logical_model.name, [course.segment]).get(course.segment)
+    return setting if setting is not None and setting.switch != "on" else None
+
+
+def refuse_held(course: Course[Any], home: Home) -> None:
+    """Refuse to train what is frozen or off.
+
+    Raises
+    ------
+    SwitchError
+        Saying who switched it, when and why.
+    """
+    setting = held(course, home)
+    if setting is not None:
+        state = "frozen" if setting.switch == "freeze" else "switched off"
+        raise SwitchError(
+            f"{setting.place} is {state} {setting.circumstances}, and nothing is trained; "
+            f"'loopcast switch {setting.logical_model} on' allows it again"
+        )
 
 
 def train_version(

@@ -121,8 +121,8 @@ def refuse_frozen(connection: Connection, places: Iterable[tuple[str, Segment]])
     ]
     if frozen:
         first, others = frozen[0], len(frozen) - 1
+        more = f" and {others} more segments" if others else ""
         raise SwitchError(
-            f"{first.logical_model} {first.segment!r} is frozen since {first.since:%Y-%m-%d %H:%M}Z"
-            f" by {first.by} ({first.reason}){f' and {others} more segments' if others else ''}; "
-            f"'loopcast switch {first.logical_model} on' lets versions move again"
+            f"{first.place} is frozen {first.circumstances}{more}; 'loopcast switch "
+            f"{first.logical_model} on' lets versions move again"
         )
