@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.child:
         print(json.dumps(_measure(options.child, options.scale)))
         return 0
-    console = Console(width=None if sys.stdout.isatty() else 160)
+    console = Console(width=None if sys.stdout.isatty() else 220)
     results = {}
     for name in _selected(options.only):
         with console.status(f"{name} at scale {options.scale:g}"):

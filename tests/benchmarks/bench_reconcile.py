@@ -46,6 +46,7 @@ Array = NDArray[np.float64]
 Summing = csr_array[np.float64, tuple[int, int]]
 
 HORIZON = 48
+REPEATS = 3  # of which the fastest counts, where little is measured
 GROWN = 400_000  # bottom series of the largest tree that growth is measured on
 SAMPLES = 100
 PATHS = 100
@@ -83,7 +84,8 @@ def _growth(most: int) -> Iterator[Row]:
 def _cost(size: int, horizon: int) -> Row:
     summing = _hierarchy(size)
     base, covariance = _forecasts(summing, horizon), Covariance(_variances(summing))
-    found, cpu_s = _cpu(lambda: reconcile(summing, base, covariance))
+    runs = [_cpu(lambda: reconcile(summing, base, covariance)) for _ in range(REPEATS)]
+    found, cpu_s = min(runs, key=lambda run: run[1])
     return {"cpu_s": cpu_s, "coherence_error": coherence_error(summing, found)}
 
 

@@ -7,7 +7,7 @@ Additive models of the same terms by this library (alone, and as one of a panel)
 series each: exponential smoothing and SARIMAX beside statsforecast's MSTL with AutoETS. CPU time is
 that of the fit alone, `forecast_cpu_s` that of a day ahead. `ratio` is how many times as much as a
 series of the panel. `error` is the distance from the simulated truth, root mean square, of models
-that smooth; their λ are chosen by REML. `peak_gb` is of the whole process where it is another one.
+that smooth; their λ are chosen by REML.
 """
 
 from __future__ import annotations
