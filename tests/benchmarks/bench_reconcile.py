@@ -22,6 +22,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -218,8 +219,8 @@ def _intermittent(summing: Summing) -> Array:
     return base
 
 
-def _nonnegative(size: int) -> Row:
-    summing = _hierarchy(size)
+def _nonnegative(size: int, *, cross: bool = False) -> Row:
+    summing = _hierarchy(size, cross=cross)
     base, covariance = _intermittent(summing), Covariance(_variances(summing))
     found, cpu_s = _cpu(lambda: reconcile(summing, base, covariance, lower=0.0))
     row = _result(summing, found, cpu_s)
@@ -341,6 +342,7 @@ CASES = [
     Case("crossed grouping, diagonal", 100_000, _crossed),
     Case("tree, MinT-shrink", 100_000, _shrinkage, _reference_shrinkage, 2_000),
     Case("tree, non-negative", 100_000, _nonnegative, _reference_nonnegative, 20_000),
+    Case("crossed grouping, non-negative", 100_000, partial(_nonnegative, cross=True)),
     Case("tree of a million, diagonal", 1_000_000, _tree),
     Case(f"tree, {PATHS} sample paths streamed", 100_000, _paths),
     Case("tree by half-hour, hour, day, week", 10_000, _cross_temporal),
