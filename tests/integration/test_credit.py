@@ -30,6 +30,12 @@ def test_a_scorecard_goes_from_applications_to_production(
     loopcast("run", "logical_model=credit_application", "job=train", home=loopcast_home)
     listed = loopcast("models", "list", "--json", home=loopcast_home)
     [version] = [row["id"] for row in json.loads(listed) if row["template"] == "credit.scorecard"]
+    person, role = ["--by", "anna"], ["--role", "model_owner", "--for", "champion"]
+    said = ["--statement", "I read the card."]
+    loopcast("sign", version, *role, *person, *said, home=loopcast_home)
+    reason = ["--reason", "better than rules"]
+    told = loopcast("release", version, "--to", "champion", *person, *reason, home=loopcast_home)
+    assert "staging -> champion" in told
     model = tmp_path / "score.onnx"
     options = ["--format", "onnx", "--output", str(model), "--by", "anna"]
     told = loopcast("export", version, *options, home=loopcast_home)

@@ -75,7 +75,7 @@ def test_specials_do_not_move_the_cuts() -> None:
     options = BinOptions(bins=4, characteristics={"x": Characteristic(specials=(999.0,))})
     [bins] = make_bins(frame, np.zeros(200), np.ones(200), options)
     assert isinstance(bins, NumericBins)
-    assert bins.cuts == (25.0, 50.0, 75.0)
+    assert bins.cuts == (24.5, 49.5, 74.5)
 
 
 @pytest.mark.parametrize(

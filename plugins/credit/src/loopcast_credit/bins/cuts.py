@@ -31,14 +31,14 @@ def quantile_cuts(values: NDArray[np.float64], bins: int, minimum: float) -> tup
     Returns
     -------
     tuple
-        Ascending cuts, each the roundest number between the value below and the value above it.
+        Ascending cuts, each a round number between the value below and the value above it.
 
     Examples
     --------
     >>> quantile_cuts(np.arange(1000.0), bins=4, minimum=0.05)
-    (250.0, 500.0, 750.0)
+    (249.5, 499.5, 749.5)
     >>> quantile_cuts(np.repeat([0.0, 1.0], 50), bins=4, minimum=0.05)
-    (1.0,)
+    (0.5,)
     """
     ordered = np.sort(values[:: len(values) // SAMPLE + 1])
     if not len(ordered) or ordered[0] == ordered[-1]:
@@ -72,20 +72,23 @@ def _thinned(places: list[int], ordered: NDArray[np.float64], bins: int) -> list
 
 
 def round_between(below: float, above: float) -> float:
-    """Return the roundest number greater than ``below`` and not greater than ``above``.
+    """Return the roundest number in the middle half between two numbers.
+
+    A cut keeps its distance from the values beside it, so that a small change of such a value
+    changes no bin.
 
     Examples
     --------
-    >>> round_between(118.7, 123.2), round_between(0.0, 1.0), round_between(0.31, 0.3301)
-    (120.0, 1.0, 0.32)
+    >>> round_between(118.7, 121.2), round_between(2.0, 3.0), round_between(0.31, 0.3301)
+    (120.0, 2.5, 0.32)
     """
     span = above - below
     if not math.isfinite(span):
         return above
     exponent = math.floor(math.log10(span))
-    for power in (exponent + 1, exponent):
+    for power in (exponent + 1, exponent, exponent - 1):
         for step in (10.0**power, 5.0 * 10.0 ** (power - 1), 2.0 * 10.0 ** (power - 1)):
-            value = round(math.floor(above / step) * step, max(0, 1 - power))
-            if below < value <= above:
+            value = round(math.floor((above - span / 4) / step) * step, max(0, 1 - power))
+            if below + span / 4 <= value <= above - span / 4:
                 return value
     return above
