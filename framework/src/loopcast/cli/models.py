@@ -11,6 +11,7 @@ from loopcast.cli.board import board
 from loopcast.cli.compare import compare
 from loopcast.cli.dossier import dossier
 from loopcast.cli.history import champion, history
+from loopcast.cli.rebuild import rebuild
 from loopcast.cli.stores import store_options
 
 if TYPE_CHECKING:
@@ -79,5 +80,5 @@ def show(place: Home, as_json: bool, version: str) -> None:
         version_tables.print_details(details)
 
 
-for command in (compare, board, champion, history, dossier):
+for command in (compare, board, champion, history, dossier, rebuild):
     models.add_command(command)

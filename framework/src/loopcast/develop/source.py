@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from loopcast.api import DataError, FamilyReader, Segment
+from loopcast.api import DataError, FamilyReader, NotFoundError, Segment
 from loopcast.develop.columns import Columns, texts
 from loopcast.settings import DataSettings, convert
 
@@ -71,6 +71,20 @@ class Source:
                 )
         else:
             yield from self._cut_table(column, size)
+
+    def segment(self, name: str) -> tuple[pd.DataFrame, str]:
+        """Return the table of one segment, and where its rows come from.
+
+        Raises
+        ------
+        NotFoundError
+            Where the table has no such segment.
+        """
+        for batch in self.batches():
+            if name in batch.segments:
+                only = batch.without(set(batch.segments) - {name})
+                return dict(only.tables())[name], batch.describe(name)
+        raise NotFoundError(f"{self.text} has no rows of segment {name!r} any more")
 
     def _cut_table(self, column: str, size: int) -> Iterator[Batch]:
         table = self.table()

@@ -11,11 +11,12 @@ from loopcast.settings import convert
 
 if TYPE_CHECKING:
     from loopcast.develop.forecast.course import ForecastCourse
+    from loopcast.iterate.settings_file import TrainingSettings
     from loopcast.plugins import PluginManager
     from loopcast.settings import RunSettings, TemplateSettings
 
 
-def course_of(settings: RunSettings, plugins: PluginManager) -> Course[Any]:
+def course_of(settings: RunSettings | TrainingSettings, plugins: PluginManager) -> Course[Any]:
     """Find in the plugins what settings name.
 
     Raises
@@ -31,7 +32,7 @@ def course_of(settings: RunSettings, plugins: PluginManager) -> Course[Any]:
 
 
 def forecast_course(
-    settings: RunSettings, plugins: PluginManager, schema: ForecastSchema
+    settings: RunSettings | TrainingSettings, plugins: PluginManager, schema: ForecastSchema
 ) -> ForecastCourse:
     """Return the course of a forecast; raises as :func:`course_of` does."""
     from loopcast.develop.forecast.course import ForecastCourse, Plan
@@ -55,7 +56,7 @@ def forecast_course(
     )
 
 
-def _common(settings: RunSettings, plugins: PluginManager) -> dict[str, Any]:
+def _common(settings: RunSettings | TrainingSettings, plugins: PluginManager) -> dict[str, Any]:
     """Return what the course of every task has."""
     model, name = settings.logical_model, settings.template.name
     if plugins.template(name).task != model.task:

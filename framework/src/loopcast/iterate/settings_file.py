@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from loopcast.api import Files, IntegrityError, LogicalModel, Record
-from loopcast.api.formats import json_bytes
 from loopcast.settings import (
     BacktestSettings,
     CheckSettings,
@@ -42,6 +41,7 @@ class TrainingSettings(Record, frozen=True):
     reconciliation: str
     seed: int
     origin: str | None
+    fallback: TemplateSettings | None = None
 
 
 def settings_bytes(settings: RunSettings, origin: str | None = None) -> bytes:
@@ -63,8 +63,9 @@ def settings_bytes(settings: RunSettings, origin: str | None = None) -> bytes:
         reconciliation=settings.reconciliation,
         seed=settings.seed,
         origin=origin or settings.job.origin,
+        fallback=settings.fallback,
     )
-    return json_bytes(msgspec.to_builtins(kept))
+    return msgspec.json.encode(kept)  # in the order of the configuration, which columns keep
 
 
 def read_settings(files: Files) -> TrainingSettings:
