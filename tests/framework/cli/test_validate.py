@@ -120,8 +120,10 @@ def test_recent_requests_and_their_outcomes_are_looked_at(
     requests, outcomes = json.loads(result.output)[version]
     assert (requests["test"], requests["measured"]) == ("requests", "400 probabilities")
     assert outcomes["measured"].startswith("auc 0.")
-    production = subject_of(home, plugin_manager(), home.catalog.version(version)).production
+    registered, plugins = home.catalog.version(version), plugin_manager()
+    production = subject_of(home, plugins, registered, production=True).production
     assert production is not None
+    assert subject_of(home, plugins, registered).production is None
     asked = production.rows.loc[table["id"]]
     np.testing.assert_array_equal(asked["income"], table["income"])
     actual = pd.Series(production.actual, production.rows.index)

@@ -88,7 +88,8 @@ class Subject:
     metrics
         All metrics of the task by name.
     production
-        The newest requests to a score's logical model; ``None`` where there were none.
+        The newest requests to a score's logical model; ``None`` where there were none, or where
+        no gate looks at them.
     """
 
     version: VersionId
@@ -137,6 +138,8 @@ class GateDefinition:
         module-level function, since it may run in another process. What it raises is a failed gate.
     alone
         Whether nothing else may run meanwhile, since it measures time.
+    production
+        Whether it looks at :attr:`Subject.production`, which is read for such gates only.
     """
 
     name: str
@@ -145,3 +148,4 @@ class GateDefinition:
     run: Callable[[Subject, Any], Iterable[GateResult]]
     tasks: tuple[Task, ...] = ALL_TASKS
     alone: bool = False
+    production: bool = False

@@ -42,7 +42,7 @@ def validate(
     fails; a version that failed is not released.
     """
     from loopcast.cli import plugin_manager
-    from loopcast.deploy.validation import demanded, subject_of, validate_versions
+    from loopcast.deploy.validation import demanded, subject_for, validate_versions
     from loopcast.develop.engine import LocalEngine
     from loopcast.validate.run import run_gates
 
@@ -50,16 +50,13 @@ def validate(
     with place.catalog as catalog:
         versions = [standing.version for standing in selected(catalog, which)]
         if gates:
-            found = [
-                run_gates(
-                    subject_of(place, plugins, version),
-                    demanded(
-                        policy.row(catalog.logical_model(version.logical_model)), plugins, gates
-                    ),
-                    engine,
+            found = []
+            for version in versions:
+                row = policy.row(catalog.logical_model(version.logical_model))
+                wanted = demanded(row, plugins, gates)
+                found.append(
+                    run_gates(subject_for(place, plugins, version, wanted), wanted, engine)
                 )
-                for version in versions
-            ]
         else:
             validations = validate_versions(place, plugins, policy, versions, engine, by=by)
             found = [validation.results for validation in validations]

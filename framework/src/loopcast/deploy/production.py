@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 ROWS = 5_000
 """The newest requests that are looked at."""
 
+DAYS = 31
+"""Days with requests that are looked back at for them."""
+
 
 def recent_production(home: Home, loaded: LoadedVersion, rows: int = ROWS) -> Production | None:
     """Return the newest requests to a score's logical model and segment; ``None`` without any.
@@ -39,7 +42,7 @@ def recent_production(home: Home, loaded: LoadedVersion, rows: int = ROWS) -> Pr
 def _newest(home: Home, logical_model: str, segment: str, rows: int) -> pa.Table:
     columns = ["key", "segment", "time", "inputs", "input_texts"]
     found: pa.Table | None = None
-    for day in reversed(home.events.days(logical_model)):
+    for day in reversed(home.events.days(logical_model)[-DAYS:]):
         start = datetime.combine(day, time(), UTC)
         part = home.events.read(logical_model, start, segment=segment, columns=columns)
         found = part

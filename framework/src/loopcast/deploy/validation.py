@@ -93,13 +93,10 @@ def _results(
     """Run gates in parallel: those of one version, or versions beside each other where many."""
     if len(versions) == 1:
         [version] = versions
-        subject = subject_of(home, plugins, version)
-        yield run_gates(subject, gates[version.logical_model], engine)
+        wanted = gates[version.logical_model]
+        yield run_gates(subject_for(home, plugins, version, wanted), wanted, engine)
         return
-    jobs = (
-        _Job(subject=subject_of(home, plugins, v), demanded=gates[v.logical_model])
-        for v in versions
-    )
+    jobs = (_job(home, plugins, version, gates[version.logical_model]) for version in versions)
     yield from engine.map(_run, jobs)
 
 
@@ -107,6 +104,12 @@ def _results(
 class _Job:
     subject: Subject
     demanded: tuple[Demand, ...]
+
+
+def _job(
+    home: Home, plugins: PluginManager, version: Version, demanded: tuple[Demand, ...]
+) -> _Job:
+    return _Job(subject=subject_for(home, plugins, version, demanded), demanded=demanded)
 
 
 def _run(job: _Job) -> tuple[GateResult, ...]:
@@ -128,8 +131,24 @@ def demanded(
     return demands({name: row.gates.get(name, {}) for name in names}, gates)
 
 
-def subject_of(home: Home, plugins: PluginManager, version: Version) -> Subject:
-    """Read what gates examine of a version, and the champion that it would follow."""
+def subject_for(
+    home: Home, plugins: PluginManager, version: Version, demanded: tuple[Demand, ...]
+) -> Subject:
+    """Read what the demanded gates examine of a version."""
+    production = any(demand.gate.production for demand in demanded)
+    return subject_of(home, plugins, version, production=production)
+
+
+def subject_of(
+    home: Home, plugins: PluginManager, version: Version, *, production: bool = False
+) -> Subject:
+    """Read what gates examine of a version, and the champion that it would follow.
+
+    Parameters
+    ----------
+    production
+        Whether to read what production asked lately, too.
+    """
     loaded = load_version(home, plugins, version)
     judged = loaded.judged()
     rival, note = _rival(home, version, judged)
@@ -143,7 +162,7 @@ def subject_of(home: Home, plugins: PluginManager, version: Version) -> Subject:
         metrics={metric.name: metric for metric in plugins.metrics(loaded.logical_model.task)},
         rival=rival,
         rival_note=note,
-        production=recent_production(home, loaded),
+        production=recent_production(home, loaded) if production else None,
     )
 
 

@@ -161,5 +161,6 @@ GATES: Sequence[GateDefinition] = (
         options=Recent,
         run=check_recent,
         tasks=("forecast", "score"),
+        production=True,
     ),
 )
