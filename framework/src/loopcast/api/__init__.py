@@ -57,7 +57,17 @@ from loopcast.api.hooks import (
     hookimpl,
 )
 from loopcast.api.judged import Judged, Outcome, Rows, row_count, take
-from loopcast.api.loop import Device, Drift, DriftThresholds, Experiment, Package, Rollout
+from loopcast.api.loop import (
+    Alert,
+    Device,
+    Drift,
+    DriftThresholds,
+    Experiment,
+    Package,
+    Remedy,
+    Rollout,
+    Severity,
+)
 from loopcast.api.models import (
     BundleFile,
     Dataset,
@@ -102,6 +112,7 @@ __all__ = [
     "CONTRACT",
     "ENTRY_POINT_GROUP",
     "Act",
+    "Alert",
     "AuditEntry",
     "BundleFile",
     "CScorer",
@@ -175,6 +186,7 @@ __all__ = [
     "Reconciliation",
     "Record",
     "Release",
+    "Remedy",
     "RiskAnswers",
     "RiskClass",
     "Role",
@@ -188,6 +200,7 @@ __all__ = [
     "Scorer",
     "Scores",
     "Segment",
+    "Severity",
     "Share",
     "SignOff",
     "Site",

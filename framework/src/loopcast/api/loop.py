@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from datetime import datetime
+from hashlib import sha256
 from typing import Annotated, Literal
 
 import msgspec
@@ -79,6 +80,58 @@ class DriftThresholds(Record, frozen=True):
     missing: OpenShare = 0.05
     outside: OpenShare = 0.02
     significance: OpenShare = 0.01
+
+
+Severity = Literal["notice", "warning", "critical"]
+
+Remedy = Literal["retrain", "reweight", "drop_feature", "fall_back", "ask_a_person", "look"]
+
+
+class Alert(Record, frozen=True):
+    """Something that a person or the loop should look at.
+
+    Attributes
+    ----------
+    kind, subject
+        What it is about: ``input_drift`` of ``temperature``, ``volume`` of nothing in particular.
+    cause
+        What was found, in a sentence.
+    evidence
+        The numbers behind it.
+    remedy
+        What could be done.
+    raised, seen
+        When it was found first, and last.
+    acknowledged_by
+        Who knows of it; it is not delivered again unless it gets more severe.
+    delivered
+        The channels that have taken it.
+    """
+
+    logical_model: Name
+    segment: Segment
+    kind: Name
+    subject: str
+    severity: Severity
+    cause: str
+    remedy: Remedy
+    raised: datetime
+    seen: datetime
+    version: VersionId | None = None
+    evidence: dict[str, float | str | None] = {}
+    acknowledged_by: str = ""
+    delivered: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """The same for the same thing found again: 16 hexadecimal digits."""
+        parts = (self.logical_model, self.segment, self.version or "", self.kind, self.subject)
+        return sha256("\x1f".join(parts).encode()).hexdigest()[:16]
+
+    def check(self) -> None:
+        """A time without a zone could mean two different moments."""
+        aware = self.raised.tzinfo is not None and self.seen.tzinfo is not None
+        self.require(aware, f"raised {self.raised} or seen {self.seen} has no time zone")
 
 
 class Experiment(Record, frozen=True):

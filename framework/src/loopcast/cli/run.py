@@ -261,7 +261,9 @@ def _write(outcome: Outcome, run_dir: Path, home: Home) -> None:
     write_atomically(run_dir / "report.html", render(_report(outcome)).encode())
     role = _ROLES.get(outcome.trained.stage, "candidate")
     latency = 1000.0 * outcome.seconds["forecast"]
-    events = forecast_events(outcome.batch, version, role, outcome.made, latency)
+    events = forecast_events(
+        outcome.batch, version, role, outcome.made, latency, data=outcome.known.data
+    )
     home.record(events, outcome.course.logical_model)
 
 

@@ -6,7 +6,7 @@ without the training data.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from loopcast.api import IntegrityError, npz_bytes, read_npz
 from loopcast.monitor.bins import (
     MISSING,
+    WIDTH,
     Bins,
     Floats,
     as_array,
@@ -33,7 +34,7 @@ REFERENCE_FILE = "reference.npz"
 OUTPUT = "output."
 """What the name of an output begins with, among the inputs."""
 
-SAMPLE = 2_000
+SAMPLE = 1_000
 FEWEST_BLOCKS = 5
 
 
@@ -57,7 +58,7 @@ class Reference:
     sketch: Sketch
     design: Floats
     effect: Floats
-    sample: Mapping[str, Floats]
+    sample: Mapping[str, NDArray[Any]]
 
 
 def fit_reference(
@@ -65,6 +66,7 @@ def fit_reference(
     outputs: Mapping[str, Any],
     block: NDArray[np.int64] | None = None,
     *,
+    output_block: NDArray[np.int64] | None = None,
     seed: int = 0,
 ) -> Reference:
     """Take down what the rows of a training looked like.
@@ -72,21 +74,23 @@ def fit_reference(
     Parameters
     ----------
     inputs, outputs
-        Values by name, shape (n,) each: numbers with NaN for missing, or texts. The model's
-        outputs for rows it was not trained on, where there are such.
-    block : ndarray, shape (n,)
-        Rows of one block resemble each other: a day.
+        Values by name, shape (n,) each: numbers with NaN for missing, or texts. Outputs may be of
+        other rows than inputs: those that the model was not trained on.
+    block, output_block : ndarray, shape (n,)
+        Rows of one block resemble each other: a day, an origin.
     """
     columns = {**inputs, **{f"{OUTPUT}{name}": values for name, values in outputs.items()}}
     arrays = {name: as_array(values) for name, values in columns.items()}
     bins = fit_bins(arrays)
     whole = sketch(arrays, bins)
-    rows = len(next(iter(arrays.values())))
+    blocks = {name: output_block if name.startswith(OUTPUT) else block for name in arrays}
+    designs = {name: _design({name: values}, blocks[name]) for name, values in arrays.items()}
+    rows = len(next(iter(arrays.values()), ()))
     return Reference(
         bins=bins,
         sketch=whole,
-        design=_design(arrays, bins, whole, block),
-        effect=_effect(arrays, bins, rows, next(iter(outputs), None)),
+        design=np.array([designs[name] for name in bins.names]),
+        effect=_effect(arrays, bins, next(iter(outputs), None)),
         sample=_sample(arrays, bins, rows, seed),
     )
 
@@ -98,33 +102,42 @@ def design_of(bins: Bins, whole: Sketch, blocks: Sketch) -> Floats:
     return design_effect(whole, blocks)
 
 
-def _design(
-    arrays: Mapping[str, Any], bins: Bins, whole: Sketch, block: NDArray[np.int64] | None
-) -> Floats:
-    if block is None:
-        return np.ones(len(bins.names))
+def _design(column: Mapping[str, Any], block: NDArray[np.int64] | None) -> float:
+    """Return the design effect of one column."""
+    if block is None or not len(block):
+        return 1.0
+    bins = fit_bins(column)
     _, place = np.unique(block, return_inverse=True)
-    blocks = sketch(arrays, bins, group=place, groups=int(place.max()) + 1)
-    return design_of(bins, whole, blocks)
+    blocks = sketch(column, bins, group=place, groups=int(place.max()) + 1)
+    return float(design_of(bins, sketch(column, bins), blocks)[0])
 
 
-def _effect(arrays: Mapping[str, Any], bins: Bins, rows: int, output: str | None) -> Floats:
-    """Return the mean output by bin: the weight of each bin, weighed by the output, over it."""
+def _effect(arrays: Mapping[str, Any], bins: Bins, output: str | None) -> Floats:
+    """Return the mean output by bin of inputs whose rows are those of the output."""
+    effect = np.full((len(bins.names), WIDTH), np.nan)
     values = arrays.get(f"{OUTPUT}{output}")
-    if not isinstance(values, np.ndarray) or not np.isfinite(values).all():
-        return np.full((len(bins.names), MISSING + 1), np.nan)
-    shift = values - values.min() + 1.0  # weights are positive
-    weighed = sketch(arrays, bins, weight=shift).counts[0]
-    plain = sketch(arrays, bins, weight=np.ones(rows)).counts[0]
-    with np.errstate(invalid="ignore"):
-        return np.asarray(weighed / plain + values.min() - 1.0)
+    if not isinstance(values, np.ndarray) or not len(values) or not np.isfinite(values).all():
+        return effect
+    weight = values - values.min() + 1.0  # weights are positive
+    for place, name in enumerate(bins.names):
+        if len(arrays[name]) == len(values):
+            alone = fit_bins({name: arrays[name]})
+            weighed, plain = (
+                sketch({name: arrays[name]}, alone, weight=each).counts[0, 0]
+                for each in (weight, np.ones(len(values)))
+            )
+            with np.errstate(invalid="ignore"):
+                effect[place] = weighed / plain + values.min() - 1.0
+    return effect
 
 
-def rows_of(columns: Mapping[str, Any], bins: Bins) -> dict[str, Floats]:
+def rows_of(
+    columns: Mapping[str, Any], bins: Bins, names: Sequence[str]
+) -> dict[str, NDArray[Any]]:
     """Return columns as numbers: values, or the bins of categories, NaN for missing."""
     found = {}
-    for place, name in enumerate(bins.names):
-        values = as_array(columns[name])
+    for name in names:
+        place, values = bins.names.index(name), as_array(columns[name])
         if place >= bins.numeric:
             values = _category_codes(values, bins.categories[place - bins.numeric])
         found[name] = np.asarray(values, dtype=np.float64)
@@ -136,9 +149,12 @@ def _category_codes(values: Floats | pa.Array, known: tuple[str, ...]) -> Floats
     return np.where(codes == MISSING, np.nan, codes)
 
 
-def _sample(arrays: Mapping[str, Any], bins: Bins, rows: int, seed: int) -> dict[str, Floats]:
+def _sample(arrays: Mapping[str, Any], bins: Bins, rows: int, seed: int) -> dict[str, NDArray[Any]]:
+    """Return some rows of the inputs, all of the same rows."""
+    alike = [name for name in bins.names if not name.startswith(OUTPUT)]
     chosen = np.sort(np.random.default_rng(seed).permutation(rows)[:SAMPLE])
-    return {name: values[chosen] for name, values in rows_of(arrays, bins).items()}
+    found = rows_of(arrays, bins, alike)
+    return {name: values[chosen].astype(np.float32) for name, values in found.items()}
 
 
 def reference_bytes(reference: Reference) -> bytes:
@@ -150,7 +166,8 @@ def reference_bytes(reference: Reference) -> bytes:
         "moments": reference.sketch.moments,
         "design": reference.design,
         "effect": reference.effect,
-        "sample": np.array([reference.sample[name] for name in reference.bins.names]),
+        "sample_names": np.array(list(reference.sample), dtype=np.str_),
+        "sample": np.array(list(reference.sample.values()), dtype=np.float32),
     }
     return npz_bytes(arrays)
 
@@ -173,7 +190,7 @@ def read_reference(content: bytes) -> Reference:
             ),
             design=arrays["design"],
             effect=arrays["effect"],
-            sample=dict(zip(bins.names, arrays["sample"], strict=True)),
+            sample=dict(zip(map(str, arrays["sample_names"]), arrays["sample"], strict=True)),
         )
     except KeyError as error:
         raise IntegrityError(f"a reference has no array {error}; train the version again") from None

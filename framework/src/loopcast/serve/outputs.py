@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -16,7 +18,9 @@ from loopcast.serve.batch import QUANTILE_COLUMNS
 from loopcast.store.events import event_table
 
 if TYPE_CHECKING:
-    from loopcast.api import Dataset, Role, Version
+    from numpy.typing import NDArray
+
+    from loopcast.api import Dataset, ForecastData, Role, Version
     from loopcast.serve.batch import BatchForecast
 
 
@@ -30,11 +34,23 @@ def forecast_file(batch: BatchForecast, metadata: Mapping[str, str]) -> bytes:
 
 
 def forecast_events(
-    batch: BatchForecast, version: Version, role: Role, made: datetime, latency_ms: float
+    batch: BatchForecast,
+    version: Version,
+    role: Role,
+    made: datetime,
+    latency_ms: float,
+    *,
+    data: ForecastData,
 ) -> pa.Table:
     """Return one event for each forecast value; ground truth joins it by series and time.
 
-    The key is ``series|step|interval start in UTC``.
+    The key is ``series|step|interval start in UTC``. The covariates are the inputs of the finest
+    step, for series that have a site.
+
+    Parameters
+    ----------
+    data
+        With the covariates over the horizon.
     """
     table = batch.table
     stamps = table["time"].dt.tz_convert("UTC").dt.strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -46,8 +62,21 @@ def forecast_events(
         version=version.id,
         role=role,
         outputs={name: table[name].to_numpy() for name in ("mean", *QUANTILE_COLUMNS)},
+        inputs=_covariates(table, data),
         latency_ms=latency_ms,
     )
+
+
+def _covariates(table: pd.DataFrame, data: ForecastData) -> dict[str, NDArray[np.float64]]:
+    """Return each covariate at the time and site of each row, NaN where a row has none."""
+    sites = table["series"].map(dict(data.site_of)).where(table["step"] == data.step)
+    found = {}
+    for name, frame in data.covariates.items():
+        row = frame.index.get_indexer(pd.Index(table["time"]))
+        column = frame.columns.get_indexer(pd.Index(sites))
+        values = frame.to_numpy()[row, column]
+        found[name] = np.where((row >= 0) & (column >= 0), values, np.nan)
+    return found
 
 
 def summarise(
