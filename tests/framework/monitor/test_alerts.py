@@ -204,7 +204,7 @@ class TestDelivery:
         heard: list[Any] = []
         subscriber = threading.Thread(
             target=lambda: heard.append(
-                subscribe.simple("plant/#", hostname="127.0.0.1", port=broker)
+                subscribe.simple("plant/#", hostname="127.0.0.1", port=broker)  # type: ignore[no-untyped-call]
             )
         )
         subscriber.start()
