@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from loopcast.api import DataError, IntegrityError
@@ -125,6 +125,8 @@ class TestSketch:
         with pytest.raises(DataError, match="input 'age' was numeric in the reference"):
             sketch({**part(columns, slice(0, 1)), "age": ["old"]}, bins)
 
+    @example([-1.7976931348623157e308, 0.0])
+    @example([1.3407807929942597e154])
     @given(st.lists(st.floats(allow_nan=True, allow_infinity=True), max_size=80))
     def test_every_row_is_counted_once(self, values: list[float]) -> None:
         bins = fit_bins({"x": np.array(values[: len(values) // 2], dtype=float)})

@@ -28,6 +28,7 @@ COMMANDS = {
     "switch": "Switch a logical model on, freeze it, or switch it off.",
     "export": "Write a version in SQL, C or ONNX, compared with its model first.",
     "audit": "List and check the audit log.",
+    "monitor": "Look at volume, drift and performance, and raise alerts.",
     "truth": "Bring in what came true, and see what is known.",
     "events": "Ask and compact the event log.",
     "plugins": "List what is installed, and what it offers.",

@@ -123,8 +123,9 @@ def _edges(values: Floats) -> Floats:
     if ends is None:
         ends = np.quantile(values, levels, method="inverted_cdf")
     distinct, times = np.unique(ends, return_counts=True)
-    alone = np.nextafter(distinct[times > 1], -np.inf)
-    below = np.nextafter(values.min(), -np.inf)
+    with np.errstate(over="ignore"):  # below the lowest number of all is minus infinity
+        alone = np.nextafter(distinct[times > 1], -np.inf)
+        below = np.nextafter(values.min(), -np.inf)
     found = np.unique([below, *distinct, *alone])
     edges[: len(found)] = found
     return edges

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import poisson
 
-from loopcast.api import Alert, Drift, Remedy, Severity
+from loopcast.api import Alert, Drift, LogicalModel, Remedy, Severity
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 KINDS = ("input_drift", "output_drift", "performance", "volume", "latency")
 """What is looked for."""
 
 CHANCE = 1e-4
 """The rate of false alarms of a day's volume or latency."""
+
+PERFORMANCE_CHANCE = 0.01
+LEAST_CHANGE = 0.1
 
 FEWEST_DAYS = 7
 
@@ -25,6 +33,24 @@ _WORDS = {
     "missing": "{value:.1%} more of its values are missing",
     "outside": "{value:.1%} of its values are none that the training had",
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moved:
+    """How the KPI has moved since the contest of the version.
+
+    Attributes
+    ----------
+    version
+        Whose contest it was.
+    p_value
+        Of the hypothesis that it has not.
+    """
+
+    version: str
+    then: float
+    now: float
+    p_value: float | None
 
 
 def of_drift(drifts: Iterable[Drift], at: datetime) -> list[Alert]:
@@ -63,6 +89,77 @@ def _drifted(drift: Drift, at: datetime) -> Alert:
             "since": drift.start.isoformat(),
             "until": drift.end.isoformat(),
         },
+    )
+
+
+def of_volume(
+    logical_model: str,
+    segment: str,
+    days: pd.DatetimeIndex,
+    counts: NDArray[np.int64],
+    latency: NDArray[np.float64],
+    *,
+    at: datetime,
+) -> Iterator[Alert]:
+    """Yield an alert for the last day's volume or latency, where it is unusual."""
+    if not len(days):
+        return
+    last = f"{days[-1]:%Y-%m-%d}"
+    if unusual_days(counts)[-1]:
+        usual = float(np.median(counts[:-1]))
+        yield Alert(
+            logical_model=logical_model,
+            segment=segment,
+            kind="volume",
+            subject="",
+            severity="critical" if counts[-1] == 0 else "warning",
+            cause=f"{counts[-1]:,} predictions on {last}, where {usual:,.0f} are usual",
+            remedy="look",
+            raised=at,
+            seen=at,
+            evidence={"predictions": float(counts[-1]), "usual": usual},
+        )
+    known = latency[np.isfinite(latency)]
+    if len(known) and np.isfinite(latency[-1]) and unusual_levels(known)[-1]:
+        yield Alert(
+            logical_model=logical_model,
+            segment=segment,
+            kind="latency",
+            subject="",
+            severity="warning",
+            cause=f"5 % of the answers of {last} took longer than {latency[-1]:,.0f} ms",
+            remedy="look",
+            raised=at,
+            seen=at,
+            evidence={"p95_ms": float(latency[-1]), "usual_ms": float(np.median(known[:-1]))},
+        )
+
+
+def of_performance(
+    model: LogicalModel, segment: str, moved: Moved | None, at: datetime
+) -> Iterator[Alert]:
+    """Yield an alert where the KPI is worse than in the contest, by more than matters.
+
+    That is more than the KPI's minimum effect and a tenth of its value, and no chance.
+    """
+    if moved is None or moved.p_value is None or moved.p_value > PERFORMANCE_CHANCE:
+        return
+    worse = moved.now - moved.then if model.kpi.direction == "lower" else moved.then - moved.now
+    least = max(model.kpi.minimum_effect, LEAST_CHANGE * abs(moved.then))
+    if worse <= least:
+        return
+    yield Alert(
+        logical_model=model.name,
+        segment=segment,
+        version=moved.version,
+        kind="performance",
+        subject=model.kpi.metric,
+        severity="critical" if worse > 3.0 * least else "warning",
+        cause=f"{model.kpi.metric} is {moved.now:.4g}, and was {moved.then:.4g} when judged",
+        remedy="retrain",
+        raised=at,
+        seen=at,
+        evidence={"now": moved.now, "then": moved.then, "p_value": moved.p_value},
     )
 
 

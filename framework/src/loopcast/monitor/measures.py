@@ -124,7 +124,8 @@ def kolmogorov_smirnov(pair_of: Pair) -> tuple[Floats, Floats, Floats]:
 def _single_values(edges: Floats) -> NDArray[np.bool_]:
     """Tell which of bins 0 to 61 hold one value only."""
     single = np.zeros((*edges.shape[:2], MISSING), dtype=bool)
-    single[:, :, 1:EDGES] = edges[:, :, 1:] == np.nextafter(edges[:, :, :-1], np.inf)
+    with np.errstate(over="ignore"):
+        single[:, :, 1:EDGES] = edges[:, :, 1:] == np.nextafter(edges[:, :, :-1], np.inf)
     return np.asarray(single & np.isfinite(np.concatenate([edges, edges[:, :, -1:]], axis=2)))
 
 

@@ -217,12 +217,27 @@ def _subsets(labelled: Labelled, every: Every) -> Iterator[tuple[tuple[str, Span
     for name, values in labelled.attributes.items():
         for number, value in enumerate(values.categories):
             yield (f"{name}={value}", whole), np.flatnonzero(values.codes == number)
-    periods = pd.PeriodIndex(time.dt.tz_localize(None), freq=_PERIODS[every])
-    codes, windows = pd.factorize(periods, sort=True)
-    for number, window in enumerate(windows):
-        start = window.start_time.tz_localize("UTC").to_pydatetime()
-        end = (window + 1).start_time.tz_localize("UTC").to_pydatetime()
-        yield ("", (start, end)), np.flatnonzero(codes == number)
+    codes, starts = period_codes(time, every)
+    for number, start in enumerate(starts):
+        end = (start.tz_localize(None).to_period(_PERIODS[every]) + 1).start_time
+        span = (start.to_pydatetime(), end.tz_localize("UTC").to_pydatetime())
+        yield ("", span), np.flatnonzero(codes == number)
+
+
+def period_codes(
+    time: pd.Series[pd.Timestamp], every: Every
+) -> tuple[NDArray[np.intp], pd.DatetimeIndex]:
+    """Return the number of each moment's window, and the start of each window in UTC."""
+    moments = pd.DatetimeIndex(time).tz_convert("UTC").tz_localize(None)
+    codes, windows = pd.factorize(moments.to_period(_PERIODS[every]), sort=True)
+    return codes, pd.PeriodIndex(windows).start_time.tz_localize("UTC")
+
+
+def overall_estimate(labelled: Labelled, definition: MetricDefinition) -> Estimate:
+    """Return one metric of all labelled events."""
+    return estimate(
+        labelled.outcome, definition, labelled.weight, labelled.block, serial=labelled.serial
+    )
 
 
 def _measured(
