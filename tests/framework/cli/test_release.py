@@ -121,6 +121,18 @@ def test_a_damaged_version_is_not_released(home: Home, policy: Policy) -> None:
         run(home, "release", version, *WHO)
 
 
+def test_what_was_done_for_a_version_is_shown_with_it(home: Home, policy: Policy) -> None:
+    version = add(home, 1)
+    approve(home, policy, version)
+    sign(home, version)
+    shown = run(home, "models", "show", version)
+    for words in ("by loopcast", "at most 10 MB", "model_owner", "looked at the worst days"):
+        assert words in shown
+    found = json.loads(run(home, "models", "show", version, "--json"))
+    assert [item["role"] for item in found["sign_offs"]] == ["model_owner"]
+    assert found["validations"][0]["results"][0]["test"] == "bundle"
+
+
 class TestFamily:
     @pytest.fixture
     def family(self, home: Home, policy: Policy) -> list[VersionId]:

@@ -72,6 +72,8 @@ def show(place: Home, as_json: bool, version: str) -> None:
             evaluations=source.evaluations(found.id),
             baselines=source.baselines(found.id),
             gates=source.gates(found.id),
+            validations=source.validations(found.id),
+            sign_offs=source.sign_offs(found.id),
             history=source.history(found.logical_model, found.segment, version=found.id),
         )
     if as_json:

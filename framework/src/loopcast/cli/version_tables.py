@@ -9,7 +9,17 @@ from typing import Any
 import msgspec
 from rich.console import Console
 
-from loopcast.api import Dataset, Evaluation, GateResult, Manifest, Release, Stage, Version
+from loopcast.api import (
+    Dataset,
+    Evaluation,
+    GateResult,
+    Manifest,
+    Release,
+    SignOff,
+    Stage,
+    Validation,
+    Version,
+)
 from loopcast.cli.tables import (
     minute,
     number,
@@ -32,6 +42,8 @@ class Details:
     evaluations: tuple[Evaluation, ...]
     baselines: tuple[Evaluation, ...]
     gates: tuple[GateResult, ...]
+    validations: tuple[Validation, ...]
+    sign_offs: tuple[SignOff, ...]
     history: tuple[Release, ...]
 
 
@@ -92,8 +104,13 @@ def print_details(details: Details) -> None:
     print_rows(console, "datasets", columns, map(_dataset_cells, manifest.datasets))
     for evaluation in details.evaluations:
         _print_evaluation(console, evaluation, details.baselines)
-    columns = ["gate", "result", "expectation", "measured"]
-    print_rows(console, "gates", columns, map(_gate_cells, details.gates))
+    columns = ["gate", "test", "result", "expectation", "measured"]
+    print_rows(console, "gates of its training", columns, map(_gate_cells, details.gates))
+    for validation in details.validations[-1:]:
+        title = f"validation of {minute(validation.at)} by {validation.by}"
+        print_rows(console, title, columns, map(_gate_cells, validation.results))
+    columns = ["may be", "role", "at", "by", "statement"]
+    print_rows(console, "sign-offs", columns, map(_sign_off_cells, details.sign_offs))
     columns = ["stage", "since", "until", "by", "reason"]
     print_rows(console, "history", columns, map(_history_cells, details.history))
     columns = ["name", "bytes", "sha256"]
@@ -115,7 +132,12 @@ def _dataset_cells(data: Dataset) -> list[str]:
 
 
 def _gate_cells(gate: GateResult) -> list[str]:
-    return [gate.gate, "passed" if gate.passed else "failed", gate.expectation, gate.measured]
+    result = "passed" if gate.passed else "failed"
+    return [gate.gate, gate.test, result, gate.expectation, gate.measured]
+
+
+def _sign_off_cells(item: SignOff) -> list[str]:
+    return [item.move, item.role, minute(item.at), item.by, item.statement]
 
 
 def _history_cells(entry: Release) -> list[str]:
