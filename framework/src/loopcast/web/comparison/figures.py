@@ -39,7 +39,7 @@ def relative_changes(report: ComparisonReport) -> Figure | None:
     return Figure(
         id="metrics",
         title="Difference of each metric, relative to " + report.names[0],
-        text="Dots with their 95 % intervals; one that does not reach the line is no accident.",
+        text="Dots with their 95 % intervals; one that does not reach the line is hardly chance.",
         chart=DotPlot(rows=tuple(rows), unit="%"),
     )
 
@@ -154,7 +154,7 @@ def _calibration(
     return Figure(
         id="calibration",
         title="Calibration: what happened of what was said",
-        text="On the thin line, what was said happened as often; bins without rows are left out.",
+        text="On the dashed line, what was said happened as often; bins without rows are left out.",
         chart=LineChart(
             x=Axis(values=compact(middle.tolist()), title="Probability that was said"),
             title="Share of events",
