@@ -134,3 +134,51 @@ reader: csv
 options: {path: sales.csv}
 table: {task: rank, segment: null}
 """
+
+
+FORECAST_MODEL = """\
+# @package _global_
+defaults:
+  - override /data: meters
+  - override /template: example.mean
+logical_model:
+  name: meters
+  title: Meters
+  purpose: Plan tomorrow.
+  owner: grid
+  risk:
+    {audience: internal, impact: minor, lifetime: months, reversibility: reversible,
+     personal_data: none}
+  kpi: {metric: mae}
+  schema:
+    task: forecast
+    unit: kW
+    step: 1h
+    timezone: Europe/Paris
+    sites: {here: {timezone: Europe/Paris}}
+baselines: {}
+backtest: {origins: 6, calibration: 6, every: 1, refit_every: 6}
+reconciliation: ""
+"""
+
+FORECAST_DATA = """\
+name: meters
+reader: csv
+options: {path: meters.csv}
+table: {task: forecast, time: at, target: load, segment: tenant}
+"""
+
+
+def meters(tenants: int) -> pd.DataFrame:
+    """Forty days of hours for each tenant."""
+    times = pd.date_range("2024-01-01", periods=24 * 40, freq="1h", tz="Europe/Paris")
+    return pd.concat(
+        pd.DataFrame(
+            {
+                "at": times.tz_convert("UTC").strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "load": 5.0 + np.random.default_rng(number).random(len(times)),
+                "tenant": f"t{number}",
+            }
+        )
+        for number in range(tenants)
+    )

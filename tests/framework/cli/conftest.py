@@ -17,6 +17,8 @@ from loopcast.store.home import Home, open_home
 
 from ..distributions import SHIPPED, forget_fakes
 from ..examples import (
+    FORECAST_DATA,
+    FORECAST_MODEL,
     RANK_DATA,
     RANK_MODEL,
     SCORE_DATA,
@@ -47,6 +49,8 @@ def run(tmp_path: Path, plugins: PluginManager) -> Any:
         "data/applications.yaml": SCORE_DATA,
         "logical_model/shop.yaml": RANK_MODEL,
         "data/sales.yaml": RANK_DATA,
+        "logical_model/meters.yaml": FORECAST_MODEL,
+        "data/meters.yaml": FORECAST_DATA,
     }
     folder = write_configuration(tmp_path / "conf", files)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from loopcast.api import DataError, ScoreOutcome
+from loopcast.api import ConfigurationError, DataError, ScoreOutcome, SwitchError
 from loopcast.deploy.bundle import read_bundle
 from loopcast.deploy.loaded import load_version
 from loopcast.deploy.rank_bundle import read_scenario
@@ -20,6 +20,7 @@ from loopcast.store.home import Home, open_home
 
 from ..examples import (
     applications,
+    meters,
     sales,
 )
 
@@ -240,3 +241,26 @@ def test_tenants_never_see_each_other(tmp_path: Path, run: Any, home: Home) -> N
         names = [f"t{n}_" for n in range(6) if f"t{n}" != segment]
         others = [name.encode(code) for name in names for code in ("utf-8", "utf-32-le")]
         assert not [name for name, data in files.items() if any(o in data for o in others)]
+
+
+def test_a_family_of_forecasts_is_trained(tmp_path: Path, run: Any, home: Home) -> None:
+    table = meters(3)
+    table = table[(table["tenant"] != "t1") | (table["at"] < "2024-01-06")]
+    table.to_csv(tmp_path / "meters.csv", index=False)
+    found = run("logical_model=meters", "job=train")["training"]
+    assert (found["counts"]["better"], found["counts"]["failed"]) == (2, 1)
+    assert set(home.catalog.champions("meters")) == {"t0", "t2"}
+    with pytest.raises(ConfigurationError, match="a family of forecasts"):
+        run("logical_model=meters")
+
+
+def test_a_forecast_that_is_frozen_keeps_its_version(tmp_path: Path, run: Any, home: Home) -> None:
+    one = ("logical_model=meters", "data.table.segment=null")
+    meters(1).to_csv(tmp_path / "meters.csv", index=False)
+    assert run(*one)["trained_now"]
+    home.catalog.set_switch("meters", [""], "freeze", by="ann", reason="audit")
+    meters(1).iloc[: 24 * 39].to_csv(tmp_path / "meters.csv", index=False)
+    assert not run(*one)["trained_now"]
+    assert home.catalog.count() == 1
+    with pytest.raises(SwitchError, match="meters is frozen since"):
+        run(*one, "job=train")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from rich.table import Table
 
-from loopcast.api import DataError, GateError
+from loopcast.api import ConfigurationError, DataError, GateError
 from loopcast.cli.context import Run, Stopwatch
 from loopcast.cli.progress import comparison_table, progress_bar
 from loopcast.develop.engine import engine_for
@@ -53,9 +53,16 @@ def execute_segments(run: Run) -> None:
 
     Raises
     ------
+    ConfigurationError
+        For forecasts of a family, which are trained here and not answered.
     DataError, GateError
         Where the only segment could not be trained, or not one segment of a family.
     """
+    if run.settings.logical_model.task == "forecast" and run.settings.job.name != "train":
+        raise ConfigurationError(
+            f"{_name(run)} is a family of forecasts (data.table.segment), which a run trains by "
+            "job=train; to forecast, run one segment alone: data of its rows, without a segment"
+        )
     watch = Stopwatch()
     run.console.print(f"  data      {run.settings.data.name}: {run.source.text}", soft_wrap=True)
     found: dict[str, Any] = {}
