@@ -194,6 +194,7 @@ def _logical_model(count: int) -> dict[str, Any]:
     return {
         "name": "meters",
         "title": "Day-ahead load of every meter",
+        "purpose": "Plan tomorrow's load of every meter, station and area.",
         "owner": "benchmarks",
         "risk": {
             "audience": "internal",
