@@ -175,7 +175,7 @@ def write_configuration(folder: Path, count: int) -> None:
         "logical_model": _logical_model(count),
         "baselines": {"naive_week": {"name": "forecasting.seasonal_naive"}},
         "fallback": {"name": "forecasting.seasonal_naive"},
-        "backtest": {"origins": 7, "calibration": 7, "every": 3, "refit_every": 7},
+        "backtest": {"origins": 21, "calibration": 14, "every": 3, "refit_every": 18},
         "reconciliation": "forecasting.mint_variance",
     }
     text = "# @package _global_\n" + json.dumps(model, indent=1)  # which is YAML too
