@@ -112,10 +112,14 @@ class GamRidgeParameters(AdditiveParameters, frozen=True):
 class GamBoostedParameters(GamRidgeParameters, frozen=True):
     """Hyperparameters of the additive model with other members and a direct ridge.
 
+    What the members leave has finer shapes in a day than what the additive model leaves alone,
+    so that more cosines count.
+
     Attributes
     ----------
     trees
         Boosted trees of a series.
     """
 
+    cosines: Cosines = 32
     trees: Trees = 600
