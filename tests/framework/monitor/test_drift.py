@@ -18,6 +18,7 @@ from loopcast.monitor.reference import (
     design_of,
     fit_reference,
     read_reference,
+    recent_design,
     reference_bytes,
 )
 from loopcast.monitor.sketch import sketch
@@ -127,6 +128,16 @@ class TestTimeSeries:
             unaware += bool(exceeded(measure(blind, whole), LIMITS)["ks"].any())
         assert aware <= 1
         assert unaware >= 8, "without the design effect, one month in six is a false alarm"
+
+    def test_a_single_day_is_no_drift_of_a_year(self) -> None:
+        values, block = self.weather(0, 365)
+        reference = fit_reference({"t": values}, {}, block.astype(np.int64))
+        alarms = 0
+        for seed in range(40):
+            day = sketch({"t": self.weather(2_000 + seed, 1)[0]}, reference.bins)
+            found = measure(reference, day, recent_design(reference, day))
+            alarms += bool(exceeded(found, LIMITS)["ks"].any())
+        assert alarms <= 1
 
     def test_a_warmer_climate_is_found_all_the_same(self) -> None:
         values, block = self.weather(0, 365)

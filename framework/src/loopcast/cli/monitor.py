@@ -13,6 +13,7 @@ from loopcast.cli.stores import store_options
 if TYPE_CHECKING:
     from loopcast.api import LogicalModel, MetricDefinition
     from loopcast.monitor.alerts import AlertBook
+    from loopcast.monitor.performance import Performance
     from loopcast.monitor.watch import Report
     from loopcast.store.home import Home
 
@@ -134,11 +135,11 @@ def _print(report: Report, book: AlertBook) -> None:
         )
         columns = ("of", "name", "measure", "value", "threshold", "p")
         tables.print_rows(console, "Drift", columns, rows, numbers_from=3)
-    whole = [p for p in report.performance if not p.subset]
+    overall = [p for p in report.performance if not p.subset]
     measured = (
-        [p.metric, f"{p.start:%Y-%m-%d}", tables.number(p.value), tables.number(p.low),
+        [p.metric, _span(p, overall), tables.number(p.value), tables.number(p.low),
          tables.number(p.high), f"{p.labelled:,} of {p.predictions:,}"]
-        for p in whole if p.labelled
+        for p in overall if p.labelled
     )  # fmt: skip
     columns = ("metric", "since", "value", "low", "high", "outcomes")
     tables.print_rows(console, "Performance", columns, measured, numbers_from=2)
@@ -149,6 +150,12 @@ def _print(report: Report, book: AlertBook) -> None:
     )
     titles = ("alert", "severity", "cause", "remedy", "known to")
     tables.print_rows(console, "Open alerts", titles, alerts)
+
+
+def _span(measured: Performance, overall: list[Performance]) -> str:
+    """Return the start of a window, and ``all`` for the whole span, which comes first."""
+    first = next(p for p in overall if p.metric == measured.metric)
+    return "all" if measured is first else f"{measured.start:%Y-%m-%d}"
 
 
 def _midnight(moment: datetime) -> datetime:

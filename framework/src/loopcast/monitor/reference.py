@@ -102,6 +102,19 @@ def design_of(bins: Bins, whole: Sketch, blocks: Sketch) -> Floats:
     return design_effect(whole, blocks)
 
 
+def recent_design(reference: Reference, days: Sketch) -> Floats:
+    """Return the design effect of recent rows, at least that of the reference.
+
+    A few days show too little of how much their rows resemble each other.
+
+    Parameters
+    ----------
+    days
+        A group for each day.
+    """
+    return np.maximum(design_of(reference.bins, reference.sketch, days), reference.design)
+
+
 def _design(column: Mapping[str, Any], block: NDArray[np.int64] | None) -> float:
     """Return the design effect of one column."""
     if block is None or not len(block):

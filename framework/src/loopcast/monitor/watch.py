@@ -47,7 +47,13 @@ from loopcast.monitor.performance import (
     performance,
     period_codes,
 )
-from loopcast.monitor.reference import OUTPUT, REFERENCE_FILE, Reference, design_of, read_reference
+from loopcast.monitor.reference import (
+    OUTPUT,
+    REFERENCE_FILE,
+    Reference,
+    read_reference,
+    recent_design,
+)
 from loopcast.monitor.sketch import Sketch, sketch
 from loopcast.store.truth import join
 
@@ -205,7 +211,7 @@ def _drift(
     own = served.filter(pc.equal(served["version"], version.id))
     counted = _Counted(model=watched.model, reference=reference, judged=_judged(files, watched))
     days = counted.by(own, "day")[1]
-    design = design_of(reference.bins, reference.sketch, days)
+    design = recent_design(reference, days)
     measured = measure(reference, days.pooled(), design)
     window = Window(
         logical_model=watched.model.name,
