@@ -89,10 +89,11 @@ def _findings(alerts: Sequence[Alert]) -> list[Finding]:
     ]
 
 
-def _marks(report: Report) -> tuple[tuple[float, str], ...]:
-    """Releases to champion in the span, for the time axis."""
+def _marks(report: Report, times: pd.DatetimeIndex) -> tuple[tuple[float, str], ...]:
+    """Return releases to champion in the span; those in the last window stand at its start."""
+    end = times[-1].timestamp()
     return tuple(
-        (release.since.timestamp(), f"{release.version[:6]} champion")
+        (min(release.since.timestamp(), end), f"{release.version[:6]} champion")
         for release in report.releases
         if release.stage == "champion" and report.start <= release.since < report.end
     )
@@ -111,7 +112,7 @@ def _volume(report: Report) -> Figure:
             title="predictions",
             unit="",
             lines=lines,
-            marks=_marks(report),
+            marks=_marks(report, report.days),
             zero=True,
         ),
     )
@@ -126,7 +127,7 @@ def _latency(report: Report) -> Figure:
             title="latency",
             unit="ms",
             lines=(Line(label="95 %", role="model", values=compact(report.latency.tolist())),),
-            marks=_marks(report),
+            marks=_marks(report, report.days),
             zero=True,
         ),
     )
@@ -169,7 +170,7 @@ def _metric(report: Report, metric: str, windows: Sequence[Performance]) -> Figu
             unit="",
             lines=tuple(lines),
             bands=(Band(label="95 % interval", role="model", low=low, high=high),),
-            marks=_marks(report),
+            marks=_marks(report, index),
         ),
     )
 
@@ -259,7 +260,7 @@ def _over_time(report: Report) -> Figure | None:
             title="distance",
             unit="",
             lines=lines,
-            marks=_marks(report),
+            marks=_marks(report, report.windows),
             zero=True,
         ),
     )
