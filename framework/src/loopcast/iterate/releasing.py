@@ -19,6 +19,7 @@ from loopcast.develop.engine import LocalEngine
 from loopcast.govern.demands import lacking, reviewer
 from loopcast.store.catalog import Move, Standing
 from loopcast.validate.performance import Variation, check_variation
+from loopcast.validate.results import shown
 
 if TYPE_CHECKING:
     from loopcast.api import Version
@@ -144,7 +145,8 @@ def _verdict(version: Version, home: Home, rules: Rules) -> _Verdict:
     metric = subject.metrics[kpi.metric]
     [found, *_] = compare(subject.rival, champion.id, version.id, [metric], kpi, by=())
     reason = (
-        f"{kpi.metric} {found.second} against {found.first} of champion {champion.id}: "
+        f"{kpi.metric} {shown(found.second)} against {shown(found.first)} of champion "
+        f"{champion.id}: "
         f"{found.verdict}"
     )
     if found.verdict != "better":
