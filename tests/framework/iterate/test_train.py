@@ -255,6 +255,22 @@ def test_a_served_forecast_is_coherent_and_ordered(
     np.testing.assert_allclose(day["total"], day["mean"] * 24)
 
 
+def test_series_are_forecast_by_name_and_others_refused(
+    course: ForecastCourse, panel: ForecastData, home: Home
+) -> None:
+    found = trained(course, panel, home)
+    served = unpack(found.bundle.files, course.candidate.template, no_fallback)
+    origin = panel.times[-1] + pd.Timedelta("30min")
+    turned = replace(panel, target=panel.target[list(reversed(panel.series))])
+    pd.testing.assert_frame_equal(
+        forecast(served, turned, origin, course.reconciler).table,
+        forecast(served, panel, origin, course.reconciler).table,
+    )
+    fewer = replace(panel, target=panel.target[list(panel.series[1:])])
+    with pytest.raises(DataError, match=f"1 missing, the first {panel.series[0]}"):
+        forecast(served, fewer, origin, course.reconciler)
+
+
 def test_a_bundle_of_another_layout_is_refused_in_words(
     course: ForecastCourse, panel: ForecastData, home: Home
 ) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from loopcast.api import DataError
 from loopcast.deploy.forecast_bundle import ForecastVersion, known_until
 from loopcast.develop.forecast.hierarchy import (
     Hierarchy,
@@ -60,10 +61,17 @@ def forecast(
     ----------
     data
         Actuals of the bottom series until the origin at least, covariates through the horizon.
+
+    Raises
+    ------
+    DataError
+        Where its series are not those that the version was trained on.
+    ModelError
+        Where a model's answer cannot be used.
     """
     prepared = version.preparation
     hierarchy = prepared.hierarchy
-    levels = prepared.levels(known_until(data, origin))
+    levels = prepared.levels(known_until(_as_trained(data, hierarchy.bottom), origin))
     base = [
         version.models[step].predict(levels[step], horizon_index(origin, hierarchy.horizon, step))
         for step in hierarchy.steps
@@ -84,6 +92,23 @@ def forecast(
         coherence_error=coherence_error(hierarchy, nodes, origin),
         stand_ins={name: reason for each in base for name, reason in each.reasons.items()},
     )
+
+
+def _as_trained(data: ForecastData, trained: tuple[str, ...]) -> ForecastData:
+    """Return the series in the order of the training, whatever that of the table's rows."""
+    if data.series == trained:
+        return data
+    known, found = set(trained), set(data.series)
+    absent = [name for name in trained if name not in found]
+    new = [name for name in data.series if name not in known]
+    lists = (("missing", absent), ("new", new))
+    said = "; ".join(f"{len(n)} {how}, the first {n[0]}" for how, n in lists if n)
+    if said:
+        raise DataError(
+            f"the series of the data are not those that the version was trained on ({said}); "
+            "give it the same series, or train again (job=train)"
+        )
+    return replace(data, target=data.target[list(trained)])
 
 
 def _step_table(
