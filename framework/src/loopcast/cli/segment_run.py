@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from rich.table import Table
 
-from loopcast.api import ConfigurationError, DataError, GateError
+from loopcast.api import DataError, ForecastSchema, GateError
 from loopcast.cli.context import Run, Stopwatch
 from loopcast.cli.progress import comparison_table, progress_bar
 from loopcast.develop.engine import engine_for
@@ -38,12 +38,19 @@ ANSWER_FILES: dict[Task, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Answered:
-    """How many rows of a segment were answered, by which versions, or why none was."""
+    """How many rows of a segment were answered, by which versions, or why none was.
+
+    Attributes
+    ----------
+    about
+        What its task says of the answers.
+    """
 
     segment: str
     rows: int = 0
     versions: tuple[str, ...] = ()
     reason: str = ""
+    about: Mapping[str, Any] = field(default_factory=dict)
 
 
 def execute_segments(run: Run) -> None:
@@ -53,16 +60,9 @@ def execute_segments(run: Run) -> None:
 
     Raises
     ------
-    ConfigurationError
-        For forecasts of a family, which are trained here and not answered.
     DataError, GateError
         Where the only segment could not be trained, or not one segment of a family.
     """
-    if run.settings.logical_model.task == "forecast" and run.settings.job.name != "train":
-        raise ConfigurationError(
-            f"{_name(run)} is a family of forecasts (data.table.segment), which a run trains by "
-            "job=train; to forecast, run one segment alone: data of its rows, without a segment"
-        )
     watch = Stopwatch()
     run.console.print(f"  data      {run.settings.data.name}: {run.source.text}", soft_wrap=True)
     found: dict[str, Any] = {}
@@ -137,8 +137,11 @@ def _require_one_trained(reports: Sequence[SegmentReport]) -> None:
 def _predict(run: Run, engine: Engine) -> list[Answered]:
     model, made = run.settings.logical_model, datetime.now(UTC)
     found: list[Answered] = []
-    with AnswerFile(run.folder / ANSWER_FILES[model.task]) as file:
-        for batch in answer_segments(model, run.source, run.home, run.plugins, engine):
+    batches = answer_segments(
+        run.course, run.source, run.home, run.plugins, engine, day=run.settings.job.origin
+    )
+    with AnswerFile(run.folder / ANSWER_FILES[model.task], _metadata(run)) as file:
+        for batch in batches:
             file.write(batch)
             for item in batch:
                 if item.answers is not None:
@@ -150,11 +153,22 @@ def _predict(run: Run, engine: Engine) -> list[Answered]:
     return found
 
 
+def _metadata(run: Run) -> dict[str, str]:
+    schema = run.settings.logical_model.schema
+    unit = {"unit": schema.unit} if isinstance(schema, ForecastSchema) else {}
+    return {"logical_model": _name(run), **unit}
+
+
 def _answered(item: SegmentAnswers) -> Answered:
     if item.answers is None:
         return Answered(segment=item.segment, reason=item.reason)
     versions = tuple(sorted(set(item.answers.version.tolist())))
-    return Answered(segment=item.segment, rows=len(item.answers.key), versions=versions)
+    return Answered(
+        segment=item.segment,
+        rows=len(item.answers.key),
+        versions=versions,
+        about=item.answers.about,
+    )
 
 
 def _common(run: Run) -> dict[str, Any]:
@@ -176,8 +190,14 @@ def _answer_record(answered: Sequence[Answered]) -> dict[str, Any]:
         "rows": sum(item.rows for item in answered),
         "answered": sum(not item.reason for item in answered),
         "not_answered": sum(bool(item.reason) for item in answered),
-        "segments": [msgspec.to_builtins(item) for item in answered],
+        "segments": [_answered_record(item) for item in answered],
     }
+
+
+def _answered_record(item: Answered) -> dict[str, Any]:
+    record: dict[str, Any] = msgspec.to_builtins(item)
+    about: dict[str, Any] = record.pop("about")
+    return record | about
 
 
 def _show_training(run: Run, reports: Sequence[SegmentReport]) -> None:

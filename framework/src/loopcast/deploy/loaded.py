@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from loopcast.deploy.bundle import Bundle, read_bundle
 from loopcast.develop.judged import JUDGED_FILE, Judged, read_judged
 
 if TYPE_CHECKING:
+    from loopcast.api import Task
     from loopcast.deploy.forecast_bundle import ForecastVersion
     from loopcast.plugins import PluginManager
     from loopcast.store.home import Home
@@ -109,22 +110,43 @@ def load_version(home: Home, plugins: PluginManager, version: Version) -> Loaded
     model = home.catalog.logical_model(version.logical_model)
     bundle = read_bundle(home.artifacts, version.manifest)
     template = plugins.template(version.template)
-    forecast = None
-    if model.task == "forecast":
-        from loopcast.deploy.forecast_bundle import unpack
-
-        forecast = unpack(bundle.files, template, plugins.template)
-        models = forecast.models
-    else:
-        models = {"": template.load(model_files(bundle.files))}
+    found = load_model(model.task, bundle.files, template, plugins.template)
+    forecast = found if model.task == "forecast" else None
     return LoadedVersion(
         version=version,
         bundle=bundle,
         logical_model=model,
         template=template,
-        models=models,
+        models=forecast.models if forecast else {"": found},
         forecast=forecast,
     )
+
+
+def load_model(
+    task: Task,
+    files: Mapping[str, bytes],
+    template: Template[Any, Any],
+    find: Callable[[str], Template[Any, Any]],
+) -> Any:
+    """Return what answers: a scorer, a ranker, or a forecast's models with what joins them.
+
+    Parameters
+    ----------
+    files
+        Of the whole bundle.
+    find
+        Returns the template of a name, for a forecast's fallback.
+
+    Raises
+    ------
+    IntegrityError
+        Where the files are laid out as another release of loopcast does it.
+    """
+    if task == "forecast":
+        from loopcast.deploy.forecast_bundle import unpack
+
+        return unpack(files, template, find)
+    return template.load(model_files(files))
 
 
 def model_files(files: Mapping[str, bytes]) -> dict[str, bytes]:

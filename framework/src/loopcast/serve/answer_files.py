@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -27,10 +27,13 @@ class AnswerFile:
     ----------
     path
         Where it appears; on an error nothing does.
+    metadata
+        Of the file, such as the unit of its numbers.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, metadata: Mapping[str, str] | None = None) -> None:
         self._path = path
+        self._metadata = metadata or {}
         self._part = path.with_name(f".{path.name}.part")
         self._writer: pq.ParquetWriter | None = None
 
@@ -49,7 +52,8 @@ class AnswerFile:
             return
         table = pa.Table.from_pandas(pd.concat(tables, ignore_index=True), preserve_index=False)
         if self._writer is None:
-            self._writer = pq.ParquetWriter(self._part, table.schema)
+            described = {**(table.schema.metadata or {}), **self._metadata}
+            self._writer = pq.ParquetWriter(self._part, table.schema.with_metadata(described))
         self._writer.write_table(table.cast(self._writer.schema))
 
     def __exit__(

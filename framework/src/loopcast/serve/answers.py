@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from loopcast.api import LogicalModel, LoopcastError, NotFoundError, Segment, Template, VersionId
+from loopcast.api import (
+    LoopcastError,
+    NotFoundError,
+    PluginError,
+    Segment,
+    Template,
+    VersionId,
+)
 from loopcast.deploy.bundle import read_bundle
-from loopcast.deploy.loaded import model_files
+from loopcast.deploy.loaded import load_model
 from loopcast.deploy.lookup import Serving, look_up_all
 from loopcast.store.artifacts import Artifacts
 
@@ -20,8 +28,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from loopcast.api import Engine, Version
+    from loopcast.develop.course import Course
     from loopcast.develop.source import Batch, Source
     from loopcast.plugins import PluginManager
+    from loopcast.settings import DataSettings
     from loopcast.store.home import Home
 
 
@@ -39,6 +49,8 @@ class Answers:
         Which version answered.
     outputs, inputs : mapping of str to ndarray, shape (n,)
         As the event log has them.
+    about
+        What the summary says of them, ready for JSON.
     """
 
     table: pd.DataFrame
@@ -46,6 +58,7 @@ class Answers:
     version: NDArray[np.str_]
     outputs: Mapping[str, Any]
     inputs: Mapping[str, Any] = field(default_factory=dict)
+    about: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -55,7 +68,8 @@ class Responsible:
     Attributes
     ----------
     models, files
-        By version: the champion's, and the canary's if there is one; files of the whole bundle.
+        By version: the champion's, and the canary's if there is one and the task is not
+        *forecast*; files of the whole bundle.
     """
 
     serving: Serving
@@ -65,6 +79,25 @@ class Responsible:
     def versions(self, entities: Sequence[str]) -> NDArray[np.str_]:
         """Return which version answers for each entity, shape ``(n,)``."""
         return self.serving.versions(entities)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Question:
+    """What one segment asks.
+
+    Attributes
+    ----------
+    table, source
+        Its rows as they were read, and where they come from, for messages.
+    day
+        The first day to forecast; the next one where ``None``.
+    """
+
+    table: pd.DataFrame
+    source: str
+    settings: DataSettings
+    course: Course[Any]
+    day: str | None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -82,7 +115,8 @@ class _Job:
     """A batch of segments and what answers for them; it may travel to another process."""
 
     batch: Batch
-    model: LogicalModel
+    course: Course[Any]
+    day: str | None
     serving: Mapping[Segment, Serving]
     versions: Mapping[VersionId, Version]
     templates: Mapping[str, Template[Any, Any]]
@@ -90,22 +124,34 @@ class _Job:
 
 
 def answer_segments(
-    model: LogicalModel, source: Source, home: Home, plugins: PluginManager, engine: Engine
+    course: Course[Any],
+    source: Source,
+    home: Home,
+    plugins: PluginManager,
+    engine: Engine,
+    *,
+    day: str | None = None,
 ) -> Iterator[list[SegmentAnswers]]:
     """Ask the released versions of every segment of a table; yield batch after batch.
 
     A segment without a version, or whose switch is off, has a reason in place of answers.
+
+    Parameters
+    ----------
+    day
+        The first day to forecast; the next one of each segment where ``None``.
     """
+    model = course.logical_model
     serving = look_up_all(home.catalog, model.name)
     versions = home.catalog.versions_of([v for s in serving.values() for v in s.candidates])
-    names = {version.template for version in versions.values()}
-    templates = {name: plugins.template(name) for name in names}
+    templates = {n: t for n, t in plugins.templates().items() if t.task == model.task}
 
     def job(batch: Batch) -> _Job:
         own = {name: serving[name] for name in batch.segments if name in serving}
         return _Job(
             batch=batch,
-            model=model,
+            course=course,
+            day=day,
             serving=own,
             versions={v: versions[v] for s in own.values() for v in s.candidates},
             templates=templates,
@@ -123,33 +169,41 @@ def _answer_batch(job: _Job) -> list[SegmentAnswers]:
 def _answer(
     job: _Job, segment: Segment, table: pd.DataFrame, artifacts: Artifacts
 ) -> SegmentAnswers:
-    serving = job.serving.get(segment)
+    serving, model = job.serving.get(segment), job.course.logical_model
+    question = Question(
+        table=table,
+        source=job.batch.describe(segment),
+        settings=job.batch.source.settings,
+        course=job.course,
+        day=job.day,
+    )
     try:
         if serving is None:
-            raise NotFoundError(f"{job.model.name}/{segment} has no version; train it first")
+            raise NotFoundError(f"{model.name}/{segment} has no version; train it first")
         serving.version()
-        responsible = _responsible(job, serving, artifacts)
-        module = import_module(f"loopcast.serve.{job.model.task}")
-        found: Answers = module.answer(
-            table,
-            job.batch.source.settings,
-            job.model,
-            job.batch.describe(segment),
-            responsible,
-        )
+        module = import_module(f"loopcast.serve.{model.task}")
+        found: Answers = module.answer(question, _responsible(job, serving, artifacts))
     except LoopcastError as error:
         return SegmentAnswers(segment=segment, serving=serving, reason=str(error))
     return SegmentAnswers(segment=segment, serving=serving, answers=found)
 
 
 def _responsible(job: _Job, serving: Serving, artifacts: Artifacts) -> Responsible:
-    versions = {name: job.versions[name] for name in serving.candidates}
-    files = {n: read_bundle(artifacts, v.manifest).files for n, v in versions.items()}
+    task = job.course.logical_model.task
+    # A forecast adds up over its series, so that one version answers for all of them.
+    names = (serving.version(),) if task == "forecast" else serving.candidates
+    files = {n: read_bundle(artifacts, job.versions[n].manifest).files for n in names}
+    find = partial(_template, job.templates)
     return Responsible(
         serving=serving,
-        models={
-            name: job.templates[version.template].load(model_files(files[name]))
-            for name, version in versions.items()
-        },
+        models={n: load_model(task, files[n], find(job.versions[n].template), find) for n in names},
         files=files,
     )
+
+
+def _template(templates: Mapping[str, Template[Any, Any]], name: str) -> Template[Any, Any]:
+    if name not in templates:
+        raise PluginError(
+            f"no plugin offers the template {name!r}; 'loopcast plugins' says which are installed"
+        )
+    return templates[name]

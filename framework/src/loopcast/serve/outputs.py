@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -44,31 +44,43 @@ def forecast_events(
 ) -> pa.Table:
     """Return one event for each forecast value; ground truth joins it by series and time.
 
-    The key is ``series|step|interval start in UTC``. The covariates are the inputs of the finest
-    step, for series that have a site.
-
     Parameters
     ----------
     data
         With the covariates over the horizon.
     """
-    table = batch.table
-    stamps = table["time"].dt.tz_convert("UTC").dt.strftime("%Y-%m-%dT%H:%M:%SZ")
     return event_table(
-        key=table["series"] + "|" + table["step"] + "|" + stamps,
+        key=event_keys(batch),
         time=made,
         logical_model=version.logical_model,
         segment=version.segment,
         version=version.id,
         role=role,
-        outputs={name: table[name].to_numpy() for name in ("mean", *QUANTILE_COLUMNS)},
-        inputs=_covariates(table, data),
+        outputs=event_outputs(batch),
+        inputs=event_inputs(batch, data),
         latency_ms=latency_ms,
     )
 
 
-def _covariates(table: pd.DataFrame, data: ForecastData) -> dict[str, NDArray[np.float64]]:
-    """Return each covariate at the time and site of each row, NaN where a row has none."""
+def event_keys(batch: BatchForecast) -> pd.Series[Any]:
+    """Return the key of each event, ``series|step|interval start in UTC``."""
+    table = batch.table
+    stamps = table["time"].dt.tz_convert("UTC").dt.strftime("%Y-%m-%dT%H:%M:%SZ")
+    keys: pd.Series[Any] = table["series"] + "|" + table["step"] + "|" + stamps
+    return keys
+
+
+def event_outputs(batch: BatchForecast) -> dict[str, NDArray[np.float64]]:
+    """Return mean and quantiles of each event."""
+    return {name: batch.table[name].to_numpy() for name in ("mean", *QUANTILE_COLUMNS)}
+
+
+def event_inputs(batch: BatchForecast, data: ForecastData) -> dict[str, NDArray[np.float64]]:
+    """Return the covariates of each event at the finest step, NaN where there are none.
+
+    They are those at its time and the site of its series.
+    """
+    table = batch.table
     sites = table["series"].map(dict(data.site_of)).where(table["step"] == data.step)
     found = {}
     for name, frame in data.covariates.items():
@@ -94,11 +106,18 @@ def summarise(
         "version": version.id,
         "template": version.template,
         "dataset": msgspec.to_builtins(dataset),
-        "origin": batch.origin.isoformat(),
         "horizon": horizon,
         "evaluation": evaluations[0].protocol,
         "metrics": {e.contender: _overall(e) for e in evaluations},
         "metrics_by_series": {e.contender: _by_series(e) for e in evaluations},
+        **about_forecast(batch),
+    }
+
+
+def about_forecast(batch: BatchForecast) -> dict[str, object]:
+    """Return how coherent a forecast is, and whom the fallback forecast, ready for JSON."""
+    return {
+        "origin": batch.origin.isoformat(),
         "coherence_error": batch.coherence_error,
         "fallback": {"count": len(batch.stand_ins), "series": dict(batch.stand_ins)},
     }

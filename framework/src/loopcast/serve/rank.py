@@ -19,18 +19,10 @@ from loopcast.settings import RankTable
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from loopcast.api import LogicalModel
-    from loopcast.serve.answers import Responsible
-    from loopcast.settings import DataSettings
+    from loopcast.serve.answers import Question, Responsible
 
 
-def answer(
-    table: pd.DataFrame,
-    settings: DataSettings,
-    model: LogicalModel,
-    source: str,
-    responsible: Responsible,
-) -> Answers:
+def answer(question: Question, responsible: Responsible) -> Answers:
     """Rank for the entities of one segment, by what they have chosen until now.
 
     Raises
@@ -40,14 +32,15 @@ def answer(
     ModelError
         Where a list breaks its rules.
     """
-    assert isinstance(model.schema, RankSchema)
-    assert isinstance(settings.table, RankTable)
-    data = prepare_rank(table, settings.table, model.schema, source).data
+    schema, names = question.course.logical_model.schema, question.settings.table
+    assert isinstance(schema, RankSchema)
+    assert isinstance(names, RankTable)
+    data = prepare_rank(question.table, names, schema, question.source).data
     version = responsible.versions([str(name) for name in data.entities])
     lists = pd.concat([_lists(responsible, v, data, version == v) for v in np.unique(version)])
     lists = lists.sort_values(["entity", "place"], kind="stable", ignore_index=True)
     return Answers(
-        table=lists.rename(columns={"entity": model.schema.entity, "item": model.schema.item}),
+        table=lists.rename(columns={"entity": schema.entity, "item": schema.item}),
         key=data.entities.to_numpy(),
         version=version,
         outputs=_outputs(lists, data.entities),

@@ -15,18 +15,11 @@ from loopcast.serve.answers import Answers
 from loopcast.settings import ScoreTable
 
 if TYPE_CHECKING:
-    from loopcast.api import LogicalModel, Scorer
-    from loopcast.serve.answers import Responsible
-    from loopcast.settings import DataSettings
+    from loopcast.api import Scorer
+    from loopcast.serve.answers import Question, Responsible
 
 
-def answer(
-    table: pd.DataFrame,
-    settings: DataSettings,
-    model: LogicalModel,
-    source: str,
-    responsible: Responsible,
-) -> Answers:
+def answer(question: Question, responsible: Responsible) -> Answers:
     """Score the rows of one segment; outcomes in the table are not looked at.
 
     Raises
@@ -36,9 +29,10 @@ def answer(
     ModelError
         Where an answer is no probability, or their number is wrong.
     """
-    assert isinstance(model.schema, ScoreSchema)
-    assert isinstance(settings.table, ScoreTable)
-    data = prepare_score(table, settings.table, model.schema, source, labelled=False)
+    schema, names = question.course.logical_model.schema, question.settings.table
+    assert isinstance(schema, ScoreSchema)
+    assert isinstance(names, ScoreTable)
+    data = prepare_score(question.table, names, schema, question.source, labelled=False)
     versions = responsible.versions([str(key) for key in data.features.index])
     parts = [
         _score(responsible.models[version], data.features.loc[versions == version], version)
@@ -46,7 +40,7 @@ def answer(
     ]
     scored = pd.concat(parts).loc[data.features.index]
     return Answers(
-        table=scored.rename_axis(model.schema.key).reset_index(),
+        table=scored.rename_axis(schema.key).reset_index(),
         key=scored.index.to_numpy(),
         version=versions,
         outputs={name: scored[name].to_numpy() for name in scored.columns if name != "version"},
