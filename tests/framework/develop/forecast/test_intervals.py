@@ -10,6 +10,7 @@ from loopcast.develop.forecast.intervals import (
     LEVELS,
     calibrate,
     conformal_quantiles,
+    effective_count,
     honest_quantiles,
 )
 
@@ -58,14 +59,54 @@ def test_later_errors_do_not_change_earlier_intervals() -> None:
 @given(seed=st.integers(0, 10_000), n=st.integers(2, 60))
 def test_quantiles_never_cross(seed: int, n: int) -> None:
     errors = np.random.default_rng(seed).normal(size=(n, 3))
-    assert (np.diff(conformal_quantiles(errors, LEVELS, n), axis=0) >= 0).all()
+    errors[:1, 0] = np.nan
+    count = np.array([max(n - 1.0, 1.0), n, n / 2])
+    assert (np.diff(conformal_quantiles(errors, LEVELS, count), axis=0) >= 0).all()
+
+
+def test_errors_that_are_alike_within_a_day_count_as_fewer() -> None:
+    """A day effect as large as the rest: the intraclass correlation is a half."""
+    rng = np.random.default_rng(7)
+    p = noisy(400)
+    day = rng.normal(size=(400, 2))[p.origin]
+    p.actual[:] = p.mean + day + rng.normal(size=p.mean.shape)
+    worth = effective_count(p.actual - p.mean, p.origin) / 400
+    np.testing.assert_allclose(worth, 2 / (1 + 1 / 48), rtol=0.15)
+    inside = []
+    for start in range(0, 360, 30):
+        held = slice((start + 28) * 48, (start + 30) * 48)
+        intervals = calibrate(p, "1D", slice(start, start + 28))
+        low, high = np.moveaxis(
+            intervals.around(p.mean[held], p.slot[held], nonnegative=False)[:, :, [0, -1]], -1, 0
+        )
+        inside.append((low <= p.actual[held]) & (p.actual[held] <= high))
+    assert 0.88 < np.mean(inside) < 0.93
+
+
+def test_unknown_errors_do_not_count() -> None:
+    rng = np.random.default_rng(3)
+    errors = rng.normal(size=(480, 2))
+    errors[::3, 1] = np.nan
+    origin = np.repeat(np.arange(10), 48)
+    count = effective_count(errors, origin)
+    rest = errors[~np.isnan(errors[:, 1]), 1:]
+    alone = effective_count(rest, origin[~np.isnan(errors[:, 1])])
+    assert count[1] == alone[0] <= 320
+    np.testing.assert_allclose(
+        conformal_quantiles(errors, LEVELS, count)[:, 1:],
+        conformal_quantiles(rest, LEVELS, alone),
+    )
+    np.testing.assert_array_equal(
+        conformal_quantiles(np.full((5, 1), np.nan), LEVELS, np.ones(1)), 0.0
+    )
 
 
 def test_few_errors_give_the_widest_interval_they_can() -> None:
     errors = np.arange(10.0)[:, None]
-    low, high = conformal_quantiles(errors, (0.05, 0.95), 10)[:, 0]
+    low, high = conformal_quantiles(errors, (0.05, 0.95), np.array([10.0]))[:, 0]
     assert (low, high) == (0.0, 9.0)
-    low, high = conformal_quantiles(np.arange(101.0)[:, None], (0.05, 0.95), 20)[:, 0]
+    errors = np.arange(101.0)[:, None]
+    low, high = conformal_quantiles(errors, (0.05, 0.95), np.array([20.0]))[:, 0]
     np.testing.assert_allclose((low, high), (100 * 0.05 / 19, 100 * 18.95 / 19))
 
 

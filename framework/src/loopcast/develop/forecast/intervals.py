@@ -5,9 +5,11 @@ wall clock within the horizon), pooled, and their quantiles are given back on th
 the finite-sample correction of split conformal prediction the intervals hold their level as far
 as errors of the past are like those to come.
 
+Errors of one day resemble each other, so that they count as fewer than they are.
+
 Sources: G. Shafer and V. Vovk (2008), A tutorial on conformal prediction, JMLR 9; J. Lei et al.
 (2018), Distribution-free predictive inference for regression, JASA 113, section 5.2 (locally
-weighted).
+weighted); L. Kish (1965), Survey Sampling, section 5.4 (design effect of clusters).
 """
 
 from __future__ import annotations
@@ -72,7 +74,8 @@ def calibrate(predictions: Predictions, horizon: str, origins: slice | None = No
     slots = slot_count(horizon, predictions.step)
     scale = _smooth(_mean_square(error, slot, slots), slots, horizon)
     scaled = error / scale[slot]
-    return Intervals(scale=scale, quantiles=conformal_quantiles(scaled, LEVELS, len(chosen)))
+    count = effective_count(scaled, np.searchsorted(chosen, predictions.origin[rows]))
+    return Intervals(scale=scale, quantiles=conformal_quantiles(scaled, LEVELS, count))
 
 
 def _mean_square(
@@ -99,38 +102,70 @@ def _smooth(mean_square: NDArray[np.float64], slots: int, horizon: str) -> NDArr
     return np.asarray(np.sqrt(np.maximum(windows.mean(axis=-1), floor)))
 
 
+def effective_count(scaled: NDArray[np.float64], origin: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return how many independent errors the errors of each series are worth, shape (series,).
+
+    Means of n independent errors would have the variance σ²/n. Those of an origin have s², so an
+    origin is worth σ²/s² errors (the design effect of clusters, Kish 1965, section 5.4): at least
+    one, and at most as many as it has.
+
+    Parameters
+    ----------
+    scaled : ndarray, shape (rows, series)
+    origin : ndarray, shape (rows,)
+        Number of each row's origin, from 0 on.
+
+    Examples
+    --------
+    >>> day = np.repeat(np.arange(30), 48)
+    >>> rng = np.random.default_rng(0)
+    >>> alike, own = rng.normal(size=(30, 1))[day], rng.normal(size=(1440, 1))
+    >>> effective_count(np.hstack([alike, own]), day).round(-3)
+    array([   0., 1000.])
+    """
+    known = ~np.isnan(scaled)
+    origins = int(origin.max()) + 1
+    of_origin = sparse.csr_array(
+        (np.ones(len(origin)), (origin, np.arange(len(origin)))), shape=(origins, len(origin))
+    )
+    filled = np.where(known, scaled, 0.0)
+    count = of_origin @ known.astype(np.float64)
+    seen = np.maximum((count > 0).sum(axis=0), 1)
+    total = np.maximum(known.sum(axis=0), 1)
+    overall = filled.sum(axis=0) / total
+    variance = (filled**2).sum(axis=0) / total - overall**2
+    means = (of_origin @ filled) / np.maximum(count, 1)
+    between = np.where(count > 0, (means - overall) ** 2, 0.0).sum(axis=0) / np.maximum(seen - 1, 1)
+    worth = variance / np.maximum(between, np.finfo(np.float64).tiny)
+    return np.asarray(np.clip(seen * worth, seen, total))
+
+
 def conformal_quantiles(
-    scaled: NDArray[np.float64], levels: tuple[float, ...], days: int
+    scaled: NDArray[np.float64], levels: tuple[float, ...], count: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Return quantiles with the finite-sample correction, shape (levels, series).
 
     Of n exchangeable errors, the one of rank (n + 1) p is exceeded by a new one with probability
     1 − p (R. J. Hyndman and Y. Fan (1996), Sample quantiles in statistical packages, The American
-    Statistician 50, definition 6), so that tails are not too thin on few errors. n counts
-    origins: the errors of one day resemble each other, and only days are exchangeable.
+    Statistician 50, definition 6), so that tails are not too thin on few errors.
 
     Parameters
     ----------
     scaled : ndarray, shape (rows, series)
-    days
-        Number of origins behind the rows, at least 2.
+        Unknown errors are NaN; the quantiles of a series that has no other are zero.
+    count : ndarray, shape (series,)
+        How many exchangeable errors the rows are worth, n.
     """
-    rank = (days + 1) * np.array(levels)
-    share = np.clip((rank - 1) / (days - 1), 0.0, 1.0)
-    return _quantiles(scaled, share)
-
-
-def _quantiles(scaled: NDArray[np.float64], share: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return quantiles of the known values of each series; zero where none is known."""
-    unknown = np.isnan(scaled)
-    gappy = unknown.any(axis=0)
-    result = np.zeros((len(share), scaled.shape[1]))
-    if not gappy.all():
-        result[:, ~gappy] = np.quantile(scaled[:, ~gappy], share, axis=0)
-    some = gappy & ~unknown.all(axis=0)
-    if some.any():
-        result[:, some] = np.nanquantile(scaled[:, some], share, axis=0)
-    return result
+    rank = np.array(levels)[:, None] * (count + 1)
+    share = np.clip((rank - 1) / np.maximum(count - 1, 1), 0.0, 1.0)
+    known = (~np.isnan(scaled)).sum(axis=0)
+    ordered = np.sort(scaled, axis=0)  # NaN last
+    position = share * np.maximum(known - 1, 0)
+    below = position.astype(np.int64)
+    above = np.minimum(below + 1, np.maximum(known - 1, 0))
+    low, high = (np.take_along_axis(ordered, where, axis=0) for where in (below, above))
+    result = low + (position - below) * (high - low)
+    return np.asarray(np.where(known > 0, result, 0.0))
 
 
 def honest_quantiles(
