@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import platform
 import re
+from functools import cache
 from importlib.metadata import PackageNotFoundError, requires, version
 
 
 def package_versions(*packages: str) -> dict[str, str]:
     """Return the versions of Python, of packages, and of what they directly depend on.
 
-    Extras are left out: where a run is stored or parallel does not decide what it gives.
+    Extras are left out: where a run is stored or parallel does not decide what it gives. They are
+    looked up once, since a process keeps the code that it has imported whatever is installed later.
 
     Examples
     --------
     >>> {"loopcast", "python", "pluggy"} <= package_versions("loopcast").keys()
     True
     """
+    return dict(_versions(packages))
+
+
+@cache
+def _versions(packages: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Read the metadata of packages, which takes milliseconds: too long for each segment."""
     found = {"python": platform.python_version()}
     for package in packages:
         needed = [name for name in requires(package) or () if "extra ==" not in name]
@@ -26,7 +34,7 @@ def package_versions(*packages: str) -> dict[str, str]:
                 found[name] = version(name)
             except PackageNotFoundError:  # not needed on this platform
                 continue
-    return dict(sorted(found.items()))
+    return tuple(sorted(found.items()))
 
 
 def _name(requirement: str) -> str:
