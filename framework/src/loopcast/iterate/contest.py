@@ -11,6 +11,7 @@ from loopcast.develop.course import Advance, Contender, Course
 from loopcast.develop.holdout import Holdout
 from loopcast.develop.known import Known
 from loopcast.iterate.tasks import Made
+from loopcast.monitor.training import reference_file
 
 DataT = TypeVar("DataT")
 
@@ -33,7 +34,10 @@ def make_family(
             continue
         known = family[segment]
         try:
-            files = pack(trained, course.candidate, known.training)
+            files = {
+                **pack(trained, course.candidate, known.training),
+                **reference_file(known.training, trained.judged, course.seed),
+            }
         except LoopcastError as error:
             yield segment, error
         else:

@@ -16,6 +16,7 @@ from loopcast.develop.forecast.train import train
 from loopcast.develop.judged import JUDGED_FILE, judged_bytes
 from loopcast.develop.known import Known
 from loopcast.iterate.tasks import Made, TaskSteps
+from loopcast.monitor.training import reference_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,9 +50,14 @@ def _make_one(
 ) -> Made:
     trained = train(course, known.training, known.dataset.fingerprint, engine, advance)
     files = pack(trained, course.candidate, known.training, course.schema, course.fallback)
+    judged = trained.contest.judged
     return Made(
         datasets=(known.dataset,),
-        files={**files, JUDGED_FILE: judged_bytes(trained.contest.judged)},
+        files={
+            **files,
+            JUDGED_FILE: judged_bytes(judged),
+            **reference_file(known.training, judged, course.seed),
+        },
         evaluations=trained.contest.evaluations,
         gates=trained.gates,
     )

@@ -14,9 +14,6 @@ from loopcast.deploy.bundle import version_of, write_bundles
 from loopcast.develop.course import Course
 from loopcast.develop.documentation import document
 from loopcast.develop.environment import package_versions
-from loopcast.develop.judged import JUDGED_FILE, read_judged
-from loopcast.monitor.reference import REFERENCE_FILE, reference_bytes
-from loopcast.monitor.training import training_reference
 from loopcast.store.registration import Registration
 
 if TYPE_CHECKING:
@@ -98,20 +95,8 @@ def ready(
         evaluations=made.evaluations,
         gates=made.gates,
     )
-    reference = _reference(known, made, course)
-    files = {
-        **made.files,
-        **extra,
-        **checked.files,
-        "documentation.md": documentation,
-        REFERENCE_FILE: reference,
-    }
+    files = {**made.files, **extra, **checked.files, "documentation.md": documentation}
     return Ready(manifest=manifest, made=made.after(checked), files=files)
-
-
-def _reference(known: Known[Any], made: Made, course: Course[Any]) -> bytes:
-    judged = read_judged(made.files[JUDGED_FILE], course.logical_model.task)
-    return reference_bytes(training_reference(known.training, judged, course.seed))
 
 
 def register(course: Course[Any], items: Sequence[Ready], home: Home) -> list[Registered]:

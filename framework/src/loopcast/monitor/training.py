@@ -16,7 +16,17 @@ from loopcast.api import (
     ScoreData,
     ScoreOutcome,
 )
-from loopcast.monitor.reference import Reference, fit_reference
+from loopcast.monitor.reference import (
+    REFERENCE_FILE,
+    Reference,
+    fit_reference,
+    reference_bytes,
+)
+
+
+def reference_file(data: Any, judged: Judged, seed: int) -> dict[str, bytes]:
+    """Return the reference of a training as a file of its bundle."""
+    return {REFERENCE_FILE: reference_bytes(training_reference(data, judged, seed))}
 
 
 def training_reference(data: Any, judged: Judged, seed: int) -> Reference:
