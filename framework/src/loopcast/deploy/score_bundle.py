@@ -71,10 +71,11 @@ def input_bounds(features: pd.DataFrame) -> dict[str, dict[str, Any]]:
 
 
 def _bounds(column: pd.Series) -> dict[str, Any]:
-    missing = float(column.isna().mean())
     if isinstance(column.dtype, pd.CategoricalDtype):
+        missing = float(np.mean(column.cat.codes.to_numpy() < 0))
         return {"categories": [str(name) for name in column.cat.categories], "missing": missing}
-    known = column.dropna()
+    values = column.to_numpy(np.float64)
+    missing, known = float(np.mean(np.isnan(values))), values[~np.isnan(values)]
     low, high = (float(known.min()), float(known.max())) if len(known) else (None, None)
     return {"minimum": low, "maximum": high, "missing": missing}
 

@@ -148,6 +148,8 @@ def _format(raw: pd.Series) -> str | None:
 
 def texts(values: pd.Series) -> pd.Series:
     """Return values as text, whole numbers without a point, missing ones as they are."""
+    if values.dtype == "str":
+        return values
     if pd.api.types.is_float_dtype(values.dtype):
         whole = values.dropna()
         if (whole == np.floor(whole)).all():

@@ -75,7 +75,7 @@ def _wanted(schema: ScoreSchema, *, labelled: bool) -> list[str]:
 def _keys(columns: Columns, schema: ScoreSchema) -> pd.Index:
     key = texts(columns.known(schema.key))
     columns.refuse(schema.key, key.duplicated().to_numpy(), "repeated keys", "one row for each key")
-    index: pd.Index = pd.Index(key.to_numpy(), name=schema.key, dtype="str")
+    index: pd.Index = pd.Index(key, name=schema.key, dtype="str")
     return index
 
 
@@ -127,6 +127,8 @@ def rows_of(data: ScoreData, rows: NDArray[np.bool_]) -> ScoreData:
 
 def _forget(frame: pd.DataFrame) -> pd.DataFrame:
     texts_of = frame.select_dtypes("category")
+    if not len(texts_of.columns):
+        return frame
     return frame.assign(**{str(n): c.cat.remove_unused_categories() for n, c in texts_of.items()})
 
 
