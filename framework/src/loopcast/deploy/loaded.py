@@ -97,8 +97,15 @@ class LoadedVersion:
         return read_judged(content, self.logical_model.task)
 
 
-def load_version(home: Home, plugins: PluginManager, version: Version) -> LoadedVersion:
+def load_version(
+    home: Home, plugins: PluginManager, version: Version, model: LogicalModel | None = None
+) -> LoadedVersion:
     """Read a version from the stores, each file checked against its digest.
+
+    Parameters
+    ----------
+    model
+        Its logical model, where the caller has read it already.
 
     Raises
     ------
@@ -107,7 +114,7 @@ def load_version(home: Home, plugins: PluginManager, version: Version) -> Loaded
     PluginError
         Where the plugin of its template is not there.
     """
-    model = home.catalog.logical_model(version.logical_model)
+    model = model or home.catalog.logical_model(version.logical_model)
     bundle = read_bundle(home.artifacts, version.manifest)
     template = plugins.template(version.template)
     found = load_model(model.task, bundle.files, template, plugins.template)

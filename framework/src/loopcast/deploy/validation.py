@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from loopcast.api import (
     GateResult,
     Judged,
+    LogicalModel,
     NotFoundError,
     Policy,
     PolicyRow,
@@ -19,6 +21,7 @@ from loopcast.api import (
     RankSchema,
     Scenario,
     Scores,
+    Segment,
     Subject,
     Validation,
     Version,
@@ -38,6 +41,47 @@ if TYPE_CHECKING:
     from loopcast.store.home import Home
 
 _SCENARIOS = "scenarios/"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What the catalog holds around versions, read once for thousands of segments.
+
+    Attributes
+    ----------
+    models
+        By name.
+    champions
+        By logical model and segment, where there is one.
+    """
+
+    models: Mapping[str, LogicalModel]
+    champions: Mapping[tuple[str, Segment], Version]
+
+    def champion(self, version: Version) -> Version | None:
+        """Return the champion where a version belongs."""
+        return self.champions.get((version.logical_model, version.segment))
+
+
+def surroundings(home: Home, versions: Iterable[Version]) -> Surroundings:
+    """Read the logical models and champions of versions.
+
+    Raises
+    ------
+    NotFoundError
+        Where a logical model is not in the catalog.
+    """
+    segments: dict[str, list[Segment]] = defaultdict(list)
+    for version in versions:
+        segments[version.logical_model].append(version.segment)
+    return Surroundings(
+        models={name: home.catalog.logical_model(name) for name in segments},
+        champions={
+            (name, segment): champion
+            for name, wanted in segments.items()
+            for segment, champion in home.catalog.champions(name, wanted).items()
+        },
+    )
 
 
 def validate_versions(
@@ -61,13 +105,17 @@ def validate_versions(
         Where the bundle of a version is damaged.
     """
     wanted = list(versions)
-    rows = {
-        model.name: policy.row(model)
-        for model in home.catalog.logical_models()
-        if model.name in {version.logical_model for version in wanted}
-    }
+    around = surroundings(home, wanted)
+    rows = {name: policy.row(model) for name, model in around.models.items()}
     gates = {name: demanded(row, plugins) for name, row in rows.items()}
-    results = _results(home, plugins, wanted, gates, engine)
+    jobs = (
+        _Job(
+            subject=subject_for(home, plugins, version, gates[version.logical_model], around),
+            demanded=gates[version.logical_model],
+        )
+        for version in wanted
+    )
+    results = _results(jobs, engine, many=len(wanted) > 1)
     found = tuple(
         Validation(
             version=version.id,
@@ -83,33 +131,20 @@ def validate_versions(
     return found
 
 
-def _results(
-    home: Home,
-    plugins: PluginManager,
-    versions: Sequence[Version],
-    gates: Mapping[str, tuple[Demand, ...]],
-    engine: Engine,
-) -> Iterator[tuple[GateResult, ...]]:
-    """Run gates in parallel: those of one version, or versions beside each other where many."""
-    if len(versions) == 1:
-        [version] = versions
-        wanted = gates[version.logical_model]
-        yield run_gates(subject_for(home, plugins, version, wanted), wanted, engine)
-        return
-    jobs = (_job(home, plugins, version, gates[version.logical_model]) for version in versions)
-    yield from engine.map(_run, jobs)
-
-
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Job:
     subject: Subject
     demanded: tuple[Demand, ...]
 
 
-def _job(
-    home: Home, plugins: PluginManager, version: Version, demanded: tuple[Demand, ...]
-) -> _Job:
-    return _Job(subject=subject_for(home, plugins, version, demanded), demanded=demanded)
+def _results(
+    jobs: Iterator[_Job], engine: Engine, *, many: bool
+) -> Iterator[tuple[GateResult, ...]]:
+    """Run gates in parallel: those of one version, or versions beside each other where many."""
+    if many:
+        yield from engine.map(_run, jobs)
+    else:
+        yield from (run_gates(job.subject, job.demanded, engine) for job in jobs)
 
 
 def _run(job: _Job) -> tuple[GateResult, ...]:
@@ -132,26 +167,38 @@ def demanded(
 
 
 def subject_for(
-    home: Home, plugins: PluginManager, version: Version, demanded: tuple[Demand, ...]
+    home: Home,
+    plugins: PluginManager,
+    version: Version,
+    demanded: tuple[Demand, ...],
+    around: Surroundings | None = None,
 ) -> Subject:
-    """Read what the demanded gates examine of a version."""
+    """Read what the demanded gates examine of a version; see :func:`subject_of`."""
     production = any(demand.gate.production for demand in demanded)
-    return subject_of(home, plugins, version, production=production)
+    return subject_of(home, plugins, version, around, production=production)
 
 
 def subject_of(
-    home: Home, plugins: PluginManager, version: Version, *, production: bool = False
+    home: Home,
+    plugins: PluginManager,
+    version: Version,
+    around: Surroundings | None = None,
+    *,
+    production: bool = False,
 ) -> Subject:
     """Read what gates examine of a version, and the champion that it would follow.
 
     Parameters
     ----------
+    around
+        What the catalog holds around it, where that was read for many versions at once.
     production
         Whether to read what production asked lately, too.
     """
-    loaded = load_version(home, plugins, version)
+    around = around or surroundings(home, [version])
+    loaded = load_version(home, plugins, version, around.models[version.logical_model])
     judged = loaded.judged()
-    rival, note = _rival(home, version, judged)
+    rival, note = _rival(home, version, judged, around.champion(version))
     return Subject(
         version=version.id,
         logical_model=loaded.logical_model,
@@ -204,9 +251,10 @@ def _scenarios(loaded: LoadedVersion) -> Iterable[Scenario]:
         yield Scenario(name="", inputs=query, answer=ranking)
 
 
-def _rival(home: Home, version: Version, judged: Judged) -> tuple[Judged | None, str]:
+def _rival(
+    home: Home, version: Version, judged: Judged, champion: Version | None
+) -> tuple[Judged | None, str]:
     """Put the champion's judged rows beside the version's, or say why there are none."""
-    champion = home.catalog.champion(version.logical_model, version.segment)
     if champion is None:
         return None, "there is no champion"
     if champion.id == version.id:

@@ -13,7 +13,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from loopcast.api import Goal, Policy, Stage, Validation, VersionId
-from loopcast.deploy.validation import subject_of, validate_versions
+from loopcast.deploy.validation import (
+    Surroundings,
+    subject_of,
+    surroundings,
+    validate_versions,
+)
 from loopcast.develop.compare import compare
 from loopcast.develop.engine import LocalEngine
 from loopcast.govern.demands import lacking, reviewer
@@ -87,7 +92,8 @@ def release_by_policy(
     stopped = {item.version.id: _failures(item) for item in items if _failures(item)}
     stopped |= _validate(course, entered, home, rules)
     open_ = {name: item for name, item in entered.items() if name not in stopped}
-    verdicts = {name: _verdict(item.version, home, rules) for name, item in open_.items()}
+    around = surroundings(home, [item.version for item in open_.values()])
+    verdicts = {name: _verdict(item.version, home, rules, around) for name, item in open_.items()}
     automatic = rules.policy.row(course.logical_model).release == "automatic"
     while moves := _moves(course, verdicts, home, rules, automatic=automatic):
         models = {course.logical_model.name: course.logical_model}
@@ -134,11 +140,11 @@ def _validate(
     }
 
 
-def _verdict(version: Version, home: Home, rules: Rules) -> _Verdict:
-    champion = home.catalog.champion(version.logical_model, version.segment)
+def _verdict(version: Version, home: Home, rules: Rules, around: Surroundings) -> _Verdict:
+    champion = around.champion(version)
     if champion is None or champion.id == version.id:
         return _Verdict(better=True, reason="first version to pass its gates")
-    subject = subject_of(home, rules.plugins, version)
+    subject = subject_of(home, rules.plugins, version, around)
     if subject.rival is None:
         return _Verdict(better=True, reason=subject.rival_note)
     kpi = subject.logical_model.kpi
