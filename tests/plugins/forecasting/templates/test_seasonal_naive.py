@@ -87,6 +87,17 @@ def test_too_short_a_past_is_an_error() -> None:
         model("7D").predict(data("2014-06-01", days=5), horizon("2014-06-01"))
 
 
+def test_where_no_season_is_known_the_last_actual_stands_in() -> None:
+    past = data("2014-06-01")
+    past.target.iloc[:-60] = np.nan  # installed on Friday: no Sunday yet
+    steps = horizon("2014-06-01")
+    np.testing.assert_array_equal(
+        model("7D").predict(past, steps).mean, np.tile(past.target.to_numpy()[-1:], (48, 1))
+    )
+    past.target[:] = np.nan
+    assert np.isnan(model("7D").predict(past, steps).mean).all()
+
+
 def test_a_loaded_model_is_the_same() -> None:
     fitted = model("1D")
     assert SeasonalNaive().load(fitted.save()) == fitted

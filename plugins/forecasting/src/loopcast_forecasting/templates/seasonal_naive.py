@@ -89,7 +89,8 @@ class SeasonalNaiveModel:
         """Look each step up one season back, or as many as it takes to a known actual.
 
         Seasons are counted on the wall clock. A time that a clock change skipped takes the
-        step after it. Where no season has an actual, the forecast is missing.
+        step after it. Where no season has an actual (a meter that is two days old has no Friday),
+        the last actual stands in; a series without any has none.
 
         Raises
         ------
@@ -118,6 +119,9 @@ class SeasonalNaiveModel:
                 np.isnan(mean[:, gappy]), values[row][:, gappy], mean[:, gappy]
             )
             gappy = gappy[np.isnan(mean[:, gappy]).any(axis=0)]
+        if len(gappy):
+            last = past.iloc[:, gappy].ffill().iloc[-1].to_numpy(np.float64)
+            mean[:, gappy] = np.where(np.isnan(mean[:, gappy]), last, mean[:, gappy])
         return Forecast(mean=mean)
 
     def _rows(
