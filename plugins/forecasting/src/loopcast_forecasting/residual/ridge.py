@@ -92,11 +92,13 @@ def fit_ridge(
 
 def _centred(values: Floats, rows: Rows, count: Counts) -> tuple[Floats, Floats]:
     """Take the mean over the rows that count off all rows, and set the others to zero."""
+    if rows.size and rows.all():
+        mean = values.mean(axis=2)
+        return values - mean[:, :, None], mean
     weight = rows[:, :, None] / np.maximum(count, 1)[:, None, None]
     mean = (values @ weight)[:, :, 0]
     centred = values - mean[:, :, None]
-    if not rows.all():
-        centred *= rows[:, None, :]
+    centred *= rows[:, None, :]
     return centred, mean
 
 
