@@ -16,7 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loopcast.api import DataError, Event, StoreError
+from loopcast.store import events
+from loopcast.store.days import Day, look
 from loopcast.store.events import EVENT_SCHEMA, EventLog, event_table, events_of, table_of
+from loopcast.store.files import Folder
 
 from .builders import NOON
 
@@ -304,6 +307,25 @@ class TestCompaction:
         for file in files(tmp_path):
             os.utime(file, (2**32, 2**32))  # written in the future, as it seems
         assert log.compact("demand").removed == log.sweep("demand") == 0
+        assert keys(log.read("demand")) == ["a", "b"]
+
+    def test_another_compaction_may_have_removed_what_it_listed(
+        self, log: EventLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for batch in ("a", "b"):
+            log.append(table([batch]))
+
+        def overtaken(folder: Folder, day: str) -> Day:
+            seen = look(folder, day)
+            with monkeypatch.context() as patch:
+                patch.setattr(events, "look", look)
+                for _ in range(2):
+                    EventLog(str(tmp_path)).compact("demand", grace=timedelta())
+            return seen
+
+        monkeypatch.setattr(events, "look", overtaken)
+        assert log.compact("demand", grace=timedelta()).days == 0
+        monkeypatch.undo()
         assert keys(log.read("demand")) == ["a", "b"]
 
     def test_some_days(self, log: EventLog) -> None:

@@ -151,8 +151,8 @@ def _merge(store: Folder, day: Day, schema: pa.Schema, options: Mapping[str, Any
     replaced = b"\n".join(name.encode() for name in sorted(day.replaced | {*day.files}))
     buffer = pa.BufferOutputStream()
     paths = [store.path(f"{day.folder}/{name}") for name in day.files]
-    found = ds.dataset(paths, schema=schema, format="parquet", filesystem=store.filesystem)
     try:
+        found = ds.dataset(paths, schema=schema, format="parquet", filesystem=store.filesystem)
         with pq.ParquetWriter(
             buffer, schema.with_metadata({_REPLACED: replaced}), **options
         ) as writer:
