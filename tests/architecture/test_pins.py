@@ -17,6 +17,7 @@ OURS = {
     "loopcast-credit",
     "loopcast-edge",
     "loopcast-forecasting",
+    "loopcast-recommender",
     "loopcast-workspace",
 }
 # What virtual environments are born with, and examples of plugins that a test may have installed.

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-SHIPPED = ("credit", "forecasting")
+SHIPPED = ("credit", "forecasting", "recommender")
 """Our own plugins, disabled where a test says what there is."""
 
 HEADER = """

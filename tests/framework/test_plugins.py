@@ -241,7 +241,7 @@ def test_what_is_not_installed_cannot_be_disabled(site: Path) -> None:
         load("acne")
     assert str(caught.value) == (
         "plugin 'acne' cannot be disabled; did you mean 'acme'? "
-        "Installed: acme, credit, forecasting"
+        "Installed: acme, credit, forecasting, recommender"
     )
 
 

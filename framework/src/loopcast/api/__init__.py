@@ -84,7 +84,14 @@ from loopcast.api.models import (
     Switch,
     Version,
 )
-from loopcast.api.rank import RankData, Ranker, Ranking, RankOutcome, RankQuery
+from loopcast.api.rank import (
+    RankData,
+    Ranker,
+    Ranking,
+    RankOutcome,
+    RankQuery,
+    last_places,
+)
 from loopcast.api.record import Digest, Name, Record, Segment, Share, TemplateName, VersionId
 from loopcast.api.risk import RiskAnswers, RiskClass
 from loopcast.api.schema import (
@@ -222,6 +229,7 @@ __all__ = [
     "fit_each",
     "hookimpl",
     "json_bytes",
+    "last_places",
     "npz_bytes",
     "read_json",
     "read_npz",

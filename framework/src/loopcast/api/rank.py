@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +24,7 @@ class RankData:
     entities, items : Index, shapes (n_entities,) and (n_items,)
         Names behind the codes.
     entity, item : ndarray, shape (interactions,), int32
-        Codes of each interaction.
+        Codes of each interaction, the oldest first.
     value : ndarray, shape (interactions,), float32
         Its strength.
     time : ndarray, shape (interactions,), datetime64
@@ -75,7 +75,8 @@ class RankQuery:
     excluded : csr_array, shape (n, n_items), or None
         Non-zero where an item is not for this entity: already bought, not eligible.
     history : csr_array, shape (n, n_items), or None
-        Interactions known now, where newer than training.
+        Interactions known now, where newer than training: places from the end, as
+        :func:`last_places` has them.
     entity_features : DataFrame, shape (n, features), or None
         Of entities that were never seen.
     """
@@ -119,3 +120,42 @@ class RankOutcome:
     chosen_entity: NDArray[np.int32]
     chosen_item: NDArray[np.int32]
     popularity: NDArray[np.float64]
+
+
+def last_places(
+    entity: NDArray[np.integer[Any]], item: NDArray[np.integer[Any]], shape: tuple[int, int]
+) -> sparse.csr_array:
+    """Say when each entity last chose each item, counted in its own choices.
+
+    Parameters
+    ----------
+    entity, item : ndarray, shape (interactions,)
+        Codes, the oldest interaction first.
+    shape
+        How many entities and items there are.
+
+    Returns
+    -------
+    csr_array, shape (entities, items), float32
+        1 where the item was the last that the entity chose, 2 for the one before, and so on; of
+        an item that was chosen again, the last time counts.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> who, what = np.array([0, 1, 0, 0]), np.array([0, 1, 2, 0])
+    >>> last_places(who, what, (2, 3)).toarray()
+    array([[1., 0., 2.],
+           [0., 1., 0.]], dtype=float32)
+    """
+    import numpy as np
+    from scipy import sparse
+
+    order = np.argsort(entity, kind="stable")
+    sizes = np.bincount(entity, minlength=shape[0])
+    place = np.repeat(np.cumsum(sizes), sizes) - np.arange(len(order))
+    cell = entity[order].astype(np.int64) * shape[1] + item[order]
+    # Backwards, so that the first of equal cells is the last choice.
+    kept, last = np.unique(cell[::-1], return_index=True)
+    row, column = np.divmod(kept, shape[1])
+    return sparse.csr_array((place[::-1][last].astype(np.float32), (row, column)), shape=shape)

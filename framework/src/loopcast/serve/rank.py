@@ -9,10 +9,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from loopcast.api import RankData, Ranking, RankQuery, RankSchema
+from loopcast.api import RankData, Ranking, RankQuery, RankSchema, last_places
 from loopcast.deploy.rank_bundle import Names, read_names
 from loopcast.develop.rank.prepare import prepare_rank
-from loopcast.develop.rank.query import pairs_matrix, ranked
+from loopcast.develop.rank.query import ranked
 from loopcast.serve.answers import Answers
 from loopcast.settings import RankTable
 
@@ -64,7 +64,7 @@ def _query(data: RankData, names: Names, wanted: NDArray[np.intp]) -> RankQuery:
     place[wanted] = np.arange(len(wanted))
     row = place[data.entity]
     known = (item >= 0) & (row >= 0)
-    history = pairs_matrix(row[known], item[known], (len(wanted), len(names.items)))
+    history = last_places(row[known], item[known], (len(wanted), len(names.items)))
     features = data.entity_features
     return RankQuery(
         entities=names.entities.get_indexer(data.entities[wanted]).astype(np.int32),

@@ -1,0 +1,27 @@
+"""Recommendations for loopcast: which items an entity is likely to choose next.
+
+This module is the plugin: it names what the package offers and imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from loopcast.api import Template, hookimpl
+from loopcast_recommender.templates.ease import Ease
+from loopcast_recommender.templates.popularity import Popularity
+
+LOOPCAST_CONTRACT = (1, 0)
+
+
+@hookimpl
+def loopcast_templates() -> Sequence[Template[Any, Any]]:
+    """Offer the templates for rankings."""
+    return [Ease(), Popularity()]
+
+
+@hookimpl
+def loopcast_conf() -> Mapping[str, str]:
+    """Offer the logical model of movie picks and its data."""
+    return {"recommender": "pkg://loopcast_recommender.conf"}

@@ -1,0 +1,1 @@
+"""Configuration that the plugin brings: a logical model and its data."""

@@ -1,0 +1,114 @@
+"""The weights of EASE in closed form, in the space of items or of entities, whichever is smaller.
+
+With X the choices of entities by items and P = (XᵀX + λI)⁻¹, the weights are B = I − P diag(P)⁻¹,
+with which the scores are H B for histories H. Source: H. Steck (2019), Embarrassingly shallow
+autoencoders for sparse data, WWW '19, formula 8. With K = (XXᵀ + λI)⁻¹, the same P is
+(I − Xᵀ K X) / λ by the identity of Woodbury, so that no matrix of items by items is ever made
+where entities are fewer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from scipy import linalg
+
+from loopcast.api import ConvergenceError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from scipy import sparse
+
+    Floats32 = NDArray[np.float32]
+
+
+class Weights(Protocol):
+    """What turns histories into scores."""
+
+    def score(self, history: sparse.csr_array) -> Floats32:
+        """Return the score of each item, shape (rows, items)."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class ItemWeights:
+    """B itself, shape (items, items)."""
+
+    matrix: Floats32
+
+    def score(self, history: sparse.csr_array) -> Floats32:
+        """Return H B."""
+        return np.asarray(history @ self.matrix, dtype=np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class EntityWeights:
+    """B by the entities that it was learned from.
+
+    Attributes
+    ----------
+    choices : csr_array, shape (entities, items)
+        X.
+    kernel : ndarray, shape (entities, items)
+        K X.
+    scale : ndarray, shape (items,)
+        1 / (λ diag P).
+    """
+
+    choices: sparse.csr_array
+    kernel: Floats32
+    scale: Floats32
+
+    def score(self, history: sparse.csr_array) -> Floats32:
+        """Return H − (H − H Xᵀ K X) / (λ diag P)."""
+        shared = np.asarray((history @ self.choices.T).todense(), dtype=np.float32)
+        own = history.toarray()
+        return np.asarray(own - (own - shared @ self.kernel) * self.scale, dtype=np.float32)
+
+
+def solve(choices: sparse.csr_array, ridge: float) -> Weights:
+    """Return the weights that choices give at a ridge.
+
+    Parameters
+    ----------
+    choices : csr_array, shape (entities, items)
+        1 where an entity chose an item.
+    """
+    entities, items = choices.shape
+    if items <= entities:
+        inverse = inverted((choices.T @ choices).toarray(), ridge)
+        return ItemWeights(weights_of(inverse).astype(np.float32))
+    kernel = inverted((choices @ choices.T).toarray(), ridge) @ choices
+    explained = np.asarray(choices.multiply(kernel).sum(axis=0)).ravel()
+    return EntityWeights(
+        choices=choices,
+        kernel=np.asarray(kernel, dtype=np.float32),
+        scale=(1.0 / (1.0 - explained)).astype(np.float32),
+    )
+
+
+def inverted(gram: NDArray[np.floating], ridge: float) -> NDArray[np.float64]:
+    """Return the inverse of a Gram matrix with a ridge on its diagonal.
+
+    Raises
+    ------
+    ConvergenceError
+        Where the ridge is too small beside the entries for it to be positive definite.
+    """
+    matrix = gram.astype(np.float64)
+    matrix[np.diag_indices_from(matrix)] += ridge
+    factor, failed = linalg.lapack.dpotrf(matrix, lower=1, overwrite_a=1)
+    if failed:
+        raise ConvergenceError(f"ridge {ridge:g} is too small for {len(gram)} rows; raise ridges")
+    inverse, _ = linalg.lapack.dpotri(factor, lower=1, overwrite_c=1)
+    lower = np.tril(inverse)
+    return np.asarray(lower + np.tril(lower, -1).T)
+
+
+def weights_of(inverse: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return I − P diag(P)⁻¹: zero on the diagonal, so that no item foretells itself."""
+    weights = inverse / -np.diag(inverse)
+    np.fill_diagonal(weights, 0.0)
+    return weights

@@ -1,0 +1,59 @@
+"""Interactions as matrices: who chose what, and how long ago in the order of each entity."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+
+from loopcast.api import DataError, RankData, RankQuery, last_places
+
+
+def choices(data: RankData) -> sparse.csr_array:
+    """Return the :func:`loopcast.api.last_places` of interactions.
+
+    Returns
+    -------
+    csr_array, shape (entities, items), float32
+
+    Raises
+    ------
+    DataError
+        Where there is no interaction.
+    """
+    if not len(data.item):
+        raise DataError("no interactions to learn from")
+    return last_places(data.entity, data.item, (len(data.entities), len(data.items)))
+
+
+def presence(matrix: sparse.csr_array) -> sparse.csr_array:
+    """Return 1 where a matrix has an entry."""
+    ones = np.ones(matrix.nnz, dtype=np.float32)
+    return sparse.csr_array((ones, matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def remembered(matrix: sparse.csr_array, half_life: float | None) -> sparse.csr_array:
+    """Weigh each choice by ½ to the power of the later choices over the half-life.
+
+    Parameters
+    ----------
+    matrix
+        As :func:`choices` has it.
+    half_life
+        In choices of the entity; all weigh one where it is ``None``.
+    """
+    if half_life is None:
+        return presence(matrix)
+    weight = np.exp2((1.0 - matrix.data) / np.float32(half_life)).astype(np.float32)
+    return sparse.csr_array((weight, matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def histories(query: RankQuery, trained: sparse.csr_array) -> sparse.csr_array:
+    """Return what each entity of a query has chosen: as the query says, or as training knew it."""
+    if query.history is not None:
+        history = query.history.astype(np.float32)
+        history.eliminate_zeros()
+        return history
+    nobody = sparse.csr_array((1, trained.shape[1]), dtype=np.float32)
+    rows = np.where(query.entities < 0, trained.shape[0], query.entities)
+    found: sparse.csr_array = sparse.vstack([trained, nobody], format="csr")[rows]
+    return found

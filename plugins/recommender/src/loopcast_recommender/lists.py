@@ -1,0 +1,67 @@
+"""From scores to lists: the best items that may be shown, in blocks that fit into memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from loopcast.api import Ranking, RankQuery
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_CELLS = 4_000_000
+"""Scores that are in memory at once: 16 MB."""
+
+
+def rank(query: RankQuery, score: Callable[[slice], NDArray[np.float32]]) -> Ranking:
+    """Rank the items for the entities of a query.
+
+    Parameters
+    ----------
+    score
+        Returns the score of each item for some rows of the query, shape (rows, items), in an
+        array of its own.
+    """
+    count, items = len(query.entities), len(query.allowed)
+    length = min(query.length, items)
+    found = Ranking(
+        items=np.full((count, query.length), -1, dtype=np.int32),
+        scores=np.full((count, query.length), np.nan, dtype=np.float32),
+    )
+    rows = max(1, _CELLS // max(items, 1))
+    for start in range(0, count, rows):
+        part = slice(start, min(start + rows, count))
+        scores = _masked(score(part), query, part)
+        place, value = best(scores, length)
+        nothing = np.isneginf(value)
+        found.items[part, :length] = np.where(nothing, -1, place)
+        found.scores[part, :length] = np.where(nothing, np.nan, value)
+    return found
+
+
+def _masked(scores: NDArray[np.float32], query: RankQuery, part: slice) -> NDArray[np.float32]:
+    """Put −∞ where an item may not be shown."""
+    scores[:, ~query.allowed] = -np.inf
+    if query.excluded is not None:
+        scores[query.excluded[part].nonzero()] = -np.inf
+    return scores
+
+
+def best(scores: NDArray[np.float32], length: int) -> tuple[NDArray[Any], NDArray[np.float32]]:
+    """Return the places and values of the largest scores of each row, the first of equal ones.
+
+    Returns
+    -------
+    places, values : ndarray, shape (rows, length)
+    """
+    rows, items = scores.shape
+    if 0 < length < items:
+        among = np.sort(np.argpartition(-scores, length - 1, axis=1)[:, :length], axis=1)
+    else:
+        among = np.tile(np.arange(min(length, items)), (rows, 1))
+    values = np.take_along_axis(scores, among, axis=1)
+    order = np.argsort(-values, axis=1, kind="stable")
+    return np.take_along_axis(among, order, axis=1), np.take_along_axis(values, order, axis=1)

@@ -1,0 +1,53 @@
+"""Popularity: what most entities chose, the same for everyone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from loopcast.api import Files, RankData, Ranking, RankQuery, npz_bytes, read_npz
+from loopcast_recommender.interactions import choices
+from loopcast_recommender.lists import rank
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from scipy import sparse
+
+
+@dataclass(frozen=True, eq=False)
+class PopularityModel:
+    """A fitted model.
+
+    Attributes
+    ----------
+    share : ndarray, shape (items,), float32
+        Share of the entities that chose each item.
+    """
+
+    share: NDArray[np.float32]
+
+    def predict(self, query: RankQuery) -> Ranking:
+        """Rank by popularity."""
+        return rank(query, lambda rows: np.tile(self.share, (rows.stop - rows.start, 1)))
+
+    def save(self) -> Files:
+        """Return the shares."""
+        return {"share.npz": npz_bytes({"share": self.share})}
+
+
+def fit_popularity(data: RankData) -> PopularityModel:
+    """Count who chose what; raises ``DataError`` where nobody chose anything."""
+    return PopularityModel(share=popularity(choices(data)))
+
+
+def popularity(matrix: sparse.csr_array) -> NDArray[np.float32]:
+    """Return the share of the rows that have each column."""
+    count = np.bincount(matrix.indices, minlength=matrix.shape[1])
+    return (count / max(matrix.shape[0], 1)).astype(np.float32)
+
+
+def load_popularity(files: Files) -> PopularityModel:
+    """Rebuild a model from its files."""
+    return PopularityModel(**read_npz(files["share.npz"]))

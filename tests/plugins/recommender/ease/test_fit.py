@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from loopcast.api import DataError, RankData, last_places
+from loopcast_recommender.ease.fit import fit_ease
+from loopcast_recommender.ease.hyperparameters import EaseParameters
+from loopcast_recommender.ease.model import load_ease
+from loopcast_recommender.popularity import fit_popularity
+
+from ..samples import fashions, noise, query, rank_data, tastes
+
+DEFAULT = EaseParameters()
+
+
+def test_entities_of_a_taste_get_items_of_their_taste() -> None:
+    data = tastes(seed=1, rows=1_200)
+    model = fit_ease(data, DEFAULT, seed=0)
+    assert model.tuning.ridge is not None
+    found = model.predict(query(data, excluded=model.choices))
+    taste = np.array([int(name[1:]) % 4 for name in data.entities])
+    shown = np.array([int(name[1:]) % 4 for name in data.items])[found.items[:-1]]
+    assert (shown == taste[:, None]).mean() > 0.9
+
+
+def test_what_was_chosen_lately_counts_more_where_fashions_change() -> None:
+    assert fit_ease(fashions(seed=1), DEFAULT, seed=0).tuning.half_life is not None
+    steady = EaseParameters(inner="random")
+    assert fit_ease(tastes(seed=1), steady, seed=0).tuning.half_life in (None, 30.0)
+
+
+def test_where_nothing_beats_popularity_popularity_is_what_is_served() -> None:
+    data = noise(seed=1)
+    model = fit_ease(data, DEFAULT, seed=0)
+    assert model.tuning.ridge is None
+    asked = query(data)
+    assert np.array_equal(model.predict(asked).items, fit_popularity(data).predict(asked).items)
+
+
+@pytest.mark.parametrize("make", [tastes, fashions, noise])
+def test_a_model_is_rebuilt_from_its_files(make: Any) -> None:
+    data: RankData = make(seed=2)
+    model = fit_ease(data, DEFAULT, seed=0)
+    again = load_ease(model.save())
+    asked = query(data)
+    assert np.array_equal(model.predict(asked).scores, again.predict(asked).scores)
+
+
+def test_a_history_of_today_replaces_that_of_the_training() -> None:
+    data = tastes(seed=1)
+    model = fit_ease(data, DEFAULT, seed=0)
+    shape = (len(data.entities), len(data.items))
+    same = query(data, entities=np.arange(shape[0], dtype=np.int32))
+    known = query(
+        data, entities=np.full(shape[0], -1), history=last_places(data.entity, data.item, shape)
+    )
+    assert np.array_equal(model.predict(same).items, model.predict(known).items)
+
+
+def test_who_was_never_seen_gets_what_is_popular() -> None:
+    data = tastes(seed=1)
+    found = fit_ease(data, DEFAULT, seed=0).predict(query(data))
+    popular = fit_popularity(data).predict(query(data))
+    assert found.items[-1].tolist() == popular.items[-1].tolist()
+
+
+def test_small_segments_are_fitted_or_refused_in_words() -> None:
+    with pytest.raises(DataError, match="no interactions to learn from"):
+        fit_ease(rank_data(np.array([]), np.array([])), DEFAULT, seed=0)
+    single = rank_data(np.arange(5), np.zeros(5))
+    model = fit_ease(single, DEFAULT, seed=0)
+    assert model.tuning.ridge == 100.0
+    assert model.predict(query(single)).items[:, 0].tolist() == [0] * 6
+
+
+def test_there_must_be_something_to_choose_from() -> None:
+    with pytest.raises(ValueError, match="need at least one value each"):
+        EaseParameters(ridges=())

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.metrics import ndcg_score
+
+from loopcast_recommender.inner import clearly_better, hold_out, ndcg
+from loopcast_recommender.interactions import choices, presence
+
+from .samples import SCHEMA, rank_data, tastes
+
+
+def test_the_gain_is_that_of_scikit_learn() -> None:
+    rng = np.random.default_rng(1)
+    scores, relevant = rng.normal(size=(50, 30)), rng.random((50, 30)) < 0.2
+    relevant[:, 0] = True
+    items = np.argsort(-scores, axis=1)[:, :10].astype(np.int32)
+    found = ndcg(items, sparse.csr_array(relevant))
+    expected = [ndcg_score(r[None], s[None], k=10) for r, s in zip(relevant, scores, strict=True)]
+    assert found == pytest.approx(expected)
+    items[0, :] = -1
+    assert ndcg(items, sparse.csr_array(relevant))[0] == 0.0
+
+
+def test_the_last_choices_are_held_out_and_at_most_a_third() -> None:
+    data = rank_data(np.array([1, 1, 1, 1, 1, 1, 1, 2, 2, 3]), np.array([*range(7), 0, 1, 0]))
+    inner = hold_out(data, "last", 5, seed=0)
+    assert inner is None  # what was held out, items 5 and 6, nobody else chose
+    data = rank_data(np.array([2, 2, 3, 4, 1, 1, 1, 1, 1, 1]), np.array([4, 5, 0, 5, *range(6)]))
+    inner = hold_out(data, "last", 5, seed=0)
+    assert inner is not None
+    assert inner.chosen.toarray().tolist() == [[0, 0, 0, 0, 1, 1], *[[0] * 6] * 3]
+    assert inner.training.toarray()[0].tolist() == [4, 3, 2, 1, 0, 0]
+
+
+def test_random_choices_are_drawn_by_the_seed() -> None:
+    data = tastes(seed=1)
+    first, again, other = (hold_out(data, "random", 3, seed) for seed in (1, 1, 2))
+    assert first is not None
+    assert again is not None
+    assert other is not None
+    assert np.array_equal(first.chosen.toarray(), again.chosen.toarray())
+    assert not np.array_equal(first.chosen.toarray(), other.chosen.toarray())
+    assert not first.chosen.multiply(presence(first.training)).nnz
+
+
+def test_what_may_be_chosen_again_is_asked_again() -> None:
+    who, what = np.array([1] * 6 + [2] * 6), np.array([0, 1, 0, 1, 0, 1] * 2)
+    assert hold_out(rank_data(who, what), "last", 2, seed=0) is None
+    repeat = msgspec.structs.replace(SCHEMA, repeat=True)
+    inner = hold_out(rank_data(who, what, repeat), "last", 2, seed=0)
+    assert inner is not None
+    assert inner.chosen.toarray().tolist() == [[1, 1], [1, 1]]
+    assert inner.quality(
+        choices(rank_data(who, what)), lambda h: presence(h).toarray()
+    ).tolist() == [1, 1]
+
+
+def test_a_lead_that_chance_could_give_is_none() -> None:
+    drawn = np.random.default_rng(1).normal(size=(2, 400))
+    assert not clearly_better(drawn[0], drawn[0])
+    assert clearly_better(drawn[0] + 0.5, drawn[1])
+    assert not clearly_better(drawn[0][:1] + 9.0, drawn[1][:1])

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+from scipy import sparse
+
+from loopcast_recommender import lists
+
+from .samples import query, tastes
+
+SCORES = arrays(
+    np.float32,
+    array_shapes(min_dims=2, max_dims=2, max_side=12),
+    elements=st.integers(-3, 3).map(float) | st.just(-np.inf),
+)
+
+
+@given(scores=SCORES, length=st.integers(0, 15))
+def test_the_best_are_those_of_a_full_sort(scores: Any, length: int) -> None:
+    places, values = lists.best(scores, length)
+    expected = -np.sort(-scores, axis=1)[:, :length]
+    assert np.array_equal(values, expected)
+    assert np.array_equal(np.take_along_axis(scores, places, axis=1), expected)
+    assert all(len(set(row)) == len(row) for row in places.tolist())
+
+
+def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = tastes(seed=1)
+    scores = np.random.default_rng(2).normal(size=(121, len(data.items))).astype(np.float32)
+    hidden = sparse.csr_array(np.random.default_rng(3).random(scores.shape) < 0.5)
+    asked = query(data, excluded=hidden, allowed=np.arange(len(data.items)) % 3 > 0)
+    whole = lists.rank(asked, lambda rows: scores[rows].copy())
+    monkeypatch.setattr(lists, "_CELLS", 7 * len(data.items))
+    blocks = lists.rank(asked, lambda rows: scores[rows].copy())
+    assert np.array_equal(whole.items, blocks.items)
+    shown = np.take_along_axis(hidden.toarray(), np.maximum(whole.items, 0), axis=1)
+    assert not shown[whole.items >= 0].any()
+    assert (whole.items % 3 != 0).all()
+
+
+def test_a_list_that_cannot_be_filled_says_so() -> None:
+    data = tastes(seed=1)
+    nothing = np.zeros((121, len(data.items)), np.float32)
+    found = lists.rank(query(data, allowed=np.arange(len(data.items)) == 4), lambda r: nothing[r])
+    assert (found.items[:, 0] == 4).all()
+    assert (found.items[:, 1:] == -1).all()
+    assert np.isnan(found.scores[:, 1:]).all()
