@@ -9,9 +9,12 @@ import msgspec
 import pytest
 
 from loopcast.api import (
+    BanditSettings,
+    BanditState,
     Device,
     Drift,
     Experiment,
+    ExperimentStep,
     InvalidRecordError,
     Package,
     Record,
@@ -32,8 +35,16 @@ GOOD: list[tuple[type[Record], dict[str, Any]]] = [
     (
         Experiment,
         PLACE | {"name": "spring", "kind": "ab", "arms": (A, B), "metric": "mape",
-                 "declared": NOW, "by": "owner", "sample_size": 400},
+                 "declared": NOW, "by": "owner", "sample_size": 400,
+                 "minimum_effect": 0.1},
     ),
+    (BanditSettings, {"forgetting": 0.99}),
+    (
+        BanditState,
+        {"updated": NOW, "updates": 3, "successes": (1.0, 2.0), "failures": (9.0, 8.0),
+         "shares": (0.25, 0.75)},
+    ),
+    (ExperimentStep, {"step": "begun", "at": NOW, "by": "owner"}),
     (
         Package,
         PLACE | {"version": A, "sequence": 1, "model": "c" * 64, "size": 3600, "expires": LATER},
@@ -49,6 +60,15 @@ CHANGES: list[tuple[type[Record], dict[str, Any], str]] = [
     (Experiment, {"arms": (A, A)}, "arms name a version twice"),
     (Experiment, {"sample_size": None}, "declared with its sample_size"),
     (Experiment, {"power": 1.0}, "Experiment.power"),
+    (Experiment, {"minimum_effect": 0.0}, "declared with the minimum_effect"),
+    (Experiment, {"by": " "}, "name who declares it"),
+    (Experiment, {"kind": "bandit"}, "the settings of a bandit belong to one"),
+    (Experiment, {"bandit": BanditSettings()}, "the settings of a bandit belong to one"),
+    (Experiment, {"kind": "shadow", "sequential": True}, "those of an A/B test"),
+    (BanditSettings, {"forgetting": 0.0}, "BanditSettings.forgetting"),
+    (BanditState, {"shares": (0.5, 0.6)}, "shares add up to 1.1"),
+    (BanditState, {"failures": (1.0,)}, "differ in length"),
+    (ExperimentStep, {"step": "stopped"}, "stopped without a reason"),
     (Package, {"sequence": 0}, "Package.sequence"),
     (Package, {"expires": LATER.replace(tzinfo=None)}, "has no time zone"),
     (Device, {"name": "meter/1"}, "Device.name"),

@@ -20,6 +20,15 @@ from loopcast.api.errors import (
     SwitchError,
 )
 from loopcast.api.events import Event, GroundTruth, LogSettings, Role, SamplingRule
+from loopcast.api.experiments import (
+    OUTCOME,
+    BanditSettings,
+    BanditState,
+    Experiment,
+    ExperimentKind,
+    ExperimentStep,
+    StepName,
+)
 from loopcast.api.export import CScorer, CSource, OnnxScorer, SqlScorer
 from loopcast.api.forecast import (
     Effect,
@@ -62,7 +71,6 @@ from loopcast.api.loop import (
     Device,
     Drift,
     DriftThresholds,
-    Experiment,
     Package,
     Remedy,
     Rollout,
@@ -118,9 +126,12 @@ from loopcast.api.template import (
 __all__ = [
     "CONTRACT",
     "ENTRY_POINT_GROUP",
+    "OUTCOME",
     "Act",
     "Alert",
     "AuditEntry",
+    "BanditSettings",
+    "BanditState",
     "BundleFile",
     "CScorer",
     "CSource",
@@ -141,6 +152,8 @@ __all__ = [
     "Evaluation",
     "Event",
     "Experiment",
+    "ExperimentKind",
+    "ExperimentStep",
     "ExplainedForecaster",
     "FamilyReader",
     "Feature",
@@ -214,6 +227,7 @@ __all__ = [
     "SqlScorer",
     "Stage",
     "Step",
+    "StepName",
     "StoreError",
     "Subject",
     "Surface",

@@ -39,6 +39,10 @@ Act = Literal[
     "rollback",
     "switch",
     "export",
+    "declare",
+    "begin",
+    "stop",
+    "conclude",
 ]
 """What the audit log records."""
 

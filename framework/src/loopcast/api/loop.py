@@ -1,4 +1,4 @@
-"""Records of the way back (drift, experiment) and out (package, device, rollout)."""
+"""Records of the way back (drift, alert) and out (package, device, rollout)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,17 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from loopcast.api.record import Digest, Name, NonNegative, Positive, Record, Segment, VersionId
+from loopcast.api.record import (
+    Digest,
+    Name,
+    NonNegative,
+    OpenShare,
+    Positive,
+    Record,
+    Segment,
+    VersionId,
+)
 
-OpenShare = Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)]
 CohortShare = Annotated[float, msgspec.Meta(gt=0.0, le=1.0)]
 
 
@@ -132,45 +140,6 @@ class Alert(Record, frozen=True):
         """A time without a zone could mean two different moments."""
         aware = self.raised.tzinfo is not None and self.seen.tzinfo is not None
         self.require(aware, f"raised {self.raised} or seen {self.seen} has no time zone")
-
-
-class Experiment(Record, frozen=True):
-    """A declared online comparison; what is declared cannot change after it has begun.
-
-    Attributes
-    ----------
-    arms
-        Versions that are compared, the champion first.
-    metric, minimum_effect
-        By what, and the smallest difference that matters.
-    significance, power
-        Error rates that the sample size was computed from.
-    sample_size
-        Entities for each arm of an A/B test.
-    """
-
-    name: Name
-    logical_model: Name
-    segment: Segment
-    kind: Literal["shadow", "ab", "bandit"]
-    arms: tuple[VersionId, ...]
-    metric: Name
-    declared: datetime
-    by: str
-    minimum_effect: Annotated[float, msgspec.Meta(ge=0.0)] = 0.0
-    significance: OpenShare = 0.05
-    power: OpenShare = 0.8
-    sample_size: Positive | None = None
-
-    def check(self) -> None:
-        """There is something to compare, and an A/B test knows when it ends."""
-        self.require(len(set(self.arms)) == len(self.arms), "arms name a version twice")
-        self.require(len(self.arms) >= 2, f"{len(self.arms)} arms; a comparison needs two")
-        self.require(self.declared.tzinfo is not None, f"declared {self.declared} has no time zone")
-        self.require(
-            self.kind != "ab" or self.sample_size is not None,
-            "an A/B test is declared with its sample_size",
-        )
 
 
 class Package(Record, frozen=True):

@@ -28,6 +28,7 @@ VersionId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{16}$")]
 NonNegative = Annotated[int, msgspec.Meta(ge=0)]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
+OpenShare = Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)]
 
 
 @cache

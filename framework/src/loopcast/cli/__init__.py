@@ -73,7 +73,7 @@ def loopcast() -> None:
 def run_command(disable: tuple[str, ...], arguments: tuple[str, ...]) -> None:
     """Hand the arguments to Hydra, which composes the configuration and calls the job."""
     from loopcast import config
-    from loopcast.cli.experiment import Experiment
+    from loopcast.cli.multirun import Multirun
 
     plugins = plugin_manager((*disable, *config.disabled(arguments)))
 
@@ -82,11 +82,11 @@ def run_command(disable: tuple[str, ...], arguments: tuple[str, ...]) -> None:
 
         execute(settings, run_dir, plugins)
 
-    experiment = Experiment(job)
+    multirun = Multirun(job)
     try:
-        config.run(arguments, plugins, experiment.run)
+        config.run(arguments, plugins, multirun.run)
     finally:
-        experiment.conclude()
+        multirun.conclude()
 
 
 def plugin_manager(disable: Iterable[str] = ()) -> PluginManager:

@@ -20,6 +20,8 @@ from loopcast.api import Act, AuditEntry, Digest, VersionId
 from loopcast.api.formats import json_bytes
 from loopcast.store.tables import (
     audit,
+    experiment_steps,
+    experiments,
     in_utc,
     policies,
     releases,
@@ -87,6 +89,16 @@ CONTENT: dict[str, Select[Any]] = {
         switches.c.by, switches.c.reason, switches.c.since,
     ).order_by(switches.c.entry, switches.c.number),
     "policies": select(policies.c.entry, policies.c.record).order_by(policies.c.entry),
+    "experiments": select(experiments.c.entry, experiments.c.record).order_by(
+        experiments.c.entry, experiments.c.number
+    ),
+    "experiment_steps": select(
+        experiment_steps.c.entry, experiments.c.logical_model, experiments.c.segment,
+        experiments.c.name, experiment_steps.c.step, experiment_steps.c.at,
+        experiment_steps.c.by, experiment_steps.c.reason,
+    )
+    .join(experiments, experiment_steps.c.experiment == experiments.c.number)
+    .order_by(experiment_steps.c.entry, experiment_steps.c.number),
 }  # fmt: skip
 _OF_ACT: dict[Act, tuple[str, ...]] = {
     "upgrade": (),
@@ -99,9 +111,14 @@ _OF_ACT: dict[Act, tuple[str, ...]] = {
     "rollback": ("releases",),
     "switch": ("switches",),
     "export": (),
+    "declare": ("experiments",),
+    "begin": ("experiment_steps",),
+    "stop": ("experiment_steps",),
+    "conclude": ("experiment_steps",),
 }
 _CARRIERS = {"versions": versions, "releases": releases, "validations": validations}
 _CARRIERS |= {"sign_offs": sign_offs, "switches": switches, "policies": policies}
+_CARRIERS |= {"experiments": experiments, "experiment_steps": experiment_steps}
 
 
 def next_number(connection: Connection) -> int:

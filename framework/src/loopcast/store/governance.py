@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -289,6 +289,12 @@ def standings(connection: Connection, ids: Sequence[VersionId]) -> dict[VersionI
 
 def _since(retired: datetime | None, items: Iterable[SignOff]) -> tuple[SignOff, ...]:
     return tuple(item for item in items if retired is None or item.at > retired)
+
+
+def stages_of(connection: Connection, ids: Collection[VersionId]) -> Mapping[VersionId, Stage]:
+    """Return the stage that each version is in."""
+    found = _stages(connection, ids)
+    return {identifier: found[identifier][0] for identifier in ids}
 
 
 def _stages(

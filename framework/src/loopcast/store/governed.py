@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
 from loopcast.api import (
     AuditEntry,
+    BanditState,
     Digest,
+    Experiment,
+    ExperimentStep,
+    NotFoundError,
     Policy,
     Segment,
     SignOff,
@@ -18,9 +22,18 @@ from loopcast.api import (
     Validation,
     VersionId,
 )
-from loopcast.store import audit, database, governance, switches, verification
+from loopcast.store import (
+    audit,
+    database,
+    experiments,
+    governance,
+    switches,
+    trials,
+    verification,
+)
 from loopcast.store.audit import AuditFilter
 from loopcast.store.governance import Standing
+from loopcast.store.trials import Trial
 
 
 class GovernedCatalog:
@@ -181,6 +194,74 @@ class GovernedCatalog:
         """Return who switched what, when and why, the oldest first."""
         with database.reading(self._engine) as connection:
             return switches.history(connection, logical_model, segment)
+
+    def declare(self, items: Sequence[Experiment]) -> None:
+        """Declare experiments, all or none, in place of declarations that have not begun.
+
+        Raises
+        ------
+        NotFoundError
+            When an arm is not in the catalog.
+        StoreError
+            When an arm belongs elsewhere, or an experiment of this name has begun.
+        """
+        with database.writing(self._engine) as connection:
+            experiments.declare(connection, items)
+
+    def take_step(self, items: Sequence[Experiment], step: ExperimentStep) -> None:
+        """Begin, stop or conclude experiments as they were declared, all or none.
+
+        Raises
+        ------
+        ConflictError
+            When one was declared anew meanwhile, or another one runs on the same population.
+        StoreError
+            When it is not the time for the step, or arms do not stand where they have to.
+        SwitchError
+            When one is to begin where the switch says freeze.
+        """
+        with database.writing(self._engine) as connection:
+            experiments.take_step(connection, items, step)
+
+    def experiment(self, logical_model: str, segment: Segment, name: str) -> Trial:
+        """Return an experiment and how far it has come.
+
+        Raises
+        ------
+        NotFoundError
+            When it was not declared, naming those that were.
+        """
+        found = {t.experiment.name: t for t in self.experiments(logical_model, [segment])}
+        if name not in found:
+            place = f"{logical_model}/{segment}" if segment else logical_model
+            known = ", ".join(found) or "none"
+            raise NotFoundError(f"{place} has no experiment {name!r}; there are: {known}")
+        return found[name]
+
+    def experiments(
+        self, logical_model: str | None = None, segments: Sequence[Segment] | None = None
+    ) -> tuple[Trial, ...]:
+        """Return all experiments, the oldest first."""
+        with database.reading(self._engine) as connection:
+            return trials.trials(connection, logical_model, segments)
+
+    def active_experiments(
+        self, logical_model: str, segments: Sequence[Segment] | None = None
+    ) -> dict[Segment, Trial]:
+        """Return the experiment of each segment that runs with its arms where they have to be."""
+        with database.reading(self._engine) as connection:
+            return trials.active(connection, logical_model, segments)
+
+    def put_bandits(self, logical_model: str, states: Mapping[Segment, BanditState]) -> None:
+        """Keep what the bandits of segments have learned.
+
+        Raises
+        ------
+        StoreError
+            When there is no bandit in a segment.
+        """
+        with database.writing(self._engine) as connection:
+            experiments.put_states(connection, logical_model, states)
 
     def audit_log(
         self, which: AuditFilter | None = None, *, limit: int | None = None

@@ -34,7 +34,7 @@ from sqlalchemy import (
 
 from loopcast.api import Digest, StoreError
 
-REVISIONS = ("r0001", "r0002")
+REVISIONS = ("r0001", "r0002", "r0003")
 """Every revision of the schema, the oldest first; each has a script in ``migrations``."""
 
 
@@ -325,6 +325,40 @@ sign_offs = Table(
     Column("statement", Text, nullable=False),
     _entry(),
     Index(None, "version"),
+)
+
+# The newest declaration of a name counts; it has steps once it has begun.
+experiments = Table(
+    "experiments",
+    metadata,
+    _key(),
+    _text("logical_model"),
+    _text("segment"),
+    _text("name"),
+    Column("record", Text, nullable=False),
+    _entry(),
+    Index(None, "logical_model", "segment", "name"),
+)
+
+experiment_steps = Table(
+    "experiment_steps",
+    metadata,
+    _key(),
+    _reference("experiment", "experiments.number"),
+    _text("step"),
+    Column("at", Moment, nullable=False),
+    _text("by"),
+    Column("reason", Text, nullable=False),
+    _entry(),
+    UniqueConstraint("experiment", "step"),
+)
+
+# What a bandit has learned; it follows from the event log, so that no audit entry tells of it.
+bandit_states = Table(
+    "bandit_states",
+    metadata,
+    _reference("experiment", "experiments.number", primary_key=True),
+    Column("record", Text, nullable=False),
 )
 
 audit = Table(

@@ -1,4 +1,4 @@
-"""Several runs as one experiment: counted, within a budget, and compared at the end."""
+"""The runs of a multirun: counted, within a budget, and compared at the end."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ SUMMARY = "summary.json"
 
 
 @dataclass
-class Experiment:
+class Multirun:
     """The runs of one multirun, one after the other in this process.
 
-    A run that finds its version in the catalog costs no fit, so that an experiment that was
+    A run that finds its version in the catalog costs no fit, so that a multirun that was
     interrupted goes on where it stopped.
 
     Attributes

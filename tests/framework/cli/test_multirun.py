@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from loopcast import config
 from loopcast.api import DataError
 from loopcast.cli import loopcast, plugin_manager
-from loopcast.cli.experiment import SUMMARY, Experiment
+from loopcast.cli.multirun import SUMMARY, Multirun
 from loopcast.settings import RunSettings
 from loopcast.store.home import Home
 
@@ -31,13 +31,13 @@ def summary_of(folder: Path, **content: Any) -> None:
 
 def test_minutes_that_are_spent_end_an_experiment(tmp_path: Path) -> None:
     now = iter([0.0, 0.0, 50.0, 61.0, 120.0])
-    experiment = Experiment(lambda _, folder: summary_of(folder), clock=lambda: next(now))
+    multirun = Multirun(lambda _, folder: summary_of(folder), clock=lambda: next(now))
     limited = settings("experiment.minutes=1")
     for number in range(4):
         (tmp_path / str(number)).mkdir()
-        experiment.run(limited, tmp_path / str(number))
-    assert (experiment.found, experiment.skipped) == (2, 2)
-    assert experiment.why == "the budget of 1 minutes is spent"
+        multirun.run(limited, tmp_path / str(number))
+    assert (multirun.found, multirun.skipped) == (2, 2)
+    assert multirun.why == "the budget of 1 minutes is spent"
 
 
 def test_a_run_that_finds_its_version_costs_nothing_and_one_that_fails_does(
@@ -53,26 +53,26 @@ def test_a_run_that_finds_its_version_costs_nothing_and_one_that_fails_does(
             raise DataError("no rows")
         summary_of(folder, **content)
 
-    experiment, limited = Experiment(execute), settings("experiment.fits=2")
-    experiment.run(limited, tmp_path / "0")
-    experiment.run(limited, tmp_path / "1")
+    multirun, limited = Multirun(execute), settings("experiment.fits=2")
+    multirun.run(limited, tmp_path / "0")
+    multirun.run(limited, tmp_path / "1")
     with pytest.raises(DataError):
-        experiment.run(limited, tmp_path / "2")
+        multirun.run(limited, tmp_path / "2")
     (tmp_path / "3").mkdir()
-    experiment.run(limited, tmp_path / "3")
+    multirun.run(limited, tmp_path / "3")
     assert json.loads((tmp_path / "3" / SUMMARY).read_text()) == {
         "skipped": "the budget of 2 fits is spent"
     }
-    experiment.conclude()
+    multirun.conclude()
     assert "experiment: 2 trained, 1 found, 1 skipped, since the budget of 2 fits" in (
         capsys.readouterr().out
     )
 
 
 def test_a_single_run_is_no_experiment(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    experiment = Experiment(lambda _, folder: summary_of(folder, training={}))
-    experiment.run(settings("experiment.fits=1"), tmp_path)
-    experiment.conclude()
+    multirun = Multirun(lambda _, folder: summary_of(folder, training={}))
+    multirun.run(settings("experiment.fits=1"), tmp_path)
+    multirun.conclude()
     assert capsys.readouterr().out == ""
 
 
