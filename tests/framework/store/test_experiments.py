@@ -6,9 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from alembic import command
 from msgspec.structs import replace
-from sqlalchemy import inspect, text
+from sqlalchemy import text
 
 from loopcast.api import (
     BanditSettings,
