@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
@@ -9,7 +11,8 @@ from loopcast_credit.bins.bins import Bins, CategoryBins, NumericBins
 from loopcast_credit.smooth import fit as fitting
 from loopcast_credit.smooth.design import Design
 from loopcast_credit.smooth.fit import fit_bins
-from loopcast_credit.smooth.penalty import START, penalties, total_penalty
+from loopcast_credit.smooth.pack import packed
+from loopcast_credit.smooth.penalty import START, penalties
 
 BINS: list[Bins] = [
     NumericBins(name="x", cuts=(1.0, 2.0, 3.0)),
@@ -33,20 +36,37 @@ def indicators(design: Design) -> NDArray[np.float64]:
     return np.hstack(columns)
 
 
-def test_sums_and_curvature_are_products_with_the_indicator_matrix() -> None:
-    design = drawn(500)
-    x, rows = indicators(design), design.weight
-    beta: NDArray[np.float64] = np.random.default_rng(1).normal(size=(x.shape[1],))
-    np.testing.assert_allclose(design.sums(rows), x.T @ rows, rtol=1e-12)
-    np.testing.assert_allclose(design.curvature(rows), (x.T * rows) @ x, rtol=1e-12)
-    np.testing.assert_allclose(design.log_odds(beta), design.offset + x @ beta, rtol=1e-12)
+@given(
+    sizes=st.lists(st.integers(1, 14), min_size=1, max_size=6),
+    rows=st.sampled_from([1, 60, 5000]),
+    seed=st.integers(0, 9),
+)
+@settings(deadline=None, max_examples=40)
+def test_packed_sums_are_products_with_the_indicator_matrix(
+    sizes: list[int], rows: int, seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    codes = tuple(random.integers(0, size, rows).astype(np.uint8) for size in sizes)
+    event, weight, offset = random.integers(0, 2, rows), random.random(rows), random.random(rows)
+    design = Design(codes, tuple(sizes), event.astype(np.float64), weight, offset)
+    x = indicators(design)
+    beta: NDArray[np.float64] = random.normal(size=(x.shape[1],))
+    np.testing.assert_allclose(design.sums(weight), x.T @ weight, rtol=1e-10)
+    np.testing.assert_allclose(design.curvature(weight), (x.T * weight) @ x, rtol=1e-10)
+    np.testing.assert_allclose(design.log_odds(beta), offset + x @ beta, rtol=1e-9, atol=1e-12)
+
+
+def test_the_more_rows_the_more_characteristics_are_packed() -> None:
+    few, many = (packed((np.zeros(rows, np.uint8),) * 4, (13,) * 4) for rows in (1000, 50_000))
+    assert [pack.cells for pack in few] == [13] * 4
+    assert [pack.cells for pack in many] == [169] * 2
 
 
 def test_coefficients_maximise_the_penalised_likelihood(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fitting, "TUNING", 0)
+    monkeypatch.setattr(fitting, "TUNING", ())
     design, parts = drawn(400), penalties(BINS)
     x = indicators(design)
-    penalty = total_penalty(parts, np.full(len(parts), START), x.shape[1])
+    penalty = parts.total(np.full(len(parts.ranks), START))
 
     def loss(beta: NDArray[np.float64]) -> float:
         log_odds = design.offset + x @ beta
@@ -55,7 +75,7 @@ def test_coefficients_maximise_the_penalised_likelihood(monkeypatch: pytest.Monk
 
     start = np.zeros(x.shape[1])
     best = minimize(loss, start, method="BFGS", options={"gtol": 1e-7})
-    np.testing.assert_allclose(fit_bins(design, parts).beta, best.x, atol=2e-5)
+    np.testing.assert_allclose(fit_bins(design, parts).beta, best.x, atol=fitting.CLOSE)
 
 
 def test_noise_is_flattened_and_a_signal_is_kept() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-SAMPLE = 200_000
+SAMPLE = 20_000
 """Quantiles of more rows are taken from so many of them, evenly spaced."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -73,8 +73,8 @@ def fit_monotone(
         bins = fewer
 
 
-def _codes(bins: Bins, features: pd.DataFrame) -> NDArray[np.intp]:
-    return bins.codes(features[bins.name]).astype(np.intp)
+def _codes(bins: Bins, features: pd.DataFrame) -> NDArray[Any]:
+    return bins.codes(features[bins.name])
 
 
 def _own(design: Design, fit: Fit, at: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -3,15 +3,20 @@
 A row has one bin of each characteristic, so the product of the (huge, sparse) indicator matrix
 with itself is a table of joint counts of each pair of characteristics: S. N. Wood, Z. Li,
 G. Shaddick and N. H. Augustin, Generalized additive models for gigadata, Journal of the American
-Statistical Association 112 (2017), section 3.
+Statistical Association 112 (2017), section 3. Counting is what a fit costs, so characteristics are
+packed, and one table counts all pairs between two packs.
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from loopcast_credit.smooth.pack import Pack, packed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,7 +28,7 @@ class Design:
 
     Attributes
     ----------
-    codes : tuple of ndarray, each of shape (rows,), intp
+    codes : tuple of ndarray, each of shape (rows,), unsigned integers
         The bin of each row, for each characteristic.
     sizes
         Number of bins of each characteristic.
@@ -37,7 +42,7 @@ class Design:
     weight: NDArray[np.float64]
     offset: NDArray[np.float64]
 
-    @property
+    @cached_property
     def starts(self) -> NDArray[np.int64]:
         """Place of each characteristic among the coefficients, shape (characteristics + 1,).
 
@@ -45,20 +50,27 @@ class Design:
         """
         return np.concatenate([[1], 1 + np.cumsum(self.sizes)])
 
+    @cached_property
+    def packs(self) -> tuple[Pack, ...]:
+        """The characteristics, several as one."""
+        return packed(self.codes, self.sizes)
+
+    @cached_property
+    def places(self) -> list[slice]:
+        """Place of each pack among the coefficients."""
+        ends = 1 + np.cumsum([0, *(pack.members.shape[1] for pack in self.packs)])
+        return [slice(a, b) for a, b in itertools.pairwise(ends.tolist())]
+
     def log_odds(self, beta: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the log-odds of each row, shape (rows,)."""
         total: NDArray[np.float64] = self.offset + beta[0]
-        for codes, start, size in zip(self.codes, self.starts, self.sizes, strict=False):
-            total += beta[start : start + size][codes]
+        for pack, place in zip(self.packs, self.places, strict=True):
+            total += (pack.members @ beta[place])[pack.codes]
         return total
 
     def sums(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """Sum a number of each row over all rows and over each bin, shape (coefficients,)."""
-        parts = [
-            np.bincount(codes, rows, minlength=size)
-            for codes, size in zip(self.codes, self.sizes, strict=True)
-        ]
-        return np.concatenate([[rows.sum()], *parts])
+        return np.concatenate([[rows.sum()], *(pack.sums(rows) for pack in self.packs)])
 
     def curvature(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the weighted product of the indicator matrix with itself.
@@ -72,16 +84,12 @@ class Design:
         -------
         ndarray, shape (coefficients, coefficients)
         """
-        own = self.sums(rows)
-        result = np.diag(own)
-        result[0] = result[:, 0] = own
-        places = [slice(a, b) for a, b in zip(self.starts[:-1], self.starts[1:], strict=True)]
-        for i, first in enumerate(self.codes):
-            for j in range(i):
-                pair = first * self.sizes[j]
-                pair += self.codes[j]
-                cells = self.sizes[i] * self.sizes[j]
-                table = np.bincount(pair, rows, minlength=cells).reshape(self.sizes[i], -1)
-                result[places[i], places[j]] = table
-                result[places[j], places[i]] = table.T
+        result = np.empty((self.starts[-1], self.starts[-1]))
+        result[0] = result[:, 0] = self.sums(rows)
+        for i, (pack, place) in enumerate(zip(self.packs, self.places, strict=True)):
+            result[place, place] = pack.own(rows)
+            for other, beside in zip(self.packs[:i], self.places[:i], strict=True):
+                table = pack.joint(other, rows)
+                result[place, beside] = table
+                result[beside, place] = table.T
         return result

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from loopcast.api import ConvergenceError
-from loopcast_credit.smooth.penalty import (
-    START,
-    Penalty,
-    freedom,
-    next_strength,
-    total_penalty,
-)
+from loopcast_credit.smooth.penalty import START, Penalties, next_strength
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,13 +16,13 @@ if TYPE_CHECKING:
     from loopcast_credit.smooth.design import Design
 
 STEPS = 100
-TUNING = 6
-"""Steps at which the strengths of the penalties move."""
-CLOSE = 1e-6
+TUNING = (1, 1, 2)
+"""How often the strengths of the penalties move at each of the first steps."""
+CLOSE = 1e-4
 """Largest change of a coefficient, in log-odds, at which the fit has converged."""
-SLOW = 0.2
-"""The curvature hardly changes between steps, so it is computed anew only where a step is still
-more than this part of the one before."""
+SLOW = 0.5
+"""The curvature hardly changes any more once the strengths stand, so that it is computed anew only
+where a step is still more than this part of the one before."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +34,7 @@ class Fit:
     beta : ndarray, shape (coefficients,)
         The intercept, then the bins of each characteristic.
     information : ndarray, shape (coefficients,)
-        Weight of each coefficient in the likelihood: the diagonal of its curvature.
+        Weight of each coefficient in the likelihood: the diagonal of its curvature nearby.
     """
 
     beta: NDArray[np.float64]
@@ -50,15 +43,34 @@ class Fit:
 
 @dataclass(frozen=True, eq=False)
 class _Point:
-    """The likelihood at some coefficients."""
+    """The likelihood at some coefficients.
+
+    Attributes
+    ----------
+    beta, slope : ndarray, shape (coefficients,)
+        The coefficients, and the derivative of the log-likelihood by each.
+    probability : ndarray, shape (rows,)
+        Of the event.
+    """
 
     beta: NDArray[np.float64]
-    likelihood: float
-    residual: NDArray[np.float64]
-    variance: NDArray[np.float64]
+    slope: NDArray[np.float64]
+    probability: NDArray[np.float64]
+
+    def variance(self, design: Design) -> NDArray[np.float64]:
+        """Return the weight of each row in the curvature, shape (rows,)."""
+        return np.asarray(design.weight * self.probability * (1.0 - self.probability))
 
 
-def fit_bins(design: Design, parts: Sequence[Penalty]) -> Fit:
+@dataclass(frozen=True, eq=False)
+class _Quadratic:
+    """The penalised likelihood as Newton's method sees it; its matrix as a triangular factor."""
+
+    penalty: NDArray[np.float64]
+    factor: NDArray[np.float64]
+
+
+def fit_bins(design: Design, parts: Penalties) -> Fit:
     """Maximise the penalised likelihood, and with it the strengths of the penalties.
 
     The strengths move between the first steps, each at the quadratic that Newton's method has
@@ -70,21 +82,24 @@ def fit_bins(design: Design, parts: Sequence[Penalty]) -> Fit:
         Where coefficients still move after many steps.
     """
     point = _start(design)
-    strength = np.full(len(parts), START)
-    curvature = design.curvature(point.variance)
+    strength = np.full(len(parts.ranks), START)
+    curvature = design.curvature(point.variance(design))
+    quadratic = _quadratic(curvature, parts.total(strength))
     change = np.inf
     for step in range(STEPS):
-        pull = curvature @ point.beta + design.sums(point.residual)
-        if step < TUNING:
-            strength = _tuned(curvature, pull, parts, strength)
-        penalty = total_penalty(parts, strength, len(pull))
+        for _ in range(TUNING[step] if step < len(TUNING) else 0):
+            target = _solved(quadratic, curvature @ point.beta + point.slope)
+            strength = next_strength(parts, strength, _inverse(quadratic), target)
+            quadratic = _quadratic(curvature, parts.total(strength))
         before, last = point, change
-        point = _uphill(design, point, _solve(curvature + penalty, pull), penalty)
+        point = _uphill(design, point, quadratic)
         change = float(np.abs(point.beta - before.beta).max())
-        if change < CLOSE and step >= TUNING:
-            return Fit(point.beta, design.sums(point.variance))
-        if step == 1 or (step >= TUNING and change > SLOW * last):
-            curvature = design.curvature(point.variance)
+        tuned = step > len(TUNING)
+        if tuned and change < CLOSE:
+            return Fit(point.beta, curvature.diagonal())
+        if step == len(TUNING) - 1 or (tuned and change > SLOW * last):
+            curvature = design.curvature(point.variance(design))
+            quadratic = _quadratic(curvature, quadratic.penalty)
     raise ConvergenceError(
         f"coefficients still moved by {change:.2g} in step {STEPS}; use fewer bins"
     )
@@ -99,55 +114,43 @@ def _start(design: Design) -> _Point:
 
 
 def _point(design: Design, beta: NDArray[np.float64]) -> _Point:
-    log_odds = design.log_odds(beta)
-    small = np.exp(-np.abs(log_odds))
-    high = 1.0 / (1.0 + small)
-    probability = np.where(log_odds >= 0.0, high, small * high)
-    gain = design.event * log_odds - np.maximum(log_odds, 0.0) - np.log1p(small)
-    return _Point(
-        beta=beta,
-        likelihood=float(design.weight @ gain),
-        residual=design.weight * (design.event - probability),
-        variance=design.weight * small * high * high,
-    )
+    with np.errstate(over="ignore"):
+        probability = 1.0 / (1.0 + np.exp(-design.log_odds(beta)))
+    slope = design.sums(design.weight * (design.event - probability))
+    return _Point(beta, slope, probability)
 
 
-def _tuned(
-    curvature: NDArray[np.float64],
-    pull: NDArray[np.float64],
-    parts: Sequence[Penalty],
-    strength: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    covariance = _inverse(curvature + total_penalty(parts, strength, len(pull)))
-    left = freedom(parts, strength, covariance)
-    return next_strength(parts, left, covariance @ pull)
+def _uphill(design: Design, point: _Point, quadratic: _Quadratic) -> _Point:
+    """Go to the top of the quadratic, or half as far each time that this is beyond the summit.
 
-
-def _uphill(
-    design: Design, point: _Point, target: NDArray[np.float64], penalty: NDArray[np.float64]
-) -> _Point:
-    """Go towards a target, half as far each time that the penalised likelihood falls."""
-    from_here = point.likelihood - 0.5 * point.beta @ penalty @ point.beta
-    slack = 1e-10 * (1.0 + abs(from_here))
-    share = 1.0
+    The penalised likelihood is concave, so that a step goes too far where it goes down at its end
+    as steeply as it went up at its beginning.
+    """
+    gradient = point.slope - quadratic.penalty @ point.beta
+    step = _solved(quadratic, gradient)
+    rise = float(gradient @ step)
     for _ in range(30):
-        beta = point.beta + share * (target - point.beta)
-        there = _point(design, beta)
-        if there.likelihood - 0.5 * beta @ penalty @ beta >= from_here - slack:
+        there = _point(design, point.beta + step)
+        if (there.slope - quadratic.penalty @ there.beta) @ step >= -rise:
             return there
-        share *= 0.5
+        step, rise = step / 2.0, rise / 2.0
     return point
 
 
-def _solve(matrix: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
-    from scipy.linalg import cho_factor, cho_solve
+def _quadratic(curvature: NDArray[np.float64], penalty: NDArray[np.float64]) -> _Quadratic:
+    from scipy.linalg import cholesky
 
-    return np.asarray(cho_solve(cho_factor(matrix, check_finite=False), right))
+    return _Quadratic(penalty, np.asarray(cholesky(curvature + penalty, check_finite=False)))
 
 
-def _inverse(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    from scipy.linalg import cholesky, lapack
+def _solved(quadratic: _Quadratic, right: NDArray[np.float64]) -> NDArray[np.float64]:
+    from scipy.linalg import cho_solve
 
-    factor = cholesky(matrix, check_finite=False)
-    upper = lapack.dpotri(factor)[0]
-    return np.asarray(np.triu(upper) + np.triu(upper, 1).T)
+    return np.asarray(cho_solve((quadratic.factor, False), right, check_finite=False))
+
+
+def _inverse(quadratic: _Quadratic) -> NDArray[np.float64]:
+    """Return the upper triangle of the inverse of a quadratic's matrix."""
+    from scipy.linalg import lapack
+
+    return np.asarray(lapack.dpotri(quadratic.factor)[0])

@@ -21,37 +21,51 @@ START, LEAST, MOST = 10.0, 1e-2, 1e7
 
 
 @dataclass(frozen=True, eq=False)
-class Penalty:
-    """A quadratic penalty on some coefficients, of full rank.
+class Penalties:
+    """Quadratic penalties, each of full rank on coefficients of its own.
 
     Attributes
     ----------
-    places : ndarray, shape (k,)
-        The coefficients.
-    matrix : ndarray, shape (k, k)
+    matrix : ndarray, shape (coefficients, coefficients)
+        Of all penalties at strength one; zero for the intercept.
+    owner : ndarray, shape (coefficients,)
+        The penalty of each coefficient. The intercept's is the first, which asks nothing of it.
+    ranks : ndarray, shape (penalties,)
+        Number of coefficients of each penalty.
     """
 
-    places: NDArray[np.int64]
     matrix: NDArray[np.float64]
+    owner: NDArray[np.intp]
+    ranks: NDArray[np.float64]
+
+    def total(self, strength: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the sum of the penalties, shape (coefficients, coefficients)."""
+        return np.asarray(self.matrix * strength[self.owner][:, None])
+
+    def by_penalty(self, each: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Sum a number of each coefficient by penalty, shape (penalties,)."""
+        return np.bincount(self.owner, each, minlength=len(self.ranks)).astype(np.float64)
 
 
-def penalties(bins: Sequence[Bins]) -> list[Penalty]:
+def penalties(bins: Sequence[Bins]) -> Penalties:
     """Return a penalty for the body of each characteristic, and one for all other bins together.
 
     Intervals are held to their neighbours, groups of categories to zero. Bins such as *missing*
     are too few to say how large they are, so those of all characteristics say it together.
     """
-    found: list[Penalty] = []
-    others: list[NDArray[np.int64]] = []
+    matrix = np.eye(1 + sum(one.size for one in bins))
+    matrix[0, 0] = 0.0
+    owner = np.full(len(matrix), len(bins))
+    owner[0] = 0
     start = 1
-    for one in bins:
-        matrix = _differences(one.body) if one.ordered else np.eye(one.body)
-        if one.body:
-            found.append(Penalty(np.arange(start, start + one.body), matrix))
-        others.append(np.arange(start + one.body, start + one.size))
+    for at, one in enumerate(bins):
+        body = slice(start, start + one.body)
+        owner[body] = at
+        if one.ordered:
+            matrix[body, body] = _differences(one.body)
         start += one.size
-    rest = np.concatenate(others)
-    return [*found, Penalty(rest, np.eye(len(rest)))]
+    ranks = np.bincount(owner[1:], minlength=len(bins) + 1).astype(np.float64)
+    return Penalties(matrix, owner, ranks)
 
 
 def _differences(size: int) -> NDArray[np.float64]:
@@ -59,27 +73,11 @@ def _differences(size: int) -> NDArray[np.float64]:
     return np.asarray(first.T @ first + LEVEL * np.eye(size))
 
 
-def total_penalty(
-    parts: Sequence[Penalty], strength: NDArray[np.float64], size: int
-) -> NDArray[np.float64]:
-    """Return the sum of the penalties, shape (size, size)."""
-    total = np.zeros((size, size))
-    for part, factor in zip(parts, strength, strict=True):
-        total[np.ix_(part.places, part.places)] = factor * part.matrix
-    return total
-
-
-def freedom(
-    parts: Sequence[Penalty], strength: NDArray[np.float64], covariance: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return the effective degrees of freedom that each penalty leaves, shape (penalties,)."""
-    traces = [np.sum(covariance[np.ix_(p.places, p.places)] * p.matrix) for p in parts]
-    ranks = np.array([len(part.places) for part in parts], np.float64)
-    return np.clip(ranks - strength * np.array(traces), 0.0, ranks)
-
-
 def next_strength(
-    parts: Sequence[Penalty], left: NDArray[np.float64], beta: NDArray[np.float64]
+    parts: Penalties,
+    strength: NDArray[np.float64],
+    covariance: NDArray[np.float64],
+    beta: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Raise the marginal likelihood of the strengths.
 
@@ -88,9 +86,17 @@ def next_strength(
 
     Parameters
     ----------
-    left : ndarray, shape (penalties,)
-        Effective degrees of freedom.
+    strength : ndarray, shape (penalties,)
+    covariance : ndarray, shape (coefficients, coefficients)
+        Of which the upper triangle is looked at.
     beta : ndarray, shape (coefficients,)
+
+    Returns
+    -------
+    ndarray, shape (penalties,)
     """
-    sizes = [beta[part.places] @ part.matrix @ beta[part.places] for part in parts]
+    upper = np.triu(covariance) * parts.matrix
+    traces = parts.by_penalty(2.0 * upper.sum(axis=1) - upper.diagonal())
+    left = np.clip(parts.ranks - strength * traces, 0.0, parts.ranks)
+    sizes = parts.by_penalty(beta * (parts.matrix @ beta))
     return np.clip(left / np.maximum(sizes, 1e-12), LEAST, MOST)
