@@ -19,7 +19,7 @@ from loopcast.api.errors import (
     StoreError,
     SwitchError,
 )
-from loopcast.api.events import Event, GroundTruth, LogSettings, Role, SamplingRule
+from loopcast.api.events import Event, GroundTruth, LogSettings, ReasonSettings, Role, SamplingRule
 from loopcast.api.experiments import (
     OUTCOME,
     BanditSettings,
@@ -113,7 +113,14 @@ from loopcast.api.schema import (
     Task,
     step_minutes,
 )
-from loopcast.api.score import ScoreData, ScoreOutcome, Scorer, Scores
+from loopcast.api.score import (
+    Contributions,
+    ExplainedScorer,
+    ScoreData,
+    ScoreOutcome,
+    Scorer,
+    Scores,
+)
 from loopcast.api.template import (
     Engine,
     Files,
@@ -137,6 +144,7 @@ __all__ = [
     "CSource",
     "ConfigurationError",
     "ConflictError",
+    "Contributions",
     "ConvergenceError",
     "Covariate",
     "DataError",
@@ -155,6 +163,7 @@ __all__ = [
     "ExperimentKind",
     "ExperimentStep",
     "ExplainedForecaster",
+    "ExplainedScorer",
     "FamilyReader",
     "Feature",
     "Files",
@@ -202,6 +211,7 @@ __all__ = [
     "Ranker",
     "Ranking",
     "Reader",
+    "ReasonSettings",
     "Reconciler",
     "Reconciliation",
     "Record",

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from loopcast.api.record import Name, Record, Segment, Share, VersionId
+from loopcast.api.record import Name, NonNegative, Record, Segment, Share, VersionId
 
 Role = Literal["champion", "challenger", "canary", "shadow", "candidate"]
 
@@ -92,6 +92,21 @@ class LogSettings(Record, frozen=True):
 
     sampling: tuple[SamplingRule, ...] = ()
     labelling: tuple[SamplingRule, ...] = ()
+
+
+class ReasonSettings(Record, frozen=True):
+    """Which reasons are given with a score, and logged with its event.
+
+    Attributes
+    ----------
+    most
+        How many reasons at most; with 0, nothing is explained.
+    against
+        Which scores are against the person: ``high`` or ``low`` probabilities of the event.
+    """
+
+    most: NonNegative = 0
+    against: Literal["high", "low"] = "high"
 
 
 class GroundTruth(Record, frozen=True):

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from loopcast.api.events import LogSettings
+from loopcast.api.events import LogSettings, ReasonSettings
 from loopcast.api.record import (
     Digest,
     Name,
@@ -70,6 +70,8 @@ class LogicalModel(Record, frozen=True):
         What callers do while it is switched off: ``use naive_week``, ``ask a person``.
     log
         What of its predictions is logged, and which are to be labelled.
+    reasons
+        Which reasons are given with a score.
     """
 
     name: Name
@@ -83,6 +85,14 @@ class LogicalModel(Record, frozen=True):
     limits: tuple[str, ...] = ()
     fallback: str = ""
     log: LogSettings = LogSettings()
+    reasons: ReasonSettings = ReasonSettings()
+
+    def check(self) -> None:
+        """Only scores have reasons."""
+        self.require(
+            self.task == "score" or not self.reasons.most,
+            f"reasons are given with scores, and the task is {self.task}; leave reasons out",
+        )
 
     @property
     def task(self) -> Task:

@@ -192,9 +192,18 @@ class Feature(Record, frozen=True):
     pii
         Whether its values say something about a person that the event log must not hold:
         ``hash`` writes a keyed hash in their place, ``drop`` leaves them out.
+    title
+        What people call it, in reasons and on pages; its name where empty.
+    changeable
+        Whether the person in question can change it, so that advice may ask for it: a number
+        ``up`` or ``down`` only, or ``freely``.
+    slack
+        How far, in its unit, a number can be moved without anyone noticing or minding: a month
+        more of a loan, a rounded income. What a score must not hinge on.
     """
 
     kind: Literal["numeric", "category", "flag"]
+    title: str = ""
     unit: str = ""
     missing: bool = False
     protected: bool = False
@@ -202,10 +211,20 @@ class Feature(Record, frozen=True):
     minimum: float | None = None
     maximum: float | None = None
     pii: Literal["hash", "drop"] | None = None
+    changeable: Literal["up", "down", "freely"] | None = None
+    slack: Annotated[float, msgspec.Meta(ge=0.0)] | None = None
 
     def check(self) -> None:
-        """Bounds are in order, and what is hashed is no number."""
+        """Bounds are in order, what is hashed is no number, and what has an order is one."""
         _check_bounds(self, self.minimum, self.maximum)
+        self.require(
+            self.kind == "numeric" or self.changeable in (None, "freely"),
+            f"changeable {self.changeable} of a {self.kind}, which has no order; say freely",
+        )
+        self.require(
+            self.kind == "numeric" or self.slack is None,
+            f"slack of a {self.kind}; only a number has some",
+        )
         self.require(
             self.pii != "hash" or self.kind == "category",
             f"pii hash of a {self.kind}; a hashed number means nothing: drop it",

@@ -73,6 +73,37 @@ class Scorer(Protocol):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class Contributions:
+    """What each part of a scorer adds to the log-odds of each row.
+
+    Attributes
+    ----------
+    parts
+        Names of features, or of what a person would name in their place, such as rules.
+    base
+        The log-odds that the parts add to: those of an average row.
+    added : ndarray, shape (rows, parts), float64
+        With the base, they add up to the log-odds of the row's probability before calibration.
+    method
+        How they were found, for people: ``the points of the card``.
+    """
+
+    parts: tuple[str, ...]
+    base: float
+    added: NDArray[np.float64]
+    method: str
+
+
+@runtime_checkable
+class ExplainedScorer(Scorer, Protocol):
+    """A scorer that knows exactly what each of its parts adds."""
+
+    def explain(self, rows: pd.DataFrame) -> Contributions:
+        """Return what each part adds to the log-odds of each row, in one pass."""
+        ...
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class ScoreOutcome:
     """Probabilities and what came true; what a score metric is computed from.
 

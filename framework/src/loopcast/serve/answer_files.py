@@ -88,4 +88,5 @@ def answer_events(item: SegmentAnswers, logical_model: str, made: datetime) -> p
         role=role,
         outputs=answers.outputs,
         inputs=answers.inputs,
+        explanation=answers.explanation,
     )

@@ -47,7 +47,7 @@ class Answers:
         Of each event.
     version : ndarray, shape (n,)
         Which version answered.
-    outputs, inputs : mapping of str to ndarray, shape (n,)
+    outputs, inputs, explanation : mapping of str to ndarray, shape (n,)
         As the event log has them.
     about
         What the summary says of them, ready for JSON.
@@ -58,6 +58,7 @@ class Answers:
     version: NDArray[np.str_]
     outputs: Mapping[str, Any]
     inputs: Mapping[str, Any] = field(default_factory=dict)
+    explanation: Mapping[str, Any] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -12,6 +12,7 @@ from loopcast.api import ScoreSchema
 from loopcast.develop.score.prepare import prepare_score
 from loopcast.develop.score.trial import checked
 from loopcast.serve.answers import Answers
+from loopcast.serve.reasons import explained
 from loopcast.settings import ScoreTable
 
 if TYPE_CHECKING:
@@ -39,12 +40,15 @@ def answer(question: Question, responsible: Responsible) -> Answers:
         for version in np.unique(versions)
     ]
     scored = pd.concat(parts).loc[data.features.index]
+    settings = question.course.logical_model.reasons
+    why = explained(settings, schema.features, responsible, data.features, versions)
     return Answers(
-        table=scored.rename_axis(schema.key).reset_index(),
+        table=scored.join(why.columns).rename_axis(schema.key).reset_index(),
         key=scored.index.to_numpy(),
         version=versions,
         outputs={name: scored[name].to_numpy() for name in scored.columns if name != "version"},
         inputs=_inputs(data.features),
+        explanation=why.added,
     )
 
 

@@ -121,6 +121,19 @@ def test_contributions_add_up_and_are_zero_on_average(
     np.testing.assert_allclose(contributions.mean(axis=0), 0.0, atol=1e-9)
 
 
+@every
+def test_what_a_scorer_explains_adds_up_to_its_log_odds(
+    template: Template[Any, Any], credit: ScoreData
+) -> None:
+    model = fitted(template, credit, **options(template))
+    found = model.explain(credit.features)
+    probability = model.predict(credit.features).probability
+    log_odds = np.log(probability / (1.0 - probability))
+    np.testing.assert_allclose(found.base + found.added.sum(axis=1), log_odds, atol=1e-9)
+    assert found.added.shape == (len(credit.features), len(found.parts))
+    assert model.explain(credit.features.iloc[:0]).added.shape == (0, len(found.parts))
+
+
 @cards
 def test_an_unseen_category_and_an_unseen_gap_count_as_the_average_row(
     template: Template[Any, Any], credit: ScoreData

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from loopcast.api import CSource, Files, Scores
+from loopcast.api import Contributions, CSource, Files, Scores
 from loopcast_credit.additive.card import Card, card_bytes, read_card, require_columns
 from loopcast_credit.additive.table import card_csv, card_markdown
 
@@ -62,6 +62,15 @@ class AdditiveScorer:
         """
         require_columns(self.card.features, rows)
         return np.column_stack([e.of(rows[e.bins.name]) for e in self.card.effects])
+
+    def explain(self, rows: pd.DataFrame) -> Contributions:
+        """Return the same as the core asks; see :class:`loopcast.api.ExplainedScorer`."""
+        return Contributions(
+            parts=tuple(self.card.features),
+            base=self.card.intercept,
+            added=self.contributions(rows),
+            method="what the bins of the card add, exactly",
+        )
 
     def to_sql(self, table: str, key: str) -> str:
         """Return the card as one SELECT; see :class:`loopcast.api.SqlScorer`."""

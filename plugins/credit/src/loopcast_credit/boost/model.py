@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from loopcast.api import CSource, Files, IntegrityError, ModelError, Record, ScoreData, Scores
+from loopcast.api import (
+    Contributions,
+    CSource,
+    Files,
+    IntegrityError,
+    ModelError,
+    Record,
+    ScoreData,
+    Scores,
+)
 from loopcast_credit.additive.known import known_rows
 from loopcast_credit.additive.scale import Scale
 from loopcast_credit.additive.scorer import logistic
@@ -81,6 +90,28 @@ class BoostedScorer:
         if not len(matrix):
             return np.empty(0)
         return np.asarray(self.booster.predict(matrix, raw_score=True, num_threads=1), np.float64)
+
+    def explain(self, rows: pd.DataFrame) -> Contributions:
+        """Return the exact Shapley values of the trees, in LightGBM's own computation.
+
+        A branch that is not asked counts by the training rows that took it.
+
+        Source: S. M. Lundberg, G. Erion and S.-I. Lee (2018), Consistent individualized feature
+        attribution for tree ensembles, arXiv 1802.03888.
+        """
+        import numpy as np
+
+        matrix, width = encode(self.inputs.inputs, rows), len(self.inputs.inputs)
+        found = np.empty((0, width + 1))
+        if len(matrix):
+            raw = self.booster.predict(matrix, pred_contrib=True, num_threads=1)
+            found = np.asarray(raw, np.float64)
+        return Contributions(
+            parts=tuple(one.name for one in self.inputs.inputs),
+            base=float(found[0, -1]) if len(found) else 0.0,
+            added=found[:, :-1],
+            method="Shapley values of the trees, exactly",
+        )
 
     def to_sql(self, table: str, key: str) -> str:
         """Return the trees as one SELECT; see :class:`loopcast.api.SqlScorer`."""

@@ -16,6 +16,7 @@ import numpy as np
 
 from loopcast.api import (
     ConfigurationError,
+    Contributions,
     CSource,
     Files,
     IntegrityError,
@@ -81,6 +82,16 @@ class RuleScorer:
                 place, one = _input(self.book.inputs, name)
                 found[:, at] &= _holds(condition, one, matrix[:, place])
         return found
+
+    def explain(self, rows: pd.DataFrame) -> Contributions:
+        """Return what each rule that applies adds; see :class:`loopcast.api.ExplainedScorer`."""
+        odds = np.array([math.log(rule.odds) for rule in self.book.rules])
+        return Contributions(
+            parts=tuple(rule.name for rule in self.book.rules),
+            base=self.book.level,
+            added=self.applies(rows) * odds,
+            method="the odds of the rules that apply, exactly",
+        )
 
     @property
     def trees(self) -> list[Tree]:

@@ -1,0 +1,79 @@
+"""Reasons with scores: for each answer, what counted most against the person, by its version."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from loopcast.deploy.score_bundle import read_scenario
+from loopcast.develop.explain.contributions import contributions_of
+from loopcast.develop.explain.reasons import reason_places, reason_texts
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from loopcast.api import Contributions, Feature, ReasonSettings
+    from loopcast.serve.answers import Responsible
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Explained:
+    """Why rows were scored as they were.
+
+    Attributes
+    ----------
+    columns : DataFrame, shape (rows, most)
+        Reasons in words, ``reason_1`` and so on; without columns where none are asked for.
+    added : mapping of str to ndarray, shape (rows,)
+        What each part adds to the log-odds; NaN where the row's version has no such part.
+    """
+
+    columns: pd.DataFrame
+    added: Mapping[str, NDArray[np.float64]]
+
+
+def explained(
+    settings: ReasonSettings,
+    known: Mapping[str, Feature],
+    responsible: Responsible,
+    features: pd.DataFrame,
+    versions: NDArray[np.str_],
+) -> Explained:
+    """Explain rows by the version that answers for each.
+
+    Parameters
+    ----------
+    known
+        The features of the schema, by name.
+    features : DataFrame, shape (rows, features)
+    versions : ndarray, shape (rows,)
+
+    Raises
+    ------
+    ConfigurationError
+        Where reasons are asked for, the version does not know its contributions, and the package
+        that computes Shapley values is not installed.
+    """
+    if not settings.most:
+        return Explained(columns=pd.DataFrame(index=features.index), added={})
+    texts = np.full((len(features), settings.most), None, object)
+    added: dict[str, NDArray[np.float64]] = {}
+    for version in np.unique(versions):
+        own = np.flatnonzero(versions == version)
+        rows = features.iloc[own]
+        found = _contributions(responsible, version, rows)
+        places = reason_places(found, settings)
+        texts[own] = reason_texts(places, found.parts, rows, known)
+        for part, values in zip(found.parts, found.added.T, strict=True):
+            added.setdefault(part, np.full(len(features), np.nan))[own] = values
+    names = [f"reason_{number + 1}" for number in range(settings.most)]
+    return Explained(columns=pd.DataFrame(texts, features.index, names), added=added)
+
+
+def _contributions(responsible: Responsible, version: str, rows: pd.DataFrame) -> Contributions:
+    background, _ = read_scenario(responsible.files[version])
+    return contributions_of(responsible.models[version], rows, background)
