@@ -181,8 +181,8 @@ UNKNOWN_WINDOW = "unknown key; did you mean 'window'? Valid: mode, weights, wind
         (
             "enigne.workers=2",
             "the command line: enigne: unknown key; did you mean 'engine'? Valid: backtest, "
-            "baselines, checks, data, engine, experiment, fallback, holdout, job, logical_model, "
-            "plugins, policy, reconciliation, seed, store, template",
+            "baselines, calibration, checks, data, engine, experiment, fallback, holdout, job, "
+            "logical_model, plugins, policy, reconciliation, seed, store, template",
         ),
         (
             "data.table.until=2014-01-01",

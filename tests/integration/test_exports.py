@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -12,6 +13,9 @@ import pytest
 from loopcast.api import Feature, FitContext, ScoreData, Scorer, ScoreSchema, Template
 from loopcast.deploy.export.forms import FORMS, Names
 from loopcast.deploy.export.probes import probes
+from loopcast.develop.calibration.learn import learn
+from loopcast.develop.calibration.maps import Calibration
+from loopcast.settings import CalibrationSettings
 from loopcast_credit import loopcast_templates
 
 TEMPLATES = {template.name: template for template in loopcast_templates()}
@@ -65,20 +69,49 @@ def applications() -> ScoreData:
     )
 
 
-@pytest.mark.parametrize("template", TEMPLATES.values(), ids=TEMPLATES)
-def test_all_languages_agree(template: Template[Any, Any]) -> None:
-    data = applications()
+def fitted(template: Template[Any, Any], data: ScoreData) -> Any:
     options = msgspec.convert(OPTIONS.get(template.name, {}), template.hyperparameters)
     context = FitContext(seed=0, engine=None)  # type: ignore[arg-type]
     [(_, model)] = template.fit({"": data}, options, context)
-    assert isinstance(model, Scorer)
+    return model
+
+
+def require_agreement(model: Any, calibration: Calibration | None, data: ScoreData) -> None:
     rows = probes(data.features.iloc[:600])
     expected = model.predict(rows).probability
+    if calibration is not None:
+        expected = calibration.apply(expected, rows)
     compared = []
     for form in FORMS.values():
         assert isinstance(model, form.protocol)
-        _, run = form.write(model, NAMES)
+        _, run = form.write(model, calibration, NAMES)
         for name, found in run(rows):
             np.testing.assert_allclose(found, expected, rtol=0.0, atol=1e-12, err_msg=name)
             compared.append(name)
     assert compared == ["SQLite", "DuckDB", "compiled C", "onnxruntime"]
+
+
+@pytest.mark.parametrize("template", TEMPLATES.values(), ids=TEMPLATES)
+def test_all_languages_agree(template: Template[Any, Any]) -> None:
+    data = applications()
+    model = fitted(template, data)
+    assert isinstance(model, Scorer)
+    require_agreement(model, None, data)
+
+
+@pytest.mark.parametrize("by", [None, 'we"ird'])
+@pytest.mark.parametrize("method", ["platt", "beta", "isotonic"])
+def test_all_languages_agree_once_calibrated(method: Any, by: str | None) -> None:
+    """The first model asks for the feature that tells groups apart, the second one does not."""
+    data = applications()
+    settings = CalibrationSettings(method=method, by=by)
+    for name in ("credit.scorecard", "credit.rules" if by is None else "credit.boosting"):
+        known = data if name == "credit.scorecard" else without(data, by)
+        model = fitted(TEMPLATES[name], known)
+        calibration = learn(model.predict(data.features).probability, data, settings)
+        assert len(calibration.groups) == (0 if by is None else len(TRAP) - 1)
+        require_agreement(model, calibration, data)
+
+
+def without(data: ScoreData, name: str | None) -> ScoreData:
+    return data if name is None else replace(data, features=data.features.drop(columns=name))

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from loopcast.api import DataError, ScoreOutcome, SwitchError
+from loopcast.api import ConfigurationError, DataError, ScoreOutcome, SwitchError
 from loopcast.deploy.bundle import read_bundle
 from loopcast.deploy.loaded import load_version
 from loopcast.deploy.rank_bundle import read_scenario
@@ -51,6 +51,28 @@ def test_the_first_run_trains_and_scores(
     loaded = load_version(home, plugins, champion)
     model = loaded.model.predict(table.set_index("id")[["income", "debt"]])
     np.testing.assert_array_equal(model.probability, scores["probability"])
+
+
+def test_a_score_is_calibrated_before_it_is_judged_released_and_asked(
+    tmp_path: Path, run: Any, home: Home, plugins: PluginManager
+) -> None:
+    applications(2000, seed=1).to_csv(tmp_path / "applications.csv", index=False)
+    kept = {}
+    for method in ("none", "beta"):
+        [trained] = run("job=train", f"calibration={method}")["training"]["segments"]
+        assert trained["version"] not in kept
+        loaded = load_version(home, plugins, home.catalog.version(trained["version"]))
+        kept[trained["version"]] = loaded
+        assert ("calibration.json" in loaded.bundle.files) == (method == "beta")
+    outcomes: list[Any] = [v.judged().outcomes["logistic"] for v in kept.values()]
+    plain, calibrated = (outcome.probability for outcome in outcomes)
+    np.testing.assert_array_equal(np.argsort(plain), np.argsort(calibrated))
+    assert np.abs(plain - calibrated).max() > 1e-3
+
+
+def test_a_calibration_by_what_the_score_does_not_see_is_refused(run: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"calibration\.by 'sex' is no category that"):
+        run("calibration.by=sex")
 
 
 def test_a_bundle_holds_all_that_a_version_needs(

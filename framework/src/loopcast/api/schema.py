@@ -266,6 +266,11 @@ class ScoreSchema(Record, frozen=True, tag_field="task", tag="score"):
         self.require(bool(self.features), "features is empty")
         self.require(self.target not in self.features, f"target {self.target!r} is also a feature")
 
+    @property
+    def groupings(self) -> tuple[str, ...]:
+        """Features by which a scorer can tell groups of rows apart: categories that it sees."""
+        return tuple(n for n, f in self.features.items() if f.kind == "category" and f.used)
+
 
 class RankSchema(Record, frozen=True, tag_field="task", tag="rank"):
     """Entities (customers) to ordered items (products), learned from interactions.

@@ -153,7 +153,12 @@ def load_model(
         from loopcast.deploy.forecast_bundle import unpack
 
         return unpack(files, template, find)
-    return template.load(model_files(files))
+    model = template.load(model_files(files))
+    if task == "score":
+        from loopcast.develop.score.finished import finished
+
+        return finished(model, files)
+    return model
 
 
 def model_files(files: Mapping[str, bytes]) -> dict[str, bytes]:

@@ -11,8 +11,9 @@ import pandas as pd
 from loopcast.api import Files, IntegrityError, ScoreData
 from loopcast.api.formats import json_bytes
 from loopcast.deploy.frames import frame_bytes, read_frame
-from loopcast.deploy.loaded import MODEL
+from loopcast.deploy.loaded import MODEL, load_model
 from loopcast.develop.judged import JUDGED_FILE, judged_bytes
+from loopcast.develop.score.finished import finished_files
 from loopcast.develop.score.trial import probabilities
 
 if TYPE_CHECKING:
@@ -39,11 +40,13 @@ def pack(trained: Trained, candidate: Contender, data: ScoreData) -> dict[str, b
     IntegrityError
         Where the loaded model scores something else than the fitted one.
     """
-    saved = trained.model.save()
+    saved = {f"{MODEL}{name}": content for name, content in trained.model.save().items()}
+    saved |= finished_files(trained.model)
     rows = data.features.iloc[_spread(len(data.features), SCENARIO_ROWS)]
     name = candidate.template.name
     expected = probabilities(trained.model, rows, name)
-    again = probabilities(candidate.template.load(saved), rows, name)
+    loaded = load_model("score", saved, candidate.template, lambda _: candidate.template)
+    again = probabilities(loaded, rows, name)
     if not np.array_equal(expected, again):
         worst = float(np.max(np.abs(expected - again)))
         raise IntegrityError(
@@ -51,7 +54,7 @@ def pack(trained: Trained, candidate: Contender, data: ScoreData) -> dict[str, b
             f"by up to {worst:g}; nothing was registered"
         )
     return {
-        **{f"{MODEL}{file}": content for file, content in saved.items()},
+        **saved,
         SCENARIO_FILE: frame_bytes(rows, {"expected": expected}),
         "schema.json": json_bytes(
             {"schema": msgspec.to_builtins(data.schema), "bounds": input_bounds(data.features)}

@@ -27,6 +27,13 @@ from loopcast.develop.metrics import evaluate
 
 DataT = TypeVar("DataT")
 
+Models = Mapping[str, Any]
+"""By segment, a model or the error that stopped it."""
+
+Finish = Callable[
+    [Course[Holdout], Models, Mapping[str, Any], Callable[[Mapping[str, Any]], Models]], Models
+]
+
 
 @dataclass(frozen=True)
 class Trial(Generic[DataT]):
@@ -40,11 +47,15 @@ class Trial(Generic[DataT]):
         Ask a model about the judged part; the last argument names the template for messages.
     lay_out
         Put the outcomes of all contenders side by side.
+    finish
+        Add to the candidate's models, by segment, what is learned with further fits: takes the
+        course, models, their data, and what fits the candidate's template.
     """
 
     split: Callable[[DataT, Holdout, int], Split[DataT]]
     answer: Callable[[Any, Split[DataT], str], Outcome]
     lay_out: Callable[[Split[DataT], Mapping[str, Outcome]], Judged]
+    finish: Finish | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -94,7 +105,7 @@ def train_family(
     stages: list[Mapping[str, Any]] = [splits]
     for contender in course.contenders:
         parts = {segment: split.training for segment, split in _good(splits).items()}
-        models = _fit(contender, parts, context)
+        models = _fit(course, contender, parts, trial, context)
         stages.append(
             models
             | {
@@ -107,7 +118,7 @@ def train_family(
         advance(contender.label)
     errors = _errors(stages)
     whole = {segment: data for segment, (data, _) in family.items() if segment not in errors}
-    final = _fit(course.candidate, whole, context)
+    final = _fit(course, course.candidate, whole, trial, context)
     errors |= _errors([final])
     advance(course.candidate.label)
     labels = [contender.label for contender in course.contenders]
@@ -143,8 +154,24 @@ def _errors(stages: Sequence[Mapping[str, Any]]) -> dict[str, LoopcastError]:
     }
 
 
-def _fit(contender: Contender, parts: Mapping[str, Any], context: FitContext) -> dict[str, Any]:
-    """Return a model or an error for each segment."""
+def _fit(
+    course: Course[Holdout],
+    contender: Contender,
+    parts: Mapping[str, Any],
+    trial: Trial[Any],
+    context: FitContext,
+) -> dict[str, Any]:
+    """Return a model or an error for each segment; those of the candidate are finished."""
+    fit = partial(_fit_template, contender, context)
+    models = fit(parts)
+    if trial.finish is None or contender is not course.candidate:
+        return models
+    return models | dict(trial.finish(course, _good(models), parts, fit))
+
+
+def _fit_template(
+    contender: Contender, context: FitContext, parts: Mapping[str, Any]
+) -> dict[str, Any]:
     silent = {
         segment: ModelError(
             f"template {contender.template.name} gave no outcome for segment {segment!r}"

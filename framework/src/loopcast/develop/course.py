@@ -13,7 +13,7 @@ import msgspec
 from loopcast.api import Dataset, LogicalModel, MetricDefinition, PluginOrigin, Template
 from loopcast.api.formats import json_bytes
 from loopcast.develop.environment import package_versions
-from loopcast.settings import CheckSettings
+from loopcast.settings import CalibrationSettings, CheckSettings
 
 PlanT = TypeVar("PlanT")
 
@@ -52,6 +52,8 @@ class Course(Generic[PlanT]):
         How they are judged: a frozen dataclass of the task's own.
     checks
         What data must satisfy before anything is trained on it.
+    calibration
+        How the candidate's probabilities are calibrated, where it is a scorer.
     """
 
     logical_model: LogicalModel
@@ -63,6 +65,7 @@ class Course(Generic[PlanT]):
     seed: int
     segment: str = ""
     checks: CheckSettings = field(default_factory=CheckSettings)
+    calibration: CalibrationSettings = field(default_factory=CalibrationSettings)
 
     @property
     def contenders(self) -> tuple[Contender, ...]:
@@ -83,6 +86,7 @@ class Course(Generic[PlanT]):
             "core": package_versions("loopcast")["loopcast"],
             "dataset": dataset.fingerprint,
             "checks": msgspec.to_builtins(self.checks),
+            "calibration": msgspec.to_builtins(self.calibration),
             "seed": self.seed,
         }
         return hashlib.sha256(json_bytes(parts | self.decisive())).hexdigest()

@@ -79,6 +79,7 @@ def _common(settings: RunSettings | TrainingSettings, plugins: PluginManager) ->
         "metrics": plugins.metrics(model.task),
         "seed": settings.seed,
         "checks": settings.checks,
+        "calibration": settings.calibration,
     }
 
 

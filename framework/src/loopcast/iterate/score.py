@@ -11,6 +11,7 @@ from loopcast.develop.contest import Trial
 from loopcast.develop.course import Advance, Course
 from loopcast.develop.holdout import Holdout
 from loopcast.develop.known import Known
+from loopcast.develop.score.finished import finish
 from loopcast.develop.score.inputs import inputs_of
 from loopcast.develop.score.prepare import dataset_record, prepare_score
 from loopcast.develop.score.trial import answer, lay_out, split_rows
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from loopcast.settings import DataSettings
 
-TRIAL = Trial(split=split_rows, answer=answer, lay_out=lay_out)
+TRIAL = Trial(split=split_rows, answer=answer, lay_out=lay_out, finish=finish)
 
 
 def _know(

@@ -9,6 +9,7 @@ import msgspec
 from loopcast.api import Files, IntegrityError, LogicalModel, Record
 from loopcast.settings import (
     BacktestSettings,
+    CalibrationSettings,
     CheckSettings,
     DataSettings,
     HoldoutSettings,
@@ -42,6 +43,7 @@ class TrainingSettings(Record, frozen=True):
     seed: int
     origin: str | None
     fallback: TemplateSettings | None = None
+    calibration: CalibrationSettings = CalibrationSettings()
 
 
 def settings_bytes(settings: RunSettings, origin: str | None = None) -> bytes:
@@ -64,6 +66,7 @@ def settings_bytes(settings: RunSettings, origin: str | None = None) -> bytes:
         seed=settings.seed,
         origin=origin or settings.job.origin,
         fallback=settings.fallback,
+        calibration=settings.calibration,
     )
     return msgspec.json.encode(kept)  # in the order of the configuration, which columns keep
 

@@ -10,12 +10,22 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from loopcast.api import ForecastSchema, LogicalModel, Name, Policy, Record, Share, TemplateName
+from loopcast.api import (
+    ForecastSchema,
+    LogicalModel,
+    Name,
+    Policy,
+    Record,
+    ScoreSchema,
+    Share,
+    TemplateName,
+)
 from loopcast.settings.conversion import LocalDate, SettingError, convert, is_day, unknown
 from loopcast.settings.tables import DataSettings, ForecastTable, RankTable, ScoreTable, Text
 
 __all__ = [
     "BacktestSettings",
+    "CalibrationSettings",
     "CheckSettings",
     "DataSettings",
     "EngineSettings",
@@ -109,6 +119,29 @@ class HoldoutSettings(Record, frozen=True):
     method: Literal["time", "random", "last"] = "time"
     share: OpenShare = 0.25
     count: Days = 5
+
+
+class CalibrationSettings(Record, frozen=True):
+    """How a scorer's probabilities are calibrated, on rows that its models had not seen.
+
+    Attributes
+    ----------
+    method
+        ``platt``: a sigmoid of the log-odds, two parameters; ``beta``: three, for scores that are
+        skewed; ``isotonic``: any rising curve, for thousands of events; ``none``.
+    by
+        Feature of categories that have a calibration of their own.
+    folds
+        Parts of the training data, each scored by a model that was fitted without it.
+    minimum
+        Fewest rows with the event, and without it, of a calibration. A smaller group takes that
+        of all rows, and a smaller segment keeps the probabilities of its template.
+    """
+
+    method: Literal["none", "platt", "isotonic", "beta"] = "none"
+    by: Text | None = None
+    folds: Annotated[int, msgspec.Meta(ge=2)] = 5
+    minimum: Annotated[int, msgspec.Meta(ge=1)] = 30
 
 
 class CheckSettings(Record, frozen=True):
@@ -216,6 +249,8 @@ class RunSettings(Record, frozen=True):
         How contenders are judged: forecasts by the one, scores and rankings by the other.
     checks
         What data must satisfy before anything is trained on it.
+    calibration
+        How the probabilities of a score are calibrated.
     policy
         What is demanded of versions, by the risk class of the logical model.
     reconciliation
@@ -236,6 +271,7 @@ class RunSettings(Record, frozen=True):
     backtest: BacktestSettings = BacktestSettings()
     holdout: HoldoutSettings = HoldoutSettings()
     checks: CheckSettings = CheckSettings()
+    calibration: CalibrationSettings = CalibrationSettings()
     reconciliation: str = ""
     seed: Annotated[int, msgspec.Meta(ge=0, lt=2**32)] = 0
     experiment: ExperimentSettings = ExperimentSettings()
@@ -251,6 +287,13 @@ class RunSettings(Record, frozen=True):
         )
         if isinstance(model.schema, ForecastSchema) and isinstance(table, ForecastTable):
             self._check_forecast(model.schema, table)
+        if isinstance(model.schema, ScoreSchema) and self.calibration.by is not None:
+            usable = model.schema.groupings
+            self.require(
+                self.calibration.by in usable,
+                f"calibration.by {self.calibration.by!r} is no category that the score uses; it "
+                f"may be one of: {', '.join(usable) or 'none'}",
+            )
 
     def _check_forecast(self, schema: ForecastSchema, table: ForecastTable) -> None:
         absent = sorted(set(schema.covariates) - set(table.covariates))

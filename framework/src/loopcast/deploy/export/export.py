@@ -13,6 +13,7 @@ import numpy as np
 from loopcast.api import Digest, IntegrityError, ModelError, StoreError
 from loopcast.deploy.export.forms import FORMS, Names
 from loopcast.deploy.export.probes import probes
+from loopcast.develop.score.finished import parts_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,7 +62,7 @@ def export(loaded: LoadedVersion, form: str, names: Names, tolerance: float) -> 
     ConfigurationError
         Where the package that runs the form is not installed.
     """
-    scorer = loaded.model
+    scorer, calibration = parts_of(loaded.model)
     if not isinstance(scorer, FORMS[form].protocol):
         offered = [name for name, one in FORMS.items() if isinstance(scorer, one.protocol)]
         raise ModelError(
@@ -69,8 +70,8 @@ def export(loaded: LoadedVersion, form: str, names: Names, tolerance: float) -> 
             f"{', '.join(offered) or 'none'}"
         )
     rows = probes(_scenario(loaded))
-    content, run = FORMS[form].write(scorer, names)
-    expected = scorer.predict(rows).probability
+    content, run = FORMS[form].write(scorer, calibration, names)
+    expected = loaded.model.predict(rows).probability
     worst = {}
     for name, found in run(rows):
         worst[name] = _difference(np.asarray(found, np.float64), expected)

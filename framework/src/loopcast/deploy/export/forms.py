@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from loopcast.api import ConfigurationError, CScorer, ModelError, OnnxScorer, SqlScorer
+from loopcast.deploy.export.calibrated.c import calibrated_c
+from loopcast.deploy.export.calibrated.onnx import calibrated_onnx
+from loopcast.deploy.export.calibrated.sql import calibrated_sql
+from loopcast.develop.calibration.maps import Calibration
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,25 +38,34 @@ class Form:
     protocol
         What a scorer must be to be exported so.
     write
-        Takes a scorer and names, and returns the file's content, and a function that yields
-        what it answers to rows: by whom it was run, and probabilities of shape (rows,).
+        Takes a template's scorer, its calibration if it has one, and names; returns the file's
+        content, and a function that yields what it answers to rows: by whom it was run, and
+        probabilities of shape (rows,).
     """
 
     protocol: type[Any]
-    write: Callable[[Any, Names], tuple[bytes, Callable[[pd.DataFrame], Any]]]
+    write: Callable[[Any, Calibration | None, Names], tuple[bytes, Callable[[pd.DataFrame], Any]]]
 
 
-def _sql(model: SqlScorer, names: Names) -> tuple[bytes, Callable[[pd.DataFrame], Any]]:
+def _sql(
+    model: SqlScorer, calibration: Calibration | None, names: Names
+) -> tuple[bytes, Callable[[pd.DataFrame], Any]]:
     from loopcast.store.scratch import answers
 
     query = model.to_sql(names.table, names.key)
+    if calibration is not None:
+        query = calibrated_sql(query, calibration, names.table, names.key)
     return query.encode(), lambda rows: answers(query, names.table, names.key, rows)
 
 
-def _c(model: CScorer, names: Names) -> tuple[bytes, Callable[[pd.DataFrame], Any]]:
+def _c(
+    model: CScorer, calibration: Calibration | None, names: Names
+) -> tuple[bytes, Callable[[pd.DataFrame], Any]]:
     from loopcast.deploy.export.native import c_scores
 
     source = model.to_c()
+    if calibration is not None:
+        source = calibrated_c(source, calibration)
 
     def run(rows: pd.DataFrame) -> Iterator[tuple[str, NDArray[np.float64]]]:
         yield "compiled C", c_scores(source, rows)
@@ -60,8 +73,12 @@ def _c(model: CScorer, names: Names) -> tuple[bytes, Callable[[pd.DataFrame], An
     return source.text.encode(), run
 
 
-def _onnx(model: OnnxScorer, names: Names) -> tuple[bytes, Callable[[pd.DataFrame], Any]]:
+def _onnx(
+    model: OnnxScorer, calibration: Calibration | None, names: Names
+) -> tuple[bytes, Callable[[pd.DataFrame], Any]]:
     content = model.to_onnx()
+    if calibration is not None:
+        content = calibrated_onnx(content, calibration)
 
     def run(rows: pd.DataFrame) -> Iterator[tuple[str, NDArray[np.float64]]]:
         yield "onnxruntime", _onnx_scores(content, rows)
