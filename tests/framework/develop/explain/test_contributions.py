@@ -11,8 +11,10 @@ import pandas as pd
 import pytest
 
 from loopcast.api import ConfigurationError, Contributions, ReasonSettings
+from loopcast.develop.calibration.maps import BetaMap, Calibration
 from loopcast.develop.explain.contributions import contributions_of
 from loopcast.develop.explain.reasons import reason_places, reason_texts
+from loopcast.develop.score.finished import FinishedScorer
 
 from .models import SCHEMA, Formula, rows
 
@@ -56,6 +58,9 @@ def test_a_scorer_that_explains_itself_is_asked() -> None:
 
     found = contributions_of(Explained(), rows(), rows())
     np.testing.assert_array_equal(found.added, Formula().terms(rows()))
+    calibration = Calibration(method="beta", whole=BetaMap(a=2.0, b=0.5, c=1.0), rows=9, events=3)
+    again = contributions_of(FinishedScorer(Explained(), calibration), rows(), rows())
+    np.testing.assert_array_equal(again.added, found.added)  # a calibration moves none of them
 
 
 def test_without_the_package_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

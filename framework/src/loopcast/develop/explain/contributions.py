@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from loopcast.api import Contributions, ExplainedScorer
+from loopcast.develop.score.finished import parts_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,6 +17,8 @@ def contributions_of(
     model: Scorer, rows: pd.DataFrame, background: pd.DataFrame, seed: int = 0
 ) -> Contributions:
     """Return what each part of a scorer adds to the log-odds of each row.
+
+    They are those of the template's own scorer, before any calibration.
 
     Parameters
     ----------
@@ -29,8 +32,9 @@ def contributions_of(
     ConfigurationError
         Where the scorer does not explain itself and the package ``shap`` is not installed.
     """
-    if isinstance(model, ExplainedScorer):
-        return model.explain(rows)
+    own, _ = parts_of(model)
+    if isinstance(own, ExplainedScorer):
+        return own.explain(rows)
     from loopcast.develop.explain.shapley import shapley
 
-    return shapley(model, rows, background, seed)
+    return shapley(own, rows, background, seed)
