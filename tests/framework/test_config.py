@@ -182,7 +182,7 @@ UNKNOWN_WINDOW = "unknown key; did you mean 'window'? Valid: mode, weights, wind
             "enigne.workers=2",
             "the command line: enigne: unknown key; did you mean 'engine'? Valid: backtest, "
             "baselines, calibration, checks, data, engine, experiment, fallback, holdout, job, "
-            "logical_model, plugins, policy, reconciliation, seed, store, template",
+            "logical_model, plugins, policy, reconciliation, retrain, seed, store, template",
         ),
         (
             "data.table.until=2014-01-01",
@@ -553,7 +553,7 @@ def test_help_lists_groups_options_and_examples(
         config.run([TOWN_RUN, "--help"], plugins, unreachable)
     assert caught.value.code == 0
     told = capsys.readouterr().out
-    assert "job: predict, serve, train" in told
+    assert "job: predict, retrain, serve, train" in told
     assert "logical_model: nem_demand, town, victoria_demand" in told
     assert "template: acme.mean, acme.score, steep" in told
     assert "loopcast run --multirun template=A,B" in told

@@ -72,6 +72,9 @@ class LogicalModel(Record, frozen=True):
         What of its predictions is logged, and which are to be labelled.
     reasons
         Which reasons are given with a score.
+    truth_delay_days
+        How many days after a prediction its outcome can be known; before that, nothing tells
+        whether a version is good.
     """
 
     name: Name
@@ -86,6 +89,7 @@ class LogicalModel(Record, frozen=True):
     fallback: str = ""
     log: LogSettings = LogSettings()
     reasons: ReasonSettings = ReasonSettings()
+    truth_delay_days: Annotated[float, msgspec.Meta(ge=0.0)] = 0.0
 
     def check(self) -> None:
         """Only scores have reasons."""

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,8 @@ class Run:
     ----------
     folder
         Where its results go.
+    moment
+        When it is: now, or the moment of a replay.
     """
 
     settings: RunSettings
@@ -37,6 +40,7 @@ class Run:
     home: Home
     folder: Path
     console: Console
+    moment: datetime
 
     @property
     def rules(self) -> Rules:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,9 +105,14 @@ def execute(settings: RunSettings, run_dir: Path, plugins: PluginManager) -> Non
         ),
         folder=run_dir,
         console=Console(highlight=False),
+        moment=settings.job.moment,
     )
     run.console.print(f"[bold]{settings.logical_model.title}[/bold]")
-    if isinstance(run.course, ForecastCourse) and settings.data.table.segment is None:
+    if settings.job.name == "retrain":
+        from loopcast.cli.retrain_run import execute_retraining
+
+        execute_retraining(run)
+    elif isinstance(run.course, ForecastCourse) and settings.data.table.segment is None:
         _forecast(run, run.course)
     else:
         from loopcast.cli.segment_run import execute_segments
@@ -153,7 +158,7 @@ def _forecast(run: Run, course: ForecastCourse) -> None:
         batch=batch,
         judged=judged,
         evaluations=evaluations,
-        made=datetime.now(UTC),
+        made=run.moment,
         seconds=watch.seconds,
     )
     with watch.stage("write"):
@@ -181,7 +186,14 @@ def _version(run: Run, known: KnownForecast) -> TrainedVersion:
         progress_bar(run.console, "training", course.work_units()) as advance,
     ):
         return train_version(
-            course, known, run.home, engine, run.rules, extra=extra, advance=advance
+            course,
+            known,
+            run.home,
+            engine,
+            run.rules,
+            extra=extra,
+            advance=advance,
+            at=run.moment,
         )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -95,7 +94,7 @@ def _publish(run: Run) -> None:
         served_folder(run.home.folder, _name(run)),
         {name: run.folder / name for name in names},
         logical_model=_name(run),
-        made=datetime.now(UTC),
+        made=run.moment,
     )
 
 
@@ -122,6 +121,7 @@ def _train(run: Run, engine: Engine) -> list[SegmentReport]:
                 run.rules,
                 day=run.settings.job.origin,
                 extra=extra,
+                at=run.moment,
                 advance=lambda count: advance(f"{count} segments"),
             )
         )
@@ -135,7 +135,7 @@ def _require_one_trained(reports: Sequence[SegmentReport]) -> None:
 
 
 def _predict(run: Run, engine: Engine) -> list[Answered]:
-    model, made = run.settings.logical_model, datetime.now(UTC)
+    model = run.settings.logical_model
     found: list[Answered] = []
     batches = answer_segments(
         run.course, run.source, run.home, run.plugins, engine, day=run.settings.job.origin
@@ -145,7 +145,7 @@ def _predict(run: Run, engine: Engine) -> list[Answered]:
             file.write(batch)
             for item in batch:
                 if item.answers is not None:
-                    run.home.record(answer_events(item, model.name, made), model)
+                    run.home.record(answer_events(item, model.name, run.moment), model)
             found += [_answered(item) for item in batch]
     if not any(item.rows for item in found):
         reason = found[0].reason if found else "the table has no segment"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from loopcast.deploy.forecast_bundle import ForecastVersion
     from loopcast.plugins import PluginManager
     from loopcast.store.home import Home
+
+Schema: TypeAlias = ForecastSchema | ScoreSchema | RankSchema
 
 MODEL = "model/"
 """Where the files of a scorer or ranker are in a bundle."""
@@ -64,21 +66,15 @@ class LoadedVersion:
         return next(iter(self.models.values()))
 
     @property
-    def schema(self) -> ForecastSchema | ScoreSchema | RankSchema:
+    def schema(self) -> Schema:
         """Inputs and outputs, as they were when it was trained."""
-        return self._inputs["schema"]  # type: ignore[no-any-return]
+        return schema_of(self.bundle.files)
 
     @property
     def bounds(self) -> Mapping[str, Any]:
         """What training has seen of each input."""
-        bounds: Mapping[str, Any] = self._inputs["bounds"]
+        bounds: Mapping[str, Any] = read_json(self.bundle.files["schema.json"])["bounds"]
         return bounds
-
-    @property
-    def _inputs(self) -> dict[str, Any]:
-        stored = read_json(self.bundle.files["schema.json"])
-        kinds = ForecastSchema | ScoreSchema | RankSchema
-        return {**stored, "schema": msgspec.convert(stored["schema"], kinds)}
 
     def judged(self) -> Judged:
         """Return what its contest left behind.
@@ -127,6 +123,12 @@ def load_version(
         models=forecast.models if forecast else {"": found},
         forecast=forecast,
     )
+
+
+def schema_of(files: Mapping[str, bytes]) -> Schema:
+    """Return the inputs and outputs of a version, as they were when it was trained."""
+    schema: Schema = msgspec.convert(read_json(files["schema.json"])["schema"], Schema)
+    return schema
 
 
 def load_model(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,7 @@ from loopcast.deploy.loaded import LoadedVersion, load_version
 from loopcast.deploy.production import recent_production
 from loopcast.develop.compare import comparable, pair
 from loopcast.develop.engine import LocalEngine
+from loopcast.develop.judged import champion_label
 from loopcast.validate.run import Demand, demands, run_gates
 
 if TYPE_CHECKING:
@@ -259,6 +260,10 @@ def _rival(
         return None, "there is no champion"
     if champion.id == version.id:
         return None, "it is the champion"
+    beside = judged.outcomes.get(champion_label(champion.id))
+    if beside is not None:
+        own = next(iter(judged.outcomes.values()))
+        return replace(judged, outcomes={champion.id: beside, version.id: own}), ""
     try:
         comparable(home.catalog.evaluations(champion.id), home.catalog.evaluations(version.id))
     except NotFoundError:

@@ -25,10 +25,12 @@ from loopcast.api import (
 from loopcast.api.judged import Rows, row_count, take
 
 __all__ = [
+    "CHAMPION",
     "JUDGED_FILE",
     "Judged",
     "Outcome",
     "Rows",
+    "champion_label",
     "judged_bytes",
     "read_judged",
     "row_count",
@@ -37,6 +39,10 @@ __all__ = [
 
 JUDGED_FILE = "judged.npz"
 """Its name in a bundle."""
+
+CHAMPION = "champion "
+"""With what the label of a champion begins that was judged beside a version; no name of a
+contender in configuration has a space."""
 
 # Arrays of an outcome that are the same for every contender, and those that are its own.
 _SHARED: dict[Task, tuple[str, ...]] = {
@@ -49,6 +55,11 @@ _OWN: dict[Task, tuple[str, ...]] = {
     "score": ("probability",),
     "rank": ("items", "scores"),
 }
+
+
+def champion_label(version: str) -> str:
+    """Return the label of a champion that was judged beside a version, by its id."""
+    return f"{CHAMPION}{version}"
 
 
 def judged_bytes(judged: Judged) -> bytes:

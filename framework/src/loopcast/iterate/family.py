@@ -9,14 +9,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from loopcast.api import LoopcastError, Segment, Stage, Version, VersionId
 from loopcast.develop.engine import LocalEngine
+from loopcast.develop.judged import CHAMPION
 from loopcast.develop.source import Batch, Source, check_segment
 from loopcast.iterate.checking import check
 from loopcast.iterate.registering import Ready, Registered, of_segment, ready, register
 from loopcast.iterate.releasing import Released, Rules, release_by_policy
+from loopcast.iterate.retrain.champion import Champions, beside_champion
+from loopcast.iterate.retrain.treatment import Treatment, retraining_files
 from loopcast.iterate.tasks import steps_of
 from loopcast.store.artifacts import Artifacts
 
@@ -45,6 +49,10 @@ class SegmentReport:
         off; ``failed``: see the reason.
     reason
         Why it failed, or why its new version is not champion.
+    better
+        Whether the new version is better than the champion, or there is none.
+    champion_kpi
+        The champion's, on the same rows, where it was judged beside the new version.
     """
 
     segment: str
@@ -53,6 +61,45 @@ class SegmentReport:
     stage: Stage | None = None
     reason: str = ""
     kpi: float | None = None
+    better: bool = False
+    champion_kpi: float | None = None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Again:
+    """How segments that have versions are trained again.
+
+    Attributes
+    ----------
+    whole
+        The course with all inputs, by which champions are judged.
+    treatment
+        What is done to the data.
+    champions
+        Who is judged beside the new versions.
+    """
+
+    whole: Course[Any]
+    treatment: Treatment
+    champions: Champions
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Work:
+    """Segments that are trained in the same way.
+
+    Attributes
+    ----------
+    extra
+        Further files of every bundle.
+    again
+        ``None`` for a training that knows no champion.
+    """
+
+    course: Course[Any]
+    batch: Batch
+    extra: Mapping[str, bytes]
+    again: Again | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,10 +114,20 @@ class _Failed:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _New:
-    """Data that has to be trained on."""
+    """Data that has to be trained on.
+
+    Attributes
+    ----------
+    whole
+        The same before a treatment.
+    notes
+        Files of the bundle that say what the treatment did.
+    """
 
     known: Known[Any]
+    whole: Known[Any]
     checked: Checked
+    notes: Mapping[str, bytes]
 
 
 _Result: TypeAlias = Ready | _Kept | _Failed
@@ -86,12 +143,14 @@ class _Job:
         The newest version of each segment that has one.
     """
 
-    course: Course[Any]
-    batch: Batch
+    work: Work
     newest: Mapping[Segment, Version]
     day: str | None
-    extra: Mapping[str, bytes]
     artifacts: str
+
+    @property
+    def course(self) -> Course[Any]:
+        return self.work.course
 
 
 def train_segments(
@@ -103,6 +162,7 @@ def train_segments(
     *,
     day: str | None = None,
     extra: Mapping[str, bytes] | None = None,
+    at: datetime | None = None,
     advance: Callable[[int], None] = lambda _: None,
 ) -> Iterator[SegmentReport]:
     """Train every segment of a table, and yield what became of each.
@@ -115,33 +175,61 @@ def train_segments(
         The first day to forecast.
     extra
         Further files of every bundle.
+    at
+        The moment of the training; now by default.
     advance
         Called with the number of segments of a batch when it is registered.
     """
-    home.catalog.put_logical_model(course.logical_model)
-    name = course.logical_model.name
-    newest = home.catalog.newest(name)
-    held = {s for s, setting in home.catalog.switches(name).items() if setting.switch != "on"}
-    jobs = (
-        _Job(
-            course=course,
-            batch=batch.without(held),
-            newest={s: newest[s] for s in batch.segments if s in newest},
-            day=day,
-            extra=extra or {},
-            artifacts=home.artifacts_url,
-        )
+    switches = home.catalog.switches(course.logical_model.name)
+    held = {s for s, setting in switches.items() if setting.switch != "on"}
+    yield from (SegmentReport(segment=segment, status="frozen") for segment in sorted(held))
+    works = (
+        Work(course=course, batch=batch.without(held), extra=extra or {})
         for batch in source.batches()
     )
-    yield from (SegmentReport(segment=segment, status="frozen") for segment in sorted(held))
+    yield from train_works(course, works, home, engine, rules, day=day, at=at, advance=advance)
+
+
+def train_works(
+    course: Course[Any],
+    works: Iterable[Work],
+    home: Home,
+    engine: Engine,
+    rules: Rules,
+    *,
+    day: str | None = None,
+    at: datetime | None = None,
+    advance: Callable[[int], None] = lambda _: None,
+) -> Iterator[SegmentReport]:
+    """Train batches of segments, and yield what became of each segment.
+
+    Parameters
+    ----------
+    course
+        Its logical model is that of all the work.
+    rules, day, at, advance
+        As :func:`train_segments` has them.
+    """
+    home.catalog.put_logical_model(course.logical_model)
+    newest = home.catalog.newest(course.logical_model.name)
+    jobs = (
+        _Job(
+            work=work,
+            newest={s: newest[s] for s in work.batch.segments if s in newest},
+            day=day,
+            artifacts=home.artifacts_url,
+        )
+        for work in works
+    )
     for results in engine.map(_train_batch, jobs):
-        yield from _settle(course, results, home, rules)
+        yield from _settle(course, results, home, rules, at)
         advance(len(results))
 
 
 def _train_batch(job: _Job) -> dict[str, _Result]:
     """Train the segments of a batch in this process."""
-    examined = {segment: _examine(job, segment, table) for segment, table in job.batch.tables()}
+    tables = job.work.batch.tables()
+    examined = {segment: _examine(job, segment, table) for segment, table in tables}
     new = {segment: found for segment, found in examined.items() if isinstance(found, _New)}
     known = {segment: found.known for segment, found in new.items()}
     steps = steps_of(job.course.logical_model.task)
@@ -157,31 +245,57 @@ def _examine(job: _Job, segment: str, table: pd.DataFrame) -> _New | _Kept | _Fa
     course = of_segment(job.course, segment)
     steps, newest = steps_of(course.logical_model.task), job.newest.get(segment)
     try:
-        source = job.batch.describe(check_segment(segment))
-        settings = job.batch.source.settings
-        known = steps.know(table, settings, course.logical_model, source, job.day)
+        source = job.work.batch.describe(check_segment(segment))
+        settings = job.work.batch.source.settings
+        whole = steps.know(table, settings, course.logical_model, source, job.day)
+        known, notes = _treated(job.work.again, whole, segment, course.seed)
         if newest is not None and newest.recipe == course.recipe(known.dataset):
             return _Kept(version=newest.id)
         artifacts = Artifacts(job.artifacts)
         checked = check(course, known, source, newest, artifacts)
     except LoopcastError as error:
         return _Failed(reason=str(error))
-    return _New(known=known, checked=checked)
+    return _New(known=known, whole=whole, checked=checked, notes=notes)
+
+
+def _treated(
+    again: Again | None, whole: Known[Any], segment: str, seed: int
+) -> tuple[Known[Any], Mapping[str, bytes]]:
+    if again is None:
+        return whole, {}
+    known, files = again.treatment.of(whole, segment, seed)
+    champion = again.champions.versions.get(segment)
+    return known, retraining_files(again.treatment, champion.id if champion else None, files)
 
 
 def _ready(job: _Job, segment: str, new: _New, made: Made | LoopcastError) -> Ready | _Failed:
     if isinstance(made, LoopcastError):
         return _Failed(reason=str(made))
-    return ready(of_segment(job.course, segment), new.known, made, new.checked, job.extra)
+    again = job.work.again
+    if again is not None:
+        weighed = again.treatment.remedy == "reweight"
+        made = beside_champion(
+            made,
+            of_segment(again.whole, segment),
+            new.known if weighed else new.whole,
+            again.champions,
+            Artifacts(job.artifacts),
+        )
+    extra = {**job.work.extra, **new.notes}
+    return ready(of_segment(job.course, segment), new.known, made, new.checked, extra)
 
 
 def _settle(
-    course: Course[Any], results: Mapping[str, _Result], home: Home, rules: Rules
+    course: Course[Any],
+    results: Mapping[str, _Result],
+    home: Home,
+    rules: Rules,
+    at: datetime | None,
 ) -> Iterator[SegmentReport]:
     """Register and release what a batch has made, and report on all of it."""
     made = [result for result in results.values() if isinstance(result, Ready)]
-    items = register(course, made, home) if made else []
-    released = release_by_policy(course, items, home, rules) if items else {}
+    items = register(course, made, home, at=at) if made else []
+    released = release_by_policy(course, items, home, rules, at=at) if items else {}
     for item in items:
         yield _report(course, item, released[item.version.id])
     for segment, result in results.items():
@@ -192,13 +306,17 @@ def _settle(
 
 
 def _report(course: Course[Any], item: Registered, released: Released) -> SegmentReport:
+    metric, (own, *others) = course.logical_model.kpi.metric, item.made.evaluations
+    champion = next((e for e in others if e.contender.startswith(CHAMPION)), None)
     return SegmentReport(
         segment=item.version.segment,
         status="better" if released.stage == "champion" else "not better",
         version=item.version.id,
         stage=released.stage,
         reason=released.reason,
-        kpi=item.made.evaluations[0].value(course.logical_model.kpi.metric),
+        kpi=own.value(metric),
+        better=released.better,
+        champion_kpi=champion.value(metric) if champion else None,
     )
 
 

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from loopcast.api import Engine, ForecastData, ForecastSchema, LogicalModel, LoopcastError
+from loopcast.api import (
+    Engine,
+    Evaluation,
+    FitContext,
+    Forecast,
+    ForecastData,
+    ForecastSchema,
+    LogicalModel,
+    LoopcastError,
+    ModelError,
+)
 from loopcast.deploy.forecast_bundle import pack
-from loopcast.develop.course import Advance, Course
+from loopcast.develop.course import Advance, Contender, Course
 from loopcast.develop.forecast.course import ForecastCourse
+from loopcast.develop.forecast.covered import Covered
 from loopcast.develop.forecast.dataset import KnownForecast, known_forecast
 from loopcast.develop.forecast.inputs import inputs_of
-from loopcast.develop.forecast.train import train
-from loopcast.develop.judged import JUDGED_FILE, judged_bytes
+from loopcast.develop.forecast.train import run_contest, train
+from loopcast.develop.judged import JUDGED_FILE, Judged, judged_bytes
 from loopcast.develop.known import Known
-from loopcast.iterate.tasks import Made, TaskSteps
+from loopcast.iterate.tasks import Champion, Made, TaskSteps
 from loopcast.monitor.training import reference_file
 
 if TYPE_CHECKING:
@@ -63,4 +74,53 @@ def _make_one(
     )
 
 
-STEPS = TaskSteps(know=_know, inputs=inputs_of, make=_make)
+@dataclass(frozen=True)
+class _Whole:
+    """A fitted model with its fallback as one forecaster, which lacks no series."""
+
+    model: Covered
+    failures: Mapping[str, str] = field(default_factory=dict)
+
+    def predict(self, known: ForecastData, horizon: pd.DatetimeIndex) -> Forecast:
+        return Forecast(mean=self.model.predict(known, horizon).mean)
+
+
+@dataclass(frozen=True)
+class _AsItIs:
+    """A template whose fit gives back models that were fitted before, by their step."""
+
+    name: str
+    models: Mapping[str, Covered]
+
+    def fit(
+        self, family: Mapping[str, ForecastData], hyperparameters: Any, context: FitContext
+    ) -> Iterator[tuple[str, _Whole | LoopcastError]]:
+        for segment, data in family.items():
+            model = self.models.get(data.step)
+            absent = ModelError(f"it has no model of step {data.step}")
+            yield segment, _Whole(model) if model else absent
+
+
+def _judge(
+    course: Course[Any],
+    known: Known[ForecastData],
+    champion: Champion,
+    own: Judged,
+    engine: Engine,
+) -> tuple[Judged, Evaluation]:
+    assert isinstance(course, ForecastCourse)
+    template: Any = _AsItIs(name=champion.name, models=champion.model.models)
+    alone = replace(
+        course,
+        candidate=Contender(label=champion.name, template=template, hyperparameters=None),
+        baselines=(),
+        fallback=None,
+    )
+    series = list(own.keys[0].categories)
+    _, contest = run_contest(
+        alone, known.training, known.dataset.fingerprint, engine, lambda _: None, keep=series
+    )
+    return contest.judged, contest.evaluations[0]
+
+
+STEPS = TaskSteps(know=_know, inputs=inputs_of, make=_make, judge=_judge)

@@ -5,21 +5,37 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from loopcast.api import Engine, LogicalModel, LoopcastError, RankData, RankSchema
-from loopcast.deploy.rank_bundle import pack
+import numpy as np
+
+from loopcast.api import (
+    Engine,
+    Evaluation,
+    LogicalModel,
+    LoopcastError,
+    RankData,
+    Ranking,
+    RankOutcome,
+    RankQuery,
+    RankSchema,
+)
+from loopcast.deploy.rank_bundle import Names, pack, read_names
 from loopcast.develop.contest import Trial
 from loopcast.develop.course import Advance, Course
-from loopcast.develop.holdout import Holdout
+from loopcast.develop.holdout import Holdout, Split
+from loopcast.develop.judged import Judged
 from loopcast.develop.known import Known
+from loopcast.develop.metrics import evaluate
 from loopcast.develop.rank.inputs import inputs_of
 from loopcast.develop.rank.prepare import dataset_record, prepare_rank
+from loopcast.develop.rank.query import pairs_matrix, ranked
 from loopcast.develop.rank.trial import answer, lay_out, split_interactions
 from loopcast.iterate.contest import make_family
-from loopcast.iterate.tasks import Made, TaskSteps
+from loopcast.iterate.tasks import Champion, Made, TaskSteps
 from loopcast.settings import RankTable
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
     from loopcast.settings import DataSettings
 
@@ -45,4 +61,62 @@ def _make(
     return make_family(course, family, engine, advance, trial=TRIAL, pack=pack)
 
 
-STEPS = TaskSteps(know=_know, inputs=inputs_of, make=_make)
+def _judge(
+    course: Course[Holdout],
+    known: Known[RankData],
+    champion: Champion,
+    own: Judged,
+    engine: Engine,
+) -> tuple[Judged, Evaluation]:
+    split = split_interactions(known.training, course.plan, course.seed)
+    query, items = _asked(split, read_names(champion.files))
+    found = ranked(champion.model, query, split.training.schema, champion.name)
+    ranking = Ranking(
+        items=np.where(found.items >= 0, items[found.items], -1).astype(np.int32),
+        scores=found.scores,
+    )
+    choices = split.judged
+    outcome = RankOutcome(
+        ranking=ranking,
+        chosen_entity=choices.chosen_entity,
+        chosen_item=choices.chosen_item,
+        popularity=choices.popularity,
+    )
+    judged = lay_out(split, {champion.name: outcome})
+    return judged, evaluate(
+        judged, champion.name, course.metrics, dataset=split.fingerprint, protocol=split.protocol
+    )
+
+
+def _asked(split: Split[RankData], names: Names) -> tuple[RankQuery, NDArray[np.intp]]:
+    """Put the judged question in the codes of a model that was trained before.
+
+    Returns
+    -------
+    query
+        With what entities chose in the training part; items that are no more are not allowed.
+    items : ndarray, shape (items of the model,)
+        The code in the training part of each item of the model, -1 where it has none.
+    """
+    training, choices = split.training, split.judged
+    theirs = names.items.get_indexer(training.items)
+    entities = choices.query.entities
+    place = np.full(len(training.entities), -1, dtype=np.int64)
+    place[entities[entities >= 0]] = np.flatnonzero(entities >= 0)
+    row, item = place[training.entity], theirs[training.item]
+    seen = (row >= 0) & (item >= 0)
+    history = pairs_matrix(row[seen], item[seen], (len(entities), len(names.items)))
+    items = np.full(len(names.items), -1, dtype=np.intp)
+    items[theirs[theirs >= 0]] = np.flatnonzero(theirs >= 0)
+    query = RankQuery(
+        entities=names.entities.get_indexer(choices.entities).astype(np.int32),
+        length=training.schema.length,
+        allowed=items >= 0,
+        excluded=None if training.schema.repeat else history,
+        history=history,
+        entity_features=choices.features,
+    )
+    return query, items
+
+
+STEPS = TaskSteps(know=_know, inputs=inputs_of, make=_make, judge=_judge)

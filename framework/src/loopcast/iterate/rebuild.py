@@ -18,6 +18,14 @@ from loopcast.develop.source import source_of
 from loopcast.iterate.checking import check
 from loopcast.iterate.course import course_of
 from loopcast.iterate.registering import Ready, of_segment, ready
+from loopcast.iterate.retrain.champion import beside_champion, champions_of
+from loopcast.iterate.retrain.treatment import (
+    RETRAINING_FILE,
+    WEIGHTS_FILE,
+    read_retraining,
+    treated_again,
+    treated_course,
+)
 from loopcast.iterate.settings_file import SETTINGS_FILE, TrainingSettings, read_settings
 from loopcast.iterate.tasks import steps_of
 
@@ -112,9 +120,14 @@ def _train(
 ) -> Ready:
     segment, model = bundle.manifest.segment, settings.logical_model
     steps, course = steps_of(model.task), of_segment(course_of(settings, plugins), segment)
+    done = read_retraining(bundle.files)
+    whole_course = course
+    if done is not None:
+        course = treated_course(course, done.remedy, done.features)
     source = source_of(settings.data, plugins.reader(settings.data.reader), base)
     table, text = source.segment(segment)
-    known = steps.know(table, settings.data, model, text, settings.origin)
+    whole = steps.know(table, settings.data, model, text, settings.origin)
+    known = treated_again(whole, bundle.files)
     trained_on = bundle.manifest.datasets[0]
     if known.dataset.fingerprint != trained_on.fingerprint:
         raise DataError(
@@ -127,7 +140,13 @@ def _train(
     [(_, made)] = steps.make(course, {segment: known}, engine, lambda _: None)
     if isinstance(made, LoopcastError):
         raise made
-    return ready(course, known, made, checked, {SETTINGS_FILE: bundle.files[SETTINGS_FILE]})
+    if done is not None and done.champion is not None:
+        rows = known if done.remedy == "reweight" else whole
+        champions = champions_of(home, plugins, [done.champion])
+        made = beside_champion(made, whole_course, rows, champions, home.artifacts)
+    kept = (SETTINGS_FILE, RETRAINING_FILE, WEIGHTS_FILE)
+    extra = {name: bundle.files[name] for name in kept if name in bundle.files}
+    return ready(course, known, made, checked, extra)
 
 
 def _with_files(again: Ready) -> Manifest:

@@ -99,11 +99,19 @@ def ready(
     return Ready(manifest=manifest, made=made.after(checked), files=files)
 
 
-def register(course: Course[Any], items: Sequence[Ready], home: Home) -> list[Registered]:
-    """Store the bundles of many segments and register their versions, all or none."""
+def register(
+    course: Course[Any], items: Sequence[Ready], home: Home, *, at: datetime | None = None
+) -> list[Registered]:
+    """Store the bundles of many segments and register their versions, all or none.
+
+    Parameters
+    ----------
+    at
+        The moment of the training; now by default.
+    """
     written = write_bundles(home.artifacts, [(item.manifest, item.files) for item in items])
-    now = datetime.now(UTC)
-    versions = [version_of(manifest, digest, now) for manifest, digest in written]
+    moment = at or datetime.now(UTC)
+    versions = [version_of(manifest, digest, moment) for manifest, digest in written]
     home.catalog.put_logical_model(course.logical_model)
     new = home.catalog.register(
         [

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from loopcast.api import Goal, Policy, Stage, Validation, VersionId
@@ -27,7 +28,6 @@ from loopcast.validate.performance import Variation, check_variation
 from loopcast.validate.results import shown
 
 if TYPE_CHECKING:
-    from loopcast.api import Version
     from loopcast.develop.course import Course
     from loopcast.iterate.registering import Registered
     from loopcast.plugins import PluginManager
@@ -62,26 +62,48 @@ class Released:
     ----------
     reason
         Why it came no further; empty for a champion.
+    better
+        Whether it passed its gates and is better than the champion, or there is none.
     """
 
     stage: Stage
     reason: str = ""
+    better: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Verdict:
-    """Whether a version may follow the champion, and why."""
+    """Whether a version may follow the champion, and why.
+
+    Attributes
+    ----------
+    better
+        Whether it may without being asked for.
+    improved
+        Whether its KPI is better; a person may have to decide all the same.
+    """
 
     better: bool
     reason: str
+    improved: bool = False
 
 
 def release_by_policy(
-    course: Course[Any], items: Sequence[Registered], home: Home, rules: Rules
+    course: Course[Any],
+    items: Sequence[Registered],
+    home: Home,
+    rules: Rules,
+    *,
+    at: datetime | None = None,
 ) -> dict[VersionId, Released]:
     """Validate new versions and move each as far along as the policy and its results allow.
 
     Each round of moves is one transaction for all segments.
+
+    Parameters
+    ----------
+    at
+        The moment of the moves; now by default.
 
     Returns
     -------
@@ -93,11 +115,11 @@ def release_by_policy(
     stopped |= _validate(course, entered, home, rules)
     open_ = {name: item for name, item in entered.items() if name not in stopped}
     around = surroundings(home, [item.version for item in open_.values()])
-    verdicts = {name: _verdict(item.version, home, rules, around) for name, item in open_.items()}
+    verdicts = {name: _verdict(item, home, rules, around) for name, item in open_.items()}
     automatic = rules.policy.row(course.logical_model).release == "automatic"
     while moves := _moves(course, verdicts, home, rules, automatic=automatic):
         models = {course.logical_model.name: course.logical_model}
-        home.catalog.release_all(moves, review=reviewer(moves, models, rules.policy))
+        home.catalog.release_all(moves, at=at, review=reviewer(moves, models, rules.policy))
     standings = home.catalog.standings([item.version.id for item in items])
     return {
         name: Released(
@@ -105,6 +127,7 @@ def release_by_policy(
             reason=""
             if standing.stage == "champion"
             else stopped.get(name) or _waiting(standing, verdicts.get(name), automatic=automatic),
+            better=name in verdicts and (verdicts[name].better or verdicts[name].improved),
         )
         for name, standing in standings.items()
     }
@@ -140,10 +163,12 @@ def _validate(
     }
 
 
-def _verdict(version: Version, home: Home, rules: Rules, around: Surroundings) -> _Verdict:
-    champion = around.champion(version)
+def _verdict(item: Registered, home: Home, rules: Rules, around: Surroundings) -> _Verdict:
+    version, champion = item.version, around.champion(item.version)
     if champion is None or champion.id == version.id:
         return _Verdict(better=True, reason="first version to pass its gates")
+    if item.made.doubt:
+        return _Verdict(better=False, reason=item.made.doubt)
     subject = subject_of(home, rules.plugins, version, around)
     if subject.rival is None:
         return _Verdict(better=True, reason=subject.rival_note)
@@ -160,7 +185,8 @@ def _verdict(version: Version, home: Home, rules: Rules, around: Surroundings) -
     far = [test for test in check_variation(subject, LIMITS) if not test.passed]
     if far:
         told = "; ".join(f"{t.expectation}, measured {t.measured}" for t in far)
-        return _Verdict(better=False, reason=f"{reason}; a person has to decide, since {told}")
+        reason = f"{reason}; a person has to decide, since {told}"
+        return _Verdict(better=False, reason=reason, improved=True)
     return _Verdict(better=True, reason=reason)
 
 

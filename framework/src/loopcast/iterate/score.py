@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from loopcast.api import Engine, LogicalModel, LoopcastError, ScoreData, ScoreSchema
+from loopcast.api import (
+    DataError,
+    Engine,
+    Evaluation,
+    LogicalModel,
+    LoopcastError,
+    ScoreData,
+    ScoreSchema,
+)
 from loopcast.deploy.score_bundle import pack
 from loopcast.develop.contest import Trial
 from loopcast.develop.course import Advance, Course
 from loopcast.develop.holdout import Holdout
+from loopcast.develop.judged import Judged
 from loopcast.develop.known import Known
+from loopcast.develop.metrics import evaluate
 from loopcast.develop.score.finished import finish
 from loopcast.develop.score.inputs import inputs_of
 from loopcast.develop.score.prepare import dataset_record, prepare_score
 from loopcast.develop.score.trial import answer, lay_out, split_rows
 from loopcast.iterate.contest import make_family
-from loopcast.iterate.tasks import Made, TaskSteps
+from loopcast.iterate.tasks import Champion, Made, TaskSteps
 from loopcast.settings import ScoreTable
 
 if TYPE_CHECKING:
@@ -45,4 +56,24 @@ def _make(
     return make_family(course, family, engine, advance, trial=TRIAL, pack=pack)
 
 
-STEPS = TaskSteps(know=_know, inputs=inputs_of, make=_make)
+def _judge(
+    course: Course[Holdout],
+    known: Known[ScoreData],
+    champion: Champion,
+    own: Judged,
+    engine: Engine,
+) -> tuple[Judged, Evaluation]:
+    split = split_rows(known.training, course.plan, course.seed)
+    names = [name for name, feature in champion.schema.features.items() if feature.used]
+    absent = [name for name in names if name not in split.judged.features]
+    if absent:
+        raise DataError(f"it needs the input {absent[0]!r}, which the data has no more")
+    rows = replace(split.judged, features=split.judged.features[names])
+    outcome = answer(champion.model, replace(split, judged=rows), champion.name)
+    judged = lay_out(split, {champion.name: outcome})
+    return judged, evaluate(
+        judged, champion.name, course.metrics, dataset=split.fingerprint, protocol=split.protocol
+    )
+
+
+STEPS = TaskSteps(know=_know, inputs=inputs_of, make=_make, judge=_judge)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from loopcast.api import Dataset, Engine, Evaluation, GateResult, LoopcastError, Task
 from loopcast.develop.course import Advance, Course
+from loopcast.develop.judged import Judged
 from loopcast.develop.known import Known
 
 if TYPE_CHECKING:
@@ -32,16 +33,41 @@ class Made:
         Of the bundle, by name, as the task has them.
     evaluations
         By contender, the candidate first.
+    doubt
+        Why the champion could not be judged beside it, where that was tried.
     """
 
     datasets: tuple[Dataset, ...]
     files: Mapping[str, bytes]
     evaluations: tuple[Evaluation, ...]
     gates: tuple[GateResult, ...]
+    doubt: str = ""
 
     def after(self, checked: Checked) -> Made:
         """Return the same with what the checks of its data have measured."""
         return replace(self, gates=(*self.gates, *checked.gates))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Champion:
+    """A version that serves, loaded to be judged on data that it was not trained on.
+
+    Attributes
+    ----------
+    name
+        For messages: its id.
+    model
+        A scorer, a ranker, or a forecast's models with what joins them.
+    schema
+        Its inputs, as they were when it was trained.
+    files
+        Of its bundle.
+    """
+
+    name: str
+    model: Any
+    schema: Any
+    files: Mapping[str, bytes]
 
 
 Outcomes: TypeAlias = Iterator[tuple[str, Made | LoopcastError]]
@@ -62,11 +88,15 @@ class TaskSteps:
         Judge all contenders on each segment, fit the candidate, and pack it: the course, what is
         known by segment, the engine, and what is called after each piece of work. An error is
         the outcome of its segment, and stops no other.
+    judge
+        Ask a champion about the rows that a training was judged on: the course, what is known,
+        the champion, what the training's own contest left, and the engine.
     """
 
     know: Callable[[pd.DataFrame, DataSettings, LogicalModel, str, str | None], Known[Any]]
     inputs: Callable[[Any], Inputs]
     make: Callable[[Course[Any], Mapping[str, Known[Any]], Engine, Advance], Outcomes]
+    judge: Callable[[Course[Any], Known[Any], Champion, Judged, Engine], tuple[Judged, Evaluation]]
 
 
 def steps_of(task: Task) -> TaskSteps:

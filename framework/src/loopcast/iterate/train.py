@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from loopcast.api import LoopcastError, Stage, SwitchError, SwitchSetting, Version
@@ -117,6 +118,7 @@ def train_version(
     *,
     extra: Mapping[str, bytes] | None = None,
     advance: Advance = lambda _: None,
+    at: datetime | None = None,
 ) -> TrainedVersion:
     """Train, judge, register and, where it has earned it, release a version of one segment.
 
@@ -126,6 +128,8 @@ def train_version(
         By what it is released.
     extra
         Further files of its bundle.
+    at
+        The moment of the training; now by default.
 
     Raises
     ------
@@ -139,8 +143,8 @@ def train_version(
     [(_, made)] = steps.make(course, {segment: known}, engine, advance)
     if isinstance(made, LoopcastError):
         raise made
-    [item] = register(course, [ready(course, known, made, checked, extra or {})], home)
-    released = release_by_policy(course, [item], home, rules)[item.version.id]
+    [item] = register(course, [ready(course, known, made, checked, extra or {})], home, at=at)
+    released = release_by_policy(course, [item], home, rules, at=at)[item.version.id]
     return TrainedVersion(
         version=item.version,
         bundle=read_bundle(home.artifacts, item.version.manifest),

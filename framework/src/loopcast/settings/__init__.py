@@ -6,6 +6,7 @@ Nothing here knows where the data comes from; ``config.py`` composes it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 import msgspec
@@ -21,6 +22,7 @@ from loopcast.api import (
     TemplateName,
 )
 from loopcast.settings.conversion import LocalDate, SettingError, convert, is_day, unknown
+from loopcast.settings.retrain import RetrainSettings
 from loopcast.settings.tables import DataSettings, ForecastTable, RankTable, ScoreTable, Text
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
     "JobSettings",
     "PluginSettings",
     "RankTable",
+    "RetrainSettings",
     "RunSettings",
     "ScoreTable",
     "SettingError",
@@ -55,18 +58,38 @@ class JobSettings(Record, frozen=True):
     ----------
     name
         ``predict`` trains only where no version was trained on the same data with the same
-        settings; ``train`` always trains; ``serve`` never does, and takes the released version.
+        settings; ``train`` always trains; ``serve`` never does, and takes the released version;
+        ``retrain`` trains again what is due, and predicts nothing.
     origin
         The first local day to forecast; the last one whose covariates are known where it is
         ``None``.
+    at
+        The moment of the run where it is not now: a replay of the past says it. A day in UTC, or
+        a moment with a time zone.
     """
 
-    name: Literal["predict", "train", "serve"]
+    name: Literal["predict", "train", "serve", "retrain"]
     origin: LocalDate | None = None
+    at: Text | None = None
 
     def check(self) -> None:
-        """The origin is a day of the calendar."""
+        """The origin is a day of the calendar, and the moment is one."""
         self.require(is_day(self.origin), f"origin {self.origin} is not a day of the calendar")
+        try:
+            zoned = self.at is None or self.moment.tzinfo is not None
+        except ValueError:
+            zoned = False
+        self.require(
+            zoned, f"at {self.at} is no moment; expected 2014-12-31, or 2014-12-31T06:00:00Z"
+        )
+
+    @property
+    def moment(self) -> datetime:
+        """The moment of the run."""
+        if self.at is None:
+            return datetime.now(UTC)
+        found = datetime.fromisoformat(self.at)
+        return found.replace(tzinfo=UTC) if len(self.at) == len("2014-12-31") else found
 
 
 class TemplateSettings(Record, frozen=True):
@@ -253,6 +276,8 @@ class RunSettings(Record, frozen=True):
         How the probabilities of a score are calibrated.
     policy
         What is demanded of versions, by the risk class of the logical model.
+    retrain
+        When the job ``retrain`` trains again.
     reconciliation
         Name of the reconciler that makes forecasts add up; empty for none.
     seed
@@ -272,6 +297,7 @@ class RunSettings(Record, frozen=True):
     holdout: HoldoutSettings = HoldoutSettings()
     checks: CheckSettings = CheckSettings()
     calibration: CalibrationSettings = CalibrationSettings()
+    retrain: RetrainSettings = RetrainSettings()
     reconciliation: str = ""
     seed: Annotated[int, msgspec.Meta(ge=0, lt=2**32)] = 0
     experiment: ExperimentSettings = ExperimentSettings()

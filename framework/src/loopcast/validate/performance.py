@@ -104,7 +104,10 @@ def check_thresholds(subject: Subject, options: Thresholds) -> Iterator[GateResu
 
 def check_baselines(subject: Subject, options: AgainstBaselines) -> Iterator[GateResult]:
     """Compare the version with each baseline, row by row."""
-    baselines = list(subject.judged.outcomes)[1:]
+    from loopcast.develop.judged import CHAMPION
+
+    others = list(subject.judged.outcomes)[1:]
+    baselines = [label for label in others if not label.startswith(CHAMPION)]
     if not baselines:
         yield say("baselines")(
             "", True, "better than every baseline", "the logical model has no baseline"

@@ -8,7 +8,7 @@ parts, and the series on which the candidate was furthest behind the baselines.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -66,9 +66,15 @@ class Reconciled:
 
 
 def judge_all(
-    reconciled: Reconciled, course: ForecastCourse, dataset: str
+    reconciled: Reconciled, course: ForecastCourse, dataset: str, *, keep: Collection[str] = ()
 ) -> tuple[Judged, tuple[Evaluation, ...]]:
-    """Measure all contenders on every series, and keep the judged rows of some."""
+    """Measure all contenders on every series, and keep the judged rows of some.
+
+    Parameters
+    ----------
+    keep
+        Series whose rows are kept; where it is empty, those that decide between contenders.
+    """
     candidate = reconciled.predictions[course.candidate.label]
     width = len(candidate.series)
     protocol = course.plan.describe(course.schema.horizon)
@@ -83,7 +89,11 @@ def judge_all(
             for parts in found.values():
                 parts[-1] = _of_series_alone(parts[-1])
     evaluations = tuple(joined(parts, course.metrics) for parts in found.values())
-    kept = _kept(candidate, evaluations, course.logical_model.kpi, reconciled.heads)
+    kept = (
+        np.flatnonzero(np.isin(candidate.series, list(keep)))
+        if keep
+        else _kept(candidate, evaluations, course.logical_model.kpi, reconciled.heads)
+    )
     if len(kept) < width or width > SERIES_AT_ONCE:
         judged = reconciled.judged(kept, course)
     return judged, evaluations

@@ -5,7 +5,7 @@ The result is everything that a bundle holds. Nothing is registered here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,9 +114,21 @@ class Trained:
 
 
 def run_contest(
-    course: ForecastCourse, data: ForecastData, dataset: str, engine: Engine, advance: Advance
+    course: ForecastCourse,
+    data: ForecastData,
+    dataset: str,
+    engine: Engine,
+    advance: Advance,
+    *,
+    keep: Collection[str] = (),
 ) -> tuple[Preparation, Contest]:
-    """Backtest, reconcile and score all contenders in the same way."""
+    """Backtest, reconcile and score all contenders in the same way.
+
+    Parameters
+    ----------
+    keep
+        Series whose judged rows are kept; where it is empty, those that decide.
+    """
     plan = course.plan
     origins = backtest_origins(data, plan.calibration + plan.origins, plan.every)
     preparation = prepare_levels(data, course.schema, origins[0])
@@ -143,6 +155,7 @@ def run_contest(
         ),
         course,
         dataset,
+        keep=keep,
     )
     contest = Contest(
         origins=origins,

@@ -1,0 +1,161 @@
+"""The job ``retrain``: train again what is due, and say what became of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from rich.table import Table
+
+from loopcast.cli.context import Run, Stopwatch
+from loopcast.cli.progress import progress_bar
+from loopcast.develop.engine import engine_for
+from loopcast.iterate.retrain.report import RETRAINED, Result, Retrained, commands, counts, reasons
+from loopcast.iterate.retrain.round import Asked, Outlook, look_ahead, retrain
+from loopcast.store.files import write_atomically
+from loopcast.web.retrain.page import render
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SHOWN = 3
+"""Reasons that the terminal names for each result; the page names more, the summary all."""
+
+_ALONE: Sequence[Result] = ("released", "proposed", "not better", "kept", "failed", "due")
+"""Results whose reason is worth a line for each segment, where there are few."""
+FEW = 5
+
+
+def execute_retraining(run: Run) -> None:
+    """Decide for every segment, train what is due, and write what people and systems read.
+
+    Raises
+    ------
+    ConfigurationError
+        Where a remedy was asked for that the task or the configuration does not have.
+    """
+    watch, settings = Stopwatch(), run.settings
+    asked = Asked(
+        settings=settings,
+        source=run.source,
+        home=run.home,
+        rules=run.rules,
+        moment=run.moment,
+    )
+    with watch.stage("decide"):
+        outlook = look_ahead(asked)
+    run.console.print(f"  data      {settings.data.name}: {run.source.text}", soft_wrap=True)
+    run.console.print(_outlook_line(outlook, asked), soft_wrap=True)
+    with watch.stage("train"):
+        items = _train(run, asked, outlook) if settings.retrain.train else _told(outlook)
+    items = sorted(items, key=lambda item: item.segment)
+    todo = _commands(run, items)
+    _show(run, items, todo)
+    write_atomically(run.folder / "summary.json", _summary(run, asked, items, todo, watch))
+    page = render(settings.logical_model, items, asked.moment, todo, watch.seconds)
+    write_atomically(run.folder / "retraining.html", page.encode())
+    took = ", ".join(f"{name} {value:.1f} s" for name, value in watch.seconds.items())
+    run.console.print(f"  results   {run.folder}", soft_wrap=True)
+    run.console.print("            summary.json, retraining.html")
+    run.console.print(f"  took      {took}")
+
+
+def _outlook_line(outlook: Outlook, asked: Asked) -> str:
+    again = ""
+    if outlook.going_on is not None:
+        again = (
+            f"; going on with the round of {outlook.going_on:%Y-%m-%d %H:%M}Z, of which "
+            f"{len(outlook.done):,} are done"
+        )
+    return (
+        f"  due       {len(outlook.due):,} of {len(outlook.decisions):,} segments on "
+        f"{asked.moment:%Y-%m-%d}{again}"
+    )
+
+
+def _train(run: Run, asked: Asked, outlook: Outlook) -> list[Retrained]:
+    with (
+        engine_for(run.settings.engine) as engine,
+        progress_bar(run.console, "training", None) as advance,
+    ):
+        found = retrain(asked, outlook, engine, advance=lambda count: advance(f"{count} segments"))
+        return list(found)
+
+
+def _told(outlook: Outlook) -> list[Retrained]:
+    from loopcast.iterate.retrain.report import undone
+
+    return [undone(decision) for decision in outlook.decisions.values()]
+
+
+def _commands(run: Run, items: Sequence[Retrained]) -> tuple[str, ...]:
+    """Return what a person types to release what is proposed."""
+    proposed = [item for item in items if item.result == "proposed"]
+    if not proposed:
+        return ()
+    row = run.settings.policy.row(run.settings.logical_model)
+    first = proposed[0]
+    assert first.stage is not None
+    alone = len(proposed) == 1 and first.version is not None
+    name = run.settings.logical_model.name
+    which = str(first.version) if alone else f"-m {name} --all-segments"
+    return commands(row, which, first.stage)
+
+
+def _show(run: Run, items: Sequence[Retrained], todo: Sequence[str]) -> None:
+    found = counts(items)
+    said = [f"{found['retrained']:,} retrained"] if found["retrained"] else []
+    said += [f"{n:,} {name}" for name, n in found.items() if n and name != "retrained"]
+    run.console.print(f"  segments  {len(items):,}: {', '.join(said) or 'none'}", soft_wrap=True)
+    if len(items) <= FEW:
+        for item in items:
+            _show_one(run, item)
+    else:
+        _show_reasons(run, items)
+    if todo:
+        run.console.print("  proposed  a person decides:")
+        for line in todo:
+            run.console.print(f"            {line}", soft_wrap=True)
+
+
+def _show_one(run: Run, item: Retrained) -> None:
+    name = f"{item.segment}: " if item.segment else ""
+    run.console.print(f"  why       {name}{item.why}", soft_wrap=True)
+    if item.result in _ALONE:
+        version = f" {item.version}" if item.version else ""
+        reason = f": {item.reason}" if item.reason else ""
+        how = f" by {item.remedy.replace('_', ' ')}" if item.remedy else ""
+        run.console.print(f"  result    {item.result}{version}{how}{reason}", soft_wrap=True)
+
+
+def _show_reasons(run: Run, items: Sequence[Retrained]) -> None:
+    table = Table(title="Why", title_justify="left")
+    for title in ("segments", "result", "why"):
+        table.add_column(title, justify="right" if title == "segments" else "left")
+    for result in counts(items):
+        if result != "retrained":
+            told: Mapping[str, int] = reasons(items, result=result)  # type: ignore[arg-type]
+            for reason, count in list(told.items())[:SHOWN]:
+                table.add_row(f"{count:,}", result, reason)
+    run.console.print(table)
+
+
+def _summary(
+    run: Run, asked: Asked, items: Sequence[Retrained], todo: Sequence[str], watch: Stopwatch
+) -> bytes:
+    settings = run.settings
+    content: dict[str, Any] = {
+        "logical_model": asked.name,
+        "moment": asked.moment.isoformat(),
+        "trained_now": any(item.result in RETRAINED for item in items),
+        "retraining": {
+            "counts": counts(items),
+            "commands": list(todo),
+            "segments": [msgspec.to_builtins(item) for item in items],
+        },
+        "settings": msgspec.to_builtins(settings.retrain),
+        "seconds": watch.seconds,
+    }
+    return json.dumps(content, indent=2, ensure_ascii=False).encode()

@@ -1,0 +1,125 @@
+"""The champion on new data: judged beside the version that would follow it, on the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from loopcast.api import IntegrityError, LoopcastError, PluginError, Version, VersionId
+from loopcast.deploy.bundle import read_bundle
+from loopcast.deploy.loaded import load_model, schema_of
+from loopcast.develop.compare import pair
+from loopcast.develop.engine import LocalEngine
+from loopcast.develop.judged import (
+    JUDGED_FILE,
+    champion_label,
+    judged_bytes,
+    read_judged,
+)
+from loopcast.iterate.tasks import Champion, Made, steps_of
+
+if TYPE_CHECKING:
+    from loopcast.api import Template
+    from loopcast.develop.course import Course
+    from loopcast.develop.known import Known
+    from loopcast.plugins import PluginManager
+    from loopcast.store.artifacts import Artifacts
+    from loopcast.store.home import Home
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Champions:
+    """Those who serve, and the templates that load them; they may travel to other processes.
+
+    Attributes
+    ----------
+    versions
+        By segment.
+    templates
+        By name: all that are installed, since a forecast has a fallback too.
+    """
+
+    versions: Mapping[str, Version]
+    templates: Mapping[str, Template[Any, Any]]
+
+
+def champions_of(home: Home, plugins: PluginManager, ids: Sequence[VersionId]) -> Champions:
+    """Return some versions as those who serve."""
+    versions = home.catalog.versions_of(ids).values()
+    return Champions(
+        versions={version.segment: version for version in versions},
+        templates=plugins.templates(),
+    )
+
+
+def beside_champion(
+    made: Made,
+    course: Course[Any],
+    known: Known[Any],
+    champions: Champions,
+    artifacts: Artifacts,
+) -> Made:
+    """Judge the champion of a segment on what a training was judged on.
+
+    Parameters
+    ----------
+    course
+        Of the segment, with all inputs.
+    known
+        The training data with all inputs: the champion may need one that the version lacks.
+
+    Returns
+    -------
+    Made
+        With what the champion said among its judged rows and evaluations, or the doubt that it
+        could not be judged.
+    """
+    version = champions.versions.get(course.segment)
+    if version is None:
+        return made
+    try:
+        champion = _load(version, champions, artifacts, course.logical_model.task)
+        return _judged_beside(made, course, known, champion)
+    except LoopcastError as error:
+        doubt = f"champion {version.id} could not be judged on the new data: {error}"
+        return replace(made, doubt=doubt)
+
+
+def _judged_beside(made: Made, course: Course[Any], known: Known[Any], champion: Champion) -> Made:
+    task, label = course.logical_model.task, champion_label(champion.name)
+    own = read_judged(made.files[JUDGED_FILE], task)
+    theirs, evaluation = steps_of(task).judge(course, known, champion, own, LocalEngine())
+    pair(own, theirs, ("of the training", champion.name))  # refuses other rows
+    [outcome] = theirs.outcomes.values()
+    first = made.evaluations[0]
+    if evaluation.protocol != first.protocol:
+        raise IntegrityError(f"it was judged {evaluation.protocol}, not {first.protocol}")
+    return replace(
+        made,
+        files={
+            **made.files,
+            JUDGED_FILE: judged_bytes(replace(own, outcomes={**own.outcomes, label: outcome})),
+        },
+        evaluations=(
+            *made.evaluations,
+            msgspec.structs.replace(evaluation, contender=label, dataset=first.dataset),
+        ),
+    )
+
+
+def _load(version: Version, champions: Champions, artifacts: Artifacts, task: Any) -> Champion:
+    def template(name: str) -> Template[Any, Any]:
+        if name not in champions.templates:
+            raise PluginError(f"its template {name} is not installed")
+        return champions.templates[name]
+
+    files = read_bundle(artifacts, version.manifest).files
+    return Champion(
+        name=version.id,
+        model=load_model(task, files, template(version.template), template),
+        schema=schema_of(files),
+        files=files,
+    )

@@ -1,0 +1,70 @@
+"""What is known about the segments of a logical model, in a few questions whatever their number."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from loopcast.iterate.retrain.decision import Facts
+from loopcast.monitor.alerts import AlertBook
+
+if TYPE_CHECKING:
+    from loopcast.api import Alert, LogicalModel, Segment, Version
+    from loopcast.settings.retrain import RetrainSettings
+    from loopcast.store.home import Home
+
+
+def facts_of(
+    home: Home, model: LogicalModel, settings: RetrainSettings, now: datetime
+) -> dict[Segment, Facts]:
+    """Return what is known about each segment that has a version or a switch.
+
+    Parameters
+    ----------
+    now
+        Outcomes that were observed later are not known.
+    """
+    newest = home.catalog.newest(model.name)
+    champions = home.catalog.champions(model.name)
+    switches = home.catalog.switches(model.name)
+    alerts = _alerts(home, model.name)
+    outcomes = _outcomes(home, model.name, newest, now) if settings.outcomes is not None else {}
+    return {
+        segment: Facts(
+            segment=segment,
+            trained=newest[segment].created if segment in newest else None,
+            champion=champions[segment].id if segment in champions else None,
+            switch=switches.get(segment),
+            alerts=_of(alerts.get(segment, []), champions.get(segment)),
+            outcomes=outcomes.get(segment, 0),
+            truth_delay=timedelta(days=model.truth_delay_days),
+        )
+        for segment in newest.keys() | switches.keys()
+    }
+
+
+def _alerts(home: Home, name: str) -> Mapping[Segment, list[Alert]]:
+    found: dict[Segment, list[Alert]] = defaultdict(list)
+    for alert in AlertBook(f"{home.folder}/alerts").open(name):
+        found[alert.segment].append(alert)
+    return found
+
+
+def _of(alerts: list[Alert], champion: Version | None) -> tuple[Alert, ...]:
+    """Leave out alerts about versions that serve no more."""
+    return tuple(a for a in alerts if a.version is None or (champion and a.version == champion.id))
+
+
+def _outcomes(
+    home: Home, name: str, newest: Mapping[Segment, Version], now: datetime
+) -> dict[Segment, int]:
+    """Count the outcomes that became known after the last training, by segment."""
+    import pandas as pd
+
+    known = home.truth.latest(name).select(["segment", "observed"]).to_pandas()
+    trained = known["segment"].map(pd.Series({s: v.created for s, v in newest.items()}, dtype="O"))
+    since = pd.to_datetime(trained, utc=True)
+    new = (known["observed"] > since) & (known["observed"] <= pd.Timestamp(now))
+    return {str(s): int(n) for s, n in known.loc[new, "segment"].value_counts().items()}

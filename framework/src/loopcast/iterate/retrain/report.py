@@ -1,0 +1,135 @@
+"""What a round of retraining did, segment by segment and in sum."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, get_args
+
+from loopcast.api import PolicyRow, Record, Segment, Stage, VersionId
+from loopcast.iterate.family import SegmentReport
+from loopcast.iterate.retrain.decision import Decision
+from loopcast.settings.retrain import Remedy
+
+Result = Literal[
+    "released",
+    "proposed",
+    "not better",
+    "kept",
+    "failed",
+    "due",
+    "not due",
+    "frozen",
+    "off",
+]
+RETRAINED: tuple[Result, ...] = ("released", "proposed", "not better")
+"""Results that have a new version."""
+
+
+class Retrained(Record, frozen=True):
+    """What became of one segment.
+
+    Attributes
+    ----------
+    result
+        ``released``: its new version serves; ``proposed``: it is better, and a person decides;
+        ``not better``: it is not, or nobody knows; ``kept``: the data is that of its newest
+        version; ``failed``: see the reason; ``due``: it would have been trained; ``not due``,
+        ``frozen``, ``off``: nothing was to be done.
+    why
+        Why it was to be trained, or not.
+    reason
+        What became of it, where there is more to say.
+    kpi, champion_kpi
+        Of the new version and of the champion, on the same rows.
+    """
+
+    segment: Segment
+    result: Result
+    why: str
+    remedy: Remedy | None = None
+    version: VersionId | None = None
+    stage: Stage | None = None
+    reason: str = ""
+    kpi: float | None = None
+    champion_kpi: float | None = None
+
+
+def undone(decision: Decision) -> Retrained:
+    """Return what is said of a segment that is not trained."""
+    return Retrained(
+        segment=decision.segment,
+        result=decision.status,
+        why=decision.reason,
+        remedy=decision.remedy if decision.status == "due" else None,
+    )
+
+
+def retrained(decision: Decision, report: SegmentReport) -> Retrained:
+    """Return what is said of a segment that was trained."""
+    return Retrained(
+        segment=decision.segment,
+        result=_result(report),
+        why=decision.reason,
+        remedy=decision.remedy,
+        version=report.version,
+        stage=report.stage,
+        reason=report.reason,
+        kpi=report.kpi,
+        champion_kpi=report.champion_kpi,
+    )
+
+
+def _result(report: SegmentReport) -> Result:
+    if report.status in ("kept", "failed", "frozen"):
+        return report.status
+    if report.stage == "champion":
+        return "released"
+    waiting = report.stage in ("staging", "challenger", "canary")
+    return "proposed" if report.better and waiting else "not better"
+
+
+def counts(items: Iterable[Retrained]) -> dict[str, int]:
+    """Count segments by result, and those that have a new version."""
+    found = Counter(item.result for item in items)
+    return {
+        "retrained": sum(found[name] for name in RETRAINED),
+        **{name: found[name] for name in get_args(Result)},
+    }
+
+
+def commands(row: PolicyRow, which: str, stage: Stage) -> tuple[str, ...]:
+    """Return what a person types to release what is proposed, by what the policy demands.
+
+    Parameters
+    ----------
+    which
+        A version's id, or ``-m NAME --all-segments``.
+    stage
+        Where it waits.
+    """
+    family = which.startswith("-m")
+    lines, stands = [], stage
+    for goal in ("challenger", "champion"):
+        if goal == stage:
+            continue
+        place = f"{which} --in {stands}" if family else which
+        lines += [
+            f"loopcast sign {place} --role {role} --for {goal} --by NAME --statement TEXT"
+            for role in row.sign_offs.get(goal, ())
+        ]
+        lines.append(f"loopcast release {place} --to {goal} --by NAME --reason TEXT")
+        stands = goal
+    return tuple(lines)
+
+
+def reasons(items: Sequence[Retrained], *, result: Result) -> Mapping[str, int]:
+    """Return why segments have a result, numbers and dates left out, the most frequent first."""
+    told = Counter(_kind(item.reason or item.why) for item in items if item.result == result)
+    return dict(told.most_common())
+
+
+def _kind(text: str) -> str:
+    """Return a sentence without the numbers and ids that differ between segments."""
+    return re.sub(r"\b[0-9a-f]{16}\b|\d[\d.,:\-]*", "…", text)
