@@ -12,20 +12,42 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy import stats
 
-from loopcast.monitor.daily import DailySketches, Day, Group
-from loopcast.monitor.drift import measure, measure_pair
-from loopcast.monitor.measures import pair
-from loopcast.monitor.reference import fit_reference, read_reference, reference_bytes
-from loopcast.monitor.sketch import sketch, sketch_batches
+from loopcast.api import (
+    Dataset,
+    DriftThresholds,
+    Feature,
+    Kpi,
+    LogicalModel,
+    Manifest,
+    PluginOrigin,
+    ScoreSchema,
+)
+from loopcast.deploy.bundle import version_of, write_bundles
+from loopcast.monitor.compare import read_references
+from loopcast.monitor.counting import count_day
+from loopcast.monitor.daily import daily_sketches
+from loopcast.monitor.drift import limits_of, measure
+from loopcast.monitor.family import FamilyWatched, watch_family
+from loopcast.monitor.reference import (
+    REFERENCE_FILE,
+    fit_reference,
+    read_reference,
+    reference_bytes,
+)
+from loopcast.monitor.sketch import sketch_batches
+from loopcast.store.catalog import Registration
+from loopcast.store.events import event_table
+from loopcast.store.home import Home, open_home
 
 NUMBERS, CATEGORIES = 16, 4
 GOAL = 1.2  # CPU seconds for a million rows of 20 features, from Parquet
@@ -62,7 +84,7 @@ def run(scale: float) -> list[dict[str, Any]]:
         for other in (exact, evidently):
             if "cpu_s" in other:
                 other["times_ours"] = other["cpu_s"] / ours["cpu_s"]
-        return [ours, exact, evidently, _year(folder / "daily", scale)]
+        return [ours, exact, evidently, *_year(folder / "home", scale)]
 
 
 def _table(rows: int, seed: int) -> pd.DataFrame:
@@ -119,39 +141,78 @@ def _evidently(reference: Path, recent: Path) -> dict[str, Any]:
     return {"what": "Evidently 0.7", **json.loads(done.stdout.splitlines()[-1])}
 
 
-def _year(folder: Path, scale: float) -> dict[str, Any]:
-    """Merge and report a year of days, each of 48 rows a segment."""
-    noise = np.random.default_rng(0)
+def _year(folder: Path, scale: float) -> list[dict[str, Any]]:
+    """Count a day of a family of 48 rows a segment, then merge and report a year of such days."""
     segments = max(10, round(SEGMENTS * scale))
-    store = DailySketches(str(folder))
-    reference = fit_reference({f"x{i}": noise.normal(size=20_000) for i in range(FEATURES)}, {})
-    groups = tuple(
-        Group(segment=f"s{i}", version="0" * 16, bins=reference.bins.digest)
-        for i in range(segments)
-    )
-    group = np.repeat(np.arange(segments), 48)
-    first = date(2026, 1, 1)
+    home = open_home(folder)
+    model, versions = _family(home, segments)
+    events = _events(model, versions)
+    references = read_references(home, versions.values())
+    started = time.process_time()
+    day = count_day(events, model, lambda ids: references)
+    counted = time.process_time() - started
+    sketches, first = daily_sketches(home), date(2026, 1, 1)
     for number in range(DAYS):
-        rows = {f"x{i}": noise.normal(size=len(group)) for i in range(FEATURES)}
-        counted = sketch(rows, reference.bins, group=group, groups=segments)
-        store.put("demand", first + timedelta(number), Day(groups=groups, sketch=counted))
+        sketches.put(model.name, first + timedelta(number), day)
+    watched = FamilyWatched(
+        model=model,
+        first=first,
+        last=first + timedelta(DAYS - 1),
+        limits=limits_of(DriftThresholds()),
+    )
 
     def report() -> None:
-        total = store.total("demand", first, first + timedelta(DAYS))
-        assert total is not None
-        both = pair(reference.bins, reference.sketch, total.sketch)
-        measure_pair(reference.bins.names, both, reference.effect, reference.bins.centres)
+        found = watch_family(watched, home, sketches, datetime.now(UTC))
+        assert len(found.segments) == segments
 
     started = time.perf_counter()
     seconds = _cpu(report)
+    wall = time.perf_counter() - started
     size = sum(file.stat().st_size for file in folder.rglob("*.arrow"))
-    return {
-        "what": f"a year of {segments:,} segments and {FEATURES} features, merged and reported",
-        "cpu_s": seconds,
-        "wall_s": time.perf_counter() - started,
-        "of_goal": YEAR_GOAL * segments / SEGMENTS / seconds,
-        "disk_mb": size / 1e6,
-    }
+    home.catalog.close()
+    return [
+        {"what": f"a day of {segments:,} segments, {len(events):,} events, counted",
+         "cpu_s": counted},
+        {"what": f"a year of {segments:,} segments and {FEATURES} features, merged and reported",
+         "cpu_s": seconds, "wall_s": wall, "of_goal": YEAR_GOAL * segments / SEGMENTS / seconds,
+         "disk_mb": size / 1e6},
+    ]  # fmt: skip
+
+
+def _family(home: Home, segments: int) -> tuple[LogicalModel, dict[str, str]]:
+    """Register a version with a reference of its own for each segment."""
+    features = {f"x{i}": Feature(kind="numeric") for i in range(FEATURES)}
+    schema = ScoreSchema(key="id", target="y", event=1, features=features)
+    kpi = Kpi(metric="brier")
+    model = LogicalModel(name="demand", title="Demand", owner="owner", kpi=kpi, schema=schema)
+    data = Dataset(name="rows", fingerprint="a" * 64, origin="rows.csv", rows=2_000)
+    plugin = PluginOrigin(plugin="p", package="p", package_version="1")
+    bundles = []
+    for number in range(segments):
+        noise = np.random.default_rng(number)
+        reference = fit_reference({name: noise.normal(size=2_000) for name in features}, {})
+        manifest = Manifest(
+            logical_model="demand", segment=f"s{number:04d}", template="a.b", plugin=plugin,
+            hyperparameters={}, recipe="b" * 64, seed=number, datasets=(data,), environment={},
+            files={},
+        )  # fmt: skip
+        bundles.append((manifest, {REFERENCE_FILE: reference_bytes(reference)}))
+    written = write_bundles(home.artifacts, bundles)
+    home.catalog.put_logical_model(model)
+    versions = [version_of(manifest, digest, datetime.now(UTC)) for manifest, digest in written]
+    home.catalog.register([Registration(version=v, datasets=(data,)) for v in versions])
+    return model, {version.segment: version.id for version in versions}
+
+
+def _events(model: LogicalModel, versions: dict[str, str]) -> pa.Table:
+    noise, count = np.random.default_rng(0), 48 * len(versions)
+    return event_table(
+        key=[str(i) for i in range(count)], time=datetime(2026, 1, 1, 9, tzinfo=UTC),
+        logical_model=model.name, segment=np.repeat(list(versions), 48),
+        version=np.repeat(list(versions.values()), 48), role="champion",
+        outputs={"probability": noise.random(count)},
+        inputs={f"x{i}": noise.normal(size=count) for i in range(FEATURES)},
+    )  # fmt: skip
 
 
 def _cpu(task: Callable[[], object]) -> float:

@@ -80,7 +80,7 @@ class TestSketch:
         bins = fit_bins(columns)
         whole = sketch(columns, bins)
         days = [sketch(part(columns, slice(i, i + 500)), bins) for i in range(0, ROWS, 500)]
-        assert same(sum(days, empty(bins)), whole)
+        assert same(sum(days, empty(len(bins.names), bins.numeric)), whole)
 
     def test_groups_are_sketches_of_their_rows(self, columns: dict[str, Any]) -> None:
         bins, group = fit_bins(columns), np.arange(ROWS) % 3
@@ -89,7 +89,7 @@ class TestSketch:
         for number in range(3):
             alone = sketch(part(columns, slice(number, None, 3)), bins)
             assert same(found.take([number]), alone)
-        assert same(found.take([3]), empty(bins))
+        assert same(found.take([3]), empty(len(bins.names), bins.numeric))
 
     def test_weights_count_as_repeated_rows(self, columns: dict[str, Any]) -> None:
         bins, times = fit_bins(columns), 1 + np.arange(ROWS) % 3

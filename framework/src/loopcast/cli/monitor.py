@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
 from loopcast.cli.stores import store_options
 
 if TYPE_CHECKING:
-    from loopcast.api import LogicalModel, MetricDefinition
+    from loopcast.api import Alert, LogicalModel, MetricDefinition
     from loopcast.monitor.alerts import AlertBook
-    from loopcast.monitor.performance import Performance
+    from loopcast.monitor.channels import Channel
+    from loopcast.monitor.family import FamilyReport
+    from loopcast.monitor.performance import Every, Performance
     from loopcast.monitor.watch import Report
     from loopcast.store.home import Home
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 SPAN = timedelta(days=90)
+MOST_SHOWN = 20
 
 
 @click.command()
 @store_options
 @click.option("--logical-model", "-m", required=True, help="What to look at.")
-@click.option("--segment", "-s", default="", help="The segment of a family.")
+@click.option("--segment", "-s", help="One segment of a family; all in one look by default.")
 @click.option("--since", type=_DAY, help="First day in UTC; 90 days before the last by default.")
 @click.option("--until", type=_DAY, help="Day after the last, in UTC; tomorrow by default.")
 @click.option(
@@ -43,10 +48,10 @@ def monitor(
     *,
     place: Home,
     logical_model: str,
-    segment: str,
+    segment: str | None,
     since: datetime | None,
     until: datetime | None,
-    every: Literal["day", "week", "month"],
+    every: Every,
     page: Path | None,
     urls: tuple[str, ...],
     acknowledge: str | None,
@@ -58,9 +63,7 @@ def monitor(
     performance against its contest, from events whose outcome is known.
     """
     from loopcast.monitor.alerts import AlertBook
-    from loopcast.monitor.channels import channel_of, deliver
-    from loopcast.monitor.findings import KINDS
-    from loopcast.monitor.watch import Watched, watch
+    from loopcast.monitor.channels import channel_of
 
     channels, book = [channel_of(url) for url in urls], AlertBook(f"{place.folder}/alerts")
     if acknowledge is not None:
@@ -68,24 +71,86 @@ def monitor(
         return
     now = datetime.now(UTC)
     end = _in_utc(until) or _midnight(now) + timedelta(days=1)
+    start = _in_utc(since) or end - SPAN
     with place.catalog as catalog:
-        model = catalog.logical_model(logical_model)
-        watched = Watched(
-            model=model,
-            segment=segment,
-            start=_in_utc(since) or end - SPAN,
-            end=end,
-            metrics=_metrics(model),
-            every=every,
-        )
-        report = watch(watched, place, now)
-    due = book.update(logical_model, segment, KINDS, report.found)
-    failures = deliver(due, channels, book)
-    _print(report, book)
-    if page is not None:
-        _write_page(report, book, page)
+        model, segments = catalog.logical_model(logical_model), catalog.segments(logical_model)
+        look = _Look(home=place, model=model, start=start, end=end, now=now)
+        if segment is None and segments not in ((), ("",)):
+            family = _look_at_all(look)
+            failures = _raise(
+                look, {s.segment for s in family.segments}, family.alerts, book, channels
+            )
+            _print_family(family)
+            if page is not None:
+                _write_family_page(family, page)
+        else:
+            report = _look_at_one(look, segment or "", every)
+            failures = _raise(look, {report.segment}, report.found, book, channels)
+            _print(report, book)
+            if page is not None:
+                _write_page(report, book, page)
     for failure in failures:
         click.echo(f"not delivered, tried again next time: {failure}", err=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Look:
+    """Where, at what, and when."""
+
+    home: Home
+    model: LogicalModel
+    start: datetime
+    end: datetime
+    now: datetime
+
+
+def _look_at_one(look: _Look, segment: str, every: Every) -> Report:
+    from loopcast.monitor.watch import Watched, watch
+
+    watched = Watched(
+        model=look.model,
+        segment=segment,
+        start=look.start,
+        end=look.end,
+        metrics=_metrics(look.model),
+        every=every,
+    )
+    return watch(watched, look.home, look.now)
+
+
+def _look_at_all(look: _Look) -> FamilyReport:
+    from loopcast.api import DriftThresholds
+    from loopcast.monitor.counting import count_days
+    from loopcast.monitor.daily import daily_sketches
+    from loopcast.monitor.drift import limits_of
+    from loopcast.monitor.family import FamilyWatched, watch_family
+
+    sketches = daily_sketches(look.home)
+    count_days(look.home, sketches, look.model, look.now)
+    over = min(look.end, _midnight(look.now)) - timedelta(days=1)
+    watched = FamilyWatched(
+        model=look.model,
+        first=min(look.start, over).date(),
+        last=over.date(),
+        limits=limits_of(DriftThresholds()),
+        kpi=next((m for m in _metrics(look.model) if m.name == look.model.kpi.metric), None),
+    )
+    return watch_family(watched, look.home, sketches, look.now)
+
+
+def _raise(
+    look: _Look,
+    segments: set[str],
+    found: Sequence[Alert],
+    book: AlertBook,
+    channels: Sequence[Channel],
+) -> tuple[str, ...]:
+    """Bring alerts into the book, deliver what is due, and return what could not be delivered."""
+    from loopcast.monitor.channels import deliver
+    from loopcast.monitor.findings import KINDS
+
+    due = book.update_all(look.model.name, segments, KINDS, found)
+    return deliver(due, channels, book)
 
 
 def _acknowledge(book: AlertBook, logical_model: str, alert: str, by: str) -> None:
@@ -150,6 +215,33 @@ def _print(report: Report, book: AlertBook) -> None:
     )
     titles = ("alert", "severity", "cause", "remedy", "known to")
     tables.print_rows(console, "Open alerts", titles, alerts)
+
+
+def _print_family(report: FamilyReport) -> None:
+    from loopcast.cli import tables
+
+    counts = ", ".join(f"{count:,} {state}" for state, count in report.counts.items())
+    click.echo(
+        f"{report.logical_model.title}: {len(report.segments):,} segments from {report.first} "
+        f"until {report.last}: {counts}"
+    )
+    telling = [s for s in report.segments if s.state != "quiet"]
+    rows = (
+        [s.segment, s.state, s.reason, f"{s.predictions:,}", str(s.last or "–"), str(len(s.alerts))]
+        for s in telling[:MOST_SHOWN]
+    )
+    columns = ("segment", "state", "why", "predictions", "last", "alerts")
+    tables.print_rows(tables.terminal(), "The worst first", columns, rows)
+    if len(telling) > MOST_SHOWN:
+        click.echo(f"and {len(telling) - MOST_SHOWN:,} more: --page shows all of them")
+
+
+def _write_family_page(report: FamilyReport, page: Path) -> None:
+    from loopcast.store.files import write_atomically
+    from loopcast.web.monitor.family import render
+
+    write_atomically(page, render(report).encode())
+    click.echo(f"\npage: {page}")
 
 
 def _span(measured: Performance, overall: list[Performance]) -> str:

@@ -33,10 +33,22 @@ class AlertBook:
     def update(
         self, logical_model: str, segment: str, kinds: Collection[str], found: Sequence[Alert]
     ) -> tuple[Alert, ...]:
-        """Raise what is new, note what is still there, and close what is not.
+        """Raise what is new of a segment, note what is still there, and close what is not."""
+        return self.update_all(logical_model, {segment}, kinds, found)
+
+    def update_all(
+        self,
+        logical_model: str,
+        segments: Collection[str],
+        kinds: Collection[str],
+        found: Sequence[Alert],
+    ) -> tuple[Alert, ...]:
+        """Do the same for many segments at once.
 
         Parameters
         ----------
+        segments
+            Those that were looked at: open alerts of others stay as they are.
         kinds
             What was looked for: open alerts of other kinds stay as they are.
 
@@ -49,7 +61,7 @@ class AlertBook:
             self._note(alert)
         ids = {alert.id for alert in found}
         for alert in self.open(logical_model):
-            if alert.segment == segment and alert.kind in kinds and alert.id not in ids:
+            if alert.segment in segments and alert.kind in kinds and alert.id not in ids:
                 self._close(alert)
         return tuple(a for a in self.open(logical_model) if a.id in ids and not a.acknowledged_by)
 

@@ -60,6 +60,11 @@ class Bins:
         return len(self.edges)
 
     @property
+    def layout(self) -> tuple[tuple[str, ...], int]:
+        """Names of the inputs, and how many are numeric: equal ones can be counted together."""
+        return self.names, self.numeric
+
+    @property
     def digest(self) -> str:
         """Names these bins: only counts of equal bins add up."""
         shape = [list(self.names), [list(known) for known in self.categories]]

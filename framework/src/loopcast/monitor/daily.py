@@ -1,15 +1,15 @@
 """Daily sketches on disk: one file for each logical model and day, in place of its events.
 
-A file holds a group for each segment and version. It is written anew when a day is counted again,
-and months are the sum of their days.
+A file holds a group for each segment, version and subpopulation, and the fingerprint of the events
+that it counts. It is written anew when these change, and months are the sum of their days.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,10 +17,16 @@ from numpy.typing import NDArray
 
 from loopcast.api import IntegrityError, Segment, VersionId
 from loopcast.monitor.bins import WIDTH, Floats
-from loopcast.monitor.sketch import HIGHEST, LOWEST, Sketch
+from loopcast.monitor.sketch import Sketch
 from loopcast.store.files import open_folder
 
+if TYPE_CHECKING:
+    from loopcast.store.home import Home
+
 _SUFFIX = ".arrow"
+_FINGERPRINT = b"loopcast.events"
+_NAMES = ("segment", "version", "bins", "subset")
+_VALUES = ("counts", "squares", "moments", "places")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,20 +36,53 @@ class Group:
     Attributes
     ----------
     bins
-        Digest of the bins: only equal ones add up.
+        Digest of the bins: only equal ones add up. Empty for a version without a reference.
+    subset
+        ``attribute=value``; empty for all rows.
     """
 
     segment: Segment
     version: VersionId
     bins: str
+    subset: str = ""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Day:
-    """The sketch of one day, a group for each segment and version."""
+class Part:
+    """Groups with equally many inputs, over one day.
+
+    Attributes
+    ----------
+    places : ndarray, shape (groups, inputs)
+        Sum of the rows' places in the order of the reference, by which days are told apart.
+    rows : ndarray, shape (groups,), int64
+        Events, whatever they weigh.
+    latency : ndarray, shape (groups,)
+        95 % of the answers took no longer, in milliseconds.
+    """
 
     groups: tuple[Group, ...]
     sketch: Sketch
+    places: Floats
+    rows: NDArray[np.int64]
+    latency: Floats
+
+
+@dataclass(frozen=True, kw_only=True)
+class Day:
+    """The sketch of one day.
+
+    Attributes
+    ----------
+    fingerprint
+        Of the events that it counts.
+    repeated
+        Events that were logged more than once, and were counted once.
+    """
+
+    parts: tuple[Part, ...]
+    fingerprint: str = ""
+    repeated: int = 0
 
 
 class DailySketches:
@@ -58,15 +97,21 @@ class DailySketches:
     def __init__(self, url: str) -> None:
         self._folder = open_folder(url)
 
-    def put(self, logical_model: str, day: date, sketched: Day) -> None:
+    def put(self, logical_model: str, day: date, counted: Day) -> None:
         """Store the sketch of a day, in place of an earlier one."""
-        name = f"logical_model={logical_model}/{day.isoformat()}{_SUFFIX}"
-        self._folder.write_all({name: day_bytes(sketched)})
+        self._folder.write_all({_name(logical_model, day): day_bytes(counted)})
 
     def days(self, logical_model: str) -> tuple[date, ...]:
         """Return the days that are counted, sorted."""
         names = self._folder.names(f"logical_model={logical_model}")
         return tuple(date.fromisoformat(name.removesuffix(_SUFFIX)) for name in names)
+
+    def fingerprints(self, logical_model: str) -> dict[date, str]:
+        """Return the fingerprint of the events that each day counts; none of a damaged file."""
+        return {
+            day: self._metadata(_name(logical_model, day)).get(_FINGERPRINT, b"").decode()
+            for day in self.days(logical_model)
+        }
 
     def read(self, logical_model: str, first: date, last: date) -> Iterator[tuple[date, Day]]:
         """Yield the sketches of the days from ``first`` to ``last``, in order.
@@ -78,97 +123,79 @@ class DailySketches:
         """
         for day in self.days(logical_model):
             if first <= day <= last:
-                name = f"logical_model={logical_model}/{day.isoformat()}{_SUFFIX}"
+                name = _name(logical_model, day)
                 yield day, read_day(self._folder.read(name), self._folder.path(name))
 
-    def total(self, logical_model: str, first: date, last: date) -> Day | None:
-        """Return the sum of some days; ``None`` where none of them is counted."""
-        groups: tuple[Group, ...] = ()
-        totals: Sketch | None = None
-        for _, day in self.read(logical_model, first, last):
-            if totals is None:
-                groups, totals = day.groups, _writable(day.sketch)
-                continue
-            strange = () if day.groups == groups else _strange(day.groups, groups)
-            if strange:
-                groups, totals = (*groups, *strange), _widened(totals, len(strange))
-            _add_to(totals, day.sketch, _places(groups, day.groups))
-        return None if totals is None else Day(groups=groups, sketch=totals)
+    def _metadata(self, name: str) -> Mapping[bytes, bytes]:
+        """Return what the end of a file says; nothing where it is damaged."""
+        with self._folder.filesystem.open(self._folder.path(name), "rb") as file:
+            try:
+                return dict(pa.ipc.open_file(pa.PythonFile(file, "r")).schema.metadata or {})
+            except pa.ArrowInvalid:
+                return {}
 
 
-def _strange(wanted: Sequence[Group], known: Sequence[Group]) -> tuple[Group, ...]:
-    places = set(known)
-    return tuple(group for group in wanted if group not in places)
+def daily_sketches(home: Home) -> DailySketches:
+    """Return the daily sketches of a home: they are beside its event log."""
+    return DailySketches(f"{home.events_url.rstrip('/')}-daily")
 
 
-def _places(groups: Sequence[Group], wanted: Sequence[Group]) -> NDArray[np.intp] | None:
-    """Return where groups are; ``None`` where they are the same in the same order."""
-    if groups == wanted:
-        return None
-    place = {group: number for number, group in enumerate(groups)}
-    return np.array([place[group] for group in wanted], dtype=np.intp)
-
-
-def _writable(found: Sketch) -> Sketch:
-    return Sketch(
-        counts=found.counts.astype(np.float64),
-        squares=found.squares.astype(np.float64),
-        moments=found.moments.copy(),
-    )
-
-
-def _widened(totals: Sketch, more: int) -> Sketch:
-    moments = np.zeros((more, *totals.moments.shape[1:]))
-    moments[..., LOWEST], moments[..., HIGHEST] = np.inf, -np.inf
-    counts, squares = (
-        np.concatenate([part, np.zeros((more, *part.shape[1:]))])
-        for part in (totals.counts, totals.squares)
-    )
-    return Sketch(counts=counts, squares=squares, moments=np.concatenate([totals.moments, moments]))
-
-
-def _add_to(totals: Sketch, day: Sketch, places: NDArray[np.intp] | None) -> None:
-    """Add a day to totals that nobody else has seen, in place: a year has a third of a billion."""
-    to: Any = slice(None) if places is None else places
-    totals.counts[to] += day.counts
-    totals.squares[to] += day.squares
-    low = np.minimum(totals.moments[to][..., LOWEST], day.moments[..., LOWEST])
-    high = np.maximum(totals.moments[to][..., HIGHEST], day.moments[..., HIGHEST])
-    totals.moments[to] += day.moments
-    totals.moments[to, :, LOWEST], totals.moments[to, :, HIGHEST] = low, high
+def _name(logical_model: str, day: date) -> str:
+    return f"logical_model={logical_model}/{day.isoformat()}{_SUFFIX}"
 
 
 def day_bytes(day: Day) -> bytes:
-    """Encode a day as an Arrow file: a row for each group, counts in as few bytes as they need."""
-    counts = _narrowed(day.sketch.counts)
-    columns = {
-        "segment": pa.array([group.segment for group in day.groups], pa.string()),
-        "version": pa.array([group.version for group in day.groups], pa.string()),
-        "bins": pa.array([group.bins for group in day.groups], pa.string()),
-        "counts": _lists(counts),
-        "squares": _lists(_narrowed(day.sketch.squares)),
-        "moments": _lists(day.sketch.moments),
-    }
+    """Encode a day as an Arrow file: a batch for each part, a row for each group.
+
+    Counts take as few bytes as they need.
+    """
+    kinds = {name: _kind([_array(part, name) for part in day.parts]) for name in _VALUES}
+    batches = [_batch(part, kinds) for part in day.parts]
+    schema = (batches[0].schema if batches else pa.schema([])).with_metadata(
+        {_FINGERPRINT: day.fingerprint.encode(), b"loopcast.repeated": str(day.repeated).encode()}
+    )
     sink = pa.BufferOutputStream()
-    table = pa.table(columns)
     options = pa.ipc.IpcWriteOptions(compression="zstd")
-    with pa.ipc.new_file(sink, table.schema, options=options) as writer:
-        writer.write_table(table)
+    with pa.ipc.new_file(sink, schema, options=options) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
     return bytes(sink.getvalue())
 
 
-def _narrowed(values: Floats) -> NDArray[Any]:
-    highest = values.max(initial=0.0)
+def _array(part: Part, name: str) -> Floats:
+    found: Floats = part.places if name == "places" else getattr(part.sketch, name)
+    return found
+
+
+def _batch(part: Part, kinds: Mapping[str, Any]) -> pa.RecordBatch:
+    columns = {
+        name: pa.array([getattr(group, name) for group in part.groups], pa.string())
+        for name in _NAMES
+    }
+    columns["rows"], columns["latency"] = pa.array(part.rows), pa.array(part.latency)
+    columns |= {name: _lists(_array(part, name).astype(kinds[name])) for name in _VALUES}
+    return pa.RecordBatch.from_pydict(columns)
+
+
+def _kind(arrays: Sequence[Floats]) -> Any:
+    """Return the smallest type that holds all values exactly."""
+    highest = max((values.max(initial=0.0) for values in arrays), default=0.0)
     for kind in (np.uint8, np.uint16, np.uint32):
         if highest <= np.iinfo(kind).max:
-            narrow = values.astype(kind)
-            return narrow if (narrow == values).all() else values
-    return values
+            fits = all(_fits(values, kind) for values in arrays)
+            return kind if fits else np.float64
+    return np.float64
 
 
-def _lists(values: NDArray[Any]) -> pa.FixedSizeListArray:
-    flat = np.ascontiguousarray(values).ravel()
-    return pa.FixedSizeListArray.from_arrays(pa.array(flat), max(values[0].size, 1))
+def _fits(values: Floats, kind: Any) -> bool:
+    whole = values.min(initial=0.0) >= 0.0
+    return bool(whole and np.isfinite(values).all() and (values.astype(kind) == values).all())
+
+
+def _lists(values: NDArray[Any]) -> pa.ListArray:
+    width = values[0].size if len(values) else 0
+    offsets = pa.array(np.arange(len(values) + 1, dtype=np.int32) * np.int32(width))
+    return pa.ListArray.from_arrays(offsets, pa.array(np.ascontiguousarray(values).ravel()))
 
 
 def read_day(content: bytes, name: str) -> Day:
@@ -185,24 +212,38 @@ def read_day(content: bytes, name: str) -> Day:
         When it is damaged.
     """
     try:
-        table = pa.ipc.open_file(pa.BufferReader(content)).read_all().combine_chunks()
-        rows = zip(
-            *(table[column].to_pylist() for column in ("segment", "version", "bins")), strict=True
+        file = pa.ipc.open_file(pa.BufferReader(content))
+        parts = tuple(_part(file.get_batch(i)) for i in range(file.num_record_batches))
+        metadata = dict(file.schema.metadata or {})
+        return Day(
+            parts=parts,
+            fingerprint=metadata[_FINGERPRINT].decode(),
+            repeated=int(metadata[b"loopcast.repeated"]),
         )
-        groups = tuple(Group(segment=s, version=v, bins=b) for s, v, b in rows)
-        counts, squares, moments = (_values(table[n]) for n in ("counts", "squares", "moments"))
     except (pa.ArrowInvalid, KeyError, OSError) as error:
         raise IntegrityError(f"{name}: {error}; count the day again") from None
+
+
+def _part(batch: pa.RecordBatch) -> Part:
+    groups = tuple(
+        Group(**dict(zip(_NAMES, row, strict=True)))
+        for row in zip(*(batch.column(name).to_pylist() for name in _NAMES), strict=True)
+    )
+    counts, squares, moments, places = (_values(batch.column(n)) for n in _VALUES)
     count = len(groups)
-    return Day(
+    inputs, numbers = len(places) // max(count, 1), len(moments) // max(4 * count, 1)
+    return Part(
         groups=groups,
         sketch=Sketch(
-            counts=counts.reshape(count, -1, WIDTH),
-            squares=squares.reshape(count, -1),
-            moments=moments.reshape(count, -1, 4),
+            counts=counts.reshape(count, inputs, WIDTH),
+            squares=squares.reshape(count, inputs),
+            moments=moments.reshape(count, numbers, 4),
         ),
+        places=places.reshape(count, inputs),
+        rows=batch.column("rows").to_numpy(),
+        latency=batch.column("latency").to_numpy(zero_copy_only=False),
     )
 
 
-def _values(column: pa.ChunkedArray) -> NDArray[Any]:
-    return np.asarray(column.chunk(0).flatten().to_numpy(zero_copy_only=False))
+def _values(column: pa.ListArray) -> NDArray[Any]:
+    return np.asarray(column.flatten().to_numpy(zero_copy_only=False))

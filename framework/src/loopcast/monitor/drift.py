@@ -7,11 +7,13 @@ everything is significant, on little data everything is large.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import false_discovery_control
 
 from loopcast.api import Drift, DriftThresholds, Segment, VersionId
@@ -43,7 +45,7 @@ class Measured:
     missing, outside
         Growth of the share of missing values, and of values that the reference never had.
     p_ks, p_chi2, p_missing, p_outside
-        Adjusted p-values.
+        p-values, adjusted for their number where many were measured together.
     """
 
     names: tuple[str, ...]
@@ -72,11 +74,12 @@ def measure(reference: Reference, recent: Sketch, design: Floats | None = None) 
     """
     of_recent = np.ones(1) if design is None else design
     both = pair(reference.bins, reference.sketch, recent, (reference.design, of_recent))
-    return measure_pair(reference.bins.names, both, reference.effect, reference.bins.centres)
+    found = measure_pair(reference.bins.names, both, reference.effect, reference.bins.centres)
+    return adjusted([found])[0]
 
 
 def measure_pair(names: Sequence[str], both: Pair, effect: Floats, centres: Floats) -> Measured:
-    """Compare groups, each with a reference of its own."""
+    """Compare groups, each with a reference of its own; p-values are not adjusted yet."""
     shape = both.recent.squares.shape
     ks, ks_high, p_ks = measures.kolmogorov_smirnov(both)
     tenths = measures.parts(both)
@@ -89,7 +92,6 @@ def measure_pair(names: Sequence[str], both: Pair, effect: Floats, centres: Floa
         measures.outside(both.reference, both.edges),
         measures.outside(both.recent, both.edges),
     )
-    adjusted = _adjusted(_wide(p_ks, shape), p_chi2, p_missing, p_outside)
     return Measured(
         names=tuple(names),
         ks=_wide(ks, shape),
@@ -101,10 +103,10 @@ def measure_pair(names: Sequence[str], both: Pair, effect: Floats, centres: Floa
         characteristic=_characteristic(both, effect),
         missing=missing,
         outside=outside,
-        p_ks=adjusted[0],
-        p_chi2=adjusted[1],
-        p_missing=adjusted[2],
-        p_outside=adjusted[3],
+        p_ks=_wide(p_ks, shape),
+        p_chi2=p_chi2,
+        p_missing=p_missing,
+        p_outside=p_outside,
     )
 
 
@@ -114,12 +116,23 @@ def _wide(values: Floats, shape: tuple[int, ...]) -> Floats:
     return found
 
 
-def _adjusted(*p_values: Floats) -> list[Floats]:
+def adjusted(found: Sequence[Measured]) -> list[Measured]:
     """Adjust all p-values together, by Y. Benjamini and Y. Hochberg (1995), JRSS B 57."""
-    stacked = np.stack(p_values)
-    known = np.isfinite(stacked)
-    stacked[known] = false_discovery_control(stacked[known])
-    return list(stacked)
+    kinds = tuple(dict.fromkeys(P_VALUES.values()))
+    values = [getattr(each, kind) for each in found for kind in kinds]
+    flat = np.concatenate([np.ravel(each) for each in values])
+    known = np.isfinite(flat)
+    flat[known] = false_discovery_control(flat[known])
+    ends = np.cumsum([each.size for each in values])
+    pieces = iter(np.split(flat, ends[:-1]))
+    return [
+        _with(each, {kind: next(pieces).reshape(getattr(each, kind).shape) for kind in kinds})
+        for each in found
+    ]
+
+
+def _with(found: Measured, p_values: Mapping[str, Any]) -> Measured:
+    return replace(found, **p_values)
 
 
 def _mean_shift(both: Pair, centres: Floats) -> Floats:
@@ -151,71 +164,116 @@ class Window:
     subset: str = ""
 
 
-def drifts(
-    measured: Measured, windows: Sequence[Window], thresholds: DriftThresholds
-) -> list[Drift]:
-    """Return the records of each group and input, by the measures that have a threshold.
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """From where on a difference counts, by measure.
+
+    Attributes
+    ----------
+    inputs, outputs
+        The measures that are looked at, and their thresholds.
+    significance
+        Share of false alarms among the alarms.
+    """
+
+    inputs: Mapping[str, float]
+    outputs: Mapping[str, float]
+    significance: float
+
+    def of(self, name: str) -> Mapping[str, float]:
+        """Return the thresholds of an input, or of an output by its name in a reference."""
+        return self.outputs if name.startswith(OUTPUT) else self.inputs
+
+
+def limits_of(thresholds: DriftThresholds) -> Limits:
+    """Return the limits of inputs and outputs alike.
 
     A number is judged by the Kolmogorov–Smirnov statistic, a category by the Jensen–Shannon
     distance; both by the growth of missing and of strange values.
     """
-    return [
-        _record(window, thresholds, name, _Value.of(measured, kind, group, place))
-        for group, window in enumerate(windows)
-        for place, name in enumerate(measured.names)
-        for kind in _kinds(measured, place)
-    ]
+    names = ("ks", "jensen_shannon", "missing", "outside")
+    both = {name: getattr(thresholds, name) for name in names}
+    return Limits(inputs=both, outputs=both, significance=thresholds.significance)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Value:
-    kind: str
-    value: float
-    p_value: float
-
-    @classmethod
-    def of(cls, measured: Measured, kind: str, group: int, place: int) -> _Value:
-        value, p_value = (getattr(measured, name) for name in (kind, _P_VALUES[kind]))
-        return cls(
-            kind=kind, value=float(value[group, place]), p_value=float(p_value[group, place])
-        )
-
-
-_P_VALUES = {
+P_VALUES = {
     "ks": "p_ks",
+    "wasserstein": "p_ks",
+    "mean_shift": "p_ks",
     "jensen_shannon": "p_chi2",
+    "psi": "p_chi2",
+    "characteristic": "p_chi2",
     "missing": "p_missing",
     "outside": "p_outside",
 }
+"""The test that belongs to each measure."""
+
+_OF_NUMBERS = {"ks", "wasserstein", "mean_shift"}
 
 
-def _kinds(measured: Measured, place: int) -> tuple[str, ...]:
+def _kinds(measured: Measured, place: int, limits: Limits) -> list[str]:
+    """Return the measures that an input is judged by."""
+    wanted = limits.of(measured.names[place])
     numeric = np.isfinite(measured.ks[:, place]).any()
-    return ("ks" if numeric else "jensen_shannon", "missing", "outside")
+    unfit = ({"jensen_shannon"} if "ks" in wanted else set()) if numeric else _OF_NUMBERS
+    return [kind for kind in wanted if kind not in unfit]
 
 
-def exceeded(measured: Measured, thresholds: DriftThresholds) -> dict[str, Floats]:
-    """Return for each measure where it counts, shape (groups, inputs): for many groups at once."""
-    return {
-        kind: (getattr(measured, kind) >= getattr(thresholds, kind))
-        & (getattr(measured, p_value) <= thresholds.significance)
-        for kind, p_value in _P_VALUES.items()
-    }
+def drifts(measured: Measured, windows: Sequence[Window], limits: Limits) -> list[Drift]:
+    """Return the records of each group and input, by the measures that have a limit."""
+    return [
+        _record(windows[group], limits, measured, kind, (group, place))
+        for group in range(len(windows))
+        for place in range(len(measured.names))
+        for kind in _kinds(measured, place, limits)
+    ]
 
 
-def _record(window: Window, thresholds: DriftThresholds, name: str, found: _Value) -> Drift:
+def exceeding(measured: Measured, windows: Sequence[Window], limits: Limits) -> list[Drift]:
+    """Return the records of those that count alone: for many groups at once."""
+    found = [
+        (int(group), place, kind)
+        for place in range(len(measured.names))
+        for kind in _kinds(measured, place, limits)
+        for group in np.flatnonzero(exceeded(measured, place, kind, limits))
+    ]
+    return [
+        _record(windows[group], limits, measured, kind, (group, place))
+        for group, place, kind in sorted(found)
+    ]
+
+
+def exceeded(measured: Measured, place: int, kind: str, limits: Limits) -> NDArray[np.bool_]:
+    """Tell for each group whether an input's difference counts: by its size, and as no chance."""
+    value = _size(measured, kind)[:, place]
+    p_value = getattr(measured, P_VALUES[kind])[:, place]
+    threshold = limits.of(measured.names[place])[kind]
+    return np.asarray((value >= threshold) & (p_value <= limits.significance))
+
+
+def _size(measured: Measured, kind: str) -> Floats:
+    """Return a measure, without its sign where it counts in either direction."""
+    values: Floats = getattr(measured, kind)
+    return np.abs(values) if kind in ("mean_shift", "characteristic") else values
+
+
+def _record(
+    window: Window, limits: Limits, measured: Measured, kind: str, at: tuple[int, int]
+) -> Drift:
+    name, value = measured.names[at[1]], float(_size(measured, kind)[at])
+    p_value = float(getattr(measured, P_VALUES[kind])[at])
     return Drift(
         logical_model=window.logical_model,
         segment=window.segment,
         version=window.version,
         of="output" if name.startswith(OUTPUT) else "input",
         subject=name.removeprefix(OUTPUT),
-        measure=found.kind,
-        value=found.value,
-        threshold=getattr(thresholds, found.kind),
-        significance=thresholds.significance,
+        measure=kind,
+        value=value if np.isfinite(value) else 0.0,
+        threshold=limits.of(name)[kind],
+        significance=limits.significance,
         start=window.start,
         end=window.end,
-        p_value=found.p_value,
+        p_value=p_value if np.isfinite(p_value) else 1.0,
         subset=window.subset,
     )

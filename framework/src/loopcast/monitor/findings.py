@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.stats import poisson
 
 from loopcast.api import Alert, Drift, LogicalModel, Remedy, Severity
-
-if TYPE_CHECKING:
-    import pandas as pd
+from loopcast.monitor.traffic import CHANCE, Traffic
 
 KINDS = ("input_drift", "output_drift", "performance", "volume", "latency")
 """What is looked for."""
 
-CHANCE = 1e-4
-"""The rate of false alarms of a day's volume or latency."""
-
 PERFORMANCE_CHANCE = 0.01
 LEAST_CHANGE = 0.1
 
-FEWEST_DAYS = 7
-
 _WORDS = {
     "ks": "its distribution has moved by {value:.2f} (Kolmogorov–Smirnov)",
+    "wasserstein": "its values have moved by {value:.2f} standard deviations (Wasserstein)",
+    "mean_shift": "its mean has moved by {value:.2f} standard deviations",
     "jensen_shannon": "its categories have moved by {value:.2f} (Jensen–Shannon)",
+    "psi": "its distribution has moved by {value:.2f} (population stability index)",
+    "characteristic": "its move shifts the mean output by {value:.3g}",
     "missing": "{value:.1%} more of its values are missing",
     "outside": "{value:.1%} of its values are none that the training had",
 }
@@ -50,14 +44,20 @@ class Moved:
     version: str
     then: float
     now: float
-    p_value: float | None
+    p_value: float
 
 
-def of_drift(drifts: Iterable[Drift], at: datetime) -> list[Alert]:
-    """Return an alert for each input and output that has drifted, by its strongest measure."""
-    strongest: dict[tuple[str, str], Drift] = {}
+def of_drift(drifts: Sequence[Drift], at: datetime) -> list[Alert]:
+    """Return an alert for each input and output that has drifted, by its strongest measure.
+
+    A subpopulation speaks only where all rows together do not.
+    """
+    strongest: dict[tuple[str, ...], Drift] = {}
+    whole = {(d.segment, d.of, d.subject) for d in drifts if d.exceeded and not d.subset}
     for drift in drifts:
-        key = (drift.of, drift.subject)
+        if drift.subset and (drift.segment, drift.of, drift.subject) in whole:
+            continue
+        key = (drift.segment, drift.of, drift.subject, drift.subset)
         if drift.exceeded and (key not in strongest or _excess(drift) > _excess(strongest[key])):
             strongest[key] = drift
     return [_drifted(drift, at) for drift in strongest.values()]
@@ -71,14 +71,15 @@ def _drifted(drift: Drift, at: datetime) -> Alert:
     severity: Severity = "critical" if _excess(drift) >= 3.0 else "warning"
     remedy: Remedy = "drop_feature" if drift.measure == "missing" else "retrain"
     what = "input" if drift.of == "input" else "output"
+    where = f" where {drift.subset}" if drift.subset else ""
     return Alert(
         logical_model=drift.logical_model,
         segment=drift.segment,
         version=drift.version,
         kind=f"{what}_drift",
-        subject=drift.subject,
+        subject=f"{drift.subject}{where}",
         severity=severity,
-        cause=f"{what} {drift.subject}: {_WORDS[drift.measure].format(value=drift.value)}",
+        cause=f"{what} {drift.subject}{where}: {_WORDS[drift.measure].format(value=drift.value)}",
         remedy=remedy,
         raised=at,
         seen=at,
@@ -92,60 +93,76 @@ def _drifted(drift: Drift, at: datetime) -> Alert:
     )
 
 
-def of_volume(
-    logical_model: str,
-    segment: str,
-    days: pd.DatetimeIndex,
-    counts: NDArray[np.int64],
-    latency: NDArray[np.float64],
-    *,
-    at: datetime,
+def of_traffic(
+    logical_model: str, segments: Sequence[str], found: Traffic, at: datetime
 ) -> Iterator[Alert]:
-    """Yield an alert for the last day's volume or latency, where it is unusual."""
-    if not len(days):
-        return
-    last = f"{days[-1]:%Y-%m-%d}"
-    if unusual_days(counts)[-1]:
-        usual = float(np.median(counts[:-1]))
-        yield Alert(
-            logical_model=logical_model,
-            segment=segment,
-            kind="volume",
-            subject="",
-            severity="critical" if counts[-1] == 0 else "warning",
-            cause=f"{counts[-1]:,} predictions on {last}, where {usual:,.0f} are usual",
-            remedy="look",
-            raised=at,
-            seen=at,
-            evidence={"predictions": float(counts[-1]), "usual": usual},
-        )
-    known = latency[np.isfinite(latency)]
-    if len(known) and np.isfinite(latency[-1]) and unusual_levels(known)[-1]:
-        yield Alert(
-            logical_model=logical_model,
-            segment=segment,
-            kind="latency",
-            subject="",
-            severity="warning",
-            cause=f"5 % of the answers of {last} took longer than {latency[-1]:,.0f} ms",
-            remedy="look",
-            raised=at,
-            seen=at,
-            evidence={"p95_ms": float(latency[-1]), "usual_ms": float(np.median(known[:-1]))},
-        )
+    """Yield an alert for the last day's volume or latency of each segment, where it is unusual."""
+    for place, segment in enumerate(segments):
+        if found.p_volume[place] <= 2.0 * CHANCE:
+            yield _volume(logical_model, segment, found, place, at)
+        if found.p_latency[place] <= CHANCE / 2.0:
+            yield _latency(logical_model, segment, found, place, at)
+
+
+def _volume(logical_model: str, segment: str, found: Traffic, place: int, at: datetime) -> Alert:
+    count, usual = int(found.counts[place, -1]), float(found.usual[place])
+    last = f"{found.days[-1]:%Y-%m-%d}"
+    return Alert(
+        logical_model=logical_model,
+        segment=segment,
+        kind="volume",
+        subject="",
+        severity="warning" if count else "critical",
+        cause=f"{count:,} predictions on {last}, where {usual:,.0f} are usual",
+        remedy="look",
+        raised=at,
+        seen=at,
+        evidence={
+            "predictions": float(count),
+            "usual": usual,
+            "p_value": float(found.p_volume[place]),
+        },
+    )
+
+
+def _latency(logical_model: str, segment: str, found: Traffic, place: int, at: datetime) -> Alert:
+    latency = found.latency[place]
+    last = f"{found.days[-1]:%Y-%m-%d}"
+    return Alert(
+        logical_model=logical_model,
+        segment=segment,
+        kind="latency",
+        subject="",
+        severity="warning",
+        cause=f"5 % of the answers of {last} took longer than {latency[-1]:,.0f} ms",
+        remedy="look",
+        raised=at,
+        seen=at,
+        evidence={"p95_ms": float(latency[-1]), "usual_ms": float(np.nanmedian(latency[:-1]))},
+    )
 
 
 def of_performance(
-    model: LogicalModel, segment: str, moved: Moved | None, at: datetime
+    model: LogicalModel,
+    segment: str,
+    moved: Moved | None,
+    at: datetime,
+    *,
+    least_change: float = LEAST_CHANGE,
 ) -> Iterator[Alert]:
     """Yield an alert where the KPI is worse than in the contest, by more than matters.
 
-    That is more than the KPI's minimum effect and a tenth of its value, and no chance.
+    That is more than the KPI's minimum effect and a share of its value, and no chance.
+
+    Parameters
+    ----------
+    least_change
+        This share.
     """
-    if moved is None or moved.p_value is None or moved.p_value > PERFORMANCE_CHANCE:
+    if moved is None or moved.p_value > PERFORMANCE_CHANCE:
         return
     worse = moved.now - moved.then if model.kpi.direction == "lower" else moved.then - moved.now
-    least = max(model.kpi.minimum_effect, LEAST_CHANGE * abs(moved.then))
+    least = max(model.kpi.minimum_effect, least_change * abs(moved.then))
     if worse <= least:
         return
     yield Alert(
@@ -161,33 +178,3 @@ def of_performance(
         seen=at,
         evidence={"now": moved.now, "then": moved.then, "p_value": moved.p_value},
     )
-
-
-def unusual_days(counts: Sequence[int] | NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Tell which days had far more or fewer events than the days before them.
-
-    The count of a day is compared with the median of those before it, as a Poisson number whose
-    variance is what these days show. A day is judged from the eighth on.
-    """
-    found = np.zeros(len(counts), dtype=bool)
-    values = np.asarray(counts, dtype=np.float64)
-    for day in range(FEWEST_DAYS, len(values)):
-        before = values[:day][~found[:day]]
-        usual = float(np.median(before))
-        spread = max(float(np.var(before)) / max(usual, 1.0), 1.0)
-        low, high = (
-            spread * poisson.ppf(share, max(usual, 1e-9) / spread) for share in (CHANCE, 1 - CHANCE)
-        )
-        found[day] = bool(values[day] < low or values[day] > high)
-    return found
-
-
-def unusual_levels(values: Sequence[float] | NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Tell which days were far above the days before them, on a logarithmic scale."""
-    found = np.zeros(len(values), dtype=bool)
-    logs = np.log(np.maximum(np.asarray(values, dtype=np.float64), 1e-3))
-    for day in range(FEWEST_DAYS, len(logs)):
-        before = logs[:day][~found[:day]]
-        spread = max(1.4826 * float(np.median(np.abs(before - np.median(before)))), 0.1)
-        found[day] = bool(logs[day] > np.median(before) + 4.0 * spread)
-    return found

@@ -301,25 +301,61 @@ def outside(found: Sketch, edges: Floats) -> Floats:
 def design_effect(reference: Sketch, days: Sketch) -> Floats:
     """Return by how much rows of a day resemble each other, at least 1, shape (inputs,).
 
-    The mean square between days over the variance within, of the rows' place in the reference's
-    order: with independent rows it is about 1, and a sample of n rows is worth n over it.
-
-    Source: L. Kish (1965), Survey Sampling, section 5.4; ridits of I. D. J. Bross (1958).
-
     Parameters
     ----------
     days
         A group for each day.
     """
-    share = shares(reference.counts[0, :, :MISSING])
-    place = np.cumsum(share, axis=1) - 0.5 * share
+    place = places(reference.counts)[0]
     weight = days.counts[:, :, :MISSING]
-    total = weight.sum(axis=2)
-    of_day = _ratio((weight * place).sum(axis=2), total)
-    rows = np.maximum(total.sum(axis=0), 1.0)
-    overall = (total * of_day).sum(axis=0) / rows
-    within = (weight * (place - of_day[:, :, None]) ** 2).sum(axis=(0, 2)) / rows
-    counted = np.maximum((total > 0).sum(axis=0) - 1, 1)
-    between = (total * (of_day - overall) ** 2).sum(axis=0) / counted
-    ratio = np.divide(between, within, out=np.ones_like(within), where=within > 0)
+    total, sums = weight.sum(axis=2), (weight * place).sum(axis=2)
+    return resemblance(
+        total.sum(axis=0),
+        sums.sum(axis=0),
+        _ratio(sums**2, total).sum(axis=0),
+        (weight * place**2).sum(axis=(0, 2)),
+        (total > 0).sum(axis=0),
+    )
+
+
+def places(counts: Floats) -> Floats:
+    """Return the place of each known bin in the order of the counts, between 0 and 1.
+
+    Source: the ridits of I. D. J. Bross (1958), Biometrics 14.
+
+    Parameters
+    ----------
+    counts : ndarray, shape (groups, inputs, 63)
+
+    Returns
+    -------
+    ndarray, shape (groups, inputs, 62)
+    """
+    share = shares(counts[..., :MISSING])
+    return np.asarray(np.cumsum(share, axis=-1) - 0.5 * share)
+
+
+def resemblance(
+    rows: Floats, sums: Floats, by_day: Floats, squares: Floats, days: NDArray[np.intp]
+) -> Floats:
+    """Return the design effect of days from sums that days add up to, at least 1.
+
+    The mean square between days over the variance within, of the rows' places in the reference's
+    order: with independent rows it is about 1, and a sample of n rows is worth n over it.
+
+    Source: L. Kish (1965), Survey Sampling, section 5.4.
+
+    Parameters
+    ----------
+    rows, sums, squares : ndarray, shape (…, inputs)
+        Weight of all rows, the sum of their places, and of the squares of these.
+    by_day
+        Sum over days of (the sum of a day's places)² over the day's weight.
+    days
+        How many days have rows.
+    """
+    count = np.maximum(rows, 1.0)
+    between = (by_day - sums**2 / count) / np.maximum(days - 1, 1)
+    within = (squares - by_day) / count
+    ratio = np.divide(between, within, out=np.ones_like(within), where=within > 1e-12)
     return np.asarray(np.maximum(ratio, 1.0))

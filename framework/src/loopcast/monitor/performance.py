@@ -111,7 +111,7 @@ class Labelled:
         When each was made.
     known : ndarray, shape (labelled,)
         Positions of the events that have an outcome and count.
-    outcome
+    outcome, segment
         Of the known ones.
     weight, block : ndarray, shape (labelled,)
     attributes
@@ -123,6 +123,7 @@ class Labelled:
     time: pd.Series[pd.Timestamp]
     known: NDArray[np.intp]
     outcome: Outcome
+    segment: NDArray[np.object_]
     weight: Floats
     block: NDArray[np.int64]
     attributes: Mapping[str, pd.Categorical[str]]
@@ -154,6 +155,7 @@ def labelled_events(joined: pa.Table, model: LogicalModel) -> Labelled:
         time=time,
         known=known,
         outcome=outcome_of(rows, model),
+        segment=rows["segment"].to_numpy(),
         weight=weights(rows),
         block=_blocks(time.iloc[known], serial=is_forecast),
         attributes=_attributes(joined, keys, time),

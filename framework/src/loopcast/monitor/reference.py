@@ -7,7 +7,7 @@ without the training data.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ from loopcast.monitor.bins import (
     read_bins,
 )
 from loopcast.monitor.measures import design_effect
-from loopcast.monitor.sketch import Sketch, category_bins, sketch
+from loopcast.monitor.sketch import LOWEST, Sketch, category_bins, concatenated, empty, sketch
 
 REFERENCE_FILE = "reference.npz"
 """Its name in a bundle."""
@@ -36,6 +36,7 @@ OUTPUT = "output."
 
 SAMPLE = 1_000
 FEWEST_BLOCKS = 5
+MONTHS = 12
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -52,6 +53,12 @@ class Reference:
         Mean first output of the rows in each bin, NaN where there are none or no output.
     sample : mapping of str to ndarray, shape (rows,)
         Some rows, for what needs several inputs at once: numbers, or bins of categories.
+    subsets, subset_sketch
+        Subpopulations, as ``attribute=value``, and the inputs of each: a group for each.
+    seasons
+        Inputs by calendar month, a group for each; none where the training spans no year.
+    series
+        Of forecasts, the series whose outputs these are.
     """
 
     bins: Bins
@@ -59,6 +66,10 @@ class Reference:
     design: Floats
     effect: Floats
     sample: Mapping[str, NDArray[Any]]
+    subsets: tuple[str, ...]
+    subset_sketch: Sketch
+    seasons: Sketch
+    series: tuple[str, ...] = ()
 
 
 def fit_reference(
@@ -67,6 +78,9 @@ def fit_reference(
     block: NDArray[np.int64] | None = None,
     *,
     output_block: NDArray[np.int64] | None = None,
+    subsets: Sequence[str] = (),
+    month: NDArray[np.intp] | None = None,
+    series: tuple[str, ...] = (),
     seed: int = 0,
 ) -> Reference:
     """Take down what the rows of a training looked like.
@@ -78,6 +92,12 @@ def fit_reference(
         other rows than inputs: those that the model was not trained on.
     block, output_block : ndarray, shape (n,)
         Rows of one block resemble each other: a day, an origin.
+    subsets
+        Inputs that are categories, by whose values subpopulations are told apart.
+    month : ndarray, shape (n,)
+        Calendar month of each row from 0 to 11, where the rows span a year.
+    series
+        Of forecasts, the series whose outputs are given.
     """
     columns = {**inputs, **{f"{OUTPUT}{name}": values for name, values in outputs.items()}}
     arrays = {name: as_array(values) for name, values in columns.items()}
@@ -86,13 +106,91 @@ def fit_reference(
     blocks = {name: output_block if name.startswith(OUTPUT) else block for name in arrays}
     designs = {name: _design({name: values}, blocks[name]) for name, values in arrays.items()}
     rows = len(next(iter(arrays.values()), ()))
+    values = {name: bins.categories[bins.names.index(name) - bins.numeric] for name in subsets}
     return Reference(
         bins=bins,
         sketch=whole,
         design=np.array([designs[name] for name in bins.names]),
         effect=_effect(arrays, bins, next(iter(outputs), None)),
         sample=_sample(arrays, bins, rows, seed),
+        subsets=tuple(f"{name}={value}" for name, known in values.items() for value in known),
+        subset_sketch=_by_subset(arrays, bins, values),
+        seasons=_by_group(arrays, bins, month, MONTHS)
+        if month is not None
+        else empty(len(bins.names), bins.numeric, 0),
+        series=series,
     )
+
+
+def _by_subset(
+    arrays: Mapping[str, Any], bins: Bins, values: Mapping[str, tuple[str, ...]]
+) -> Sketch:
+    """Return the inputs of each value of each attribute, those of others left out."""
+    parts = [empty(len(bins.names), bins.numeric, 0)]
+    for name, known in values.items():
+        group = category_bins(arrays[name], known)
+        parts.append(_by_group(arrays, bins, np.where(group < len(known), group, -1), len(known)))
+    return concatenated(parts)
+
+
+def _by_group(
+    arrays: Mapping[str, Any], bins: Bins, group: NDArray[np.intp], groups: int
+) -> Sketch:
+    """Return the inputs of each group of rows, and no outputs, which are of other rows."""
+    is_input = np.array([not name.startswith(OUTPUT) for name in bins.names])
+    inside = np.flatnonzero(group >= 0)
+    nothing = np.full(len(inside), np.nan)
+    columns = {
+        name: take_rows(arrays[name], inside) if own else nothing
+        for name, own in zip(bins.names, is_input, strict=True)
+    }
+    found = sketch(columns, bins, group=group[inside], groups=groups)
+    return Sketch(
+        counts=found.counts * is_input[:, None],
+        squares=found.squares * is_input,
+        moments=found.moments,
+    )
+
+
+def take_rows(values: Floats | pa.Array, rows: NDArray[np.intp]) -> Floats | pa.Array:
+    """Return some rows of a column."""
+    return values[rows] if isinstance(values, np.ndarray) else values.take(pa.array(rows))
+
+
+def in_season(reference: Reference, months: Floats) -> Reference:
+    """Return the reference of the same season: its months weighed as those of recent rows.
+
+    Outputs, and inputs that the training does not have in one of the months, keep the whole year.
+
+    Parameters
+    ----------
+    months : ndarray, shape (12,)
+        Weight of recent rows by calendar month.
+    """
+    seasons, total = reference.seasons, reference.seasons.total
+    if not len(seasons.counts) or not months.sum():
+        return reference
+    share = months / months.sum()
+    whole = ((total > 0) | (share[:, None] == 0)).all(axis=0) & (total.sum(axis=0) > 0)
+    factor = np.divide(
+        share[:, None] * total.sum(axis=0), total, out=np.zeros_like(total), where=total > 0
+    )
+    year, numeric = reference.sketch, whole[: reference.bins.numeric]
+    moments = np.einsum("mi,mik->ik", factor[:, : len(numeric)], _finite(seasons.moments))
+    moments[:, LOWEST:] = year.moments[0, :, LOWEST:]
+    season = Sketch(
+        counts=np.where(
+            whole[:, None], np.einsum("mi,mib->ib", factor, seasons.counts), year.counts
+        ),
+        squares=np.where(whole, np.einsum("mi,mi->i", factor**2, seasons.squares), year.squares),
+        moments=np.where(numeric[:, None], moments, year.moments),
+    )
+    return replace(reference, sketch=season)
+
+
+def _finite(moments: Floats) -> Floats:
+    """Return moments without the extremes of what has no rows, which are infinite."""
+    return np.where(np.isfinite(moments), moments, 0.0)
 
 
 def design_of(bins: Bins, whole: Sketch, blocks: Sketch) -> Floats:
@@ -181,8 +279,29 @@ def reference_bytes(reference: Reference) -> bytes:
         "effect": reference.effect,
         "sample_names": np.array(list(reference.sample), dtype=np.str_),
         "sample": np.array(list(reference.sample.values()), dtype=np.float32),
+        "subsets": np.array(reference.subsets, dtype=np.str_),
+        "series": np.array(reference.series, dtype=np.str_),
+        **_sketch_arrays("subset", reference.subset_sketch),
+        **_sketch_arrays("season", reference.seasons),
     }
     return npz_bytes(arrays)
+
+
+def _sketch_arrays(name: str, found: Sketch) -> dict[str, NDArray[Any]]:
+    """Return a sketch of whole rows as arrays, its counts in four bytes."""
+    return {
+        f"{name}_counts": found.counts.astype(np.uint32),
+        f"{name}_squares": found.squares.astype(np.uint32),
+        f"{name}_moments": found.moments,
+    }
+
+
+def _sketch_of(arrays: Mapping[str, NDArray[Any]], name: str) -> Sketch:
+    return Sketch(
+        counts=arrays[f"{name}_counts"].astype(np.float64),
+        squares=arrays[f"{name}_squares"].astype(np.float64),
+        moments=arrays[f"{name}_moments"],
+    )
 
 
 def read_reference(content: bytes) -> Reference:
@@ -204,6 +323,10 @@ def read_reference(content: bytes) -> Reference:
             design=arrays["design"],
             effect=arrays["effect"],
             sample=dict(zip(map(str, arrays["sample_names"]), arrays["sample"], strict=True)),
+            subsets=tuple(map(str, arrays["subsets"])),
+            subset_sketch=_sketch_of(arrays, "subset"),
+            seasons=_sketch_of(arrays, "season"),
+            series=tuple(map(str, arrays["series"])),
         )
     except KeyError as error:
         raise IntegrityError(f"a reference has no array {error}; train the version again") from None

@@ -42,7 +42,7 @@ class Sketch:
     @property
     def total(self) -> Floats:
         """Weight of the rows that are not missing, shape (groups, inputs)."""
-        return np.asarray(self.counts[:, :, :MISSING].sum(axis=2))
+        return np.asarray(self.counts[:, :, :MISSING].sum(axis=2, dtype=np.float64))
 
     @property
     def size(self) -> Floats:
@@ -91,14 +91,23 @@ def _merged(one: Floats, two: Floats) -> Floats:
     return merged
 
 
-def empty(bins: Bins, groups: int = 1) -> Sketch:
-    """Return the sketch of no rows."""
-    moments = np.zeros((groups, bins.numeric, 4))
+def empty(inputs: int, numeric: int, groups: int = 1) -> Sketch:
+    """Return the sketch of no rows, of so many inputs, of which some are numeric."""
+    moments = np.zeros((groups, numeric, 4))
     moments[:, :, LOWEST], moments[:, :, HIGHEST] = np.inf, -np.inf
     return Sketch(
-        counts=np.zeros((groups, len(bins.names), WIDTH)),
-        squares=np.zeros((groups, len(bins.names))),
+        counts=np.zeros((groups, inputs, WIDTH)),
+        squares=np.zeros((groups, inputs)),
         moments=moments,
+    )
+
+
+def concatenated(parts: Sequence[Sketch]) -> Sketch:
+    """Return the groups of sketches of the same bins one after the other."""
+    return Sketch(
+        counts=np.concatenate([part.counts for part in parts]),
+        squares=np.concatenate([part.squares for part in parts]),
+        moments=np.concatenate([part.moments for part in parts]),
     )
 
 
@@ -126,14 +135,15 @@ def sketch(
     DataError
         When an input is missing, or numbers are given where texts were known.
     """
-    found, rows = empty(bins, groups), _Rows(group=group, weight=weight)
+    found = empty(len(bins.names), bins.numeric, groups)
+    rows = Rows(group=group, weight=weight)
     for place, name in enumerate(bins.names):
         if name not in columns:
             raise DataError(f"input {name!r} of the reference is not in the data")
         values = as_array(columns[name])
         if place >= bins.numeric:
             codes = category_bins(values, bins.categories[place - bins.numeric])
-            _add(found, place, codes, rows)
+            add_counts(found, place, codes, rows)
         elif not isinstance(values, np.ndarray):
             raise DataError(
                 f"input {name!r} was numeric in the reference, and is {values.type} now"
@@ -146,35 +156,51 @@ def sketch(
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class _Rows:
+class Rows:
     """What each row counts for."""
 
     group: NDArray[np.intp] | None
     weight: Floats | None
 
     def groups(self, count: int) -> NDArray[np.intp]:
+        """Return the group of each row."""
         return np.zeros(count, dtype=np.intp) if self.group is None else self.group
 
     def weights(self, count: int) -> Floats:
+        """Return the weight of each row."""
         return np.ones(count) if self.weight is None else self.weight
 
 
 def sketch_batches(batches: Iterable[pa.RecordBatch], bins: Bins) -> Sketch:
     """Count rows that come in pieces, such as the row groups of a Parquet file."""
-    found = empty(bins)
+    found = empty(len(bins.names), bins.numeric)
     for batch in batches:
         found += sketch(dict(zip(batch.schema.names, batch.columns, strict=True)), bins)
     return found
 
 
-def _count_numbers(found: Sketch, place: int, values: Floats, bins: Bins, rows: _Rows) -> None:
+def _count_numbers(found: Sketch, place: int, values: Floats, bins: Bins, rows: Rows) -> None:
+    codes = np.searchsorted(bins.edges[place], values, side="left")
+    add_counts(found, place, np.where(np.isfinite(values), codes, MISSING), rows)
+    add_moments(found, place, values, bins.centres[place], rows)
+
+
+def add_moments(
+    found: Sketch, place: int, values: Floats, centre: Floats | float, rows: Rows
+) -> None:
+    """Add the moments of a numeric input to a sketch that nobody else has seen.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+    centre : float or ndarray, shape (n,)
+        About which they are taken.
+    """
     known = np.isfinite(values)
-    codes = np.where(known, np.searchsorted(bins.edges[place], values, side="left"), MISSING)
-    _add(found, place, codes, rows)
     group, weight = rows.groups(len(values))[known], rows.weights(len(values))[known]
     moments, groups = found.moments[:, place], len(found.moments)
-    with np.errstate(over="ignore"):
-        centred = values[known] - bins.centres[place]
+    with np.errstate(over="ignore"):  # a poisoned value makes the deviation infinite
+        centred = (values - centre)[known]
         moments[:, SUM] = np.bincount(group, weight * centred, minlength=groups)
         moments[:, SQUARES] = np.bincount(group, weight * centred**2, minlength=groups)
     np.minimum.at(moments[:, LOWEST], group, values[known])
@@ -213,7 +239,8 @@ def category_bins(values: Floats | pa.Array, known: Sequence[str]) -> NDArray[np
     return np.asarray(table[indices], dtype=np.intp)
 
 
-def _add(found: Sketch, place: int, codes: NDArray[np.intp], rows: _Rows) -> None:
+def add_counts(found: Sketch, place: int, codes: NDArray[np.intp], rows: Rows) -> None:
+    """Count the bins of an input in a sketch that nobody else has seen."""
     groups = len(found.counts)
     flat = rows.groups(len(codes)) * WIDTH + codes
     weight = rows.weights(len(codes))

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from loopcast.api import (
     ForecastData,
@@ -22,6 +23,10 @@ from loopcast.monitor.reference import (
     fit_reference,
     reference_bytes,
 )
+
+YEAR = pd.Timedelta(days=364)
+MOST_VALUES, MOST_ATTRIBUTES = 8, 3
+"""Subpopulations are those of so many attributes of so many values at most."""
 
 
 def reference_file(data: Any, judged: Judged, seed: int) -> dict[str, bytes]:
@@ -44,20 +49,54 @@ def training_reference(data: Any, judged: Judged, seed: int) -> Reference:
     outcome = next(iter(judged.outcomes.values()))
     if isinstance(data, ForecastData) and isinstance(outcome, ForecastOutcome):
         rows = judged.overall
-        days = pd.DatetimeIndex(data.target.index).normalize().asi8
+        index = pd.DatetimeIndex(data.target.index)
         inputs, sites = _covariates(data)
+        months = _months(index)
         return fit_reference(
             inputs,
             {"mean": outcome.mean[rows]},
-            np.repeat(days, sites),
+            np.repeat(index.normalize().asi8, sites),
             output_block=judged.block[rows],
+            month=None if months is None else np.repeat(months, sites),
+            series=_heads(judged),
             seed=seed,
         )
     if isinstance(data, ScoreData) and isinstance(outcome, ScoreOutcome):
-        return fit_reference(_features(data), {"probability": outcome.probability}, seed=seed)
+        inputs = _features(data)
+        return fit_reference(
+            inputs,
+            {"probability": outcome.probability},
+            subsets=_subpopulations(data, inputs),
+            month=None if data.time is None else _months(pd.DatetimeIndex(data.time)),
+            seed=seed,
+        )
     assert isinstance(outcome, RankOutcome)
     best = outcome.ranking.scores[:, 0].astype(np.float64)
     return fit_reference({}, {"score": best}, seed=seed)
+
+
+def _months(times: pd.DatetimeIndex) -> NDArray[np.intp] | None:
+    """Return the calendar month of each row from 0 to 11; ``None`` where they span no year."""
+    if not len(times) or times.max() - times.min() < YEAR:
+        return None
+    return np.asarray(times.month, dtype=np.intp) - 1
+
+
+def _heads(judged: Judged) -> tuple[str, ...]:
+    """Return the series that the overall metrics are about."""
+    series = judged.keys[0]
+    return tuple(str(series.categories[c]) for c in np.unique(series.codes[judged.overall]))
+
+
+def _subpopulations(data: ScoreData, inputs: Mapping[str, Any]) -> list[str]:
+    """Return the categories of few values that drift is measured by, protected ones first."""
+    features = data.schema.features
+    few = [
+        name
+        for name in inputs
+        if features[name].kind == "category" and 1 < data.features[name].nunique() <= MOST_VALUES
+    ]
+    return sorted(few, key=lambda name: not features[name].protected)[:MOST_ATTRIBUTES]
 
 
 def _covariates(data: ForecastData) -> tuple[Mapping[str, Any], int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -18,49 +18,44 @@ from loopcast.api import (
     DataError,
     Drift,
     DriftThresholds,
-    ForecastOutcome,
-    ForecastSchema,
-    Judged,
     LogicalModel,
     MetricDefinition,
     RankSchema,
     Release,
-    ScoreOutcome,
     Version,
-    row_count,
-    take,
 )
 from loopcast.deploy.bundle import read_bundle
 from loopcast.develop.judged import JUDGED_FILE, read_judged
-from loopcast.monitor.bins import Bins, Floats
-from loopcast.monitor.drift import Measured, Window, drifts, measure
-from loopcast.monitor.findings import Moved, of_drift, of_performance, of_volume
-from loopcast.monitor.observed import column, forecast_keys, numbers
+from loopcast.monitor.bins import Floats
+from loopcast.monitor.counted import chosen_rows, count_rows, once
+from loopcast.monitor.counting import SERVED
+from loopcast.monitor.drift import Measured, Window, drifts, limits_of, measure
+from loopcast.monitor.findings import Moved, of_drift, of_performance, of_traffic
+from loopcast.monitor.kpi import moved, registered
 from loopcast.monitor.performance import (
     Coverage,
     Every,
     Performance,
-    change,
-    estimate,
     labelled_events,
     overall_estimate,
     performance,
     period_codes,
 )
 from loopcast.monitor.reference import (
-    OUTPUT,
+    MONTHS,
     REFERENCE_FILE,
     Reference,
+    in_season,
     read_reference,
     recent_design,
 )
-from loopcast.monitor.sketch import Sketch, sketch
+from loopcast.monitor.sketch import Sketch
+from loopcast.monitor.traffic import traffic
 from loopcast.store.truth import join
 
 if TYPE_CHECKING:
     from loopcast.store.home import Home
 
-SERVED = ("champion", "canary")
 THRESHOLDS = DriftThresholds()
 
 
@@ -142,10 +137,10 @@ def watch(watched: Watched, home: Home, at: datetime) -> Report:
             f"{model.name} {watched.segment} has no events from {span[0]:%Y-%m-%d} until "
             f"{span[1]:%Y-%m-%d}; predict first, or look at other days"
         )
-    served = events.filter(pc.is_in(events["role"], pa.array(SERVED)))
+    served = once(events.filter(pc.is_in(events["role"], pa.array(SERVED))))
     version, files = _version_of(served, home)
     drift = _drift(watched, served, version, files)
-    results, coverage, moved = _performance(watched, served, home, version, files)
+    results, coverage, kpi = _performance(watched, served, home, version, files)
     days = pd.date_range(span[0], span[1], freq="D", inclusive="left").normalize()
     volume, latency = _volume(events, days), _latency(events, days)
     total, complete = (
@@ -154,10 +149,13 @@ def watch(watched: Watched, home: Home, at: datetime) -> Report:
     )
     found = [
         *of_drift(drift.records, at),
-        *of_volume(
-            model.name, watched.segment, days[complete], total[complete], latency[complete], at=at
+        *of_traffic(
+            model.name,
+            [watched.segment],
+            traffic(days[complete], total[None, complete], latency[None, complete]),
+            at,
         ),
-        *of_performance(watched.model, watched.segment, moved, at),
+        *of_performance(watched.model, watched.segment, kpi, at),
     ]
     return Report(
         logical_model=model,
@@ -175,7 +173,7 @@ def watch(watched: Watched, home: Home, at: datetime) -> Report:
         window_ks=drift.window_ks,
         performance=tuple(results),
         coverage=coverage,
-        registered=None if moved is None else moved.then,
+        registered=None if kpi is None else kpi.then,
         releases=tuple(
             r for r in home.catalog.history(model.name, watched.segment) if r.since < span[1]
         ),
@@ -207,10 +205,10 @@ def _drift(
     nothing = pd.DatetimeIndex([], tz="UTC")
     if version is None:
         return _Drifted(measured=None, records=(), windows=nothing, window_ks=np.zeros((0, 0)))
-    reference = read_reference(files[REFERENCE_FILE])
     own = served.filter(pc.equal(served["version"], version.id))
-    counted = _Counted(model=watched.model, reference=reference, judged=_judged(files, watched))
-    days = counted.by(own, "day")[1]
+    months = np.bincount(pc.month(own["time"]).to_numpy() - 1, minlength=MONTHS)
+    reference = in_season(read_reference(files[REFERENCE_FILE]), months.astype(np.float64))
+    _, days = _counted(watched.model, reference, own, "day")
     design = recent_design(reference, days)
     measured = measure(reference, days.pooled(), design)
     window = Window(
@@ -220,82 +218,24 @@ def _drift(
         start=watched.start,
         end=watched.end,
     )
-    windows, groups = counted.by(own, watched.every)
+    windows, groups = _counted(watched.model, reference, own, watched.every)
     in_windows = measure(reference, groups, design)
     numeric = np.isfinite(in_windows.ks)
     return _Drifted(
         measured=measured,
-        records=drifts(measured, [window], watched.thresholds),
+        records=drifts(measured, [window], limits_of(watched.thresholds)),
         windows=windows,
         window_ks=np.where(numeric, in_windows.ks, in_windows.jensen_shannon),
     )
 
 
-def _judged(files: Mapping[str, bytes], watched: Watched) -> Judged:
-    return read_judged(files[JUDGED_FILE], watched.model.task)
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class _Counted:
-    """How events are counted in the bins of a reference."""
-
-    model: LogicalModel
-    reference: Reference
-    judged: Judged
-
-    def by(self, events: pa.Table, every: Every) -> tuple[pd.DatetimeIndex, Sketch]:
-        """Return the starts of the windows, and a group of counts for each."""
-        bins, codes, starts = self.reference.bins, *period_codes(events["time"].to_pandas(), every)
-        is_output = np.array([name.startswith(OUTPUT) for name in bins.names])
-        parts = [
-            sketch(
-                _columns(events.filter(pa.array(rows)), bins, outputs=outputs),
-                bins,
-                group=codes[rows],
-                groups=len(starts),
-            )
-            for outputs, rows in zip((False, True), self._rows(events), strict=True)
-        ]
-        inputs, outputs = parts
-        numeric = is_output[: bins.numeric]
-        return starts, Sketch(
-            counts=np.where(is_output[None, :, None], outputs.counts, inputs.counts),
-            squares=np.where(is_output[None], outputs.squares, inputs.squares),
-            moments=np.where(numeric[None, :, None], outputs.moments, inputs.moments),
-        )
-
-    def _rows(self, events: pa.Table) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Return which events have inputs, and which outputs are those of the reference.
-
-        Of a forecast, the inputs of series with a site, and the outputs of the series that the
-        overall metrics are about, both at the finest step.
-        """
-        every = np.ones(events.num_rows, dtype=bool)
-        schema = self.model.schema
-        if not isinstance(schema, ForecastSchema):
-            return every, every
-        keys = forecast_keys(events["key"])
-        finest = (keys["step"] == schema.step).to_numpy()
-        series = self.judged.keys[0]
-        heads = {str(series.categories[c]) for c in np.unique(series.codes[self.judged.overall])}
-        aggregates = keys["series"].isin(list(schema.aggregates)).to_numpy()
-        return finest & ~aggregates, finest & keys["series"].isin(list(heads)).to_numpy()
-
-
-def _columns(events: pa.Table, bins: Bins, *, outputs: bool) -> dict[str, Any]:
-    """Return the columns of inputs, or of outputs; the others are empty."""
-    found: dict[str, Any] = {}
-    for place, name in enumerate(bins.names):
-        mine = name.startswith(OUTPUT) == outputs
-        source = "output" if outputs else "input"
-        plain = name.removeprefix(OUTPUT)
-        if not mine:
-            found[name] = np.full(events.num_rows, np.nan)
-        elif place < bins.numeric:
-            found[name] = numbers(events[f"{source}s"], plain)
-        else:
-            found[name] = column(events[f"{source}_texts"], plain)
-    return found
+def _counted(
+    model: LogicalModel, reference: Reference, events: pa.Table, every: Every
+) -> tuple[pd.DatetimeIndex, Sketch]:
+    """Return the starts of windows, and a group of counts for each."""
+    codes, starts = period_codes(events["time"].to_pandas(), every)
+    base = chosen_rows(events, np.zeros(len(codes), dtype=np.intp), codes)
+    return starts, count_rows(events, model, [reference], base, len(starts))
 
 
 def _performance(
@@ -307,24 +247,18 @@ def _performance(
 ) -> tuple[list[Performance], Coverage | None, Moved | None]:
     if isinstance(watched.model.schema, RankSchema):
         return [], None, None
-    labelled = labelled_events(join(served, home.truth.latest(watched.model.name)), watched.model)
+    latest = home.truth.latest(watched.model.name)
+    labelled = labelled_events(join(served, latest), watched.model)
     results = performance(labelled, watched.metrics, watched.every)
     kpi = [m for m in watched.metrics if m.name == watched.model.kpi.metric]
     if version is None or not kpi or not len(labelled.known):
         return results, labelled.coverage, None
-    judged = _judged(files, watched)
-    rows = np.flatnonzero(judged.overall)
-    outcome = next(iter(judged.outcomes.values()))
-    weight = outcome.weight if isinstance(outcome, ScoreOutcome) else np.ones(row_count(outcome))
-    serial = isinstance(outcome, ForecastOutcome)
-    then = estimate(take(outcome, rows), kpi[0], weight[rows], judged.block[rows], serial=serial)
-    now = overall_estimate(labelled, kpi[0])
-    if not (np.isfinite(then.value) and np.isfinite(now.value)):
-        return results, labelled.coverage, None
-    moved = Moved(
-        version=version.id, then=then.value, now=now.value, p_value=change(then, now).p_value()
+    own = labelled_events(
+        join(served.filter(pc.equal(served["version"], version.id)), latest), watched.model
     )
-    return results, labelled.coverage, moved
+    judged = read_judged(files[JUDGED_FILE], watched.model.task)
+    change = moved(version.id, registered(judged, kpi[0]), overall_estimate(own, kpi[0]))
+    return results, labelled.coverage, change
 
 
 def _volume(events: pa.Table, days: pd.DatetimeIndex) -> dict[str, NDArray[np.int64]]:

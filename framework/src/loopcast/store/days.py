@@ -18,6 +18,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -59,6 +60,13 @@ class Day:
     generation: int
     files: tuple[str, ...]
     replaced: frozenset[str]
+
+    @property
+    def fingerprint(self) -> str:
+        """Names what was ever appended: it changes with an append, and with no compaction."""
+        names = self.replaced | {*self.files}
+        appended = sorted(name for name in names if _GENERATION.fullmatch(name) is None)
+        return sha256("\n".join(appended).encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True, kw_only=True)

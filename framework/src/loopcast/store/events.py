@@ -184,6 +184,11 @@ class EventLog:
         """Return the days in UTC that have events, sorted."""
         return tuple(day for day, _ in self._days(logical_model, None, None))
 
+    def fingerprints(self, logical_model: str) -> dict[date, str]:
+        """Return for each day in UTC a name of its content, which no compaction changes."""
+        days = self._days(logical_model, None, None)
+        return {day: look(self._folder, folder).fingerprint for day, folder in days}
+
     def compact(
         self,
         logical_model: str,

@@ -1,0 +1,163 @@
+"""Each finished day of events is counted once, into the store of daily sketches.
+
+A day is counted again only if its events have changed: late ones were appended. To append the same
+events again, to compact them or to kill a count leaves the same sketches. Rules for odd events:
+
+- one that repeats segment, version, role, key and time of another counts once;
+- a number that is not finite is missing, and an absurd one is outside the training;
+- each counts on the day of its own time, when that day is over: one whose clock runs ahead waits,
+  one whose clock runs behind makes its day be counted again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, time, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from loopcast.api import LogicalModel, VersionId
+from loopcast.monitor.bins import MISSING, Floats
+from loopcast.monitor.compare import read_references
+from loopcast.monitor.counted import chosen_rows, count_rows, joined, once, subsets_of
+from loopcast.monitor.daily import DailySketches, Day, Group, Part
+from loopcast.monitor.measures import places
+from loopcast.monitor.reference import Reference
+from loopcast.monitor.sketch import empty
+from loopcast.monitor.stack import Places
+
+if TYPE_CHECKING:
+    from loopcast.store.home import Home
+
+SERVED = ("champion", "canary")
+"""Roles whose answers were used."""
+
+_COLUMNS = ["key", "time", "segment", "version", "role", "outputs", "output_texts", "inputs",
+            "input_texts", "latency_ms", "inclusion"]  # fmt: skip
+
+References = Callable[[Iterable[VersionId]], Mapping[VersionId, Reference]]
+
+
+def count_days(home: Home, sketches: DailySketches, model: LogicalModel, at: datetime) -> int:
+    """Count every day that is over and whose events have changed; return how many these were.
+
+    Parameters
+    ----------
+    at
+        Now, with a time zone.
+    """
+    counted, known = sketches.fingerprints(model.name), dict[VersionId, Reference]()
+
+    def references(ids: Iterable[VersionId]) -> Mapping[VersionId, Reference]:
+        known.update(read_references(home, set(ids) - known.keys()))
+        return known
+
+    stale = {
+        day: fingerprint
+        for day, fingerprint in home.events.fingerprints(model.name).items()
+        if day < at.astimezone(UTC).date() and counted.get(day) != fingerprint
+    }
+    for day, fingerprint in stale.items():
+        start = datetime.combine(day, time(), UTC)
+        events = home.events.read(model.name, start, start + timedelta(days=1), columns=_COLUMNS)
+        found = count_day(events, model, references)
+        sketches.put(model.name, day, replace(found, fingerprint=fingerprint))
+    return len(stale)
+
+
+def count_day(events: pa.Table, model: LogicalModel, references: References) -> Day:
+    """Count what served on one day.
+
+    Parameters
+    ----------
+    references
+        Returns the references of versions that have one.
+    """
+    served = events.filter(pc.is_in(events["role"], pa.array(SERVED)))
+    distinct = once(served)
+    members = _Members.of(distinct)
+    found = references(members.version)
+    layouts: dict[Hashable, list[int]] = {}
+    for number, version in enumerate(members.version):
+        layout = found[version].bins.layout if version in found else ()
+        layouts.setdefault(layout, []).append(number)
+    return Day(
+        parts=tuple(_part(distinct, model, members.take(m), found) for m in layouts.values()),
+        repeated=served.num_rows - distinct.num_rows,
+    )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Members:
+    """Segments and versions of events; ``code`` says which one each is of, −1 for none of them."""
+
+    segment: Sequence[str]
+    version: Sequence[VersionId]
+    code: Places
+
+    @classmethod
+    def of(cls, events: pa.Table) -> _Members:
+        frame = events.select(["segment", "version"]).to_pandas()
+        grouped = frame.groupby(["segment", "version"], sort=True)
+        names = list(grouped.groups)
+        return cls(
+            segment=[str(segment) for segment, _ in names],
+            version=[str(version) for _, version in names],
+            code=grouped.ngroup().to_numpy(dtype=np.intp),
+        )
+
+    def take(self, members: Sequence[int]) -> _Members:
+        """Return some of them, in the given order."""
+        number = np.full(len(self.segment), -1, dtype=np.intp)
+        number[members] = np.arange(len(members))
+        return _Members(
+            segment=[self.segment[i] for i in members],
+            version=[self.version[i] for i in members],
+            code=number[self.code],
+        )
+
+
+def _part(
+    events: pa.Table,
+    model: LogicalModel,
+    members: _Members,
+    references: Mapping[VersionId, Reference],
+) -> Part:
+    """Count the events of members that have the same inputs, or no reference at all."""
+    inside = members.code >= 0
+    mine, code = events.filter(pa.array(inside)), members.code[inside]
+    own = [references[version] for version in members.version if version in references]
+    bins = [each.bins.digest for each in own] or [""] * len(members.version)
+    groups = tuple(
+        Group(segment=s, version=v, bins=b)
+        for s, v, b in zip(members.segment, members.version, bins, strict=True)
+    )
+    base = chosen_rows(mine, code, code)
+    subsets = subsets_of(mine, own, base)
+    smaller = tuple(replace(groups[member], subset=name) for member, name in subsets.names)
+    more = replace(subsets.chosen, group=subsets.chosen.group + len(groups))
+    everything, count = joined([base, more]), len(groups) + len(smaller)
+    sketch, sums = empty(0, 0, count), np.zeros((count, 0))
+    if own:
+        sketch = count_rows(mine, model, own, base, count, inputs=everything)
+        order = places(np.concatenate([each.sketch.counts for each in own]))
+        of_group = np.array([*range(len(own)), *(member for member, _ in subsets.names)])
+        sums = np.einsum("gib,gib->gi", sketch.counts[:, :, :MISSING], order[of_group])
+    return Part(
+        groups=(*groups, *smaller),
+        sketch=sketch,
+        places=sums,
+        rows=np.bincount(everything.group, minlength=count),
+        latency=_latency(mine["latency_ms"].to_numpy()[everything.row], everything.group, count),
+    )
+
+
+def _latency(milliseconds: Floats, group: Places, groups: int) -> Floats:
+    """Return what 95 % of the answers of each group took at most."""
+    found = pd.Series(milliseconds).groupby(group).quantile(0.95)
+    return np.asarray(found.reindex(range(groups)), dtype=np.float64)

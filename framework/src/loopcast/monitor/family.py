@@ -1,0 +1,344 @@
+"""Every segment of a logical model in one look: how it fares, the worst first, and why.
+
+What is measured here comes from daily sketches, so that months of thousands of segments are
+looked at without reading an event again; only the KPI reads the events whose outcome is known.
+False alarms are controlled over the whole family: p-values of all segments, inputs and
+subpopulations are adjusted together.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+import pandas as pd
+
+from loopcast.api import (
+    Alert,
+    Drift,
+    LogicalModel,
+    MetricDefinition,
+    NotFoundError,
+    Segment,
+    VersionId,
+)
+from loopcast.deploy.lookup import Serving, look_up_all
+from loopcast.monitor.compare import compare, read_references
+from loopcast.monitor.daily import DailySketches
+from loopcast.monitor.drift import Limits, Window, exceeding
+from loopcast.monitor.findings import LEAST_CHANGE, Moved, of_drift, of_performance, of_traffic
+from loopcast.monitor.kpi import Span, moved_kpis
+from loopcast.monitor.totals import Total, totals
+from loopcast.monitor.traffic import CHANCE, Traffic, traffic
+
+if TYPE_CHECKING:
+    from loopcast.store.home import Home
+
+State = Literal["silent", "worse", "drifting", "unusual", "frozen", "off", "quiet"]
+"""How a segment fares, the worst first: no predictions any more, a worse KPI, drifted inputs or
+outputs, another volume or latency than usual; frozen or off by its switch; none of these."""
+
+_RANK = {state: rank for rank, state in enumerate(get_args(State))}
+_KINDS: dict[State, tuple[str, ...]] = {
+    "worse": ("performance",),
+    "drifting": ("input_drift", "output_drift"),
+    "unusual": ("volume", "latency"),
+}
+_SEVERITY = {"critical": 0, "warning": 1, "notice": 2}
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SegmentReport:
+    """How one segment fares.
+
+    Attributes
+    ----------
+    version
+        The champion; where there is none, the version that served last, or ``None``.
+    state, reason
+        The worst that was found, and why in a sentence; empty where it is quiet. A switch that
+        says frozen or off hides nothing: what was found is in the other attributes.
+    predictions
+        What served in the span.
+    last
+        Last day with a prediction in the span; ``None`` where there was none.
+    drifts
+        Those that count, overall and by subpopulation (``subset``).
+    moved
+        The KPI in the contest of the version and now; ``None`` where it is not known.
+    alerts
+        What is worth telling: kinds ``input_drift``, ``output_drift``, ``performance``,
+        ``volume`` and ``latency``, each with a suggested remedy.
+    """
+
+    segment: Segment
+    version: VersionId | None
+    state: State
+    reason: str
+    predictions: int
+    last: date | None
+    drifts: tuple[Drift, ...]
+    moved: Moved | None
+    alerts: tuple[Alert, ...]
+
+    @property
+    def worse(self) -> bool:
+        """Whether the KPI is worse than in the contest, by more than matters, and no chance."""
+        return any(alert.kind == "performance" for alert in self.alerts)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FamilyReport:
+    """All segments of a logical model over a span of days.
+
+    Attributes
+    ----------
+    first, last
+        The days in UTC; the last one was over when it was looked at.
+    segments
+        The worst first.
+    volume : ndarray, shape (days,)
+        What served, of all segments.
+    """
+
+    logical_model: LogicalModel
+    first: date
+    last: date
+    segments: tuple[SegmentReport, ...]
+    volume: np.ndarray
+
+    @property
+    def counts(self) -> dict[State, int]:
+        """How many segments fare how, the worst first; those that none does are left out."""
+        found = Counter(report.state for report in self.segments)
+        return {state: found[state] for state in get_args(State) if found[state]}
+
+    @property
+    def alerts(self) -> tuple[Alert, ...]:
+        """Those of all segments."""
+        return tuple(alert for report in self.segments for alert in report.alerts)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FamilyWatched:
+    """What is watched of a family, and from where on a difference counts.
+
+    Attributes
+    ----------
+    first, last
+        Days in UTC; the last one has to be over.
+    kpi
+        The metric of the logical model's KPI; its performance is not looked at without.
+    """
+
+    model: LogicalModel
+    first: date
+    last: date
+    limits: Limits
+    kpi: MetricDefinition | None = None
+    least_change: float = LEAST_CHANGE
+
+
+def watch_family(
+    watched: FamilyWatched, home: Home, sketches: DailySketches, at: datetime
+) -> FamilyReport:
+    """Look at every segment of a logical model.
+
+    The days have to be counted before: :func:`loopcast.monitor.counting.count_days`.
+
+    Parameters
+    ----------
+    at
+        Now, for what is found.
+
+    Raises
+    ------
+    NotFoundError
+        When the logical model has no segment.
+    """
+    model, first, last = watched.model, watched.first, watched.last
+    serving = look_up_all(home.catalog, model.name)
+    total = totals(sketches.read(model.name, first, last), first, last)
+    segments = sorted({*serving, *(group.segment for each in total for group in each.groups)})
+    if not segments:
+        raise NotFoundError(f"{model.name} has no segment; train a version first")
+    days = pd.date_range(first, last, freq="D", tz="UTC")
+    versions = _versions(segments, serving, total)
+    usage = _usage(segments, total, days)
+    drifts = _drifts(watched, home, total, versions, days)
+    moved = _moved(watched, home, versions)
+    found = defaultdict[Segment, list[Alert]](list)
+    for alert in (
+        *of_drift(drifts, at),
+        *of_traffic(model.name, segments, usage, at),
+        *(
+            alert
+            for name, each in moved.items()
+            for alert in of_performance(model, name, each, at, least_change=watched.least_change)
+        ),
+    ):
+        found[alert.segment].append(alert)
+    by_segment = _grouped(drifts)
+    reports = [
+        _segment(
+            _Facts(
+                segment=name,
+                serving=serving.get(name),
+                version=versions.get(name),
+                counts=usage.counts[place],
+                silent=bool(usage.p_volume[place] <= 2.0 * CHANCE and not usage.counts[place, -1]),
+            ),
+            days,
+            tuple(by_segment[name]),
+            moved.get(name),
+            tuple(sorted(found[name], key=lambda a: (_SEVERITY[a.severity], a.kind))),
+        )
+        for place, name in enumerate(segments)
+    ]
+    return FamilyReport(
+        logical_model=model,
+        first=first,
+        last=last,
+        segments=tuple(sorted(reports, key=_badness)),
+        volume=usage.counts.sum(axis=0),
+    )
+
+
+def _badness(report: SegmentReport) -> tuple[int, int, int, str]:
+    severity = min((_SEVERITY[alert.severity] for alert in report.alerts), default=3)
+    return _RANK[report.state], severity, -len(report.alerts), report.segment
+
+
+def _grouped(drifts: Sequence[Drift]) -> defaultdict[Segment, list[Drift]]:
+    found = defaultdict[Segment, list[Drift]](list)
+    for drift in drifts:
+        found[drift.segment].append(drift)
+    return found
+
+
+def _versions(
+    segments: Sequence[Segment], serving: Mapping[Segment, Serving], total: Sequence[Total]
+) -> dict[Segment, VersionId]:
+    """Return whose drift and KPI is looked at: the champion's, else of who served last."""
+    last: dict[Segment, tuple[int, VersionId]] = {}
+    for each in total:
+        active = each.rows.shape[1] - 1 - (each.rows[:, ::-1] > 0).argmax(axis=1)
+        for group, day in zip(each.groups, active, strict=True):
+            last[group.segment] = max(last.get(group.segment, (-1, "")), (int(day), group.version))
+    champions = {name: s.champion for name, s in serving.items() if s.champion is not None}
+    return {name: version for name, (_, version) in last.items()} | champions
+
+
+def _usage(segments: Sequence[Segment], total: Sequence[Total], days: pd.DatetimeIndex) -> Traffic:
+    """Add up the events of the versions of each segment; its latency is the highest of theirs."""
+    place = {name: number for number, name in enumerate(segments)}
+    counts = np.zeros((len(segments), len(days)), dtype=np.int64)
+    latency = np.full(counts.shape, np.nan)
+    for each in total:
+        whole = [number for number, group in enumerate(each.groups) if not group.subset]
+        rows = [place[each.groups[number].segment] for number in whole]
+        np.add.at(counts, rows, each.rows[whole])
+        np.fmax.at(latency, rows, each.latency[whole])
+    return traffic(days, counts, latency)
+
+
+def _drifts(
+    watched: FamilyWatched,
+    home: Home,
+    total: Sequence[Total],
+    versions: Mapping[Segment, VersionId],
+    days: pd.DatetimeIndex,
+) -> list[Drift]:
+    own = [
+        each.take([n for n, g in enumerate(each.groups) if versions.get(g.segment) == g.version])
+        for each in total
+    ]
+    ids = {group.version for each in own for group in each.groups}
+    end = datetime.combine(watched.last, datetime.min.time(), UTC) + timedelta(days=1)
+    return [
+        drift
+        for compared in compare(own, read_references(home, ids), list(days.month - 1))
+        for drift in exceeding(
+            compared.measured,
+            [
+                Window(
+                    logical_model=watched.model.name,
+                    segment=group.segment,
+                    version=group.version,
+                    start=days[0].to_pydatetime(),
+                    end=end,
+                    subset=group.subset,
+                )
+                for group in compared.groups
+            ],
+            watched.limits,
+        )
+    ]
+
+
+def _moved(
+    watched: FamilyWatched, home: Home, versions: Mapping[Segment, VersionId]
+) -> dict[Segment, Moved]:
+    if watched.kpi is None or watched.model.task == "rank":
+        return {}
+    start, after = (
+        datetime.combine(day, datetime.min.time(), UTC)
+        for day in (watched.first, watched.last + timedelta(days=1))
+    )
+    return moved_kpis(home, watched.model, watched.kpi, versions, Span(start=start, end=after))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Facts:
+    """What is known of a segment before anything was judged."""
+
+    segment: Segment
+    serving: Serving | None
+    version: VersionId | None
+    counts: np.ndarray
+    silent: bool
+
+
+def _segment(
+    facts: _Facts,
+    days: pd.DatetimeIndex,
+    drifts: tuple[Drift, ...],
+    moved: Moved | None,
+    alerts: tuple[Alert, ...],
+) -> SegmentReport:
+    active = np.flatnonzero(facts.counts)
+    last = days[active[-1]].date() if len(active) else None
+    state, reason = _state(facts, last, alerts)
+    return SegmentReport(
+        segment=facts.segment,
+        version=facts.version,
+        state=state,
+        reason=reason,
+        predictions=int(facts.counts.sum()),
+        last=last,
+        drifts=drifts,
+        moved=moved,
+        alerts=alerts,
+    )
+
+
+def _state(facts: _Facts, last: date | None, alerts: Sequence[Alert]) -> tuple[State, str]:
+    """Return the worst that is known of a segment, and why."""
+    state: State
+    serving, causes = facts.serving, [alert.cause for alert in alerts]
+    if serving is not None and serving.setting is not None and serving.switch != "on":
+        state = "off" if serving.switch == "off" else "frozen"
+        return state, "; ".join([f"since {serving.setting.since:%Y-%m-%d}", *causes])
+    if last is None or facts.silent:
+        since = f"no predictions since {last}" if last else "no predictions in these days"
+        return "silent", since
+    for state, kinds in _KINDS.items():
+        found = [alert.cause for alert in alerts if alert.kind in kinds]
+        if found:
+            more = f", and {len(found) - 1} more" if len(found) > 1 else ""
+            return state, found[0] + more
+    return "quiet", ""

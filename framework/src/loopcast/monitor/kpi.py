@@ -1,0 +1,129 @@
+"""The KPI of each segment: now, of events whose outcome is known, and then, in its contest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from scipy.stats import false_discovery_control
+
+from loopcast.api import (
+    ForecastOutcome,
+    Judged,
+    LogicalModel,
+    MetricDefinition,
+    ScoreOutcome,
+    Segment,
+    Version,
+    VersionId,
+    row_count,
+    take,
+)
+from loopcast.deploy.bundle import read_manifest
+from loopcast.develop.inference import Estimate
+from loopcast.develop.judged import JUDGED_FILE, read_judged
+from loopcast.monitor.counted import ONE_EVENT, once
+from loopcast.monitor.findings import Moved
+from loopcast.monitor.performance import Labelled, change, estimate, labelled_events
+from loopcast.store.truth import join
+
+if TYPE_CHECKING:
+    from loopcast.store.home import Home
+
+_COLUMNS = [*ONE_EVENT, "outputs", "output_texts", "inclusion", "labelling", "source"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Span:
+    """From one moment to another, both with a time zone."""
+
+    start: datetime
+    end: datetime
+
+
+def moved_kpis(
+    home: Home,
+    model: LogicalModel,
+    kpi: MetricDefinition,
+    versions: Mapping[Segment, VersionId],
+    span: Span,
+) -> dict[Segment, Moved]:
+    """Return how the KPI of each segment's version has moved, p-values adjusted over segments.
+
+    A segment whose outcomes are not known, or too few to tell, is left out.
+    """
+    latest = home.truth.latest(model.name)
+    if not latest.num_rows:
+        return {}
+    events = home.events.read(model.name, span.start, span.end, columns=_COLUMNS)
+    own = once(events.filter(pc.is_in(events["version"], pa.array(list(versions.values())))))
+    labelled = labelled_events(join(own, latest), model)
+    records = home.catalog.versions_of(list(versions.values()))
+    found = {
+        segment: moved
+        for segment, rows in _by_segment(labelled)
+        if (record := records.get(versions.get(segment, "")))
+        and (moved := _moved(home, record, model, kpi, _now(labelled, kpi, rows)))
+    }
+    adjusted = false_discovery_control([m.p_value for m in found.values()]) if found else ()
+    return {
+        segment: replace(moved, p_value=float(p))
+        for (segment, moved), p in zip(found.items(), adjusted, strict=True)
+    }
+
+
+def _by_segment(labelled: Labelled) -> Iterator[tuple[Segment, np.ndarray]]:
+    """Yield the labelled rows of each segment that has some."""
+    codes, names = pd.factorize(labelled.segment, sort=True)
+    order = np.argsort(codes, kind="stable")
+    ends = np.cumsum(np.bincount(codes, minlength=len(names)))
+    for name, first, last in zip(names, np.append(0, ends), ends, strict=False):
+        yield str(name), order[first:last]
+
+
+def _now(labelled: Labelled, kpi: MetricDefinition, rows: np.ndarray) -> Estimate:
+    return estimate(
+        take(labelled.outcome, rows),
+        kpi,
+        labelled.weight[rows],
+        labelled.block[rows],
+        serial=labelled.serial,
+    )
+
+
+def _moved(
+    home: Home, version: Version, model: LogicalModel, kpi: MetricDefinition, now: Estimate
+) -> Moved | None:
+    files = read_manifest(home.artifacts, version.manifest).files
+    if not np.isfinite(now.error) or JUDGED_FILE not in files:
+        return None
+    judged = read_judged(home.artifacts.get(files[JUDGED_FILE].sha256), model.task)
+    return moved(version.id, registered(judged, kpi), now)
+
+
+def registered(judged: Judged, kpi: MetricDefinition) -> Estimate:
+    """Return the KPI of a version in its contest."""
+    rows = np.flatnonzero(judged.overall)
+    outcome = next(iter(judged.outcomes.values()))
+    weight = outcome.weight if isinstance(outcome, ScoreOutcome) else np.ones(row_count(outcome))
+    serial = isinstance(outcome, ForecastOutcome)
+    return estimate(take(outcome, rows), kpi, weight[rows], judged.block[rows], serial=serial)
+
+
+def moved(version: VersionId, then: Estimate, now: Estimate) -> Moved | None:
+    """Return how a metric has moved; ``None`` where one of both, or its error, is not known."""
+    if not np.isfinite([then.value, now.value]).all():
+        return None
+    p_value = change(then, now).p_value()
+    return Moved(
+        version=version,
+        then=then.value,
+        now=now.value,
+        p_value=1.0 if p_value is None else p_value,
+    )
