@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy import stats
 
-from loopcast.api import NotFoundError, SwitchError
+from loopcast.api import (
+    BanditSettings,
+    BanditState,
+    Experiment,
+    NotFoundError,
+    SwitchError,
+    SwitchSetting,
+)
 from loopcast.deploy.lookup import Serving, look_up, look_up_all
 from loopcast.store.home import Home
+from loopcast.store.trials import Trial
 
+from ..store.builders import NOON
 from .versions import MODEL, add, make_home
 
+Mask = NDArray[np.bool_]
+
 CHAMPION, CANARY = "a" * 16, "0123456789abcdef"
-INSIDE = [0, 15, 26, 38, 46, 55]
 PEOPLE = [f"customer {number}" for number in range(20_000)]
 
 
@@ -26,17 +40,16 @@ def serving(share: float, canary: str | None = CANARY) -> Serving:
     )
 
 
+def met(share: float, entities: Sequence[str] = PEOPLE, canary: str = CANARY) -> Mask:
+    """Which entities the canary answers for."""
+    return np.asarray(serving(share, canary).versions(entities) == canary)
+
+
 class TestCanary:
     @pytest.mark.parametrize("share", [0.01, 0.1, 0.5, 0.9])
     def test_it_meets_its_share(self, share: float) -> None:
-        inside = serving(share).in_canary(PEOPLE).sum()
         spread = np.sqrt(len(PEOPLE) * share * (1 - share))
-        assert abs(inside - len(PEOPLE) * share) < 4 * spread
-
-    def test_places_are_uniform(self) -> None:
-        below = [serving(share).in_canary(PEOPLE).mean() for share in np.linspace(0.05, 0.95, 19)]
-        distance = np.abs(below - np.linspace(0.05, 0.95, 19)).max()
-        assert distance < 1.63 / np.sqrt(len(PEOPLE))  # Kolmogorov-Smirnov at one per cent
+        assert abs(met(share).sum() - len(PEOPLE) * share) < 4 * spread
 
     @given(
         st.lists(st.text(), min_size=1, max_size=20),
@@ -47,8 +60,7 @@ class TestCanary:
         self, entities: list[str], one: float, two: float
     ) -> None:
         small, large = sorted((one, two))
-        inside, later = (serving(share).in_canary(entities) for share in (small, large))
-        assert (later | ~inside).all()
+        assert (met(large, entities) | ~met(small, entities)).all()
 
     @given(st.lists(st.text(), min_size=1, max_size=20))
     def test_an_entity_alone_or_among_others(self, entities: list[str]) -> None:
@@ -56,23 +68,85 @@ class TestCanary:
         assert [serving(0.5).version(entity) for entity in entities] == together.tolist()
 
     def test_the_next_canary_meets_others(self) -> None:
-        one = serving(0.1).in_canary(PEOPLE)
-        two = serving(0.1, "f" * 16).in_canary(PEOPLE)
+        one, two = met(0.1), met(0.1, canary="f" * 16)
         assert abs((one & two).sum() - 200) < 60
-
-    def test_the_hash_stays_what_it_is(self) -> None:
-        # If another pandas hashed otherwise, entities would change sides in the middle of a trial.
-        inside = serving(0.1).in_canary([f"c{number}" for number in range(60)])
-        assert np.flatnonzero(inside).tolist() == INSIDE
 
     def test_without_one_the_champion_answers_all(self) -> None:
         alone = serving(0.0, None)
         assert set(alone.versions(PEOPLE[:10])) == {CHAMPION}
         assert alone.version("ann") == CHAMPION
-        assert not alone.in_canary(PEOPLE[:10]).any()
 
     def test_without_an_entity_the_champion_answers(self) -> None:
         assert serving(0.99).version() == CHAMPION
+
+    def test_shares_are_the_probabilities_of_who_answers(self) -> None:
+        assert {(p.version, p.role, p.share) for p in serving(0.25).parts} == {
+            (CANARY, "canary", 0.25), (CHAMPION, "champion", 0.75),
+        }  # fmt: skip
+
+
+ARMS = (CHAMPION, "b" * 16, "c" * 16)
+
+
+def tried(kind: str, shares: tuple[float, ...] | None = None, **fields: Any) -> Serving:
+    """A segment in which an experiment runs."""
+    bandit = BanditSettings() if kind == "bandit" else None
+    experiment = Experiment(
+        name="spring", logical_model="demand", segment="", kind=kind, arms=ARMS,  # type: ignore[arg-type]
+        metric="outcome", declared=NOON, by="ann", minimum_effect=0.01,
+        sample_size=None if bandit else 100, bandit=bandit,
+    )  # fmt: skip
+    state = None
+    if shares:
+        state = BanditState(
+            updated=NOON, updates=4, successes=(0.0,) * 3, failures=(0.0,) * 3, shares=shares
+        )
+    common: dict[str, Any] = {"logical_model": "demand", "segment": "", "champion": CHAMPION}
+    return Serving(**common | {"trial": Trial(experiment=experiment, bandit=state)} | fields)
+
+
+class TestExperiments:
+    def test_arms_of_an_ab_test_answer_for_equal_parts(self) -> None:
+        found = tried("ab")
+        versions = found.versions(PEOPLE)
+        counts = [int((versions == arm).sum()) for arm in ARMS]
+        assert stats.chisquare(counts).pvalue > 0.01
+        assert [(p.role, p.share) for p in found.parts] == [
+            ("champion", 1 / 3), ("challenger", 1 / 3), ("challenger", 1 / 3),
+        ]  # fmt: skip
+        assert [found.version(name) for name in PEOPLE[:50]] == versions[:50].tolist()
+        assert found.version() == CHAMPION
+        assert found.shadows == ()
+
+    def test_arms_of_a_bandit_answer_by_their_shares(self) -> None:
+        versions = tried("bandit", (0.7, 0.25, 0.05)).versions(PEOPLE)
+        counts = [int((versions == arm).sum()) for arm in ARMS]
+        expected = [0.7 * len(PEOPLE), 0.25 * len(PEOPLE), 0.05 * len(PEOPLE)]
+        assert stats.chisquare(counts, expected).pvalue > 0.01
+
+    def test_a_bandit_draws_anew_with_each_update(self) -> None:
+        before, after = tried("bandit").versions(PEOPLE), tried("bandit", (1 / 3,) * 3)
+        assert abs((before == after.versions(PEOPLE)).mean() - 1 / 3) < 0.02
+
+    def test_shadows_answer_for_no_one(self) -> None:
+        found = tried("shadow")
+        assert set(found.versions(PEOPLE[:100])) == {CHAMPION}
+        assert found.candidates == (CHAMPION,)
+        assert found.shadows == ARMS[1:]
+        assert found.alone(ARMS[1]).versions(["ann"]).tolist() == [ARMS[1]]
+
+    def test_a_shadow_moves_no_one_between_canary_and_champion(self) -> None:
+        beside = tried("shadow", canary=CANARY, share=0.3)
+        np.testing.assert_array_equal(beside.versions(PEOPLE), serving(0.3).versions(PEOPLE))
+
+    @pytest.mark.parametrize("kind", ["ab", "bandit", "shadow"])
+    def test_what_is_frozen_is_not_tried(self, kind: str) -> None:
+        setting = SwitchSetting(
+            logical_model="demand", segment="", switch="freeze", by="b", reason="r", since=NOON
+        )
+        frozen = tried(kind, setting=setting)
+        assert set(frozen.versions(PEOPLE[:100])) == {CHAMPION}
+        assert (frozen.candidates, frozen.shadows) == ((CHAMPION,), ())
 
 
 @pytest.fixture
@@ -111,7 +185,7 @@ def test_frozen_still_answers(home: Home) -> None:
     assert look_up(home.catalog, MODEL.name).version() == version
 
 
-def test_a_family_in_four_statements(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_family_in_five_statements(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     from sqlalchemy import event
 
     segments = [f"s{number}" for number in range(50)]
@@ -127,7 +201,7 @@ def test_a_family_in_four_statements(home: Home, monkeypatch: pytest.MonkeyPatch
         lambda _c, _u, statement, *_: asked.append(statement),
     )
     found = look_up_all(home.catalog, MODEL.name)
-    assert len([text for text in asked if text.startswith("SELECT")]) == 4
+    assert len([text for text in asked if text.startswith("SELECT")]) == 5
     assert found.keys() == set(segments)
     assert [name for name in segments if found[name].switch == "off"] == segments[:3]
     assert {name for name in segments if found[name].champion is None} == set(segments[40:])

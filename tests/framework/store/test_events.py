@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -82,6 +83,7 @@ _EVENTS = st.builds(
     source=_TEXT,
     inclusion=st.floats(0.001, 1.0),
     labelling=st.floats(0.0, 1.0),
+    propensity=st.floats(0.001, 1.0),
 )
 _FOLDERS = count()
 
@@ -386,3 +388,16 @@ class TestQuery:
         log.append(table(["a"]))
         with pytest.raises(DataError, match=message):
             log.query(sql, "demand")
+
+
+def test_files_from_before_there_were_propensities(log: EventLog, tmp_path: Path) -> None:
+    log.append(table(["new"], propensity=0.25))
+    old = log.read("demand").drop_columns(["propensity", "logical_model"])
+    (folder,) = tmp_path.glob("logical_model=demand/*")
+    pq.write_table(
+        old.set_column(0, old.schema.field("key"), pa.array(["old"])), folder / "0.parquet"
+    )
+    for _ in range(2):
+        found = log.read("demand", columns=["key", "propensity"]).sort_by("key").to_pylist()
+        assert [event["propensity"] for event in found] == [0.25, 1.0]
+        log.compact("demand", grace=timedelta(0))

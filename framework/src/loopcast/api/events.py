@@ -25,7 +25,7 @@ class Event(Record, frozen=True):
     inputs, outputs
         What went in and what came out, by name.
     action
-        What was done with it: ``served``, ``refused``, ``fallback``.
+        What was done with it: ``served``, ``refused``, ``fallback``; ``withheld`` of a shadow.
     explanation
         Contribution of each input where the logical model asks for it.
     latency_ms
@@ -37,6 +37,9 @@ class Event(Record, frozen=True):
     labelling
         The probability with which such an event is chosen to be labelled, by the labelling
         rules; 0 for an event that was not chosen.
+    propensity
+        The probability with which this version was to answer, where entities are divided among
+        versions by chance: by a canary's share, or among the arms of an experiment.
     """
 
     key: str
@@ -53,6 +56,7 @@ class Event(Record, frozen=True):
     source: str = "batch"
     inclusion: Annotated[float, msgspec.Meta(gt=0.0, le=1.0)] = 1.0
     labelling: Share = 1.0
+    propensity: Annotated[float, msgspec.Meta(gt=0.0, le=1.0)] = 1.0
 
     def check(self) -> None:
         """A time without a zone could mean two different moments."""

@@ -43,6 +43,7 @@ from loopcast.iterate.train import (
     train_version,
 )
 from loopcast.serve.batch import BatchForecast, forecast
+from loopcast.serve.forecast_shadows import shadow_events
 from loopcast.serve.outputs import forecast_events, forecast_file, summarise
 from loopcast.serve.published import publish, served_folder
 from loopcast.store.files import write_atomically
@@ -163,7 +164,11 @@ def _forecast(run: Run, course: ForecastCourse) -> None:
     )
     with watch.stage("write"):
         _write(outcome, run.folder, home)
-    write_atomically(run.folder / "summary.json", _summary(outcome))
+    shadows: dict[str, str] = {}
+    if trained.stage == "champion":
+        with watch.stage("shadows"):
+            shadows = _listen(run, outcome)
+    write_atomically(run.folder / "summary.json", _summary(outcome, shadows))
     if trained.stage == "champion":
         _publish(outcome, run.folder, home)
     for line in result_lines(run.folder, watch.seconds):
@@ -279,6 +284,16 @@ def _write(outcome: Outcome, run_dir: Path, home: Home) -> None:
     home.record(events, outcome.course.logical_model)
 
 
+def _listen(run: Run, outcome: Outcome) -> dict[str, str]:
+    """Log what shadows forecast beside the champion; say why, of those that do not."""
+    heard = shadow_events(
+        outcome.course, outcome.known, run.home, run.plugins.template, outcome.made
+    )
+    for events in heard.answers.values():
+        run.home.record(events, outcome.course.logical_model)
+    return {**dict.fromkeys(heard.answers, ""), **heard.silent}
+
+
 def _publish(outcome: Outcome, run_dir: Path, home: Home) -> None:
     """Put what the champion forecast where consumers read it."""
     version = outcome.trained.version
@@ -371,7 +386,7 @@ def _notes(outcome: Outcome) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _summary(outcome: Outcome) -> bytes:
+def _summary(outcome: Outcome, shadows: Mapping[str, str]) -> bytes:
     course, trained = outcome.course, outcome.trained
     content = summarise(
         trained.version,
@@ -385,6 +400,7 @@ def _summary(outcome: Outcome) -> bytes:
         "trained_now": trained.fresh,
         "hyperparameters": trained.bundle.manifest.hyperparameters,
         "notes": list(_notes(outcome)),
+        **({"shadows": dict(shadows)} if shadows else {}),
         "seconds": outcome.seconds,
         "seed": course.seed,
         "environment": dict(trained.bundle.manifest.environment),

@@ -167,8 +167,14 @@ def _answered(item: SegmentAnswers) -> Answered:
         segment=item.segment,
         rows=len(item.answers.key),
         versions=versions,
-        about=item.answers.about,
+        about={**item.answers.about, **_heard(item)},
     )
+
+
+def _heard(item: SegmentAnswers) -> dict[str, Any]:
+    """Return how many rows each shadow answered, or why it did not; nothing without shadows."""
+    said = {version: len(own.key) for version, own in item.heard.answers.items()}
+    return {"shadows": {**said, **item.heard.silent}} if said or item.heard.silent else {}
 
 
 def _common(run: Run) -> dict[str, Any]:

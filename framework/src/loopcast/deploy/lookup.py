@@ -1,4 +1,4 @@
-"""Lookup: which version answers for a logical model, a segment and an entity."""
+"""Lookup: which version answers for a logical model, a segment and an entity, and who listens."""
 
 from __future__ import annotations
 
@@ -6,12 +6,34 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from loopcast.api import NotFoundError, Segment, Switch, SwitchError, SwitchSetting, VersionId
+from loopcast.api import (
+    NotFoundError,
+    Role,
+    Segment,
+    Switch,
+    SwitchError,
+    SwitchSetting,
+    VersionId,
+)
+from loopcast.deploy import assignment
 from loopcast.store.catalog import Catalog
+from loopcast.store.trials import Trial
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A version that may answer, as what, and for which share of the entities.
+
+    The share is the probability with which it was to answer, for an entity that it answered.
+    """
+
+    version: VersionId
+    role: Role
+    share: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +50,8 @@ class Serving:
         The switch as it was set; ``None`` where it never was, which means on.
     fallback
         What callers do while it is off, as the logical model says.
+    trial
+        The experiment that runs here, whose arms stand where they have to.
     """
 
     logical_model: str
@@ -37,6 +61,7 @@ class Serving:
     share: float = 0.0
     setting: SwitchSetting | None = None
     fallback: str = ""
+    trial: Trial | None = None
 
     @property
     def switch(self) -> Switch:
@@ -44,9 +69,37 @@ class Serving:
         return self.setting.switch if self.setting else "on"
 
     @property
+    def parts(self) -> tuple[Part, ...]:
+        """The versions that may answer, in the order of their entities' places."""
+        if self.champion is None:
+            return ()
+        trial = self._division
+        if trial is not None:
+            arms = zip(trial.experiment.arms, trial.shares, strict=True)
+            return tuple(
+                Part(version=v, role="champion" if v == self.champion else "challenger", share=s)
+                for v, s in arms
+            )
+        rest = Part(version=self.champion, role="champion", share=1.0 - self.share)
+        if self.canary is None:
+            return (rest,)
+        # The canary has the first places, so that a larger share keeps those that are in.
+        return Part(version=self.canary, role="canary", share=self.share), rest
+
+    @property
     def candidates(self) -> tuple[VersionId, ...]:
-        """The versions that may answer: the champion, then the canary."""
-        return tuple(v for v in (self.champion, self.canary) if v is not None)
+        """The versions that may answer."""
+        return tuple(part.version for part in self.parts)
+
+    @property
+    def shadows(self) -> tuple[VersionId, ...]:
+        """The versions that answer beside the champion and are not served."""
+        trial = self._trial
+        return trial.experiment.arms[1:] if trial and trial.experiment.kind == "shadow" else ()
+
+    def alone(self, version: VersionId) -> Serving:
+        """Return the same place where one version answers for everyone."""
+        return Serving(logical_model=self.logical_model, segment=self.segment, champion=version)
 
     @property
     def place(self) -> str:
@@ -64,12 +117,16 @@ class Serving:
             When nothing was released.
         """
         champion = self._champion()
-        if entity is not None and self.canary is not None and self.in_canary([entity])[0]:
-            return self.canary
-        return champion
+        if entity is None or len(self.parts) == 1:
+            return champion
+        shares = [part.share for part in self.parts]
+        return self.parts[assignment.arm(entity, self._salt, shares)].version
 
     def versions(self, entities: Sequence[str]) -> NDArray[np.str_]:
         """Return the version that answers for each of ``n`` entities, shape ``(n,)``.
+
+        An entity stays where it is as long as the experiment or the canary does; the next one
+        divides the entities anew.
 
         Raises
         ------
@@ -78,26 +135,27 @@ class Serving:
         """
         import numpy as np
 
-        champion = self._champion()
-        if self.canary is None:
+        champion, parts = self._champion(), self.parts
+        if len(parts) == 1:
             return np.full(len(entities), champion)
-        return np.where(self.in_canary(entities), self.canary, champion)
+        shares = [part.share for part in parts]
+        arm = assignment.arms(entities, self._salt, shares)
+        return np.array([part.version for part in parts])[arm]
 
-    def in_canary(self, entities: Sequence[str]) -> NDArray[np.bool_]:
-        """Tell which of ``n`` entities the canary answers for, shape ``(n,)``.
+    @property
+    def _trial(self) -> Trial | None:
+        """The experiment, where the switch lets it take part."""
+        return self.trial if self.switch == "on" else None
 
-        Each entity's place between 0 and 1 is pandas' keyed hash of its name, with the canary's
-        id as the key: it stays where it is as long as the canary does, a larger share keeps
-        those that are in, and the next canary meets other entities.
-        """
-        import numpy as np
-        import pandas as pd
+    @property
+    def _division(self) -> Trial | None:
+        """The experiment whose arms all serve."""
+        trial = self._trial
+        return trial if trial is not None and trial.experiment.kind != "shadow" else None
 
-        if self.canary is None:
-            return np.zeros(len(entities), dtype=bool)
-        names = np.asarray(entities, dtype=object)
-        hashed = pd.util.hash_array(names, hash_key=self.canary, categorize=False)
-        return np.asarray(hashed / 2.0**64 < self.share)
+    @property
+    def _salt(self) -> str:
+        return self._division.salt if self._division else str(self.canary)
 
     def _champion(self) -> VersionId:
         if self.switch == "off":
@@ -125,7 +183,7 @@ def look_up_all(
 ) -> Mapping[Segment, Serving]:
     """Return who answers for each segment; for every segment that has a version by default.
 
-    It takes four statements, whatever the number of segments.
+    It takes few statements, whatever the number of segments.
 
     Raises
     ------
@@ -136,6 +194,7 @@ def look_up_all(
     names = catalog.segments(logical_model) if segments is None else segments
     stages = {(r.segment, r.stage): r for r in catalog.serving(logical_model, segments)}
     switches = catalog.switches(logical_model, segments)
+    trials = catalog.active_experiments(logical_model, segments)
 
     def serving(segment: Segment) -> Serving:
         champion = stages.get((segment, "champion"))
@@ -148,6 +207,7 @@ def look_up_all(
             share=(canary.share or 0.0) if canary else 0.0,
             setting=switches.get(segment),
             fallback=fallback,
+            trial=trials.get(segment),
         )
 
     return {segment: serving(segment) for segment in names}

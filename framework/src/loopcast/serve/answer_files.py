@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from loopcast.serve.shadow import WITHHELD
 from loopcast.store.events import event_table
 
 if TYPE_CHECKING:
@@ -74,19 +75,33 @@ class AnswerFile:
 
 
 def answer_events(item: SegmentAnswers, logical_model: str, made: datetime) -> pa.Table:
-    """Return one event for each answer of a segment; empty where there is none."""
+    """Return one event for each answer of a segment, those of shadows too."""
     answers, serving = item.answers, item.serving
     assert answers is not None
     assert serving is not None
-    role: Any = np.where(answers.version == serving.champion, "champion", "canary")
-    return event_table(
+    parts = {part.version: part for part in serving.parts}
+    names, place = np.unique(answers.version, return_inverse=True)
+    common: dict[str, Any] = {"time": made, "logical_model": logical_model, "segment": item.segment}
+    served = event_table(
         key=answers.key,
-        time=made,
-        logical_model=logical_model,
-        segment=item.segment,
         version=answers.version,
-        role=role,
+        role=np.array([parts[name].role for name in names])[place],
+        propensity=np.array([parts[name].share for name in names])[place],
         outputs=answers.outputs,
         inputs=answers.inputs,
         explanation=answers.explanation,
+        **common,
     )
+    shadows = (
+        event_table(
+            key=own.key,
+            version=version,
+            role="shadow",
+            action=WITHHELD,
+            outputs=own.outputs,
+            inputs=own.inputs,
+            **common,
+        )
+        for version, own in item.heard.answers.items()
+    )
+    return pa.concat_tables([served, *shadows])

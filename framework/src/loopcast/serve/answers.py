@@ -21,6 +21,7 @@ from loopcast.api import (
 from loopcast.deploy.bundle import read_bundle
 from loopcast.deploy.loaded import load_model
 from loopcast.deploy.lookup import Serving, look_up_all
+from loopcast.serve.shadow import Heard, listen
 from loopcast.store.artifacts import Artifacts
 
 if TYPE_CHECKING:
@@ -103,12 +104,19 @@ class Question:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class SegmentAnswers:
-    """The answers of one segment, or why there are none."""
+    """The answers of one segment, or why there are none.
+
+    Attributes
+    ----------
+    heard
+        What shadows answered, who are not served.
+    """
 
     segment: Segment
     serving: Serving | None
     answers: Answers | None = None
     reason: str = ""
+    heard: Heard[Answers] = field(default_factory=Heard)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -144,7 +152,7 @@ def answer_segments(
     """
     model = course.logical_model
     serving = look_up_all(home.catalog, model.name)
-    versions = home.catalog.versions_of([v for s in serving.values() for v in s.candidates])
+    versions = home.catalog.versions_of([v for s in serving.values() for v in _asked(s)])
     templates = {n: t for n, t in plugins.templates().items() if t.task == model.task}
 
     def job(batch: Batch) -> _Job:
@@ -154,12 +162,16 @@ def answer_segments(
             course=course,
             day=day,
             serving=own,
-            versions={v: versions[v] for s in own.values() for v in s.candidates},
+            versions={v: versions[v] for s in own.values() for v in _asked(s)},
             templates=templates,
             artifacts=home.artifacts_url,
         )
 
     yield from engine.map(_answer_batch, map(job, source.batches()))
+
+
+def _asked(serving: Serving) -> tuple[VersionId, ...]:
+    return (*serving.candidates, *serving.shadows)
 
 
 def _answer_batch(job: _Job) -> list[SegmentAnswers]:
@@ -178,15 +190,21 @@ def _answer(
         course=job.course,
         day=job.day,
     )
+    module = import_module(f"loopcast.serve.{model.task}")
+
+    def ask(who: Serving) -> Answers:
+        found: Answers = module.answer(question, _responsible(job, who, artifacts))
+        return found
+
     try:
         if serving is None:
             raise NotFoundError(f"{model.name}/{segment} has no version; train it first")
         serving.version()
-        module = import_module(f"loopcast.serve.{model.task}")
-        found: Answers = module.answer(question, _responsible(job, serving, artifacts))
+        found = ask(serving)
     except LoopcastError as error:
         return SegmentAnswers(segment=segment, serving=serving, reason=str(error))
-    return SegmentAnswers(segment=segment, serving=serving, answers=found)
+    heard = listen(serving.shadows, lambda version: ask(serving.alone(version)))
+    return SegmentAnswers(segment=segment, serving=serving, answers=found, heard=heard)
 
 
 def _responsible(job: _Job, serving: Serving, artifacts: Artifacts) -> Responsible:

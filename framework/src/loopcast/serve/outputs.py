@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from loopcast.api import Evaluation
 from loopcast.serve.batch import QUANTILE_COLUMNS
+from loopcast.serve.shadow import WITHHELD
 from loopcast.store.events import event_table
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def forecast_events(
         segment=version.segment,
         version=version.id,
         role=role,
+        action=WITHHELD if role == "shadow" else "served",
         outputs=event_outputs(batch),
         inputs=event_inputs(batch, data),
         latency_ms=latency_ms,

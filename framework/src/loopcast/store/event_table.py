@@ -39,9 +39,13 @@ EVENT_SCHEMA = pa.schema(
         pa.field("source", pa.string(), nullable=False),
         pa.field("inclusion", pa.float64(), nullable=False),
         pa.field("labelling", pa.float64(), nullable=False),
+        pa.field("propensity", pa.float64()),
     ]
 )
-"""Columns of the event log. A missing number is null in its map, as is ``None``."""
+"""Columns of the event log. A missing number is null in its map, as is ``None``.
+
+Files that are older than ``propensity`` lack it; :meth:`EventLog.read` fills in 1.
+"""
 
 
 def utc_day(moment: datetime | None) -> date | None:
@@ -110,6 +114,7 @@ def event_table(
     source: Any = "batch",
     inclusion: Any = 1.0,
     labelling: Any = 1.0,
+    propensity: Any = 1.0,
 ) -> pa.Table:
     """Make a table of events from columns, without a Python object for each event.
 
@@ -122,7 +127,7 @@ def event_table(
     outputs, inputs : mapping of str to array, shape (n,)
         By name. Numbers, where NaN means missing, or texts.
     explanation : mapping of str to array, shape (n,), float64
-    latency_ms, inclusion, labelling : float, or array of shape (n,)
+    latency_ms, inclusion, labelling, propensity : float, or array of shape (n,)
 
     Raises
     ------
@@ -152,6 +157,7 @@ def event_table(
         "source": source,
         "inclusion": inclusion,
         "labelling": labelling,
+        "propensity": propensity,
     }
     columns = {name: _column(name, values, count) for name, values in plain.items()}
     columns["outputs"], columns["output_texts"] = _maps("outputs", outputs, count)

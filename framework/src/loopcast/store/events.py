@@ -44,6 +44,7 @@ _REPEATING = [
     "source",
     "inclusion",
     "labelling",
+    "propensity",
     *(
         f"{name}.key_value.key"
         for name in ("outputs", "output_texts", "inputs", "input_texts", "explanation")
@@ -134,7 +135,7 @@ class EventLog:
                 return pa.table(
                     {name: pa.array([], EVENT_SCHEMA.field(name).type) for name in wanted}
                 )
-            return found.to_table(columns=wanted, filter=condition)
+            return _filled(found.to_table(columns=wanted, filter=condition))
 
         try:
             return settled(table, logical_model)
@@ -257,6 +258,15 @@ class EventLog:
             day = date.fromisoformat(name.removeprefix("date="))
             if (first is None or day >= first) and (last is None or day <= last):
                 yield day, f"{folder}/{name}"
+
+
+def _filled(events: pa.Table) -> pa.Table:
+    """Give events from before there were propensities theirs: nothing was left to chance."""
+    if "propensity" not in events.column_names:
+        return events
+    place = events.column_names.index("propensity")
+    whole = pc.fill_null(events["propensity"], 1.0)
+    return events.set_column(place, EVENT_SCHEMA.field("propensity"), whole)
 
 
 def _condition(

@@ -53,6 +53,20 @@ class Trial:
         return min(ends, default=None)
 
     @property
+    def shares(self) -> tuple[float, ...]:
+        """The share of entities that each arm serves now."""
+        if self.bandit is not None:
+            return self.bandit.shares
+        arms = len(self.experiment.arms)
+        return (1.0 / arms,) * arms
+
+    @property
+    def salt(self) -> str:
+        """What keys the assignment; a bandit draws anew with each update."""
+        updates = self.bandit.updates if self.bandit else 0
+        return self.experiment.salt + (f"/{updates}" if self.experiment.kind == "bandit" else "")
+
+    @property
     def state(self) -> str:
         """One word: declared, running, stopped or concluded."""
         for name in ("concluded", "stopped"):
