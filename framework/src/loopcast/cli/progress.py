@@ -13,6 +13,9 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from loopcast.api import Evaluation, MetricDefinition
+    from loopcast.develop.forecast.dataset import KnownForecast
+    from loopcast.iterate.train import TrainedVersion
+    from loopcast.serve.batch import BatchForecast
 
 
 @contextmanager
@@ -97,3 +100,35 @@ def result_lines(run_dir: Path, seconds: dict[str, float]) -> list[str]:
         "            forecast.parquet, summary.json, report.html",
         f"  took      {took}",
     ]
+
+
+def data_line(known: KnownForecast) -> str:
+    """Say what was read, and from where on it is forecast."""
+    dataset = known.dataset
+    imputed = f", {dataset.imputed} imputed" if dataset.imputed else ""
+    return (
+        f"  data      {dataset.name}: {dataset.rows:,} values until {known.training.times[-1]}"
+        f"{imputed}\n  origin    {known.origin:%A %Y-%m-%d} ({known.origin.tz})"
+    )
+
+
+def fallback_line(batch: BatchForecast) -> str:
+    """Say how many series the fallback forecasts, and why the first."""
+    name, reason = next(iter(batch.stand_ins.items()))
+    return (
+        f"  fallback  {len(batch.stand_ins):,} of {batch.table['series'].nunique():,} series have "
+        f"no model and are forecast by the fallback, the first {name}: {reason}"
+    )
+
+
+def version_line(trained: TrainedVersion, job: str) -> str:
+    """Say which version forecasts, and how it was come by."""
+    how = "trained now" if trained.fresh else "found, trained before on the same data"
+    if job == "serve":
+        how = "released"
+    if trained.repeated:
+        how = "trained again, identical to the registered version"
+    return (
+        f"  version   {trained.version.id} of {trained.version.template}, {how}; "
+        f"stage: {trained.stage}"
+    )

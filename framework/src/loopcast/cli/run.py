@@ -24,7 +24,14 @@ from loopcast.api import (
     Template,
 )
 from loopcast.cli.context import Run, Stopwatch
-from loopcast.cli.progress import comparison_table, progress_bar, result_lines
+from loopcast.cli.progress import (
+    comparison_table,
+    data_line,
+    fallback_line,
+    progress_bar,
+    result_lines,
+    version_line,
+)
 from loopcast.deploy.forecast_bundle import ForecastVersion, unpack
 from loopcast.develop.engine import engine_for
 from loopcast.develop.forecast.course import ForecastCourse
@@ -128,10 +135,10 @@ def _forecast(run: Run, course: ForecastCourse) -> None:
         known = known_forecast(
             run.source.table(), settings.data, course.schema, run.source.text, settings.job.origin
         )
-    console.print(_data_line(known), soft_wrap=True)
+    console.print(data_line(known), soft_wrap=True)
     with watch.stage("version"):
         trained = _version(run, known)
-    console.print(_version_line(trained, settings.job.name), soft_wrap=True)
+    console.print(version_line(trained, settings.job.name), soft_wrap=True)
     judged = read_judged(trained.bundle.files[JUDGED_FILE], "forecast")
     evaluations = _of_series(
         (
@@ -149,7 +156,7 @@ def _forecast(run: Run, course: ForecastCourse) -> None:
         served = unpack(trained.bundle.files, template, run.plugins.template)
         batch = forecast(served, known.data, known.origin, course.reconciler)
     if batch.stand_ins:
-        console.print(_fallback_line(batch), soft_wrap=True)
+        console.print(fallback_line(batch), soft_wrap=True)
     outcome = Outcome(
         course=course,
         known=known,
@@ -234,35 +241,6 @@ def _require_gates(trained: TrainedVersion, home: Home) -> None:
             "candidate and makes no forecast: look at it with "
             f"'loopcast models show {trained.version.id}', or choose another template"
         )
-
-
-def _data_line(known: KnownForecast) -> str:
-    dataset = known.dataset
-    imputed = f", {dataset.imputed} imputed" if dataset.imputed else ""
-    return (
-        f"  data      {dataset.name}: {dataset.rows:,} values until {known.training.times[-1]}"
-        f"{imputed}\n  origin    {known.origin:%A %Y-%m-%d} ({known.origin.tz})"
-    )
-
-
-def _fallback_line(batch: BatchForecast) -> str:
-    name, reason = next(iter(batch.stand_ins.items()))
-    return (
-        f"  fallback  {len(batch.stand_ins):,} of {batch.table['series'].nunique():,} series have "
-        f"no model and are forecast by the fallback, the first {name}: {reason}"
-    )
-
-
-def _version_line(trained: TrainedVersion, job: str) -> str:
-    how = "trained now" if trained.fresh else "found, trained before on the same data"
-    if job == "serve":
-        how = "released"
-    if trained.repeated:
-        how = "trained again, identical to the registered version"
-    return (
-        f"  version   {trained.version.id} of {trained.version.template}, {how}; "
-        f"stage: {trained.stage}"
-    )
 
 
 def _write(outcome: Outcome, run_dir: Path, home: Home) -> None:
