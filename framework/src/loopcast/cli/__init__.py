@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "run": "Train where needed and forecast: the main job, configured by Hydra.",
     "models": "List, show and compare versions.",
+    "explain": "Say why a version scores as it does, and what would change a decision.",
     "validate": "Run the gates that the policy demands of a version.",
     "release": "Move versions along: staging, challenger or canary, champion.",
     "sign": "Sign that a version may enter a stage.",

@@ -19,6 +19,13 @@ _MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%
 
 by_option = click.option("--by", required=True, metavar="NAME", help="Who answers for it.")
 reason_option = click.option("--reason", required=True, metavar="TEXT", help="Why; it is kept.")
+cutoff_option = click.option(
+    "--cutoff",
+    type=click.FloatRange(0.0, 1.0),
+    default=0.5,
+    show_default=True,
+    help="Probability of the event that divides the decisions.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 _SEGMENTS = (

@@ -36,7 +36,7 @@ def recent_production(home: Home, loaded: LoadedVersion, rows: int = ROWS) -> Pr
     if not events.num_rows:
         return None
     known = join(events, home.truth.latest(version.logical_model))
-    return Production(rows=_features(known, schema), actual=_actual(known, schema))
+    return Production(rows=features_of(known, schema), actual=_actual(known, schema))
 
 
 def _newest(home: Home, logical_model: str, segment: str, rows: int) -> pa.Table:
@@ -54,8 +54,8 @@ def _newest(home: Home, logical_model: str, segment: str, rows: int) -> pa.Table
     return found.take(order[:rows])
 
 
-def _features(events: pa.Table, schema: ScoreSchema) -> pd.DataFrame:
-    """Return the used features of each request, of the types that a scorer is given."""
+def features_of(events: pa.Table, schema: ScoreSchema) -> pd.DataFrame:
+    """Return the used features of each event, of the types that a scorer is given."""
     columns = {
         name: _column(events, name, category=feature.kind == "category")
         for name, feature in schema.features.items()

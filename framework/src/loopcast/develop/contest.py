@@ -131,6 +131,24 @@ def train_family(
             yield segment, _trained(course, final[segment], splits[segment], judged, dataset)
 
 
+def judged_again(
+    course: Course[Holdout], data: DataT, trial: Trial[DataT], context: FitContext
+) -> tuple[Split[DataT], Any]:
+    """Return the split of one segment's data, and the candidate's model that was judged on it.
+
+    Raises
+    ------
+    LoopcastError
+        What stopped the split or the fit.
+    """
+    split = trial.split(data, course.plan, course.seed)
+    segment = course.segment
+    model = _fit(course, course.candidate, {segment: split.training}, trial, context)[segment]
+    if isinstance(model, LoopcastError):
+        raise model
+    return split, model
+
+
 def _attempt(action: Callable[[], Any]) -> Any:
     """Return what an action gives, or the error of loopcast's own that stopped it."""
     try:

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from loopcast.api import LogicalModel
+
 Side = Literal["low", "high"]
 
 
@@ -37,3 +39,8 @@ class Decision:
         """Return which scores are favourable, shape (rows,)."""
         low = probability < self.cutoff
         return low if self.favourable == "low" else ~low
+
+
+def decision_of(model: LogicalModel, cutoff: float) -> Decision:
+    """Return the decision at a cut-off; the logical model says which scores are against people."""
+    return Decision(cutoff=cutoff, favourable="low" if model.reasons.against == "high" else "high")

@@ -11,21 +11,14 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from loopcast.api import BundleFile, DataError, LoopcastError, Manifest, Version
+from loopcast.api import BundleFile, LoopcastError, Manifest, Version
 from loopcast.api.formats import read_npz
 from loopcast.deploy.bundle import encode_manifest, read_bundle
-from loopcast.develop.source import source_of
+from loopcast.iterate.again import read_again
 from loopcast.iterate.checking import check
-from loopcast.iterate.course import course_of
-from loopcast.iterate.registering import Ready, of_segment, ready
+from loopcast.iterate.registering import Ready, ready
 from loopcast.iterate.retrain.champion import beside_champion, champions_of
-from loopcast.iterate.retrain.treatment import (
-    RETRAINING_FILE,
-    WEIGHTS_FILE,
-    read_retraining,
-    treated_again,
-    treated_course,
-)
+from loopcast.iterate.retrain.treatment import RETRAINING_FILE, WEIGHTS_FILE
 from loopcast.iterate.settings_file import SETTINGS_FILE, TrainingSettings, read_settings
 from loopcast.iterate.tasks import steps_of
 
@@ -118,35 +111,20 @@ def _train(
     engine: Engine,
     base: Path,
 ) -> Ready:
-    segment, model = bundle.manifest.segment, settings.logical_model
-    steps, course = steps_of(model.task), of_segment(course_of(settings, plugins), segment)
-    done = read_retraining(bundle.files)
-    whole_course = course
-    if done is not None:
-        course = treated_course(course, done.remedy, done.features)
-    source = source_of(settings.data, plugins.reader(settings.data.reader), base)
-    table, text = source.segment(segment)
-    whole = steps.know(table, settings.data, model, text, settings.origin)
-    known = treated_again(whole, bundle.files)
-    trained_on = bundle.manifest.datasets[0]
-    if known.dataset.fingerprint != trained_on.fingerprint:
-        raise DataError(
-            f"{text} is not what version {bundle.digest[:16]} was trained on: it has "
-            f"{known.dataset.rows:,} rows with the fingerprint {known.dataset.fingerprint[:16]}…, "
-            f"and the version {trained_on.rows:,} with {trained_on.fingerprint[:16]}…; restore the "
-            "data as it was"
-        )
-    checked = check(course, known, text, None, home.artifacts)
-    [(_, made)] = steps.make(course, {segment: known}, engine, lambda _: None)
+    again = read_again(plugins, bundle, settings, base=base)
+    done, segment = again.retraining, bundle.manifest.segment
+    checked = check(again.course, again.known, again.source, None, home.artifacts)
+    steps = steps_of(settings.logical_model.task)
+    [(_, made)] = steps.make(again.course, {segment: again.known}, engine, lambda _: None)
     if isinstance(made, LoopcastError):
         raise made
     if done is not None and done.champion is not None:
-        rows = known if done.remedy == "reweight" else whole
+        rows = again.known if done.remedy == "reweight" else again.whole
         champions = champions_of(home, plugins, [done.champion])
-        made = beside_champion(made, whole_course, rows, champions, home.artifacts)
+        made = beside_champion(made, again.whole_course, rows, champions, home.artifacts)
     kept = (SETTINGS_FILE, RETRAINING_FILE, WEIGHTS_FILE)
     extra = {name: bundle.files[name] for name in kept if name in bundle.files}
-    return ready(course, known, made, checked, extra)
+    return ready(again.course, again.known, made, checked, extra)
 
 
 def _with_files(again: Ready) -> Manifest:

@@ -125,28 +125,32 @@ def options_of(
     own : Series, shape (1,)
     typical : Series, shape (rows,)
     """
-    value = own.iloc[0]
-    before = None if pd.isna(value) else value
+    before = None if own.isna().iloc[0] else _plain(own.iloc[0])
     if feature.kind != "numeric":
-        others = [one for one in typical.dropna().unique() if one != before]
+        others = [one for one in map(_plain, typical.dropna().unique()) if one != before]
         return Options(name, before, np.array(others, object), np.ones(len(others)))
     known = typical.dropna().to_numpy(np.float64)
     values = np.unique(np.quantile(known, np.linspace(0.0, 1.0, _VALUES))) if len(known) else known
-    values = values[allowed(values, before, feature)]
-    return Options(name, before, values, _far(values, before, known))
+    number = None if before is None else float(before)
+    values = values[allowed(values, number, feature)]
+    return Options(name, before, values, _far(values, number, known))
+
+
+def _plain(value: Any) -> float | str:
+    return value if isinstance(value, str) else float(value)
 
 
 def allowed(values: Floats, before: float | None, feature: Feature) -> NDArray[np.bool_]:
     """Say which values a feature may take: within its bounds, in the direction that it can go."""
-    fits = np.ones(len(values), np.bool_)
-    if feature.minimum is not None:
-        fits &= values >= feature.minimum
-    if feature.maximum is not None:
-        fits &= values <= feature.maximum
+    low = -np.inf if feature.minimum is None else feature.minimum
+    high = np.inf if feature.maximum is None else feature.maximum
+    fits = (values >= low) & (values <= high)
     if before is None:
-        return fits
-    if feature.changeable != "freely":
-        fits &= values > before if feature.changeable == "up" else values < before
+        return np.asarray(fits)
+    if feature.changeable == "up":
+        fits &= values > before
+    elif feature.changeable == "down":
+        fits &= values < before
     return np.asarray(fits & (values != before))
 
 
@@ -198,7 +202,7 @@ class _Question:
         best = flipped[np.argmin(distance[flipped])]
         return WhatIf(
             changes=tuple(
-                Change(feature=one.feature, before=one.before, after=one.values[at[best]])
+                Change(feature=one.feature, before=one.before, after=_plain(one.values[at[best]]))
                 for one, at in zip(chosen, places, strict=True)
             ),
             probability=float(probability[best]),
