@@ -27,7 +27,7 @@ CHANGEABLE = "+logical_model.schema.features.debt.changeable=down"
 @pytest.fixture
 def version(tmp_path: Path, run: Any, home: Home) -> str:
     applications(400, seed=1).to_csv(tmp_path / "applications.csv", index=False)
-    run(CHANGEABLE)
+    run(CHANGEABLE, "calibration=none")
     return home.catalog.versions(limit=1)[0].version.id
 
 
