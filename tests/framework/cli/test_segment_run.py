@@ -70,6 +70,24 @@ def test_a_score_is_calibrated_before_it_is_judged_released_and_asked(
     assert np.abs(plain - calibrated).max() > 1e-3
 
 
+def test_decision_sets_are_answered_logged_and_judged(
+    tmp_path: Path, run: Any, home: Home, plugins: PluginManager
+) -> None:
+    applications(2000, seed=1).to_csv(tmp_path / "applications.csv", index=False)
+    [trained] = run("+logical_model.decision.sets.confidence=0.8")["training"]["segments"]
+    answers = pd.read_parquet(tmp_path / "run" / "scores.parquet")
+    assert set(answers["decision_set"]) <= {"event", "no event", "both"}
+    assert answers.groupby("decision_set")["probability"].mean()["event"] > 0.5
+    events = home.events.read("credit").to_pylist()
+    logged = {event["key"]: dict(event["output_texts"])["decision_set"] for event in events}
+    assert logged == dict(zip(answers["application"], answers["decision_set"], strict=True))
+    [evaluation] = home.catalog.evaluations(trained["version"])
+    assert evaluation.value("set_coverage") == pytest.approx(0.8, abs=0.06)
+    assert evaluation.value("set_coverage", "sex=f") is not None
+    loaded = load_version(home, plugins, home.catalog.version(trained["version"]))
+    assert "decision_sets.json" in loaded.bundle.files
+
+
 def test_a_calibration_by_what_the_score_does_not_see_is_refused(run: Any) -> None:
     with pytest.raises(ConfigurationError, match=r"calibration\.by 'sex' is no category that"):
         run("calibration.by=sex")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -80,6 +82,20 @@ def test_what_is_read_is_what_was_written(task: Task) -> None:
 def test_a_subset_is_about_the_overall_rows_where_it_has_some() -> None:
     subsets = {name: list(rows) for name, rows in judged("score").subsets()}
     assert subsets == {"": [0, 1, 2], "city=a": [1], "city=b": [0, 2], "city=c": [4, 5]}
+
+
+def test_decision_sets_are_kept_for_the_contender_that_has_them() -> None:
+    written = judged("score")
+    sets = np.array([1, 2, 3, 1, 2, 3], np.int8)
+    plain = written.outcomes["candidate"]
+    assert isinstance(plain, ScoreOutcome)
+    candidate = replace(plain, sets=sets)
+    kept = replace(written, outcomes={**written.outcomes, "candidate": candidate})
+    again = read_judged(judged_bytes(kept), "score").outcomes
+    np.testing.assert_array_equal(again["candidate"].sets, sets)  # type: ignore[union-attr]
+    assert again["baseline"].sets is None  # type: ignore[union-attr]
+    taken = take(again["candidate"], np.array([2, 0]))
+    assert taken.sets.tolist() == [3, 1]  # type: ignore[union-attr]
 
 
 def test_rankings_are_taken_with_their_choices() -> None:

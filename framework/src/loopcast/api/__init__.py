@@ -4,6 +4,7 @@ Records, protocols of templates and fitted models for the three tasks, hook spec
 errors. Importing it is cheap: no pandas, no NumPy.
 """
 
+from loopcast.api.decision import DecisionSettings, Profits, SetSettings
 from loopcast.api.errors import (
     ConfigurationError,
     ConflictError,
@@ -149,6 +150,7 @@ __all__ = [
     "Covariate",
     "DataError",
     "Dataset",
+    "DecisionSettings",
     "Device",
     "Digest",
     "Direction",
@@ -203,6 +205,7 @@ __all__ = [
     "Policy",
     "PolicyRow",
     "Production",
+    "Profits",
     "Questionnaire",
     "RankData",
     "RankOutcome",
@@ -230,6 +233,7 @@ __all__ = [
     "Scorer",
     "Scores",
     "Segment",
+    "SetSettings",
     "Severity",
     "Share",
     "SignOff",

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import pluggy
 
 from loopcast.api.gates import GateDefinition
-from loopcast.api.models import Direction
+from loopcast.api.models import Direction, LogicalModel
 from loopcast.api.schema import Task
 from loopcast.api.template import Template
 
@@ -46,7 +46,7 @@ hookimpl = pluggy.HookimplMarker("loopcast")
 
 @dataclass(frozen=True, kw_only=True)
 class MetricDefinition:
-    """A metric by name, computed in one of two ways.
+    """A metric by name, computed in one of three ways.
 
     Attributes
     ----------
@@ -60,11 +60,14 @@ class MetricDefinition:
         the value, NaN where it is undefined.
     root
         Whether the metric is the square root of the mean of its rows.
+    bind
+        For a metric that depends on what a logical model is configured to decide: takes the model
+        and returns the metric, or ``None`` where it does not apply.
 
     Raises
     ------
     ValueError
-        Unless exactly one of ``rows`` and ``whole`` is given.
+        Unless exactly one of ``rows``, ``whole`` and ``bind`` is given.
     """
 
     name: str
@@ -74,10 +77,11 @@ class MetricDefinition:
     rows: Callable[[Any], NDArray[np.float64]] | None = None
     whole: Callable[[Any], float] | None = None
     root: bool = False
+    bind: Callable[[LogicalModel], MetricDefinition | None] | None = None
 
     def __post_init__(self) -> None:
-        if (self.rows is None) == (self.whole is None):
-            raise ValueError(f"metric {self.name}: give either rows or whole, and not both")
+        if sum(way is not None for way in (self.rows, self.whole, self.bind)) != 1:
+            raise ValueError(f"metric {self.name}: give one of rows, whole and bind")
 
 
 class Reader(Protocol):

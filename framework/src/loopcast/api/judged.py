@@ -102,12 +102,10 @@ def take(outcome: OutcomeT, rows: Rows) -> OutcomeT:
     """Return some rows of an outcome, in the given order; a row may be taken more than once."""
     if isinstance(outcome, RankOutcome):
         return _take_rankings(outcome, rows)  # type: ignore[return-value]  # mypy unites the variants
-    arrays = {
-        field.name: getattr(outcome, field.name)[rows]
-        for field in fields(outcome)
-        if field.name != "levels"
-    }
-    return replace(outcome, **arrays)
+    values = {field.name: getattr(outcome, field.name) for field in fields(outcome)}
+    values.pop("levels", None)
+    taken: Any = {name: None if v is None else v[rows] for name, v in values.items()}
+    return replace(outcome, **taken)
 
 
 def _take_rankings(outcome: RankOutcome, rows: Rows) -> RankOutcome:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from loopcast.api.decision import DecisionSettings
 from loopcast.api.events import LogSettings, ReasonSettings
 from loopcast.api.record import (
     Digest,
@@ -75,6 +76,8 @@ class LogicalModel(Record, frozen=True):
     truth_delay_days
         How many days after a prediction its outcome can be known; before that, nothing tells
         whether a version is good.
+    decision
+        How a score is decided by.
     """
 
     name: Name
@@ -90,13 +93,26 @@ class LogicalModel(Record, frozen=True):
     log: LogSettings = LogSettings()
     reasons: ReasonSettings = ReasonSettings()
     truth_delay_days: Annotated[float, msgspec.Meta(ge=0.0)] = 0.0
+    decision: DecisionSettings = DecisionSettings()
 
     def check(self) -> None:
-        """Only scores have reasons."""
+        """Only scores have reasons and decide."""
         self.require(
             self.task == "score" or not self.reasons.most,
             f"reasons are given with scores, and the task is {self.task}; leave reasons out",
         )
+        self.require(
+            self.task == "score" or self.decision == DecisionSettings(),
+            f"a decision is taken by scores, and the task is {self.task}; leave decision out",
+        )
+        by = self.decision.sets.by if self.decision.sets is not None else None
+        if by is not None and isinstance(self.schema, ScoreSchema):
+            usable = self.schema.groupings
+            self.require(
+                by in usable,
+                f"decision.sets.by {by!r} is no category that the score uses; it may be one of: "
+                f"{', '.join(usable) or 'none'}",
+            )
 
     @property
     def task(self) -> Task:

@@ -5,6 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+EVENT, OTHER, BOTH = 1, 2, 3
+"""Codes of decision sets: the event, that it does not happen, or either."""
+
+SET_NAMES = ("", "event", "no event", "both")
+"""Decision sets in words, by their code."""
+
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
@@ -53,10 +59,14 @@ class Scores:
         Of the event.
     points : ndarray, shape (rows,), float64, or None
         The same on the scale of a scorecard, where the template has one.
+    sets : ndarray, shape (rows,), int8, or None
+        Decision sets where the logical model asks for them: ``EVENT``, ``OTHER`` or ``BOTH``. A
+        template need not give any: the core adds them.
     """
 
     probability: NDArray[np.float64]
     points: NDArray[np.float64] | None = None
+    sets: NDArray[np.int8] | None = None
 
 
 @runtime_checkable
@@ -110,8 +120,11 @@ class ScoreOutcome:
     Attributes
     ----------
     actual, probability, weight : ndarray, shape (n,)
+    sets : ndarray, shape (n,), int8, or None
+        Decision sets, as :class:`Scores` has them.
     """
 
     actual: NDArray[np.float64]
     probability: NDArray[np.float64]
     weight: NDArray[np.float64]
+    sets: NDArray[np.int8] | None = None

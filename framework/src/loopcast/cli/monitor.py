@@ -164,7 +164,7 @@ def _metrics(model: LogicalModel) -> list[MetricDefinition]:
     """Return the metrics of the task, the KPI first."""
     from loopcast.cli import plugin_manager
 
-    offered = plugin_manager().metrics(model.task)
+    offered = plugin_manager().metrics_of(model)
     return sorted(offered, key=lambda metric: metric.name != model.kpi.metric)
 
 

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from loopcast.serve.batch import BatchForecast
 
 
+MOST_COLUMNS = 6
+"""Metrics that are shown side by side."""
+
+SHARES = ("coverage", "granted", "set_coverage", "set_decided")
+"""Metrics of which more is not better."""
+
+
 @contextmanager
 def progress_bar(
     console: Console, title: str, total: int | None
@@ -55,29 +62,37 @@ def _worth_a_line(done: int, total: int) -> bool:
 def comparison_table(
     evaluations: tuple[Evaluation, ...], metrics: tuple[MetricDefinition, ...], unit: str = ""
 ) -> Table:
-    """Return the version against its baselines, the best value of each metric in bold."""
+    """Return the version against its baselines, the best value of each metric in bold.
+
+    Metrics are columns, or rows where they are many.
+    """
     with_unit = {"rmse", "mae", "pinball"} if unit else set()
+    titles = [f"{m.title}, {unit}" if m.name in with_unit else m.title for m in metrics]
+    labels = [evaluation.contender for evaluation in evaluations]
+    columns = [_cells(evaluations, metric) for metric in metrics]
+    rows = list(zip(*columns, strict=True))
+    if len(metrics) > MOST_COLUMNS:
+        titles, labels, rows = labels, titles, columns
     table = Table(title="Model against baselines", title_justify="left")
-    table.add_column("contender")
-    for metric in metrics:
-        suffix = f", {unit}" if metric.name in with_unit else ""
-        table.add_column(f"{metric.title}{suffix}", justify="right")
-    best = {metric.name: _best(evaluations, metric) for metric in metrics}
-    for evaluation in evaluations:
-        cells = []
-        for metric in metrics:
-            value = evaluation.value(metric.name)
-            shown = _shown(metric.name, value)
-            marked = value is not None and value == best[metric.name]
-            cells.append(f"[bold]{shown}[/bold]" if marked else shown)
-        table.add_row(evaluation.contender, *cells)
+    table.add_column("metric" if len(metrics) > MOST_COLUMNS else "contender")
+    for title in titles:
+        table.add_column(title, justify="right")
+    for label, cells in zip(labels, rows, strict=True):
+        table.add_row(label, *cells)
     return table
 
 
+def _cells(evaluations: tuple[Evaluation, ...], metric: MetricDefinition) -> tuple[str, ...]:
+    """Return a metric of each contender in words, the best in bold."""
+    best, values = _best(evaluations, metric), [e.value(metric.name) for e in evaluations]
+    shown = [(_shown(metric.name, value), value is not None and value == best) for value in values]
+    return tuple(f"[bold]{text}[/bold]" if marked else text for text, marked in shown)
+
+
 def _best(evaluations: tuple[Evaluation, ...], metric: MetricDefinition) -> float | None:
-    """Return the best value; coverage has none, since more is not better."""
+    """Return the best value; shares have none, since more is not better."""
     values = [v for e in evaluations if (v := e.value(metric.name)) is not None]
-    if metric.name == "coverage" or not values:
+    if metric.name in SHARES or not values:
         return None
     return min(values) if metric.direction == "lower" else max(values)
 

@@ -23,7 +23,7 @@ def look_up(settings: RunSettings, plugins: PluginManager) -> RunSettings:
     if settings.reconciliation:
         _offered(plugins.reconciler, settings.reconciliation, "reconciliation")
     model = settings.logical_model
-    metrics = [metric.name for metric in plugins.metrics(model.task)]
+    metrics = [metric.name for metric in plugins.metrics_of(model)]
     if model.kpi.metric not in metrics:
         problem = unknown(f"no metric {model.kpi.metric!r}", model.kpi.metric, metrics)
         raise SettingError("logical_model.kpi.metric", problem)

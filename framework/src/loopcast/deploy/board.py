@@ -111,7 +111,7 @@ def board(
         for evaluation in judged[summary.version.id]
         if (evaluation.dataset, evaluation.protocol) == ways[0]
     ]
-    metrics = plugins.metrics(model.task)
+    metrics = plugins.metrics_of(model)
     return Board(
         logical_model=model,
         dataset=ways[0][0],

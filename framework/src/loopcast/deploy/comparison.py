@@ -105,7 +105,7 @@ def compare_versions(
     contests = [judged_of(home, *item) for item in zip((one, two), manifests, strict=True)]
     judged = pair(contests[0], contests[1], (one.id, two.id))
     model = home.catalog.logical_model(two.logical_model)
-    metrics = plugins.metrics(model.task)
+    metrics = plugins.metrics_of(model)
     return ComparedVersions(
         logical_model=model,
         versions=(one, two),

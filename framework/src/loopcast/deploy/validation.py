@@ -207,7 +207,7 @@ def subject_of(
         models=_models(loaded),
         scenarios=tuple(_scenarios(loaded)),
         judged=judged,
-        metrics={metric.name: metric for metric in plugins.metrics(loaded.logical_model.task)},
+        metrics={metric.name: metric for metric in plugins.metrics_of(loaded.logical_model)},
         rival=rival,
         rival_note=note,
         production=recent_production(home, loaded) if production else None,

@@ -55,6 +55,7 @@ _OWN: dict[Task, tuple[str, ...]] = {
     "score": ("probability",),
     "rank": ("items", "scores"),
 }
+_OPTIONAL: dict[Task, tuple[str, ...]] = {"forecast": (), "score": ("sets",), "rank": ()}
 
 
 def champion_label(version: str) -> str:
@@ -78,6 +79,7 @@ def judged_bytes(judged: Judged) -> bytes:
     for number, outcome in enumerate(judged.outcomes.values()):
         values = _arrays(outcome)
         arrays |= {f"{name}.{number}": values[name] for name in _OWN[task]}
+        arrays |= {f"{name}.{number}": values[name] for name in _present(task, values)}
         arrays |= {name: values[name] for name in _SHARED[task] if number == 0}
     return npz_bytes(arrays)
 
@@ -95,7 +97,7 @@ def read_judged(content: bytes, task: Task) -> Judged:
         shared = {name: arrays[name] for name in _SHARED[task]}
         labels = [str(label) for label in arrays["contenders"]]
         names = [str(name) for name in arrays["attributes"]]
-        own = [{name: arrays[f"{name}.{i}"] for name in _OWN[task]} for i in range(len(labels))]
+        own = [_own(task, arrays, number) for number in range(len(labels))]
         keys = sum(name.startswith("key.") and name.endswith(".codes") for name in arrays)
         return Judged(
             keys=tuple(_column(arrays, f"key.{i}") for i in range(keys)),
@@ -112,6 +114,17 @@ def read_judged(content: bytes, task: Task) -> Judged:
             f"the judged rows of a version have no array {error}, which those of the task {task} "
             "have; train the version again"
         ) from None
+
+
+def _present(task: Task, values: Mapping[str, Any]) -> list[str]:
+    """Return which of the optional arrays of an outcome it has."""
+    return [name for name in _OPTIONAL[task] if values[name] is not None]
+
+
+def _own(task: Task, arrays: Mapping[str, NDArray[Any]], number: int) -> dict[str, NDArray[Any]]:
+    found = {name: arrays[f"{name}.{number}"] for name in _OWN[task]}
+    optional = {name: f"{name}.{number}" for name in _OPTIONAL[task]}
+    return found | {name: arrays[key] for name, key in optional.items() if key in arrays}
 
 
 def _task(judged: Judged) -> Task:

@@ -76,7 +76,7 @@ def _common(settings: RunSettings | TrainingSettings, plugins: PluginManager) ->
             _contender(label, baseline, plugins) for label, baseline in settings.baselines.items()
         ),
         "origin": plugins.origin(name),
-        "metrics": plugins.metrics(model.task),
+        "metrics": plugins.metrics_of(model),
         "seed": settings.seed,
         "checks": settings.checks,
         "calibration": settings.calibration,

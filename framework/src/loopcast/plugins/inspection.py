@@ -195,9 +195,8 @@ def _check_reconciler(reconciler: Any) -> None:
 def _check_metric(metric: Any) -> None:
     _require(isinstance(metric, MetricDefinition), f"{metric!r:.60} is not a MetricDefinition")
     msgspec.convert(metric.name, Name)
-    _require(
-        callable(metric.rows or metric.whole), f"{metric.name}: neither rows nor whole is callable"
-    )
+    way = metric.rows or metric.whole or metric.bind
+    _require(callable(way), f"{metric.name}: none of rows, whole and bind is callable")
 
 
 def _check_gate(gate: Any) -> None:

@@ -13,6 +13,7 @@ import msgspec
 from loopcast.api import (
     ENTRY_POINT_GROUP,
     GateDefinition,
+    LogicalModel,
     MetricDefinition,
     PluginError,
     PluginOrigin,
@@ -217,6 +218,11 @@ class PluginManager:
     def metrics(self, task: Task) -> tuple[MetricDefinition, ...]:
         """Every usable metric of a task, the core's own first."""
         return tuple(metric for metric in self._all("metric").values() if metric.task == task)
+
+    def metrics_of(self, model: LogicalModel) -> tuple[MetricDefinition, ...]:
+        """Every usable metric that applies to a logical model, the core's own first."""
+        found = (m if m.bind is None else m.bind(model) for m in self.metrics(model.task))
+        return tuple(metric for metric in found if metric is not None)
 
     def metric(self, name: str) -> MetricDefinition:
         """Return a metric; raise :class:`PluginError` as :meth:`template` does."""

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from loopcast.api import ScoreSchema
+from loopcast.api.score import SET_NAMES
 from loopcast.develop.score.prepare import prepare_score
 from loopcast.develop.score.trial import checked
 from loopcast.serve.answers import Answers
@@ -53,12 +54,14 @@ def answer(question: Question, responsible: Responsible) -> Answers:
 
 
 def _score(model: Scorer, features: pd.DataFrame, version: str) -> pd.DataFrame:
-    """Return version, probability and, where the template has a scorecard's scale, points."""
+    """Return version, probability and, where there are some, points and decision sets."""
     found = model.predict(features)
     probability = checked(np.asarray(found.probability, np.float64), features, version)
     columns: dict[str, Any] = {"version": version, "probability": probability}
     if found.points is not None:
         columns["points"] = np.asarray(found.points, np.float64)
+    if found.sets is not None:
+        columns["decision_set"] = np.array(SET_NAMES, object)[found.sets]
     return pd.DataFrame(columns, index=features.index)
 
 

@@ -13,13 +13,16 @@ import pytest
 
 from loopcast.api import (
     DataError,
+    DecisionSettings,
     Feature,
     IntegrityError,
     ModelError,
     ScoreData,
     Scores,
     ScoreSchema,
+    SetSettings,
 )
+from loopcast.api.score import BOTH, EVENT, OTHER
 from loopcast.develop.calibration.maps import BetaMap
 from loopcast.develop.score.finished import (
     CALIBRATION_FILE,
@@ -82,8 +85,14 @@ def fit(parts: Mapping[str, ScoreData]) -> dict[str, Any]:
     return {s: Confident(seen=known[s]) for s in parts}
 
 
-def finish_with(family: Mapping[str, ScoreData], fit: Any = fit, **settings: Any) -> dict[str, Any]:
+def finish_with(
+    family: Mapping[str, ScoreData],
+    fit: Any = fit,
+    sets: SetSettings | None = None,
+    **settings: Any,
+) -> dict[str, Any]:
     course: Any = SimpleNamespace(
+        logical_model=SimpleNamespace(decision=DecisionSettings(sets=sets)),
         calibration=CalibrationSettings(**settings),
         candidate=SimpleNamespace(template=SimpleNamespace(name="demo.confident")),
         seed=0,
@@ -141,6 +150,20 @@ def test_a_segment_of_few_outcomes_keeps_what_its_template_says() -> None:
     assert found["small"] == Confident()
 
 
+def test_sets_are_drawn_from_calibrated_probabilities_and_of_few_rows_rule_nothing_out() -> None:
+    family, new = {"large": rows(6000), "small": rows(40)}, rows(6000, seed=1)
+    found = finish_with(family, sets=SetSettings(confidence=0.8), method="platt")
+    codes = found["large"].predict(new.features).sets
+    holds = (codes & np.where(new.target == 1.0, EVENT, OTHER)) > 0
+    for outcome in (0.0, 1.0):
+        assert holds[new.target == outcome].mean() == pytest.approx(0.8, abs=0.03)
+    assert set(found["small"].predict(new.features).sets) == {BOTH}
+    plain = finish_with(family, sets=SetSettings(confidence=0.8), method="none")
+    assert plain["large"].calibration is None
+    again = plain["large"].predict(new.features).sets
+    assert np.mean(codes == again) > 0.995  # a map that rises changes no ranks
+
+
 def test_an_error_is_that_of_its_segment() -> None:
     def failing(parts: Mapping[str, ScoreData]) -> dict[str, Any]:
         return fit(parts) | {"bad": DataError("no rows like these"), "worse": _Wrong()}
@@ -160,8 +183,12 @@ class _Wrong(Confident):
 def test_a_finished_scorer_is_read_back_from_its_files() -> None:
     new = rows(100, seed=1)
     for method in ("platt", "isotonic", "beta"):
-        scorer = finish_with({"": rows(3000)}, method=method, by="home")[""]
+        asked = SetSettings(confidence=0.8, by="home")
+        scorer = finish_with({"": rows(3000)}, sets=asked, method=method, by="home")[""]
         again = finished(Confident(), finished_files(scorer))
+        np.testing.assert_array_equal(
+            again.predict(new.features).sets, scorer.predict(new.features).sets
+        )
         np.testing.assert_array_equal(
             again.predict(new.features).probability, scorer.predict(new.features).probability
         )

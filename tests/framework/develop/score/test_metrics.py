@@ -14,6 +14,7 @@ from loopcast.develop.score.metrics import (
     calibration_error,
     gini,
     kolmogorov_smirnov,
+    lift,
     log_loss,
     loopcast_metrics,
 )
@@ -61,6 +62,24 @@ def test_auc_and_ks_count_pairs(rows: list[tuple[bool, int, int]]) -> None:
 
     distance = max(abs(share(events, p) - share(others, p)) for _, p, _ in rows)
     assert kolmogorov_smirnov(found) == pytest.approx(distance)
+
+
+def test_lift_is_how_many_more_events_the_first_tenth_has() -> None:
+    found = drawn(0, 400, weighted=False)
+    first = np.argsort(-found.probability + 1e-6 * np.arange(400))[:40]
+    tied = np.isclose(found.probability, found.probability[first[-1]])
+    surely = found.probability > found.probability[first[-1]]
+    part = (40 - surely.sum()) * found.actual[tied].mean()
+    expected = (found.actual[surely].sum() + part) / 40 / found.actual.mean()
+    assert lift(found) == pytest.approx(expected)
+    doubled = ScoreOutcome(
+        actual=found.actual, probability=found.probability, weight=np.full(400, 2.0)
+    )
+    assert lift(doubled) == pytest.approx(lift(found))
+    constant = ScoreOutcome(actual=found.actual, probability=np.full(400, 0.2), weight=np.ones(400))
+    assert lift(constant) == pytest.approx(1.0)
+    never = ScoreOutcome(actual=np.zeros(3), probability=np.ones(3), weight=np.ones(3))
+    assert np.isnan(lift(never))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -120,7 +139,7 @@ def test_each_subset_is_measured_alone() -> None:
 
 
 def test_a_metric_has_rows_or_a_whole() -> None:
-    with pytest.raises(ValueError, match="metric both: give either rows or whole"):
+    with pytest.raises(ValueError, match="metric both: give one of rows, whole and bind"):
         MetricDefinition(
             name="both", title="", task="score", direction="lower", rows=brier, whole=auc
         )

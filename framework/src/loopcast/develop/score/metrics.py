@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 BINS = 10
 """Bins of equal width of the expected calibration error."""
 
+TOP = 0.1
+"""Share of the rows, by score from high to low, that lift looks at."""
+
 _SMALLEST = 1e-15  # keeps the loss of a certain but wrong probability finite
 
 
@@ -61,6 +64,20 @@ def _sums(place: NDArray[np.intp], values: FloatArray, count: int) -> FloatArray
     return np.asarray(np.bincount(place, values, minlength=count), dtype=np.float64)
 
 
+def lift(outcome: ScoreOutcome) -> float:
+    """Share of events among the tenth with the highest scores, relative to that among all.
+
+    Rows that tie at the edge of the tenth count in part. NaN where the event never occurred.
+    """
+    events, others = _weights_by_score(outcome)
+    total = (events + others)[::-1]
+    wanted = TOP * total.sum()
+    taken = np.clip(wanted - (np.cumsum(total) - total), 0.0, total)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = float((events[::-1] * taken / total).sum())
+        return float(found / wanted / (events.sum() / total.sum()))
+
+
 def brier(outcome: ScoreOutcome) -> FloatArray:
     """(p − y)².
 
@@ -97,6 +114,13 @@ def loopcast_metrics() -> Sequence[MetricDefinition]:
         MetricDefinition(name="gini", title="Gini", task="score", direction="higher", whole=gini),
         MetricDefinition(
             name="ks", title="KS", task="score", direction="higher", whole=kolmogorov_smirnov
+        ),
+        MetricDefinition(
+            name="lift",
+            title="lift of the first tenth",
+            task="score",
+            direction="higher",
+            whole=lift,
         ),
         MetricDefinition(
             name="brier", title="Brier score", task="score", direction="lower", rows=brier

@@ -95,8 +95,11 @@ def answer(model: Scorer, split: Split[ScoreData], template: str) -> ScoreOutcom
         Where an answer is no probability, or their number is wrong.
     """
     part: ScoreData = split.judged
-    probability = probabilities(model, part.features, template)
-    return ScoreOutcome(actual=part.target, probability=probability, weight=part.weight)
+    found = model.predict(part.features)
+    probability = checked(np.asarray(found.probability, np.float64), part.features, template)
+    return ScoreOutcome(
+        actual=part.target, probability=probability, weight=part.weight, sets=found.sets
+    )
 
 
 def probabilities(model: Scorer, rows: pd.DataFrame, template: str) -> NDArray[np.float64]:

@@ -1,0 +1,121 @@
+"""Metrics of what is decided by a score, where its logical model says how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from loopcast.api import (
+    DecisionSettings,
+    Direction,
+    LogicalModel,
+    MetricDefinition,
+    Profits,
+    ScoreOutcome,
+    hookimpl,
+)
+from loopcast.api.score import BOTH, EVENT, OTHER
+from loopcast.develop.decision import Decision
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    FloatArray = NDArray[np.float64]
+
+
+def decision_of(settings: DecisionSettings) -> Decision | None:
+    """Return the decision at the configured cut-off; ``None`` where there is none."""
+    if settings.threshold is None:
+        return None
+    return Decision(cutoff=settings.threshold, favourable=settings.favourable)
+
+
+def profits_of(outcome: ScoreOutcome, granted: NDArray[np.bool_], profits: Profits) -> FloatArray:
+    """Return what each case earned, shape (n,)."""
+    with_event = np.where(granted, profits.granted_event, profits.refused_event)
+    without = np.where(granted, profits.granted_other, profits.refused_other)
+    return np.where(outcome.actual == 1.0, with_event, without)
+
+
+def _profit(outcome: ScoreOutcome, decision: Decision, profits: Profits) -> FloatArray:
+    return profits_of(outcome, decision.granted(outcome.probability), profits)
+
+
+def _granted(outcome: ScoreOutcome, decision: Decision) -> FloatArray:
+    return decision.granted(outcome.probability).astype(np.float64)
+
+
+def _events_granted(outcome: ScoreOutcome, decision: Decision) -> float:
+    weight = outcome.weight * decision.granted(outcome.probability)
+    return float(outcome.actual @ weight / weight.sum()) if weight.sum() else float("nan")
+
+
+def _covered(outcome: ScoreOutcome) -> FloatArray:
+    """1 where the decision set holds what happened, else 0; undefined without sets."""
+    if outcome.sets is None:
+        return np.full(len(outcome.actual), np.nan)
+    happened = np.where(outcome.actual == 1.0, EVENT, OTHER)
+    return np.asarray((outcome.sets & happened) > 0, np.float64)
+
+
+def _decided(outcome: ScoreOutcome) -> FloatArray:
+    """1 where the decision set holds one outcome only, else 0; undefined without sets."""
+    if outcome.sets is None:
+        return np.full(len(outcome.actual), np.nan)
+    return np.asarray(outcome.sets != BOTH, np.float64)
+
+
+def _metric(name: str, title: str, direction: Direction, **way: Any) -> MetricDefinition:
+    return MetricDefinition(name=name, title=title, task="score", direction=direction, **way)
+
+
+def _bind_profit(model: LogicalModel) -> MetricDefinition | None:
+    decision, profits = decision_of(model.decision), model.decision.profits
+    if decision is None or profits is None:
+        return None
+    title = "profit a case" + (f", {profits.unit}" if profits.unit else "")
+    rows = partial(_profit, decision=decision, profits=profits)
+    return _metric("profit", title, "higher", rows=rows)
+
+
+def _bind_granted(model: LogicalModel) -> MetricDefinition | None:
+    decision = decision_of(model.decision)
+    if decision is None:
+        return None
+    return _metric("granted", "share granted", "higher", rows=partial(_granted, decision=decision))
+
+
+def _bind_events_granted(model: LogicalModel) -> MetricDefinition | None:
+    decision = decision_of(model.decision)
+    if decision is None:
+        return None
+    whole = partial(_events_granted, decision=decision)
+    direction: Direction = "lower" if decision.favourable == "low" else "higher"
+    return _metric("events_granted", "share of events among granted", direction, whole=whole)
+
+
+def _bind_sets(
+    model: LogicalModel, *, name: str, title: str, rows: Callable[[ScoreOutcome], FloatArray]
+) -> MetricDefinition | None:
+    return None if model.decision.sets is None else _metric(name, title, "higher", rows=rows)
+
+
+@hookimpl
+def loopcast_metrics() -> Sequence[MetricDefinition]:
+    """Offer what a decision earns, whom it grants, and whether decision sets keep their promise."""
+    coverage = partial(
+        _bind_sets, name="set_coverage", title="coverage of decision sets", rows=_covered
+    )
+    decided = partial(_bind_sets, name="set_decided", title="share decided by sets", rows=_decided)
+    return [
+        _metric("profit", "profit a case", "higher", bind=_bind_profit),
+        _metric("granted", "share granted", "higher", bind=_bind_granted),
+        _metric(
+            "events_granted", "share of events among granted", "lower", bind=_bind_events_granted
+        ),
+        _metric("set_coverage", "coverage of decision sets", "higher", bind=coverage),
+        _metric("set_decided", "share decided by sets", "higher", bind=decided),
+    ]
