@@ -7,31 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from loopcast.cli.selection import json_option
+from loopcast.cli.selection import Moment, json_option
 from loopcast.cli.stores import store_options
 
 if TYPE_CHECKING:
     from loopcast.store.home import Home
-
-
-class Moment(click.ParamType[datetime]):
-    """A day or a moment; in UTC where it names no zone."""
-
-    name = "moment"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> datetime:
-        """Read ISO 8601."""
-        from datetime import UTC
-
-        if isinstance(value, datetime):
-            return value
-        try:
-            moment = datetime.fromisoformat(str(value))
-        except ValueError:
-            self.fail(f"{value!r} is no moment such as 2014-12-31 or 2014-12-31T18:00Z", param, ctx)
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 @click.command()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
 from loopcast.api import Goal
 from loopcast.cli.selection import (
+    at_option,
     by_option,
     policy_options,
     reason_option,
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     type=click.FloatRange(0.0, 1.0, min_open=True, max_open=True),
     help="Share of entities that a canary serves; 0.1 by default.",
 )
+@at_option
 def release(
     *,
     place: Home,
@@ -42,6 +45,7 @@ def release(
     by: str,
     reason: str,
     share: float | None,
+    at: datetime | None,
 ) -> None:
     """Move a VERSION along: candidate, staging, challenger or canary, champion.
 
@@ -58,7 +62,7 @@ def release(
         if share is not None and goal != "canary":
             raise click.UsageError(f"--share is for a canary, not for {goal}")
         share = (share or 0.1) if goal == "canary" else None
-        release_versions(place, standings, goal, policy, by=by, reason=reason, share=share)
+        release_versions(place, standings, goal, policy, by=by, reason=reason, share=share, at=at)
     for standing in standings:
         version = standing.version
         was = f", after {standing.champion}" if goal == "champion" and standing.champion else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, get_args
 
 import msgspec
 from rich.table import Table
@@ -12,13 +12,18 @@ from rich.table import Table
 from loopcast.cli.context import Run, Stopwatch
 from loopcast.cli.progress import progress_bar
 from loopcast.develop.engine import engine_for
-from loopcast.iterate.retrain.report import RETRAINED, Result, Retrained, commands, counts, reasons
+from loopcast.iterate.retrain.report import (
+    RETRAINED,
+    Result,
+    Retrained,
+    commands,
+    counts,
+    reasons,
+    undone,
+)
 from loopcast.iterate.retrain.round import Asked, Outlook, look_ahead, retrain
 from loopcast.store.files import write_atomically
 from loopcast.web.retrain.page import render
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 SHOWN = 3
 """Reasons that the terminal names for each result; the page names more, the summary all."""
@@ -85,8 +90,6 @@ def _train(run: Run, asked: Asked, outlook: Outlook) -> list[Retrained]:
 
 
 def _told(outlook: Outlook) -> list[Retrained]:
-    from loopcast.iterate.retrain.report import undone
-
     return [undone(decision) for decision in outlook.decisions.values()]
 
 
@@ -106,9 +109,8 @@ def _commands(run: Run, items: Sequence[Retrained]) -> tuple[str, ...]:
 
 def _show(run: Run, items: Sequence[Retrained], todo: Sequence[str]) -> None:
     found = counts(items)
-    said = [f"{found['retrained']:,} retrained"] if found["retrained"] else []
-    said += [f"{n:,} {name}" for name, n in found.items() if n and name != "retrained"]
-    run.console.print(f"  segments  {len(items):,}: {', '.join(said) or 'none'}", soft_wrap=True)
+    said = ", ".join(f"{n:,} {name}" for name, n in found.items() if n)
+    run.console.print(f"  segments  {len(items):,}: {said or 'none'}", soft_wrap=True)
     if len(items) <= FEW:
         for item in items:
             _show_one(run, item)
@@ -134,11 +136,9 @@ def _show_reasons(run: Run, items: Sequence[Retrained]) -> None:
     table = Table(title="Why", title_justify="left")
     for title in ("segments", "result", "why"):
         table.add_column(title, justify="right" if title == "segments" else "left")
-    for result in counts(items):
-        if result != "retrained":
-            told: Mapping[str, int] = reasons(items, result=result)  # type: ignore[arg-type]
-            for reason, count in list(told.items())[:SHOWN]:
-                table.add_row(f"{count:,}", result, reason)
+    for result in get_args(Result):
+        for reason, count in list(reasons(items, result=result).items())[:SHOWN]:
+            table.add_row(f"{count:,}", result, reason)
     run.console.print(table)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -17,6 +18,27 @@ if TYPE_CHECKING:
 
 _MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S.%f"]
 
+
+class Moment(click.ParamType[datetime]):
+    """A day or a moment; in UTC where it names no zone."""
+
+    name = "moment"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        """Read ISO 8601."""
+        from datetime import UTC
+
+        if isinstance(value, datetime):
+            return value
+        try:
+            moment = datetime.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is no moment such as 2014-12-31 or 2014-12-31T18:00Z", param, ctx)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
 by_option = click.option("--by", required=True, metavar="NAME", help="Who answers for it.")
 reason_option = click.option("--reason", required=True, metavar="TEXT", help="Why; it is kept.")
 cutoff_option = click.option(
@@ -25,6 +47,11 @@ cutoff_option = click.option(
     default=0.5,
     show_default=True,
     help="Probability of the event that divides the decisions.",
+)
+at_option = click.option(
+    "--at",
+    type=Moment(),
+    help="When, where it is not now: for a replay of the past, 2026-03-01 or 2026-03-01T12:00Z.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
 from loopcast.api import Goal
-from loopcast.cli.selection import by_option, selected, version_options
+from loopcast.cli.selection import at_option, by_option, selected, version_options
 from loopcast.cli.stores import store_options
 
 if TYPE_CHECKING:
@@ -23,11 +24,19 @@ if TYPE_CHECKING:
 )
 @by_option
 @click.option("--statement", required=True, metavar="TEXT", help="What the person vouches for.")
+@at_option
 def sign(
-    *, place: Home, which: dict[str, Any], role: str, move: Goal, by: str, statement: str
+    *,
+    place: Home,
+    which: dict[str, Any],
+    role: str,
+    move: Goal,
+    by: str,
+    statement: str,
+    at: datetime | None,
 ) -> None:
     """Sign, in a role, that a VERSION may enter a stage."""
-    from datetime import UTC, datetime
+    from datetime import UTC
 
     from loopcast.api import SignOff
     from loopcast.cli.tables import place_of
@@ -40,7 +49,7 @@ def sign(
                 move=move,
                 role=role,
                 by=by,
-                at=datetime.now(UTC),
+                at=at or datetime.now(UTC),
                 statement=statement,
             )
             for standing in standings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from fnmatch import fnmatchcase
 
 from loopcast.api import (
@@ -75,8 +76,14 @@ def release(
     by: str,
     reason: str,
     share: float | None = None,
+    at: datetime | None = None,
 ) -> None:
     """Move versions to a stage, all or none, after everything that the policy demands.
+
+    Parameters
+    ----------
+    at
+        The moment of the move; now by default.
 
     Raises
     ------
@@ -104,7 +111,7 @@ def release(
     require_intact(home, [move.version for move in moves])
     models = {model.name: model for model in home.catalog.logical_models()}
     home.catalog.put_policy(policy, by=by)
-    home.catalog.release_all(moves, review=reviewer(moves, models, policy))
+    home.catalog.release_all(moves, at=at, review=reviewer(moves, models, policy))
 
 
 def require_intact(home: Home, versions: Iterable[VersionId]) -> None:

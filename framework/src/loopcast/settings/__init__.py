@@ -311,6 +311,12 @@ class RunSettings(Record, frozen=True):
             f"logical model {model.name} is for the task {model.task}, and data.table for "
             f"{self.data.task}; choose data whose table has task: {model.task}",
         )
+        if isinstance(model.schema, ScoreSchema) and isinstance(table, ScoreTable):
+            self.require(
+                model.schema.time is not None or (table.since is None and table.until is None),
+                f"data.table.since and until need a time, and the schema of {model.name} names "
+                "none; set logical_model.schema.time",
+            )
         if isinstance(model.schema, ForecastSchema) and isinstance(table, ForecastTable):
             self._check_forecast(model.schema, table)
         if isinstance(model.schema, ScoreSchema) and self.calibration.by is not None:

@@ -13,6 +13,13 @@ Text = Annotated[str, msgspec.Meta(min_length=1)]
 TimeUnit = Literal["D", "s", "ms", "us", "ns"]
 
 
+def _check_days(table: Record, since: str | None, until: str | None) -> None:
+    for name, day in (("since", since), ("until", until)):
+        table.require(is_day(day), f"{name} {day} is not a day of the calendar")
+    if since is not None and until is not None:
+        table.require(since < until, f"since {since} is not before {until}")
+
+
 class ForecastTable(Record, frozen=True, tag_field="task", tag="forecast"):
     """What the columns of a table mean for the task *forecast*.
 
@@ -57,10 +64,7 @@ class ForecastTable(Record, frozen=True, tag_field="task", tag="forecast"):
             (self.time is None) != (self.start is None),
             "set time (a column) or start (of the first row), and not both",
         )
-        for name, day in (("since", self.since), ("until", self.until)):
-            self.require(is_day(day), f"{name} {day} is not a day of the calendar")
-        if self.since is not None and self.until is not None:
-            self.require(self.since < self.until, f"since {self.since} is not before {self.until}")
+        _check_days(self, self.since, self.until)
 
 
 class ScoreTable(Record, frozen=True, tag_field="task", tag="score"):
@@ -74,11 +78,19 @@ class ScoreTable(Record, frozen=True, tag_field="task", tag="score"):
         Column that names the segment of a row; ``None`` where there is no family.
     time_unit
         Of a time column of numbers, which count from 1970 on in UTC.
+    since, until
+        Use rows from (inclusive) and to (exclusive) these days in UTC only, by the time column.
     """
 
     columns: dict[Text, Text] = {}
     segment: Text | None = None
     time_unit: TimeUnit | None = None
+    since: LocalDate | None = None
+    until: LocalDate | None = None
+
+    def check(self) -> None:
+        """The days are some, in order."""
+        _check_days(self, self.since, self.until)
 
 
 class RankTable(Record, frozen=True, tag_field="task", tag="rank"):

@@ -45,8 +45,9 @@ def prepare_score(
     DataError
         Where the table does not satisfy the schema.
     """
-    columns = Columns(table, source, names.columns, names.time_unit)
+    columns = _between(Columns(table, source, names.columns, names.time_unit), names, schema)
     columns.require(_wanted(schema, labelled=labelled))
+    table = columns.table
     key = _keys(columns, schema)
     features = {name: f for name, f in schema.features.items() if f.used}
     aside = {name: f for name, f in schema.features.items() if f.protected or not f.used}
@@ -62,6 +63,27 @@ def prepare_score(
         time=columns.moments(schema.time) if with_time and schema.time else None,
         schema=schema,
     )
+
+
+def _between(columns: Columns, names: ScoreTable, schema: ScoreSchema) -> Columns:
+    """Keep the rows of the days in question."""
+    if schema.time is None or (names.since is None and names.until is None):
+        return columns
+    columns.require([schema.time])
+    time = columns.moments(schema.time)
+    kept = np.ones(len(time), dtype=bool)
+    if names.since is not None:
+        kept &= time >= np.datetime64(names.since)
+    if names.until is not None:
+        kept &= time < np.datetime64(names.until)
+    if not kept.any():
+        raise DataError(
+            f"{columns.source}: column {columns.name(schema.time)!r}: no row from "
+            f"{names.since or 'the beginning'} until {names.until or 'the end'}; there are rows "
+            f"from {time.min()} to {time.max()}"
+        )
+    rows = columns.table.loc[kept].reset_index(drop=True)
+    return Columns(rows, columns.source, columns.names, columns.time_unit)
 
 
 def _wanted(schema: ScoreSchema, *, labelled: bool) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
 
 from loopcast.api import PolicyRow, Record, Segment, Stage, VersionId
@@ -33,12 +33,14 @@ class Retrained(Record, frozen=True):
     Attributes
     ----------
     result
-        ``released``: its new version serves; ``proposed``: it is better, and a person decides;
-        ``not better``: it is not, or nobody knows; ``kept``: the data is that of its newest
-        version; ``failed``: see the reason; ``due``: it would have been trained; ``not due``,
-        ``frozen``, ``off``: nothing was to be done.
+        ``released``: its new version serves; ``proposed``: it passed its gates, and a person
+        decides; ``not better``: it did not, or is not better than the champion; ``kept``: the
+        data is that of its newest version; ``failed``: see the reason; ``due``: it would have
+        been trained; ``not due``, ``frozen``, ``off``: nothing was to be done.
     why
         Why it was to be trained, or not.
+    better
+        Whether the KPI of the new version is better than the champion's, beyond chance.
     reason
         What became of it, where there is more to say.
     kpi, champion_kpi
@@ -51,6 +53,7 @@ class Retrained(Record, frozen=True):
     remedy: Remedy | None = None
     version: VersionId | None = None
     stage: Stage | None = None
+    better: bool = False
     reason: str = ""
     kpi: float | None = None
     champion_kpi: float | None = None
@@ -75,6 +78,7 @@ def retrained(decision: Decision, report: SegmentReport) -> Retrained:
         remedy=decision.remedy,
         version=report.version,
         stage=report.stage,
+        better=report.better,
         reason=report.reason,
         kpi=report.kpi,
         champion_kpi=report.champion_kpi,
@@ -86,15 +90,16 @@ def _result(report: SegmentReport) -> Result:
         return report.status
     if report.stage == "champion":
         return "released"
-    waiting = report.stage in ("staging", "challenger", "canary")
-    return "proposed" if report.better and waiting else "not better"
+    asks = report.stage == "staging" or (report.stage == "challenger" and report.better)
+    return "proposed" if asks else "not better"
 
 
-def counts(items: Iterable[Retrained]) -> dict[str, int]:
-    """Count segments by result, and those that have a new version."""
+def counts(items: Sequence[Retrained]) -> dict[str, int]:
+    """Count segments by result, those that have a new version, and those whose one is better."""
     found = Counter(item.result for item in items)
     return {
         "retrained": sum(found[name] for name in RETRAINED),
+        "better": sum(item.better for item in items),
         **{name: found[name] for name in get_args(Result)},
     }
 

@@ -138,8 +138,8 @@ def retrain(
     if not due:
         return
     journal = _journal(asked)
-    begun = outlook.round or journal.begin(asked.moment, _digest(asked.settings), due.values())
     works = list(_works(asked, outlook.batches, due))
+    begun = outlook.round or journal.begin(asked.moment, _digest(asked.settings), due.values())
     batch: list[Retrained] = []
 
     def note(count: int) -> None:

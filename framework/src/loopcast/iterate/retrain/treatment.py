@@ -102,9 +102,8 @@ class Treatment:
     def _weighed(self, known: KnownT, segment: str, seed: int) -> tuple[KnownT, dict[str, bytes]]:
         recent = self.recent.get(segment)
         if recent is None:
-            raise DataError(
-                f"there are no recent events of {segment or 'it'} to weigh by; predict first"
-            )
+            place = f" of segment {segment}" if segment else ""
+            raise DataError(f"there are no recent events{place} to weigh by; predict first")
         inputs = known.training.features[list(recent.columns)]
         found = recent_weights(inputs, recent, bound=self.bound, seed=seed)
         return weighed(known, found.values), {

@@ -22,8 +22,8 @@ REASONS = 20
 _VERDICTS: Mapping[Result, str] = {"released": "good", "proposed": "open", "failed": "bad"}
 _WORDS: Mapping[Result, str] = {
     "released": "have a new champion",
-    "proposed": "have a better version, and a person decides",
-    "not better": "have a new version that is not better than their champion",
+    "proposed": "have a new version that passed its gates, and a person decides",
+    "not better": "have a new version that failed a gate, or is not better than their champion",
     "kept": "have the data of their newest version",
     "failed": "could not be trained",
     "due": "would be trained",
@@ -69,7 +69,7 @@ def _key_figures(found: Mapping[str, int], seconds: Mapping[str, float]) -> list
     figures = [
         KeyFigure(label="segments", value=f"{total:,}"),
         KeyFigure(label="retrained", value=f"{found['retrained']:,}"),
-        KeyFigure(label="better", value=f"{found['released'] + found['proposed']:,}"),
+        KeyFigure(label="better", value=f"{found['better']:,}"),
         KeyFigure(label="failed", value=f"{found['failed']:,}"),
     ]
     took = ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items())

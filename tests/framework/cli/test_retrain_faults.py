@@ -1,0 +1,116 @@
+"""Rounds of retraining that are killed, and two at once: real processes on one home."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from loopcast.store.home import Home
+
+from ..examples import SCORE_DATA, SCORE_MODEL, applications, install_examples, write_configuration
+
+pytestmark = pytest.mark.slow
+
+REGIONS = tuple(f"r{number:03}" for number in range(72))
+"""More than one batch."""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a plugin, configuration, and a family that has champions."""
+    (tmp_path / "site").mkdir()
+    install_examples(tmp_path / "site")
+    files = {"logical_model/credit.yaml": SCORE_MODEL, "data/applications.yaml": SCORE_DATA}
+    write_configuration(tmp_path / "conf", files)
+    put(tmp_path, seed=1)
+    done = start(tmp_path, "job=train", "job.at=2025-01-10").wait(timeout=120)
+    assert done == 0
+    put(tmp_path, seed=2)
+    return tmp_path
+
+
+def put(folder: Path, seed: int) -> None:
+    table = applications(60 * len(REGIONS), seed=seed)
+    table["region"] = [REGIONS[row % len(REGIONS)] for row in range(len(table))]
+    table.to_csv(folder / "applications.csv", index=False)
+
+
+def start(folder: Path, *overrides: str) -> subprocess.Popen[bytes]:
+    code = "from loopcast.cli import main; main()"
+    chosen = ("logical_model=credit", "data.table.segment=region", "engine.workers=1")
+    env = {
+        **os.environ,
+        "PYTHONPATH": str(folder / "site"),
+        "LOOPCAST_HOME": str(folder / "home"),
+        "LOOPCAST_CONFIG_DIR": str(folder / "conf"),
+    }
+    return subprocess.Popen(
+        [sys.executable, "-c", code, "run", *chosen, *overrides],
+        cwd=folder,
+        env=env,
+        stdout=subprocess.DEVNULL,
+    )
+
+
+def summaries(folder: Path) -> list[dict[str, Any]]:
+    files = sorted((folder / "home" / "runs").rglob("summary.json"))
+    found = [json.loads(file.read_text()) for file in files]
+    return [content["retraining"] for content in found if "retraining" in content]
+
+
+@pytest.fixture
+def home(folder: Path) -> Home:
+    from loopcast.store.home import open_home
+
+    return open_home(folder / "home", create=False)
+
+
+def test_what_was_killed_is_gone_on_with(folder: Path, home: Home) -> None:
+    before = home.catalog.count()
+    assert before > 64  # a few of the small segments have one outcome only
+    killed = start(folder, "job=retrain", "job.at=2025-06-01")
+    until = time.monotonic() + 120
+    while home.catalog.count() == before and time.monotonic() < until:
+        time.sleep(0.02)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    done = home.catalog.count() - before
+    assert 0 < done < before
+    assert not summaries(folder)
+    assert start(folder, "job=retrain", "job.at=2025-06-02").wait(timeout=120) == 0
+    [told] = summaries(folder)
+    assert len(told["segments"]) == len(REGIONS)
+    assert {item["why"] for item in told["segments"]} <= {
+        "trained 142 days ago; the schedule says every 90",
+        "it was never trained",
+    }
+    assert told["counts"]["retrained"] + told["counts"]["kept"] >= 65
+    champions = home.catalog.champions("credit")
+    releases = home.catalog.serving("credit")
+    assert len(releases) == len(champions)
+    assert start(folder, "job=retrain", "job.at=2025-06-03").wait(timeout=120) == 0
+    assert summaries(folder)[-1]["counts"]["retrained"] == 0
+    assert not list((home.folder / "retrain").rglob("*.json"))
+
+
+def test_two_rounds_at_once_do_the_same_once(folder: Path, home: Home) -> None:
+    before = home.catalog.count()
+    both = [start(folder, "job=retrain", "job.at=2025-06-01") for _ in range(2)]
+    assert [process.wait(timeout=240) for process in both] == [0, 0]
+    one, two = summaries(folder)
+    versions = [{i["segment"]: i["version"] for i in told["segments"]} for told in (one, two)]
+    assert versions[0] == versions[1]
+    new = {version for version in versions[0].values() if version}
+    assert home.catalog.count() == before + len(new)
+    champions: pd.Series[str] = pd.Series([r.segment for r in home.catalog.serving("credit")])
+    assert champions.is_unique
+    assert len(champions) >= 65
