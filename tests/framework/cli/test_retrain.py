@@ -217,7 +217,8 @@ def test_a_drifting_input_is_left_out(
     assert done.features == ("debt",)
     version = home.catalog.version(segment["version"])
     files = read_bundle(home.artifacts, version.manifest).files
-    assert not schema_of(files).features["debt"].used
+    learned: Any = schema_of(files)
+    assert not learned.features["debt"].used
     champion = home.catalog.champion("credit")
     assert champion is not None
     assert champion.id in segment["reason"]  # which has all inputs, and was judged with them
@@ -302,7 +303,7 @@ def test_a_family_is_told_in_sum(tmp_path: Path, run: Any, home: Home) -> None:
     home.catalog.set_switch("credit", ["north"], "freeze", by="ann", reason="audit")
     home.catalog.set_switch("credit", ["south"], "off", by="ann", reason="closed")
     tiny = applications(12, seed=7).assign(region="tiny")
-    put(tmp_path, family(2)[lambda t: t["region"] != "west"], tiny)
+    put(tmp_path, family(2, REGIONS[:3]), tiny)
     found = run("job=retrain", LATER, *FAMILY)["retraining"]
     told = {item["segment"]: item for item in found["segments"]}
     assert {name: item["result"] for name, item in told.items()} == {
@@ -325,9 +326,9 @@ def test_a_forecasts_champion_is_judged_on_the_same_origins(
     tmp_path: Path, run: Any, home: Home
 ) -> None:
     meters(1).to_csv(tmp_path / "meters.csv", index=False)
-    one = ("logical_model=meters", "data.table.segment=null")
-    one += ("backtest.origins=3", "backtest.calibration=3")
-    run("job=train", FIRST, "+data.table.until=2024-02-01", *one)
+    few = ("backtest.origins=3", "backtest.calibration=3")
+    one = ("logical_model=meters", "data.table.segment=null", *few)
+    run("job=train", FIRST, "+data.table.until=2024-02-06", *one)
     champion = home.catalog.champion("meters")
     assert champion is not None
     found = run("job=retrain", LATER, *one)["retraining"]
