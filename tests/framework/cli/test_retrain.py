@@ -20,6 +20,7 @@ from loopcast.monitor.alerts import AlertBook
 from loopcast.plugins import PluginManager
 from loopcast.store.events import event_table
 from loopcast.store.home import Home
+from loopcast.validate.performance import Variation
 
 from ..examples import applications, meters, sales
 
@@ -124,10 +125,8 @@ def test_an_automatic_policy_releases_what_is_better(
     # Far from the champion, however much better: a person decides.
     assert (segment["result"], segment["better"]) == ("proposed", True)
     assert "a person has to decide" in segment["reason"]
-    from loopcast.iterate import releasing
-
-    far = releasing.Variation(median=1.0, p95=1.0)
-    monkeypatch.setattr(releasing, "LIMITS", far)
+    anywhere = Variation(median=1.0, p95=1.0)
+    monkeypatch.setattr("loopcast.iterate.releasing.LIMITS", anywhere)
     [segment] = trained("job.at=2025-12-01", *wide, "seed=5")
     assert (segment["result"], segment["stage"]) == ("released", "champion")
     assert segment["kpi"] > segment["champion_kpi"] + 0.05
