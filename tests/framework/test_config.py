@@ -229,7 +229,8 @@ UNKNOWN_WINDOW = "unknown key; did you mean 'window'? Valid: mode, weights, wind
             "store=embeded",
             "the command line: store: store has no option 'embeded'; did you mean 'embedded'? "
             "Valid: embedded, server; plugin 'credit' (loopcast-credit 0.1.0) is disabled; "
-            "plugin 'forecasting' (loopcast-forecasting 0.1.0) is disabled",
+            "plugin 'forecasting' (loopcast-forecasting 0.1.0) is disabled; "
+            "plugin 'recommender' (loopcast-recommender 0.1.0) is disabled",
         ),
         (
             "store=server",
