@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from loopcast.api import Template, hookimpl
+from loopcast_recommender.templates.als import Als
 from loopcast_recommender.templates.ease import Ease
+from loopcast_recommender.templates.item_knn import ItemKnn
 from loopcast_recommender.templates.popularity import Popularity
 
 LOOPCAST_CONTRACT = (1, 0)
@@ -18,7 +20,7 @@ LOOPCAST_CONTRACT = (1, 0)
 @hookimpl
 def loopcast_templates() -> Sequence[Template[Any, Any]]:
     """Offer the templates for rankings."""
-    return [Ease(), Popularity()]
+    return [Als(), Ease(), ItemKnn(), Popularity()]
 
 
 @hookimpl

@@ -1,1 +1,1 @@
-"""EASE: its weights in closed form, the choice of its hyperparameters, its model."""
+"""EASE: its weights in closed form."""

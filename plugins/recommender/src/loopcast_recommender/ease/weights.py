@@ -10,26 +10,18 @@ where entities are fewer.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from scipy import linalg
 
-from loopcast.api import ConvergenceError
+from loopcast.api import ConvergenceError, Files
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy import sparse
 
     Floats32 = NDArray[np.float32]
-
-
-class Weights(Protocol):
-    """What turns histories into scores."""
-
-    def score(self, history: sparse.csr_array) -> Floats32:
-        """Return the score of each item, shape (rows, items)."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +33,10 @@ class ItemWeights:
     def score(self, history: sparse.csr_array) -> Floats32:
         """Return H B."""
         return np.asarray(history @ self.matrix, dtype=np.float32)
+
+    def save(self) -> Files:
+        """Return nothing: the weights follow from the choices."""
+        return {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +62,13 @@ class EntityWeights:
         shared = np.asarray((history @ self.choices.T).todense(), dtype=np.float32)
         own = history.toarray()
         return np.asarray(own - (own - shared @ self.kernel) * self.scale, dtype=np.float32)
+
+    def save(self) -> Files:
+        """Return nothing: the weights follow from the choices."""
+        return {}
+
+
+Weights: TypeAlias = ItemWeights | EntityWeights
 
 
 def solve(choices: sparse.csr_array, ridge: float) -> Weights:

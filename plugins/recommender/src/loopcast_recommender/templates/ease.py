@@ -6,7 +6,6 @@ Source: H. Steck (2019), Embarrassingly shallow autoencoders for sparse data, WW
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import partial
 from typing import Literal
 
 from loopcast.api import Files, FitContext, LoopcastError, RankData, Ranker, fit_each
@@ -28,12 +27,16 @@ class Ease:
         context: FitContext,
     ) -> Iterator[tuple[str, Ranker | LoopcastError]]:
         """Choose the ridge and the memory of each segment, and fit it."""
-        from loopcast_recommender.ease.fit import fit_ease
+        from loopcast_recommender.ease.method import EASE, Ridge
+        from loopcast_recommender.history.fit import fit_tuned
 
-        return fit_each(family, partial(fit_ease, p=hyperparameters, seed=context.seed))
+        p = hyperparameters
+        options = [Ridge(ridge) for ridge in p.ridges]
+        return fit_each(family, lambda data: fit_tuned(data, EASE, options, p, context.seed))
 
     def load(self, files: Files) -> Ranker:
         """Rebuild a model from its files."""
-        from loopcast_recommender.ease.model import load_ease
+        from loopcast_recommender.ease.method import EASE
+        from loopcast_recommender.history.model import load_model
 
-        return load_ease(files)
+        return load_model(files, EASE)

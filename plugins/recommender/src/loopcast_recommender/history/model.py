@@ -1,13 +1,11 @@
-"""A fitted EASE: the choices that it learned from, its ridge, and how it remembers.
-
-Its weights follow from these in closed form, so that a bundle holds no matrix of items by items.
-"""
+"""A fitted model that scores items by histories: what was chosen, and how it was tuned."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 from scipy import sparse
 
@@ -20,7 +18,7 @@ from loopcast.api import (
     read_json,
     read_npz,
 )
-from loopcast_recommender.ease.weights import Weights, solve
+from loopcast_recommender.history.method import Method, Scorer
 from loopcast_recommender.interactions import histories, presence, remembered
 from loopcast_recommender.lists import rank
 from loopcast_recommender.popularity import popularity
@@ -32,43 +30,45 @@ _TIE = 1e-6
 """Weight of popularity among scores: it decides between equal ones alone."""
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Tuning:
     """What was chosen for a segment.
 
     Attributes
     ----------
-    ridge
-        λ; ``None`` where popularity was better than any.
+    option
+        Of the method; ``None`` where popularity was not worse than any.
     half_life
         Of earlier choices; ``None`` where they never lose weight.
     """
 
-    ridge: float | None
+    option: Any
     half_life: float | None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class EaseModel:
+class HistoryModel:
     """A fitted model.
 
     Attributes
     ----------
     choices : csr_array, shape (entities, items)
         As :func:`loopcast_recommender.interactions.choices` has it.
-    weights
-        ``None`` where popularity was better.
+    scorer
+        ``None`` where popularity was not worse.
+    share : ndarray, shape (items,), float32
+        Popularity.
     """
 
     choices: sparse.csr_array
     tuning: Tuning
-    weights: Weights | None
+    scorer: Scorer | None
     share: NDArray[np.float32]
 
     def predict(self, query: RankQuery) -> Ranking:
         """Rank by what each entity has chosen, and by popularity where it has chosen nothing."""
         history = remembered(histories(query, self.choices), self.tuning.half_life)
-        return rank(query, lambda rows: scores(history[rows], self.weights, self.share))
+        return rank(query, lambda rows: scores(history[rows], self.scorer, self.share))
 
     def save(self) -> Files:
         """Return what the model is made of."""
@@ -79,35 +79,47 @@ class EaseModel:
             "places": kept.data,
             "shape": np.array(kept.shape, dtype=np.int64),
         }
-        tuning = {"ridge": self.tuning.ridge, "half_life": self.tuning.half_life}
-        return {"choices.npz": npz_bytes(arrays), "tuning.json": json_bytes(tuning)}
+        tuning = {
+            "option": msgspec.to_builtins(self.tuning.option),
+            "half_life": self.tuning.half_life,
+        }
+        own = {} if self.scorer is None else self.scorer.save()
+        return {"choices.npz": npz_bytes(arrays), "tuning.json": json_bytes(tuning), **own}
 
 
 def scores(
-    history: sparse.csr_array, weights: Weights | None, share: NDArray[np.float32]
+    history: sparse.csr_array, scorer: Scorer | None, share: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """Return the score of each item for some histories, shape (rows, items)."""
-    if weights is None:
+    if scorer is None:
         return np.tile(share, (history.shape[0], 1))
-    found = weights.score(history) + np.float32(_TIE) * share
+    found = scorer.score(history)
+    found += np.float32(_TIE) * share
     found[np.diff(history.indptr) == 0] = share
     return found
 
 
-def make_ease(choices: sparse.csr_array, tuning: Tuning) -> EaseModel:
-    """Return the model that choices give with what was chosen for them."""
+def make_model(choices: sparse.csr_array, tuning: Tuning, method: Method[Any]) -> HistoryModel:
+    """Learn from choices with what was chosen for them."""
     present = presence(choices)
-    return EaseModel(
+    return HistoryModel(
         choices=choices,
         tuning=tuning,
-        weights=None if tuning.ridge is None else solve(present, tuning.ridge),
+        scorer=None if tuning.option is None else method.solve(present, tuning.option),
         share=popularity(present),
     )
 
 
-def load_ease(files: Files) -> EaseModel:
+def load_model(files: Files, method: Method[Any]) -> HistoryModel:
     """Rebuild a model from its files."""
-    arrays = read_npz(files["choices.npz"])
+    arrays, tuning = read_npz(files["choices.npz"]), read_json(files["tuning.json"])
     entries = (arrays["places"], arrays["items"], arrays["indptr"])
     choices = sparse.csr_array(entries, shape=tuple(arrays["shape"].tolist()))
-    return make_ease(choices, Tuning(**read_json(files["tuning.json"])))
+    option = msgspec.convert(tuning["option"], method.option | None)
+    present = presence(choices)
+    return HistoryModel(
+        choices=choices,
+        tuning=Tuning(option=option, half_life=tuning["half_life"]),
+        scorer=None if option is None else method.load(files, present, option),
+        share=popularity(present),
+    )

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from loopcast.api import DataError, RankData, last_places
-from loopcast_recommender.ease.fit import fit_ease
 from loopcast_recommender.ease.hyperparameters import EaseParameters
-from loopcast_recommender.ease.model import load_ease
+from loopcast_recommender.ease.method import EASE, Ridge
+from loopcast_recommender.history.fit import fit_tuned, refit
+from loopcast_recommender.history.model import HistoryModel, load_model
 from loopcast_recommender.popularity import fit_popularity
 
 from ..samples import fashions, noise, query, rank_data, tastes
@@ -16,10 +17,14 @@ from ..samples import fashions, noise, query, rank_data, tastes
 DEFAULT = EaseParameters()
 
 
+def fitted(data: RankData, p: EaseParameters = DEFAULT) -> HistoryModel:
+    return fit_tuned(data, EASE, [Ridge(ridge) for ridge in p.ridges], p, seed=0)
+
+
 def test_entities_of_a_taste_get_items_of_their_taste() -> None:
     data = tastes(seed=1, rows=1_200)
-    model = fit_ease(data, DEFAULT, seed=0)
-    assert model.tuning.ridge is not None
+    model = fitted(data)
+    assert model.tuning.option is not None
     found = model.predict(query(data, excluded=model.choices))
     taste = np.array([int(name[1:]) % 4 for name in data.entities])
     shown = np.array([int(name[1:]) % 4 for name in data.items])[found.items[:-1]]
@@ -27,15 +32,15 @@ def test_entities_of_a_taste_get_items_of_their_taste() -> None:
 
 
 def test_what_was_chosen_lately_counts_more_where_fashions_change() -> None:
-    assert fit_ease(fashions(seed=1), DEFAULT, seed=0).tuning.half_life is not None
+    assert fitted(fashions(seed=1)).tuning.half_life is not None
     steady = EaseParameters(inner="random")
-    assert fit_ease(tastes(seed=1), steady, seed=0).tuning.half_life in (None, 30.0)
+    assert fitted(tastes(seed=1), steady).tuning.half_life in (None, 30.0)
 
 
 def test_where_nothing_beats_popularity_popularity_is_what_is_served() -> None:
     data = noise(seed=1)
-    model = fit_ease(data, DEFAULT, seed=0)
-    assert model.tuning.ridge is None
+    model = fitted(data)
+    assert model.tuning.option is None
     asked = query(data)
     assert np.array_equal(model.predict(asked).items, fit_popularity(data).predict(asked).items)
 
@@ -43,15 +48,15 @@ def test_where_nothing_beats_popularity_popularity_is_what_is_served() -> None:
 @pytest.mark.parametrize("make", [tastes, fashions, noise])
 def test_a_model_is_rebuilt_from_its_files(make: Any) -> None:
     data: RankData = make(seed=2)
-    model = fit_ease(data, DEFAULT, seed=0)
-    again = load_ease(model.save())
+    model = fitted(data)
+    again = load_model(model.save(), EASE)
     asked = query(data)
     assert np.array_equal(model.predict(asked).scores, again.predict(asked).scores)
 
 
 def test_a_history_of_today_replaces_that_of_the_training() -> None:
     data = tastes(seed=1)
-    model = fit_ease(data, DEFAULT, seed=0)
+    model = fitted(data)
     shape = (len(data.entities), len(data.items))
     same = query(data, entities=np.arange(shape[0], dtype=np.int32))
     known = query(
@@ -62,20 +67,28 @@ def test_a_history_of_today_replaces_that_of_the_training() -> None:
 
 def test_who_was_never_seen_gets_what_is_popular() -> None:
     data = tastes(seed=1)
-    found = fit_ease(data, DEFAULT, seed=0).predict(query(data))
+    found = fitted(data).predict(query(data))
     popular = fit_popularity(data).predict(query(data))
     assert found.items[-1].tolist() == popular.items[-1].tolist()
 
 
 def test_small_segments_are_fitted_or_refused_in_words() -> None:
     with pytest.raises(DataError, match="no interactions to learn from"):
-        fit_ease(rank_data(np.array([]), np.array([])), DEFAULT, seed=0)
+        fitted(rank_data(np.array([]), np.array([])))
     single = rank_data(np.arange(5), np.zeros(5))
-    model = fit_ease(single, DEFAULT, seed=0)
-    assert model.tuning.ridge == 100.0
+    model = fitted(single)
+    assert model.tuning.option == Ridge(100.0)
     assert model.predict(query(single)).items[:, 0].tolist() == [0] * 6
 
 
 def test_there_must_be_something_to_choose_from() -> None:
-    with pytest.raises(ValueError, match="need at least one value each"):
+    with pytest.raises(ValueError, match="ridges needs at least one value"):
         EaseParameters(ridges=())
+
+
+def test_a_model_is_fitted_to_more_data_with_what_was_chosen_before() -> None:
+    part, whole = tastes(seed=1, rows=1_000), tastes(seed=1, rows=2_000)
+    model = fitted(part)
+    again = refit(model, whole, EASE)
+    assert again.tuning == model.tuning
+    assert again.choices.shape == (len(whole.entities), len(whole.items))

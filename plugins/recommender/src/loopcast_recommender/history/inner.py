@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from scipy import sparse
 
-from loopcast.api import RankData, RankQuery, last_places
+from loopcast.api import RankData, last_places
 from loopcast_recommender.interactions import presence
-from loopcast_recommender.lists import rank
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Inner = Literal["last", "random"]
+_CELLS = 4_000_000
+"""Scores that are in memory at once: 16 MB."""
+
 Score = Callable[[sparse.csr_array], "NDArray[np.float32]"]
 """Scores of all items for histories, shape (rows, items)."""
 
@@ -51,15 +53,40 @@ class Validation:
             What the entities chose before, as the model sees it.
         """
         asked = np.flatnonzero(np.diff(self.chosen.indptr))
-        own = history[asked]
-        query = RankQuery(
-            entities=asked.astype(np.int32),
-            length=self.length,
-            allowed=np.ones(self.training.shape[1], dtype=bool),
-            excluded=None if self.repeat else self.training[asked],
-        )
-        found = rank(query, lambda rows: score(own[rows]))
-        return ndcg(found.items, self.chosen[asked])
+        own, wanted, before = history[asked], self.chosen[asked], self.training[asked]
+        step = max(1, _CELLS // self.training.shape[1])
+        parts = [slice(first, first + step) for first in range(0, len(asked), step)]
+        gains = [self._gains(score(own[part]), wanted[part], before[part]) for part in parts]
+        return np.concatenate(gains)
+
+    def _gains(
+        self, scores: NDArray[np.float32], chosen: sparse.csr_array, before: sparse.csr_array
+    ) -> NDArray[np.float64]:
+        if not self.repeat:
+            scores[before.nonzero()] = -np.inf
+        row, column = chosen.nonzero()
+        place = _places(scores, row, column)
+        gain = np.where(place < self.length, 1.0 / np.log2(place + 2.0), 0.0)
+        count = np.diff(chosen.indptr)
+        best = np.cumsum(1.0 / np.log2(np.arange(2, self.length + 2)))
+        found = np.bincount(row, weights=gain, minlength=len(count))
+        return np.asarray(found / best[np.minimum(count, self.length) - 1])
+
+
+def _places(
+    scores: NDArray[np.float32], row: NDArray[Any], column: NDArray[Any]
+) -> NDArray[np.float64]:
+    """Return how many items of a row have a higher score; of equal ones, half are higher."""
+    value = scores[row, column][:, None]
+    place = np.empty(len(row))
+    step = max(1, _CELLS // scores.shape[1])
+    for first in range(0, len(row), step):
+        part = slice(first, first + step)
+        among = scores[row[part]]
+        higher = (among > value[part]).sum(axis=1)
+        not_lower = (among >= value[part]).sum(axis=1)
+        place[part] = (higher + not_lower - 1) / 2.0
+    return place
 
 
 def hold_out(data: RankData, how: Inner, count: int, seed: int) -> Validation | None:
@@ -106,21 +133,3 @@ def clearly_better(found: NDArray[np.float64], other: NDArray[np.float64]) -> bo
     difference = found - other
     error = difference.std(ddof=1) / np.sqrt(len(difference)) if len(difference) > 1 else np.inf
     return bool(difference.mean() > error)
-
-
-def ndcg(items: NDArray[np.int32], chosen: sparse.csr_array) -> NDArray[np.float64]:
-    """Return the discounted cumulative gain of lists over that of the best ones.
-
-    Parameters
-    ----------
-    items : ndarray, shape (rows, length)
-        −1 where a place is empty.
-    chosen : csr_array, shape (rows, items)
-        At least one in each row.
-    """
-    rows, width = np.arange(len(items))[:, None], chosen.shape[1]
-    row, column = chosen.nonzero()
-    hits = np.isin(rows * width + items, row * width + column) & (items >= 0)
-    discount = 1.0 / np.log2(np.arange(2, items.shape[1] + 2))
-    possible = np.minimum(np.diff(chosen.indptr), items.shape[1])
-    return np.asarray(hits @ discount / np.cumsum(discount)[possible - 1])

@@ -6,22 +6,46 @@ import pytest
 from scipy import sparse
 from sklearn.metrics import ndcg_score
 
-from loopcast_recommender.inner import clearly_better, hold_out, ndcg
+from loopcast_recommender.history.inner import Validation, clearly_better, hold_out
 from loopcast_recommender.interactions import choices, presence
 
-from .samples import SCHEMA, rank_data, tastes
+from ..samples import SCHEMA, rank_data, tastes
 
 
-def test_the_gain_is_that_of_scikit_learn() -> None:
+def test_the_quality_is_the_gain_of_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(1)
-    scores, relevant = rng.normal(size=(50, 30)), rng.random((50, 30)) < 0.2
-    relevant[:, 0] = True
-    items = np.argsort(-scores, axis=1)[:, :10].astype(np.int32)
-    found = ndcg(items, sparse.csr_array(relevant))
-    expected = [ndcg_score(r[None], s[None], k=10) for r, s in zip(relevant, scores, strict=True)]
+    scores, chosen = rng.normal(size=(50, 30)).astype(np.float32), rng.random((50, 30)) < 0.2
+    known = (rng.random((50, 30)) < 0.3) & ~chosen
+    chosen[:, 0], known[:, 0], chosen[7] = True, False, False
+    inner = Validation(
+        training=sparse.csr_array(known.astype(np.float32)),
+        chosen=sparse.csr_array(chosen.astype(np.float32)),
+        length=10,
+        repeat=False,
+    )
+    asked = np.flatnonzero(chosen.any(axis=1))
+    rows = sparse.csr_array(np.arange(1, 51, dtype=np.float32)[:, None] * np.ones((1, 30)))
+    found = inner.quality(rows, lambda part: scores[part.toarray()[:, 0].astype(int) - 1])
+    shown = np.where(known, -99.0, scores)[asked]
+    expected = [
+        ndcg_score(relevant[None], score[None], k=10)
+        for relevant, score in zip(chosen[asked], shown, strict=True)
+    ]
     assert found == pytest.approx(expected)
-    items[0, :] = -1
-    assert ndcg(items, sparse.csr_array(relevant))[0] == 0.0
+    monkeypatch.setattr("loopcast_recommender.history.inner._CELLS", 90)
+    blocks = inner.quality(rows, lambda part: scores[part.toarray()[:, 0].astype(int) - 1])
+    assert blocks.tolist() == found.tolist()
+
+
+def test_equal_scores_are_neither_luck_nor_bad_luck() -> None:
+    inner = Validation(
+        training=sparse.csr_array(np.zeros((1, 5), np.float32)),
+        chosen=sparse.csr_array(np.array([[0, 0, 1, 0, 0]], np.float32)),
+        length=5,
+        repeat=True,
+    )
+    found = inner.quality(inner.chosen, lambda rows: np.zeros((1, 5), np.float32))
+    assert found == pytest.approx([1.0 / np.log2(4.0)])  # as the third of five
 
 
 def test_the_last_choices_are_held_out_and_at_most_a_third() -> None:
@@ -53,9 +77,10 @@ def test_what_may_be_chosen_again_is_asked_again() -> None:
     inner = hold_out(rank_data(who, what, repeat), "last", 2, seed=0)
     assert inner is not None
     assert inner.chosen.toarray().tolist() == [[1, 1], [1, 1]]
-    assert inner.quality(
-        choices(rank_data(who, what)), lambda h: presence(h).toarray()
-    ).tolist() == [1, 1]
+    assert inner.quality(choices(rank_data(who, what)), lambda rows: -rows.toarray()).tolist() == [
+        1,
+        1,
+    ]
 
 
 def test_a_lead_that_chance_could_give_is_none() -> None:

@@ -1,0 +1,1 @@
+"""Alternating least squares: item factors, and the factors that a history gives."""

@@ -1,0 +1,49 @@
+"""What a method brings that scores items by histories; all else is shared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+import msgspec
+
+from loopcast.api import Files
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from scipy import sparse
+
+OptionT = TypeVar("OptionT", bound=msgspec.Struct)
+
+
+class Scorer(Protocol):
+    """What turns histories into scores."""
+
+    def score(self, history: sparse.csr_array) -> NDArray[np.float32]:
+        """Return the score of each item, shape (rows, items), in an array of its own."""
+        ...
+
+    def save(self) -> Files:
+        """Return what does not follow from choices and option."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method(Generic[OptionT]):
+    """A method of learning from choices.
+
+    Attributes
+    ----------
+    option
+        Type of what is tuned.
+    solve
+        Learn from choices (1 where an entity chose an item) with an option.
+    load
+        The same from files that were saved.
+    """
+
+    option: type[OptionT]
+    solve: Callable[[sparse.csr_array, OptionT], Scorer]
+    load: Callable[[Files, sparse.csr_array, OptionT], Scorer]

@@ -1,0 +1,1 @@
+"""Nearest items: how often two items were chosen by the same entities."""
