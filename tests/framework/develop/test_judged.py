@@ -44,6 +44,8 @@ def outcomes(task: Task) -> dict[str, Outcome]:
             chosen_entity=chosen,
             chosen_item=np.arange(6, dtype=np.int32),
             popularity=np.full(9, 1 / 9),
+            chosen_value=np.arange(6, dtype=np.float32),
+            expected_value=rng.uniform(size=6).astype(np.float32),
         )
 
     return {"candidate": one(), "baseline": one()}
@@ -75,6 +77,9 @@ def test_what_is_read_is_what_was_written(task: Task) -> None:
     if isinstance(first, RankOutcome) and isinstance(second, RankOutcome):
         np.testing.assert_array_equal(first.ranking.scores, second.ranking.scores)
         np.testing.assert_array_equal(first.chosen_item, second.chosen_item)
+        assert first.expected_value is not None
+        assert second.expected_value is not None
+        np.testing.assert_array_equal(first.expected_value, second.expected_value)
     else:
         np.testing.assert_array_equal(first.actual, second.actual)  # type: ignore[union-attr]
 

@@ -99,6 +99,7 @@ from loopcast.api.rank import (
     Ranking,
     RankOutcome,
     RankQuery,
+    Rater,
     last_places,
 )
 from loopcast.api.record import Digest, Name, Record, Segment, Share, TemplateName, VersionId
@@ -213,6 +214,7 @@ __all__ = [
     "RankSchema",
     "Ranker",
     "Ranking",
+    "Rater",
     "Reader",
     "ReasonSettings",
     "Reconciler",

@@ -123,4 +123,6 @@ def _take_rankings(outcome: RankOutcome, rows: Rows) -> RankOutcome:
         ranking=Ranking(items=ranking.items[rows], scores=ranking.scores[rows]),
         chosen_entity=np.repeat(np.arange(len(rows), dtype=np.int32), wanted),
         chosen_item=outcome.chosen_item[choices],
+        chosen_value=None if outcome.chosen_value is None else outcome.chosen_value[choices],
+        expected_value=None if outcome.expected_value is None else outcome.expected_value[choices],
     )

@@ -102,6 +102,23 @@ class Ranker(Protocol):
         ...
 
 
+@runtime_checkable
+class Rater(Ranker, Protocol):
+    """A ranker that also expects a strength of each interaction: how an entity rates an item."""
+
+    def rate(
+        self, query: RankQuery, row: NDArray[np.int32], item: NDArray[np.int32]
+    ) -> NDArray[np.float32]:
+        """Return the expected strength for pairs, shape (pairs,).
+
+        Parameters
+        ----------
+        row, item : ndarray, shape (pairs,)
+            Row of the query, and item code.
+        """
+        ...
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class RankOutcome:
     """Rankings and the items that were chosen next; what a rank metric is computed from.
@@ -114,12 +131,17 @@ class RankOutcome:
         Row in the ranking and item code of each held-out interaction.
     popularity : ndarray, shape (n_items,), float64
         Share of training interactions of each item, for coverage and novelty.
+    chosen_value, expected_value : ndarray, shape (choices,), float32, or None
+        Strength of each held-out interaction, as a rating, and what the model expected of it;
+        ``None`` where the model is no :class:`Rater`.
     """
 
     ranking: Ranking
     chosen_entity: NDArray[np.int32]
     chosen_item: NDArray[np.int32]
     popularity: NDArray[np.float64]
+    chosen_value: NDArray[np.float32] | None = None
+    expected_value: NDArray[np.float32] | None = None
 
 
 def last_places(

@@ -55,7 +55,11 @@ _OWN: dict[Task, tuple[str, ...]] = {
     "score": ("probability",),
     "rank": ("items", "scores"),
 }
-_OPTIONAL: dict[Task, tuple[str, ...]] = {"forecast": (), "score": ("sets",), "rank": ()}
+_OPTIONAL: dict[Task, tuple[str, ...]] = {
+    "forecast": (),
+    "score": ("sets",),
+    "rank": ("chosen_value", "expected_value"),
+}
 
 
 def champion_label(version: str) -> str:

@@ -17,6 +17,7 @@ from loopcast.api import (
     RankOutcome,
     RankQuery,
     RankSchema,
+    last_places,
 )
 from loopcast.deploy.rank_bundle import Names, pack, read_names
 from loopcast.develop.contest import Trial
@@ -27,7 +28,7 @@ from loopcast.develop.known import Known
 from loopcast.develop.metrics import evaluate
 from loopcast.develop.rank.inputs import inputs_of
 from loopcast.develop.rank.prepare import dataset_record, prepare_rank
-from loopcast.develop.rank.query import pairs_matrix, ranked
+from loopcast.develop.rank.query import ranked
 from loopcast.develop.rank.trial import answer, lay_out, split_interactions
 from loopcast.iterate.contest import make_family
 from loopcast.iterate.tasks import Champion, Made, TaskSteps
@@ -105,7 +106,7 @@ def _asked(split: Split[RankData], names: Names) -> tuple[RankQuery, NDArray[np.
     place[entities[entities >= 0]] = np.flatnonzero(entities >= 0)
     row, item = place[training.entity], theirs[training.item]
     seen = (row >= 0) & (item >= 0)
-    history = pairs_matrix(row[seen], item[seen], (len(entities), len(names.items)))
+    history = last_places(row[seen], item[seen], (len(entities), len(names.items)))
     items = np.full(len(names.items), -1, dtype=np.intp)
     items[theirs[theirs >= 0]] = np.flatnonzero(theirs >= 0)
     query = RankQuery(

@@ -13,6 +13,7 @@ from loopcast_recommender.templates.als import Als
 from loopcast_recommender.templates.ease import Ease
 from loopcast_recommender.templates.item_knn import ItemKnn
 from loopcast_recommender.templates.popularity import Popularity
+from loopcast_recommender.templates.ratings import Ratings
 
 LOOPCAST_CONTRACT = (1, 0)
 
@@ -20,7 +21,7 @@ LOOPCAST_CONTRACT = (1, 0)
 @hookimpl
 def loopcast_templates() -> Sequence[Template[Any, Any]]:
     """Offer the templates for rankings."""
-    return [Als(), Ease(), ItemKnn(), Popularity()]
+    return [Als(), Ease(), ItemKnn(), Popularity(), Ratings()]
 
 
 @hookimpl

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,7 +13,9 @@ from loopcast.develop.rank.metrics import (
     item_coverage,
     loopcast_metrics,
     ndcg,
+    novelty,
     precision,
+    rating_rmse,
     recall,
 )
 
@@ -107,3 +111,21 @@ def test_an_entity_that_chose_nothing_leaves_the_mean_undefined() -> None:
     assert np.isnan(ndcg(silent)).tolist() == [False, True, True]
     [metric] = measure(silent, loopcast_metrics()[0], {"": np.arange(3)})
     assert (metric.value, metric.count) == (None, 3)
+
+
+def test_novelty_is_the_surprise_of_what_is_shown() -> None:
+    found = drawn(1, entities=2)
+    share = np.full(ITEMS, 0.25)
+    assert novelty(replace(found, popularity=share)) == 2.0
+    nothing = Ranking(items=np.full((2, 3), -1, np.int32), scores=np.full((2, 3), np.nan))
+    assert np.isnan(novelty(replace(found, ranking=nothing)))
+
+
+def test_ratings_are_measured_where_they_are_expected() -> None:
+    found = drawn(2, entities=3)
+    count = len(found.chosen_item)
+    assert np.isnan(rating_rmse(found))
+    value = np.arange(count, dtype=np.float32)
+    rated = replace(found, chosen_value=value, expected_value=value + found.chosen_entity)
+    assert rating_rmse(rated) == pytest.approx(np.sqrt(np.mean(found.chosen_entity**2.0)))
+    assert rating_rmse(take(rated, np.array([2]))) == pytest.approx(2.0)

@@ -9,6 +9,7 @@ import pytest
 from loopcast.api import (
     DataError,
     Feature,
+    Files,
     ModelError,
     RankData,
     Ranking,
@@ -225,3 +226,40 @@ def test_judged_entities_are_known_or_new(table: pd.DataFrame) -> None:
     assert judged.keys[0][new] == "late"
     assert len(subsets["plan=basic"]) + len(subsets["plan=gold"]) == len(judged.block)
     assert isinstance(judged.outcomes["fixed"], RankOutcome)
+
+
+class Rates:
+    """Expects what it is told, and ranks by the order of the items."""
+
+    def __init__(self, expected: float) -> None:
+        self.expected = expected
+
+    def predict(self, query: RankQuery) -> Ranking:
+        items = np.tile(np.arange(query.length, dtype=np.int32), (len(query.entities), 1))
+        return Ranking(items=items, scores=-items.astype(np.float32))
+
+    def rate(self, query: RankQuery, row: Any, item: Any) -> Any:
+        return np.full(len(item), self.expected, np.float32)
+
+    def save(self) -> Files:
+        return {}
+
+
+def test_a_rater_is_asked_for_ratings_where_there_are_some(table: pd.DataFrame) -> None:
+    table["stars"] = np.arange(600) % 5 + 1.0
+    split = split_interactions(rank_data(table, value="stars", repeat=True), NEXT, seed=0)
+    outcome = answer(Rates(3.0), split, "acme.rates")
+    assert outcome.expected_value is not None
+    assert outcome.chosen_value is not None
+    rows = table.iloc[-150:].drop_duplicates(["customer", "product"])
+    chosen = zip(
+        split.judged.entities[outcome.chosen_entity],
+        split.training.items[outcome.chosen_item],
+        outcome.chosen_value.tolist(),
+        strict=True,
+    )
+    assert set(chosen) <= set(zip(rows["customer"], rows["product"], rows["stars"], strict=True))
+    with pytest.raises(ModelError, match=r"acme.rates: ratings have shape .* 1\d\d of them not"):
+        answer(Rates(np.nan), split, "acme.rates")
+    plain = split_interactions(rank_data(table, repeat=True), NEXT, seed=0)
+    assert answer(Rates(3.0), plain, "acme.rates").expected_value is None

@@ -6,12 +6,12 @@ Manning, P. Raghavan and H. Schütze (2008), Introduction to Information Retriev
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from loopcast.api import MetricDefinition, RankOutcome, hookimpl
+from loopcast.api import Direction, MetricDefinition, RankOutcome, hookimpl
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -69,6 +69,24 @@ def item_coverage(outcome: RankOutcome) -> float:
     return len(np.unique(items[items >= 0])) / count if count else float("nan")
 
 
+def novelty(outcome: RankOutcome) -> float:
+    """Mean of −log₂ of the popularity of what the lists hold: bits of surprise.
+
+    Source: T. Zhou et al. (2010), Solving the apparent diversity-accuracy dilemma of recommender
+    systems, PNAS 107.
+    """
+    listed = outcome.ranking.items[outcome.ranking.items >= 0]
+    return float(-np.log2(outcome.popularity[listed]).mean()) if len(listed) else float("nan")
+
+
+def rating_rmse(outcome: RankOutcome) -> float:
+    """Root of the mean squared difference of ratings and what was expected of them."""
+    if outcome.chosen_value is None or outcome.expected_value is None:
+        return float("nan")
+    error = outcome.chosen_value.astype(np.float64) - outcome.expected_value
+    return float(np.sqrt(np.mean(error**2))) if len(error) else float("nan")
+
+
 @hookimpl
 def loopcast_metrics() -> Sequence[MetricDefinition]:
     """Offer the metrics of the task *rank*."""
@@ -83,11 +101,13 @@ def loopcast_metrics() -> Sequence[MetricDefinition]:
             MetricDefinition(name=name, title=title, task="rank", direction="higher", rows=rows)
             for name, (title, rows) in by_entity.items()
         ),
-        MetricDefinition(
-            name="item_coverage",
-            title="coverage of the items",
-            task="rank",
-            direction="higher",
-            whole=item_coverage,
-        ),
+        _whole("item_coverage", "coverage of the items", "higher", item_coverage),
+        _whole("novelty", "novelty, bits", "higher", novelty),
+        _whole("rating_rmse", "RMSE of ratings", "lower", rating_rmse),
     ]
+
+
+def _whole(
+    name: str, title: str, direction: Direction, whole: Callable[[RankOutcome], float]
+) -> MetricDefinition:
+    return MetricDefinition(name=name, title=title, task="rank", direction=direction, whole=whole)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from loopcast.api import DataError, RankData, RankOutcome, RankQuery
+from loopcast.api import DataError, ModelError, RankData, RankOutcome, RankQuery, Rater
 from loopcast.develop.holdout import Holdout, Split, percent
 from loopcast.develop.judged import Judged, Outcome
 from loopcast.develop.rank.prepare import fingerprint, part_of
@@ -33,6 +33,8 @@ class Choices:
         Names of the judged entities.
     chosen_entity, chosen_item : ndarray, shape (choices,), int32
         Row of the query, and item in the codes of the training part.
+    chosen_value : ndarray, shape (choices,), float32
+        Strength of the interaction; of the first where an item was chosen more than once.
     popularity : ndarray, shape (items,), float64
         Share of the interactions of the training part.
     features : DataFrame or None
@@ -43,6 +45,7 @@ class Choices:
     entities: pd.Index
     chosen_entity: NDArray[np.int32]
     chosen_item: NDArray[np.int32]
+    chosen_value: NDArray[np.float32]
     popularity: NDArray[np.float64]
     features: pd.DataFrame | None
 
@@ -114,7 +117,9 @@ def _choices(data: RankData, judged: NDArray[np.bool_], training: RankData) -> C
     asked = _pairs(known[entity], items, len(training.items))
     repeated = np.isin(asked, seen) & (known[entity] >= 0)
     foreseeable = (items >= 0) & (data.schema.repeat | ~repeated)
-    pairs = np.unique(_pairs(entity[foreseeable], items[foreseeable], len(training.items)))
+    pairs, first = np.unique(
+        _pairs(entity[foreseeable], items[foreseeable], len(training.items)), return_index=True
+    )
     who, place = np.unique(pairs // max(len(training.items), 1), return_inverse=True)
     features = None if data.entity_features is None else data.entity_features.iloc[who]
     count = np.bincount(training.item, minlength=len(training.items))
@@ -123,6 +128,7 @@ def _choices(data: RankData, judged: NDArray[np.bool_], training: RankData) -> C
         entities=data.entities[who],
         chosen_entity=place.astype(np.int32),
         chosen_item=(pairs % max(len(training.items), 1)).astype(np.int32),
+        chosen_value=data.value[judged][foreseeable][first],
         popularity=count / count.sum(),
         features=features,
     )
@@ -153,14 +159,31 @@ def _query(
 
 
 def answer(model: Ranker, split: Split[RankData], template: str) -> RankOutcome:
-    """Rank for the judged entities; raises ``ModelError`` where a list breaks its rules."""
+    """Rank for the judged entities, and rate what they chose where the model can.
+
+    Raises
+    ------
+    ModelError
+        Where a list or a rating breaks its rules.
+    """
     choices: Choices = split.judged
-    return RankOutcome(
-        ranking=ranked(model, choices.query, split.training.schema, template),
+    schema = split.training.schema
+    outcome = RankOutcome(
+        ranking=ranked(model, choices.query, schema, template),
         chosen_entity=choices.chosen_entity,
         chosen_item=choices.chosen_item,
         popularity=choices.popularity,
     )
+    if schema.value is None or not isinstance(model, Rater):
+        return outcome
+    expected = model.rate(choices.query, choices.chosen_entity, choices.chosen_item)
+    if expected.shape != choices.chosen_item.shape or not np.isfinite(expected).all():
+        raise ModelError(
+            f"template {template}: ratings have shape {expected.shape}, "
+            f"{int((~np.isfinite(expected)).sum())} of them not finite; expected a number for each "
+            f"of {len(choices.chosen_item)} pairs"
+        )
+    return replace(outcome, chosen_value=choices.chosen_value, expected_value=expected)
 
 
 def lay_out(split: Split[RankData], outcomes: Mapping[str, Outcome]) -> Judged:

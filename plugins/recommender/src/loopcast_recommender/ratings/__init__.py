@@ -1,0 +1,1 @@
+"""Ratings: biases and Bayesian factors."""
