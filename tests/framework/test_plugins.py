@@ -14,6 +14,16 @@ from loopcast.plugins import PluginInfo, PluginManager
 
 from .distributions import HEADER, SHIPPED, forget_fakes, install, offering, template
 
+PREPARATION = """
+@hookimpl
+def loopcast_preparations(): return [Half()]
+
+class Half:
+    name, summary = "demo.half", "half of the rows"
+    def assumptions(self, options): return "half is enough"
+    def prepare(self, data, options, seed): return data
+"""
+
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
@@ -142,31 +152,31 @@ def test_a_plugin_offers_all_kinds_of_things(site: Path) -> None:
         (
             "from loopcast.api import hookimpl",
             "it does not say which hook contract it was built for; "
-            "set LOOPCAST_CONTRACT = (1, 0) in its module (found None)",
+            "set LOOPCAST_CONTRACT = (1, 1) in its module (found None)",
         ),
         (
             "LOOPCAST_CONTRACT = '1.0'",
             "it does not say which hook contract it was built for; "
-            "set LOOPCAST_CONTRACT = (1, 0) in its module (found '1.0')",
+            "set LOOPCAST_CONTRACT = (1, 1) in its module (found '1.0')",
         ),
         (
             "LOOPCAST_CONTRACT = (2, 0)",
-            "it was built for hook contract 2.0, and this core has 1.0; install a newer loopcast",
+            "it was built for hook contract 2.0, and this core has 1.1; install a newer loopcast",
         ),
         (
             "LOOPCAST_CONTRACT = (1, 7)",
-            "it was built for hook contract 1.7, and this core has 1.0; install a newer loopcast",
+            "it was built for hook contract 1.7, and this core has 1.1; install a newer loopcast",
         ),
         (
             "LOOPCAST_CONTRACT = (0, 9)",
-            "it was built for hook contract 0.9, and this core has 1.0; "
+            "it was built for hook contract 0.9, and this core has 1.1; "
             "install a newer version of the plugin",
         ),
         (
             f"{HEADER}\n@hookimpl\ndef loopcast_template(): return []",
             "unknown hook 'loopcast_template'; did you mean 'loopcast_templates'? "
-            "Hooks: loopcast_templates, loopcast_metrics, loopcast_gates, loopcast_readers, "
-            "loopcast_reconcilers, loopcast_conf",
+            "Hooks: loopcast_templates, loopcast_preparations, loopcast_metrics, loopcast_gates, "
+            "loopcast_readers, loopcast_reconcilers, loopcast_conf",
         ),
         (
             f"{HEADER}\n@hookimpl\ndef loopcast_templates(wrong): return []",
@@ -185,6 +195,16 @@ def test_a_plugin_offers_all_kinds_of_things(site: Path) -> None:
         (
             f"{HEADER}\n@hookimpl\ndef loopcast_readers(): return 3",
             "loopcast_readers did not return a sequence: TypeError: 'int' object is not iterable",
+        ),
+        (
+            f"{HEADER}{PREPARATION}    options = int",
+            "loopcast_preparations offers an unusable preparation: TypeError: demo.half: options "
+            "is not a subclass of loopcast.api.Hyperparameters",
+        ),
+        (
+            f"{HEADER}{PREPARATION}    options = Hyperparameters",
+            "loopcast_preparations offers an unusable preparation: ValidationError: Expected "
+            "`array`, got `str`",
         ),
         (
             f"{HEADER}\n@hookimpl\ndef loopcast_metrics(): return ['mape']",

@@ -93,6 +93,7 @@ from loopcast.api.models import (
     Switch,
     Version,
 )
+from loopcast.api.preparation import Preparation
 from loopcast.api.rank import (
     RankData,
     Ranker,
@@ -205,6 +206,7 @@ __all__ = [
     "PluginOrigin",
     "Policy",
     "PolicyRow",
+    "Preparation",
     "Production",
     "Profits",
     "Questionnaire",

@@ -5,7 +5,7 @@ contract it was built for and implements some of these hooks::
 
     from loopcast.api import hookimpl
 
-    LOOPCAST_CONTRACT = (1, 0)
+    LOOPCAST_CONTRACT = (1, 1)
 
     @hookimpl
     def loopcast_templates():
@@ -26,6 +26,7 @@ import pluggy
 
 from loopcast.api.gates import GateDefinition
 from loopcast.api.models import Direction, LogicalModel
+from loopcast.api.preparation import Preparation
 from loopcast.api.schema import Task
 from loopcast.api.template import Template
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy import sparse
 
-CONTRACT = (1, 0)
+CONTRACT = (1, 1)
 """The hook contract of this core: major, minor."""
 
 ENTRY_POINT_GROUP = "loopcast"
@@ -198,6 +199,10 @@ class Hooks:
     @hookspec
     def loopcast_templates(self) -> Sequence[Template[Any, Any]]:  # type: ignore[empty-body]
         """Return the templates that the plugin provides."""
+
+    @hookspec
+    def loopcast_preparations(self) -> Sequence[Preparation]:  # type: ignore[empty-body]
+        """Return steps that rows of a score may pass before a template learns from them."""
 
     @hookspec
     def loopcast_metrics(self) -> Sequence[MetricDefinition]:  # type: ignore[empty-body]

@@ -244,6 +244,12 @@ class ScoreSchema(Record, frozen=True, tag_field="task", tag="score"):
         The outcome whose probability is scored; all others are its complement.
     time
         Column by which out-of-time validation splits.
+    accepted
+        Flag of the rows that were accepted; the outcome of others cannot be known. Without it,
+        all were.
+    chance
+        Probability with which an accepted row was accepted: 1, or that of a draw. Those that
+        were drawn stand for all that might have been: they weigh more.
     private_key
         Whether the key identifies a person; event log and ground truth then hold its keyed hash.
     """
@@ -254,6 +260,8 @@ class ScoreSchema(Record, frozen=True, tag_field="task", tag="score"):
     features: dict[str, Feature]
     time: str | None = None
     weight: str | None = None
+    accepted: str | None = None
+    chance: str | None = None
     private_key: bool = False
 
     @property

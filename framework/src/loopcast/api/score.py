@@ -30,13 +30,18 @@ class ScoreData:
         The used features, indexed by the row's key: numbers and flags as float64 with NaN for
         missing, categories as pandas ``category``.
     attributes : DataFrame, shape (rows, attributes), or None
-        Protected attributes by which fairness is measured; never shown to a scorer.
+        Features that no scorer is shown, such as protected ones by which fairness is measured.
     target : ndarray, shape (rows,), float64
         1 where the event happened, 0 where it did not, NaN where the outcome is unknown.
     weight : ndarray, shape (rows,), float64
-        Weight of each row, ones where none is declared.
+        Weight of each row to learn by, ones where nothing is declared.
     time : ndarray, shape (rows,), datetime64, or None
         When each row was observed, for out-of-time validation.
+    accepted : ndarray, shape (rows,), bool, or None
+        Whether each row was accepted; the outcome of others cannot be known. ``None`` where the
+        schema does not tell.
+    chance : ndarray, shape (rows,), float64, or None
+        Probability with which each accepted row was accepted, by whose inverse rows are judged.
     schema
         What the columns mean.
     """
@@ -47,6 +52,26 @@ class ScoreData:
     schema: ScoreSchema
     time: NDArray[np.datetime64] | None = None
     attributes: pd.DataFrame | None = None
+    accepted: NDArray[np.bool_] | None = None
+    chance: NDArray[np.float64] | None = None
+
+    def take(self, rows: NDArray[np.intp]) -> ScoreData:
+        """Return rows by their place, any of them more than once.
+
+        Parameters
+        ----------
+        rows : ndarray, shape (n,)
+        """
+        return ScoreData(
+            features=self.features.iloc[rows],
+            attributes=None if self.attributes is None else self.attributes.iloc[rows],
+            target=self.target[rows],
+            weight=self.weight[rows],
+            time=None if self.time is None else self.time[rows],
+            accepted=None if self.accepted is None else self.accepted[rows],
+            chance=None if self.chance is None else self.chance[rows],
+            schema=self.schema,
+        )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

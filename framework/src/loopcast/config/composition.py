@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -31,6 +31,10 @@ _REFUSED = "refused: configuration names things, it cannot run code"
 _HYDRAS_OWN = frozenset(
     {"hydra.launcher._target_", "hydra.sweeper._target_", "hydra.overrides", "hydra.job"}
 )
+
+_Offered = Literal["template", "preparation"]
+_OFFERED: tuple[_Offered, ...] = get_args(_Offered)
+"""Groups of configuration whose options plugins offer from their code."""
 
 _LOCK = threading.RLock()  # Hydra keeps its state in singletons
 _SEARCH_PATH: ContextVar[tuple[tuple[str, str], ...]] = ContextVar("search path", default=())
@@ -77,14 +81,14 @@ def hydra_session(plugins: PluginManager, folder: Path | None = None) -> Iterato
     with _LOCK:
         GlobalHydra.instance().clear()
         repository = ConfigStore.instance().repo
-        outer = repository.get("template", {})
+        outer: dict[str, Any] = {group: repository.get(group, {}) for group in _OFFERED}
         token = _SEARCH_PATH.set(paths)
-        repository["template"] = {}
+        repository.update({group: {} for group in _OFFERED})
         try:
-            _store_templates(plugins)
+            _store_offers(plugins)
             yield
         finally:
-            repository["template"] = outer
+            repository.update(outer)
             _SEARCH_PATH.reset(token)
 
 
@@ -109,17 +113,25 @@ def _cores() -> int:
     return int(joblib.cpu_count())
 
 
-def _store_templates(plugins: PluginManager) -> None:
-    """Offer each template with its defaults, unless its own plugin brings a file for it."""
+def _store_offers(plugins: PluginManager) -> None:
+    """Offer templates and preparations with their defaults."""
+    for name, template in plugins.templates().items():
+        defaults = msgspec.to_builtins(template.hyperparameters())
+        _store(plugins, "template", {"name": name, "hyperparameters": defaults})
+    for name, preparation in plugins.preparations().items():
+        defaults = msgspec.to_builtins(preparation.options())
+        _store(plugins, "preparation", {"name": name, "options": defaults})
+
+
+def _store(plugins: PluginManager, group: _Offered, node: dict[str, Any]) -> None:
+    """Offer a node of a group under its name, unless its own plugin brings a file for it."""
     from hydra.core.config_store import ConfigStore
 
-    for name, template in plugins.templates().items():
-        owner = plugins.origin(name).plugin
-        own = [path for plugin, path in plugins.conf() if plugin == owner]
-        if not any(_resource(path, f"template/{name}.yaml").is_file() for path in own):
-            defaults = msgspec.to_builtins(template.hyperparameters())
-            node = {"name": name, "hyperparameters": defaults}
-            ConfigStore.instance().store(name, node, group="template", provider=owner)
+    name = node["name"]
+    owner = plugins.origin(name, group).plugin
+    own = [path for plugin, path in plugins.conf() if plugin == owner]
+    if not any(_resource(path, f"{group}/{name}.yaml").is_file() for path in own):
+        ConfigStore.instance().store(name, node, group=group, provider=owner)
 
 
 def _resource(path: str, name: str) -> Any:

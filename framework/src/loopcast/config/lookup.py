@@ -9,7 +9,14 @@ import msgspec
 
 from loopcast.api import ConfigurationError, PluginError, Policy
 from loopcast.plugins import PluginManager
-from loopcast.settings import RunSettings, SettingError, TemplateSettings, convert, unknown
+from loopcast.settings import (
+    PreparationSettings,
+    RunSettings,
+    SettingError,
+    TemplateSettings,
+    convert,
+    unknown,
+)
 
 DISABLE_VARIABLE = "LOOPCAST_DISABLE_PLUGINS"
 CONFIG_DIR_VARIABLE = "LOOPCAST_CONFIG_DIR"
@@ -42,6 +49,7 @@ def look_up(settings: RunSettings, plugins: PluginManager) -> RunSettings:
         data=msgspec.structs.replace(settings.data, options=options),
         policy=policy,
         template=template(settings.template, "template"),
+        preparation=_preparation(settings.preparation, plugins),
         baselines={
             name: template(chosen, f"baselines.{name}")
             for name, chosen in settings.baselines.items()
@@ -99,6 +107,14 @@ def _template(
             chosen.hyperparameters, template.hyperparameters, f"{key}.hyperparameters"
         ),
     )
+
+
+def _preparation(chosen: PreparationSettings, plugins: PluginManager) -> PreparationSettings:
+    if chosen.name is None:
+        return chosen
+    preparation = _offered(plugins.preparation, chosen.name, "preparation.name")
+    options = _typed(chosen.options, preparation.options, "preparation.options")
+    return msgspec.structs.replace(chosen, options=options)
 
 
 def _offered(get: Callable[[str], Any], name: str, key: str) -> Any:

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 
@@ -14,6 +14,9 @@ from loopcast.api import Dataset, LogicalModel, MetricDefinition, PluginOrigin, 
 from loopcast.api.formats import json_bytes
 from loopcast.develop.environment import package_versions
 from loopcast.settings import CalibrationSettings, CheckSettings
+
+if TYPE_CHECKING:
+    from loopcast.develop.score.prepared import Chosen
 
 PlanT = TypeVar("PlanT")
 
@@ -50,6 +53,8 @@ class Course(Generic[PlanT]):
         Shared by all contenders.
     plan
         How they are judged: a frozen dataclass of the task's own.
+    preparation
+        What the rows of a score pass before any contender learns from them.
     checks
         What data must satisfy before anything is trained on it.
     calibration
@@ -64,6 +69,7 @@ class Course(Generic[PlanT]):
     plan: PlanT
     seed: int
     segment: str = ""
+    preparation: Chosen | None = None
     checks: CheckSettings = field(default_factory=CheckSettings)
     calibration: CalibrationSettings = field(default_factory=CalibrationSettings)
 
@@ -87,6 +93,7 @@ class Course(Generic[PlanT]):
             "dataset": dataset.fingerprint,
             "checks": msgspec.to_builtins(self.checks),
             "calibration": msgspec.to_builtins(self.calibration),
+            "preparation": self.preparation and self.preparation.described(),
             "seed": self.seed,
         }
         return hashlib.sha256(json_bytes(parts | self.decisive())).hexdigest()

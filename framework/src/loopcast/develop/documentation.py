@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from loopcast.api import Dataset, Evaluation, GateResult, LogicalModel
 
+PREPARATION_FILE = "preparation.json"
+"""What training rows have passed, in sentences; in bundles of versions whose rows have."""
+
 
 def document(
     logical_model: LogicalModel,
@@ -18,8 +21,15 @@ def document(
     datasets: Sequence[Dataset],
     evaluations: tuple[Evaluation, ...],
     gates: tuple[GateResult, ...],
+    preparation: Sequence[str] = (),
 ) -> bytes:
-    """Return Markdown that says what a version is for, what it is made of and how it did."""
+    """Return Markdown that says what a version is for, what it is made of and how it did.
+
+    Parameters
+    ----------
+    preparation
+        What training rows have passed, and what that assumes, in sentences.
+    """
     metrics = [metric.name for metric in evaluations[0].metrics if not metric.subset]
     lines = [
         f"# {logical_model.title}",
@@ -33,6 +43,7 @@ def document(
         f"- Training data: {_described(datasets[0])}",
         *(f"- Judged on: {_described(dataset)}" for dataset in datasets[1:]),
         "",
+        *_section("What training rows have passed", preparation),
         "## Hyperparameters",
         "",
         *(f"- {name}: {value}" for name, value in hyperparameters.items()),
@@ -59,6 +70,10 @@ def document(
 
 def _stated(what: str, statements: tuple[str, ...]) -> list[str]:
     return [f"- {what}: {' '.join(statements)}"] if statements else []
+
+
+def _section(title: str, sentences: Sequence[str]) -> list[str]:
+    return [f"## {title}", "", *(f"- {one}" for one in sentences), ""] if sentences else []
 
 
 def _described(dataset: Dataset) -> str:

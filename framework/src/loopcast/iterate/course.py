@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 from loopcast.api import ConfigurationError, ForecastSchema
 from loopcast.develop.course import Contender, Course
 from loopcast.develop.holdout import Holdout
+from loopcast.develop.score.prepared import Chosen, PreparedTemplate
 from loopcast.settings import convert
 
 if TYPE_CHECKING:
     from loopcast.develop.forecast.course import ForecastCourse
     from loopcast.iterate.settings_file import TrainingSettings
     from loopcast.plugins import PluginManager
-    from loopcast.settings import RunSettings, TemplateSettings
+    from loopcast.settings import PreparationSettings, RunSettings, TemplateSettings
 
 
 def course_of(settings: RunSettings | TrainingSettings, plugins: PluginManager) -> Course[Any]:
@@ -65,16 +66,19 @@ def _common(settings: RunSettings | TrainingSettings, plugins: PluginManager) ->
             f"{plugins.template(name).task}; a run needs both to be the same"
         )
     label = name.rpartition(".")[2]
+    chosen = _chosen(settings.preparation, plugins)
     if label in settings.baselines:
         raise ConfigurationError(
             f"baselines.{label} has the label of the template {name}; give the baseline another"
         )
     return {
         "logical_model": model,
-        "candidate": _contender(label, settings.template, plugins),
+        "candidate": _contender(label, settings.template, plugins, chosen),
         "baselines": tuple(
-            _contender(label, baseline, plugins) for label, baseline in settings.baselines.items()
+            _contender(label, baseline, plugins, chosen)
+            for label, baseline in settings.baselines.items()
         ),
+        "preparation": chosen,
         "origin": plugins.origin(name),
         "metrics": plugins.metrics_of(model),
         "seed": settings.seed,
@@ -83,9 +87,21 @@ def _common(settings: RunSettings | TrainingSettings, plugins: PluginManager) ->
     }
 
 
-def _contender(label: str, settings: TemplateSettings, plugins: PluginManager) -> Contender:
+def _contender(
+    label: str, settings: TemplateSettings, plugins: PluginManager, chosen: Chosen | None = None
+) -> Contender:
     template = plugins.template(settings.name)
     parameters: Any = convert(
         settings.hyperparameters, template.hyperparameters, f"{settings.name}.hyperparameters"
     )
+    if chosen is not None:
+        template = PreparedTemplate(template, chosen)
     return Contender(label=label, template=template, hyperparameters=parameters)
+
+
+def _chosen(settings: PreparationSettings, plugins: PluginManager) -> Chosen | None:
+    if settings.name is None:
+        return None
+    preparation = plugins.preparation(settings.name)
+    options = convert(settings.options, preparation.options, f"{settings.name}.options")
+    return Chosen(preparation, options)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from loopcast.api import Manifest, Version
+from loopcast.api.formats import json_bytes
 from loopcast.deploy.bundle import version_of, write_bundles
 from loopcast.develop.course import Course
-from loopcast.develop.documentation import document
+from loopcast.develop.documentation import PREPARATION_FILE, document
 from loopcast.develop.environment import package_versions
 from loopcast.store.registration import Registration
 
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
     from loopcast.develop.known import Known
     from loopcast.iterate.tasks import Made
     from loopcast.store.home import Home
+
+CALIBRATED = (
+    "Probabilities were then calibrated on rows whose outcome was seen, and have their level; "
+    "calibration=none keeps the level that was inferred."
+)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -73,7 +79,10 @@ def ready(
     extra
         Further files: the settings of the run.
     """
-    candidate = course.candidate
+    candidate, chosen = course.candidate, course.preparation
+    preparation = chosen.statements(known.training, course.seed) if chosen else ()
+    if preparation and course.calibration.method != "none":
+        preparation += (CALIBRATED,)
     manifest = Manifest(
         logical_model=course.logical_model.name,
         segment=course.segment,
@@ -94,8 +103,11 @@ def ready(
         datasets=made.datasets,
         evaluations=made.evaluations,
         gates=made.gates,
+        preparation=preparation,
     )
     files = {**made.files, **extra, **checked.files, "documentation.md": documentation}
+    if preparation:
+        files[PREPARATION_FILE] = json_bytes(list(preparation))
     return Ready(manifest=manifest, made=made.after(checked), files=files)
 
 

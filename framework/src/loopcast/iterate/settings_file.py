@@ -13,6 +13,7 @@ from loopcast.settings import (
     CheckSettings,
     DataSettings,
     HoldoutSettings,
+    PreparationSettings,
     TemplateSettings,
 )
 
@@ -44,6 +45,7 @@ class TrainingSettings(Record, frozen=True):
     origin: str | None
     fallback: TemplateSettings | None = None
     calibration: CalibrationSettings = CalibrationSettings()
+    preparation: PreparationSettings = PreparationSettings()
 
 
 def settings_bytes(settings: RunSettings, origin: str | None = None) -> bytes:
@@ -67,6 +69,7 @@ def settings_bytes(settings: RunSettings, origin: str | None = None) -> bytes:
         origin=origin or settings.job.origin,
         fallback=settings.fallback,
         calibration=settings.calibration,
+        preparation=settings.preparation,
     )
     return msgspec.json.encode(kept)  # in the order of the configuration, which columns keep
 

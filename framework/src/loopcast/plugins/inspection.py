@@ -28,7 +28,7 @@ from loopcast.api import (
     TemplateName,
 )
 
-Kind = Literal["template", "reader", "reconciler", "metric", "gate"]
+Kind = Literal["template", "preparation", "reader", "reconciler", "metric", "gate"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
@@ -175,6 +175,20 @@ def _check_template(template: Any) -> None:
     msgspec.to_builtins(kind())  # every field has a default, and it is plain data
 
 
+def _check_preparation(preparation: Any) -> None:
+    msgspec.convert(preparation.name, TemplateName)
+    msgspec.convert(preparation.summary, str)
+    _require(callable(preparation.prepare), f"{preparation.name}: prepare cannot be called")
+    kind = preparation.options
+    _require(
+        isinstance(kind, type) and issubclass(kind, Hyperparameters),
+        f"{preparation.name}: options is not a subclass of loopcast.api.Hyperparameters",
+    )
+    # Every option has a default, and it is plain data.
+    msgspec.to_builtins(kind())
+    msgspec.convert(preparation.assumptions(kind()), tuple[str, ...])
+
+
 def _check_reader(reader: Any) -> None:
     msgspec.convert(reader.name, Name)
     _require(
@@ -217,6 +231,7 @@ def _require(condition: bool, problem: str) -> None:
 
 _CHECKS: Mapping[Kind, Callable[[Any], None]] = {
     "template": _check_template,
+    "preparation": _check_preparation,
     "reader": _check_reader,
     "reconciler": _check_reconciler,
     "metric": _check_metric,

@@ -17,6 +17,7 @@ from loopcast.api import (
     MetricDefinition,
     PluginError,
     PluginOrigin,
+    Preparation,
     Reader,
     Reconciler,
     Record,
@@ -38,8 +39,8 @@ class PluginInfo(Record, frozen=True):
     reason
         Why it is disabled or broken.
     offers
-        Names by kind: ``template``, ``reader``, ``reconciler``, ``metric``, ``gate``, ``conf``.
-        Empty for a plugin that was not imported or could not be asked.
+        Names by kind: ``template``, ``preparation``, ``reader``, ``reconciler``, ``metric``,
+        ``gate``, ``conf``. Empty for a plugin that was not imported or could not be asked.
     """
 
     name: str
@@ -184,18 +185,27 @@ class PluginManager:
         template: Template[Any, Any] = self._get("template", name)
         return template
 
-    def origin(self, template: str) -> PluginOrigin:
-        """Return the package that provides a template.
+    def origin(self, name: str, kind: Kind = "template") -> PluginOrigin:
+        """Return the package that provides a template, or another kind of thing.
 
         Raises
         ------
         PluginError
             As :meth:`template` does.
         """
-        self.template(template)
-        info = self._owner("template", template)
+        self._get(kind, name)
+        info = self._owner(kind, name)
         assert info is not None
         return PluginOrigin(plugin=info.name, package=info.package, package_version=info.version)
+
+    def preparations(self) -> dict[str, Preparation]:
+        """Every usable preparation by name."""
+        return self._all("preparation")
+
+    def preparation(self, name: str) -> Preparation:
+        """Return a preparation; raise :class:`PluginError` as :meth:`template` does."""
+        preparation: Preparation = self._get("preparation", name)
+        return preparation
 
     def readers(self) -> dict[str, Reader]:
         """Every usable reader by name."""

@@ -35,6 +35,7 @@ __all__ = [
     "HoldoutSettings",
     "JobSettings",
     "PluginSettings",
+    "PreparationSettings",
     "RankTable",
     "RetrainSettings",
     "RunSettings",
@@ -100,6 +101,28 @@ class TemplateSettings(Record, frozen=True):
 
     name: TemplateName
     hyperparameters: dict[str, object] = {}
+
+
+class PreparationSettings(Record, frozen=True):
+    """What rows of a score pass before a template learns from them.
+
+    Attributes
+    ----------
+    name
+        Of a preparation; ``None`` for none.
+    options
+        Of its own type, as plain data.
+    """
+
+    name: TemplateName | None = None
+    options: dict[str, object] = {}
+
+    def check(self) -> None:
+        """Options are those of something."""
+        self.require(
+            self.name is not None or not self.options,
+            f"options {', '.join(self.options)} of no preparation; name one",
+        )
 
 
 class BacktestSettings(Record, frozen=True):
@@ -268,6 +291,8 @@ class RunSettings(Record, frozen=True):
     fallback
         Template that forecasts the series that the others cannot be fitted to; with ``None``,
         such a series stops the run.
+    preparation
+        What the rows of a score pass before any contender learns from them.
     backtest, holdout
         How contenders are judged: forecasts by the one, scores and rankings by the other.
     checks
@@ -293,6 +318,7 @@ class RunSettings(Record, frozen=True):
     policy: Policy
     baselines: dict[Name, TemplateSettings] = {}
     fallback: TemplateSettings | None = None
+    preparation: PreparationSettings = PreparationSettings()
     backtest: BacktestSettings = BacktestSettings()
     holdout: HoldoutSettings = HoldoutSettings()
     checks: CheckSettings = CheckSettings()
@@ -317,6 +343,11 @@ class RunSettings(Record, frozen=True):
                 f"data.table.since and until need a time, and the schema of {model.name} names "
                 "none; set logical_model.schema.time",
             )
+        self.require(
+            self.preparation.name is None or model.task == "score",
+            f"preparation {self.preparation.name} is for scores, and logical model {model.name} "
+            f"has the task {model.task}",
+        )
         if isinstance(model.schema, ForecastSchema) and isinstance(table, ForecastTable):
             self._check_forecast(model.schema, table)
         if isinstance(model.schema, ScoreSchema) and self.calibration.by is not None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from loopcast.api import Template, hookimpl
+from loopcast.api import Preparation, Template, hookimpl
+from loopcast_credit.rejects.preparations import PREPARATIONS
 from loopcast_credit.templates.boosted_scorecard import BoostedScorecard
 from loopcast_credit.templates.boosting import Boosting
 from loopcast_credit.templates.logistic import Logistic
@@ -16,13 +17,19 @@ from loopcast_credit.templates.rules import Rules
 from loopcast_credit.templates.scorecard import Scorecard
 from loopcast_credit.templates.two_stage import TwoStage
 
-LOOPCAST_CONTRACT = (1, 0)
+LOOPCAST_CONTRACT = (1, 1)
 
 
 @hookimpl
 def loopcast_templates() -> Sequence[Template[Any, Any]]:
     """Offer the templates for scores."""
     return [BoostedScorecard(), Boosting(), Logistic(), Rules(), Scorecard(), TwoStage()]
+
+
+@hookimpl
+def loopcast_preparations() -> Sequence[Preparation]:
+    """Offer reject inference."""
+    return PREPARATIONS
 
 
 @hookimpl

@@ -8,6 +8,7 @@ import pytest
 
 from loopcast.api import DataError, Feature
 from loopcast.develop.score.prepare import dataset_record, fingerprint, prepare_score, rows_of
+from loopcast.develop.score.weights import judging_weight
 from loopcast.settings import ScoreTable
 
 from .conftest import FEATURES, score_data, score_schema
@@ -103,6 +104,40 @@ def test_rows_to_score_need_no_outcome_and_no_protected_attribute(table: pd.Data
     assert data.attributes is None
     with pytest.raises(DataError, match="no column 'outcome'"):
         prepare_score(bare.assign(at="2024-01-01", sex="f"), names, score_schema(), "x")
+
+
+def test_outcomes_of_rejected_rows_cannot_be_known(table: pd.DataFrame) -> None:
+    passed = np.arange(200) % 4 > 0
+    table = table.assign(passed=passed, outcome=table["outcome"].where(passed))
+    data = score_data(table, accepted="passed")
+    assert data.accepted is not None
+    np.testing.assert_array_equal(data.accepted, passed)
+    assert np.isnan(data.target[~passed]).all()
+    part = rows_of(data, np.arange(200) < 8)
+    assert part.accepted is not None
+    assert part.accepted.tolist() == [False, True, True, True] * 2
+    assert fingerprint(data) != fingerprint(score_data(table))
+    table.loc[4, "outcome"] = "good"
+    with pytest.raises(DataError, match=r"1 outcomes of rows that were not accepted .* in row 5"):
+        score_data(table, accepted="passed")
+
+
+def test_rows_that_a_draw_let_in_count_by_its_chance(table: pd.DataFrame) -> None:
+    passed, drawn = np.arange(200) % 4 > 0, np.arange(200) % 40 == 1
+    chance = np.where(drawn, 0.04, np.where(passed, 1.0, np.nan))
+    table = table.assign(
+        passed=passed, chance=chance, outcome=table["outcome"].where(passed), w=3.0
+    )
+    data = score_data(table, accepted="passed", chance="chance", weight="w")
+    np.testing.assert_allclose(data.weight, np.where(drawn, 15.0, 3.0))
+    np.testing.assert_allclose(judging_weight(data), np.where(drawn, 75.0, 3.0))
+    np.testing.assert_allclose(judging_weight(score_data(table, weight="w")), 3.0)
+    with pytest.raises(DataError, match=r"'chance': 1 chances of acceptance that are none"):
+        score_data(
+            table.assign(chance=np.where(np.arange(200) == 5, np.nan, chance)),
+            accepted="passed",
+            chance="chance",
+        )
 
 
 def test_the_fingerprint_is_that_of_the_content(table: pd.DataFrame) -> None:

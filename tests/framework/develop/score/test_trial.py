@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 
 from loopcast.api import (
     ConfigurationError,
@@ -13,8 +14,10 @@ from loopcast.api import (
     Scores,
 )
 from loopcast.develop.holdout import Holdout
+from loopcast.develop.score.metrics import auc
 from loopcast.develop.score.trial import answer, lay_out, split_rows
 
+from ...examples import applications
 from .conftest import FEATURES, score_data
 
 OUT_OF_TIME = Holdout(method="time", share=0.25, count=1)
@@ -32,6 +35,35 @@ def test_out_of_time_judges_what_came_after_all_that_was_learned(table: pd.DataF
     assert 0.2 < split.rows / table["outcome"].notna().sum() <= 0.25
     first = str(split.judged.time.min())[:10]
     assert split.protocol == (f"out of time, the last 25 % of the known outcomes, from {first} on")
+
+
+def test_a_draw_makes_the_judgement_that_of_all_who_applied() -> None:
+    """Of whom a cut-off refuses, one in twenty is let in: metrics are those of everybody."""
+    table = applications(40_000, seed=2)
+    event = (table["outcome"] == "bad").to_numpy()
+    probability = np.clip(0.3 - table["income"].to_numpy() / 20_000, 0.01, 0.99)
+    refused = probability > np.quantile(probability, 0.6)
+    drawn = refused & (np.random.default_rng(0).random(len(table)) < 0.05)
+    accepted = ~refused | drawn
+    seen = table.assign(
+        passed=accepted,
+        chance=np.where(drawn, 0.05, 1.0),
+        outcome=table["outcome"].where(accepted),
+    )
+    data = score_data(seen, accepted="passed", chance="chance")
+    split = split_rows(data, Holdout(method="random", share=0.9, count=1), seed=0)
+
+    def share(weight: NDArray[np.float64]) -> float:
+        return float(np.average(split.judged.target, weights=weight))
+
+    judged = data.features.index.get_indexer(split.judged.features.index)
+    outcome = answer(Fixed(probability[judged].tolist()), split, "demo.fixed")
+    assert share(outcome.weight) == pytest.approx(event.mean(), abs=0.01)
+    assert share(np.ones(split.rows)) < event.mean() - 0.02
+    everybody = ScoreOutcome(
+        actual=event.astype(np.float64), probability=probability, weight=np.ones(len(event))
+    )
+    assert auc(outcome) == pytest.approx(auc(everybody), abs=0.02)
 
 
 def test_a_moment_is_not_torn_apart(table: pd.DataFrame) -> None:

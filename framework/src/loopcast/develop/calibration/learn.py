@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from loopcast.develop.calibration.maps import EDGE, Calibration, CalibrationMap
+from loopcast.develop.score.weights import judging_weight
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,11 +28,11 @@ def learn(
     unseen : ndarray, shape (rows,)
         Probability of each row by a model that had not seen it; NaN where the outcome is unknown.
     data
-        The same rows.
+        The same rows, which count as they do when a model is judged.
     """
     assert settings.method != "none"
     known = ~np.isnan(data.target)
-    p, actual, weight = (a[known] for a in (unseen, data.target, data.weight))
+    p, actual, weight = (a[known] for a in (unseen, data.target, judging_weight(data)))
     clipped = np.clip(p, EDGE, 1.0 - EDGE)
     fit: Any = import_module(f"loopcast.develop.calibration.{settings.method}").fit
     groups: dict[str, CalibrationMap] = {}

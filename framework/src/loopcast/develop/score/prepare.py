@@ -7,6 +7,7 @@ how many there are, and what would be right.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import pandas as pd
 
 from loopcast.api import DataError, Dataset, Feature, ScoreData, ScoreSchema
 from loopcast.develop.columns import Columns, texts
+from loopcast.develop.score.weights import learning_weight
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,6 +51,8 @@ def prepare_score(
     columns.require(_wanted(schema, labelled=labelled))
     table = columns.table
     key = _keys(columns, schema)
+    accepted = _accepted(columns, schema) if labelled else None
+    chance = _chance(columns, schema, accepted) if labelled else None
     features = {name: f for name, f in schema.features.items() if f.used}
     aside = {name: f for name, f in schema.features.items() if f.protected or not f.used}
     present = [name for name in aside if labelled or columns.name(name) in table.columns]
@@ -58,9 +62,13 @@ def prepare_score(
         attributes=_frame(columns, {name: aside[name] for name in present}, key, missing=True)
         if present
         else None,
-        target=_target(columns, schema) if labelled else np.full(len(table), np.nan),
-        weight=_weight(columns, schema) if labelled else np.ones(len(table)),
+        target=_target(columns, schema, accepted) if labelled else np.full(len(table), np.nan),
+        weight=learning_weight(_weight(columns, schema), chance)
+        if labelled
+        else np.ones(len(table)),
         time=columns.moments(schema.time) if with_time and schema.time else None,
+        accepted=accepted,
+        chance=chance,
         schema=schema,
     )
 
@@ -90,8 +98,8 @@ def _wanted(schema: ScoreSchema, *, labelled: bool) -> list[str]:
     used = [name for name, feature in schema.features.items() if feature.used]
     if not labelled:
         return [schema.key, *used]
-    others = [name for name in (schema.time, schema.weight) if name is not None]
-    return [schema.key, schema.target, *schema.features, *others]
+    others = (schema.time, schema.weight, schema.accepted, schema.chance)
+    return [schema.key, schema.target, *schema.features, *(name for name in others if name)]
 
 
 def _keys(columns: Columns, schema: ScoreSchema) -> pd.Index:
@@ -110,10 +118,26 @@ def _frame(
     return pd.DataFrame(values, index=key)
 
 
-def _target(columns: Columns, schema: ScoreSchema) -> NDArray[np.float64]:
+def _accepted(columns: Columns, schema: ScoreSchema) -> NDArray[np.bool_] | None:
+    if schema.accepted is None:
+        return None
+    flag = columns.feature(schema.accepted, Feature(kind="flag"), missing=False)
+    return np.asarray(flag == 1.0)
+
+
+def _target(
+    columns: Columns, schema: ScoreSchema, accepted: NDArray[np.bool_] | None
+) -> NDArray[np.float64]:
     """Return 1 where the event happened, 0 where not, NaN where nobody knows."""
     raw = columns.raw(schema.target)
     known = raw.notna().to_numpy()
+    if accepted is not None:
+        columns.refuse(
+            schema.target,
+            known & ~accepted,
+            f"outcomes of rows that were not accepted ({columns.name(str(schema.accepted))!r} = 0)",
+            "none, since nobody can know them",
+        )
     event = (raw == schema.event).to_numpy(dtype=bool, na_value=False)
     if not event.any() or event[known].all():
         found = raw.dropna().value_counts()
@@ -135,16 +159,23 @@ def _weight(columns: Columns, schema: ScoreSchema) -> NDArray[np.float64]:
     return weight
 
 
+def _chance(
+    columns: Columns, schema: ScoreSchema, accepted: NDArray[np.bool_] | None
+) -> NDArray[np.float64] | None:
+    """Return the chance of the accepted rows, and 1 for the others."""
+    if schema.chance is None:
+        return None
+    chance = columns.numbers(schema.chance)
+    concerned = np.ones(len(chance), dtype=bool) if accepted is None else accepted
+    wrong = concerned & ~((chance > 0.0) & (chance <= 1.0))
+    columns.refuse(schema.chance, wrong, "chances of acceptance that are none", "above 0, up to 1")
+    return np.where(concerned, chance, 1.0)
+
+
 def rows_of(data: ScoreData, rows: NDArray[np.bool_]) -> ScoreData:
     """Return some rows; categories that none of them has are forgotten."""
-    return ScoreData(
-        features=_forget(data.features.loc[rows]),
-        attributes=None if data.attributes is None else data.attributes.loc[rows],
-        target=data.target[rows],
-        weight=data.weight[rows],
-        time=None if data.time is None else data.time[rows],
-        schema=data.schema,
-    )
+    part = data.take(np.flatnonzero(rows))
+    return replace(part, features=_forget(part.features))
 
 
 def _forget(frame: pd.DataFrame) -> pd.DataFrame:
@@ -155,10 +186,11 @@ def _forget(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def fingerprint(data: ScoreData) -> str:
-    """Return the digest of the content: keys, features, attributes, outcomes, weights, times."""
+    """Return the digest of the content: keys, features, attributes, outcomes, weights and so on."""
     digest = hashlib.sha256()
     digest.update("\x1f".join(map(str, data.features.index)).encode())
     parts: list[Any] = [data.target, data.weight]
+    parts += [one for one in (data.accepted, data.chance) if one is not None]
     if data.time is not None:
         parts.append(data.time.astype("datetime64[us]").astype(np.int64))
     for part in parts:

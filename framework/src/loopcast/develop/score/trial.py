@@ -13,6 +13,7 @@ from loopcast.api import ConfigurationError, DataError, ModelError, ScoreData, S
 from loopcast.develop.holdout import Holdout, Split, percent
 from loopcast.develop.judged import Judged, Outcome
 from loopcast.develop.score.prepare import fingerprint, rows_of
+from loopcast.develop.score.weights import judging_weight
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -98,7 +99,10 @@ def answer(model: Scorer, split: Split[ScoreData], template: str) -> ScoreOutcom
     found = model.predict(part.features)
     probability = checked(np.asarray(found.probability, np.float64), part.features, template)
     return ScoreOutcome(
-        actual=part.target, probability=probability, weight=part.weight, sets=found.sets
+        actual=part.target,
+        probability=probability,
+        weight=judging_weight(part),
+        sets=found.sets,
     )
 
 

@@ -1,0 +1,1 @@
+"""Reject inference: applicants whom an earlier decision refused have no outcome."""
