@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,7 +19,6 @@ from loopcast.api import (
     Scores,
     Subject,
 )
-from loopcast.develop.groups import log_ratio_of_shares
 from loopcast.validate.calibration import Calibration, check_calibration
 from loopcast.validate.fairness import Fairness, check_fairness
 from loopcast.validate.performance import (
@@ -244,24 +244,28 @@ def test_an_attribute_that_nothing_was_judged_by_fails() -> None:
     assert (found.passed, found.measured) == (False, "they were judged by: sex")
 
 
-def test_the_ratio_of_shares_has_the_interval_of_katz() -> None:
-    """With independent rows of weight one, the interval of a risk ratio."""
-    rng = np.random.default_rng(3)
-    count = 400
-    chosen = rng.uniform(size=count) < np.where(np.arange(count) < 150, 0.5, 0.7)
-    first, second = np.arange(150), np.arange(150, count)
-    outcome = ScoreOutcome(
-        actual=np.zeros(count), probability=np.zeros(count), weight=np.ones(count)
-    )
-    rows = Judged(
-        keys=(pd.Categorical(np.arange(count)),), block=np.arange(count),
-        overall=np.ones(count, bool), attributes={}, outcomes={"own": outcome},
-    )  # fmt: skip
-    found = log_ratio_of_shares(rows, outcome, chosen, first, second)
-    a, b = chosen[first].sum(), chosen[second].sum()
-    assert found.value == pytest.approx(np.log(a / 150 / (b / 250)))
-    assert found.error == pytest.approx(np.sqrt(1 / a - 1 / 150 + 1 / b - 1 / 250), rel=0.01)
-    none = log_ratio_of_shares(rows, outcome, chosen & (np.arange(count) >= 150), first, second)
-    low, high = none.interval(0.95) or (0.0, 0.0)
-    assert high < np.log(0.2)
-    assert low < high
+def test_groups_that_are_fair_by_each_attribute_may_not_be_where_they_meet() -> None:
+    """Women in the north and men in the south are refused: each attribute alone looks even."""
+    subject = subject_of("score")
+    own = subject.judged.outcomes["own"]
+    assert isinstance(own, ScoreOutcome)
+    rows = len(own.actual)
+    female = np.asarray(subject.judged.attributes["sex"] == "female")
+    north = (np.arange(rows) // 2) % 2 == 0
+    probability = np.clip(own.probability + 0.25 * (female == north), 0.0, 1.0)
+    region = pd.Categorical(np.where(north, "north", "south"))
+    judged = replace(subject.judged, attributes={**subject.judged.attributes, "region": region})
+    subject = with_own(replace(subject, judged=judged), replace(own, probability=probability))
+    options = Fairness(attributes=("sex", "region"), cutoff=0.4, worse_by=9.0)
+    found = passed(check_fairness(subject, options))
+    failed = {name for name, fine in found.items() if not fine}
+    assert failed == {
+        f"sex × region={group}: favourable scores" for group in ("female × north", "male × south")
+    }
+    alone = replace_option(options, crossed=False)
+    assert all(passed(check_fairness(subject, alone)).values())
+
+
+def replace_option(options: Fairness, **changes: object) -> Fairness:
+    changed: Fairness = msgspec.structs.replace(options, **changes)
+    return changed

@@ -22,6 +22,7 @@ COMMANDS = {
     "run": "Train where needed and forecast: the main job, configured by Hydra.",
     "models": "List, show and compare versions.",
     "explain": "Say why a version scores as it does, and what would change a decision.",
+    "fairness": "Measure whom a version serves how well, and what evening it out would cost.",
     "validate": "Run the gates that the policy demands of a version.",
     "release": "Move versions along: staging, challenger or canary, champion.",
     "sign": "Sign that a version may enter a stage.",

@@ -97,32 +97,6 @@ def share_of(judged: Judged, outcome: Outcome, chosen: NDArray[np.bool_], rows: 
     return Estimate(value=mean_of_rows(values, weight), error=error, freedom=freedom)
 
 
-def log_ratio_of_shares(
-    judged: Judged, outcome: Outcome, chosen: NDArray[np.bool_], first: Rows, second: Rows
-) -> Estimate:
-    """Return the logarithm of the ratio of two groups' shares of chosen rows, with its error.
-
-    A first group without any counts as half a row, with the error of such a count; the second
-    has some.
-
-    Source: the delta method; for independent rows D. Katz, J. Baptista, S. P. Azen and M. C. Pike
-    (1978), Obtaining confidence intervals for the risk ratio in cohort studies, Biometrics 34.
-    """
-    weight, values = _weight(outcome, len(chosen)), chosen.astype(np.float64)
-    shares = [mean_of_rows(values[rows], weight[rows]) for rows in (first, second)]
-    if shares[0] == 0.0:
-        value = np.log(0.5 / len(first) / shares[1])
-        return Estimate(value=float(value), error=float(np.sqrt(2.0)), freedom=len(first))
-    moved = np.concatenate(
-        [
-            sign * mean_influence(values[rows], weight[rows]) / share
-            for sign, rows, share in zip((1.0, -1.0), (first, second), shares, strict=True)
-        ]
-    )
-    error, freedom = _error(judged, outcome, moved, np.concatenate([first, second]))
-    return Estimate(value=float(np.log(shares[0] / shares[1])), error=error, freedom=freedom)
-
-
 def _weight(outcome: Outcome, count: int) -> FloatArray:
     return outcome.weight if isinstance(outcome, ScoreOutcome) else np.ones(count)
 

@@ -95,6 +95,8 @@ def _probabilities(
     """
     import numpy as np
 
+    from loopcast.develop.fairness.measures import surplus_of
+
     rows = np.flatnonzero(judged.overall)
     of_bins = 1.0 - (1.0 - options.confidence) / options.bins
     tests = [("overall", rows, options.gap, options.confidence)]
@@ -104,7 +106,7 @@ def _probabilities(
         tests.append((name, members, options.bin_gap, of_bins))
     for name, members, gap, confidence in tests:
         said = float(np.average(outcome.probability[members], weights=outcome.weight[members]))
-        found = _surplus(judged, outcome, members)
+        found = surplus_of(outcome, judged.block, members)
         passed, words = _within(found, 0.0, gap, confidence)
         yield say("calibration")(
             name,
@@ -112,22 +114,6 @@ def _probabilities(
             f"the share of events is the mean probability ± {gap:.0%}",
             f"{found.value + said:.1%} against {said:.1%}, {words} of the difference",
         )
-
-
-def _surplus(judged: Judged, outcome: ScoreOutcome, rows: NDArray[np.intp]) -> Estimate:
-    """Return the share of events minus the mean probability, with its error."""
-    from loopcast.develop.inference import (
-        Estimate,
-        block_sums,
-        independent_error,
-        mean_influence,
-    )
-
-    surplus, weight = (outcome.actual - outcome.probability)[rows], outcome.weight[rows]
-    sums = block_sums(mean_influence(surplus, weight), judged.block[rows])
-    error, freedom = independent_error(sums)
-    value = float(surplus @ weight / weight.sum())
-    return Estimate(value=value, error=error, freedom=freedom)
 
 
 def _bins(outcome: ScoreOutcome, rows: NDArray[np.intp], count: int) -> list[NDArray[np.intp]]:

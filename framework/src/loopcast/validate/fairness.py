@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import exp
+from itertools import combinations
+from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
@@ -37,6 +38,8 @@ class Fairness(Hyperparameters, frozen=True):
     attributes
         By which subpopulations are told apart; the schema's protected ones of a score, else all
         that rows were judged by, where empty.
+    crossed
+        Whether scores are also compared between the groups of each pair of attributes.
     ratio
         Smallest ratio of a group's share of favourable scores to that of the group with the
         largest: four fifths.
@@ -56,6 +59,7 @@ class Fairness(Hyperparameters, frozen=True):
     """
 
     attributes: tuple[str, ...] = ()
+    crossed: bool = True
     ratio: Share = 0.8
     cutoff: Share = 0.5
     favourable: Literal["low", "high"] = "low"
@@ -86,6 +90,22 @@ def check_fairness(subject: Subject, options: Fairness) -> Iterator[GateResult]:
         if subject.logical_model.task == "score":
             yield from _four_fifths(subject, attribute, groups, options)
         yield from _kpi_by_group(subject, attribute, groups, options)
+    if options.crossed and subject.logical_model.task == "score":
+        yield from _crossed(subject, attributes, options)
+
+
+def _crossed(
+    subject: Subject, attributes: tuple[str, ...], options: Fairness
+) -> Iterator[GateResult]:
+    """Compare the groups of each pair of attributes that rows were judged by."""
+    from loopcast.develop.fairness.groups import CROSS, groups_of
+
+    judged_by = [name for name in attributes if name in subject.judged.attributes]
+    for pair in combinations(judged_by, 2):
+        found = groups_of(subject.judged, pair)
+        groups = {n: rows for n, rows in found.items() if len(rows) >= options.minimum_rows}
+        if not _untested(groups, options):
+            yield from _four_fifths(subject, CROSS.join(pair), groups, options)
 
 
 def _attributes(subject: Subject) -> tuple[str, ...]:
@@ -116,26 +136,24 @@ def _untested(groups: Groups, options: Fairness) -> str:
 def _four_fifths(
     subject: Subject, attribute: str, groups: Groups, options: Fairness
 ) -> Iterator[GateResult]:
-    from loopcast.develop.groups import log_ratio_of_shares, share_of
+    from loopcast.develop.decision import Decision
+    from loopcast.develop.fairness.measures import Plan, decided, fairness_of
 
-    judged = subject.judged
-    outcome = judged.outcomes[subject.label]
+    outcome = subject.judged.outcomes[subject.label]
     assert isinstance(outcome, ScoreOutcome)
-    low = outcome.probability < options.cutoff
-    chosen = low if options.favourable == "low" else ~low
-    shares = {name: share_of(judged, outcome, chosen, rows).value for name, rows in groups.items()}
-    best = max(shares, key=lambda name: shares[name])
-    for name, rows in groups.items():
-        if name == best or not shares[best]:
+    decision = Decision(cutoff=options.cutoff, favourable=options.favourable)
+    plan = Plan(confidence=options.confidence, fewest=options.minimum_rows)
+    found = fairness_of(attribute, groups, decided(subject.judged, outcome, decision), plan)
+    shares = {one.group: one.granted.value for one in found.groups}
+    for one in found.groups:
+        if not isfinite(one.ratio.value):
             continue
-        found = log_ratio_of_shares(judged, outcome, chosen, rows, groups[best])
-        low_end, high_end = found.interval(options.confidence) or (found.value, found.value)
         yield say("fairness")(
-            f"{attribute}={name}: favourable scores",
-            exp(high_end) >= options.ratio,
-            f"at least {options.ratio:g} times as many as {attribute}={best}",
-            f"{shares[name]:.1%} against {shares[best]:.1%}, ratio {shown(exp(found.value))}, "
-            f"{between(exp(low_end), exp(high_end))}",
+            f"{attribute}={one.group}: favourable scores",
+            one.ratio.high >= options.ratio,
+            f"at least {options.ratio:g} times as many as {attribute}={found.best}",
+            f"{shares[one.group]:.1%} against {shares[found.best]:.1%}, ratio "
+            f"{shown(one.ratio.value)}, {between(one.ratio.low, one.ratio.high)}",
         )
 
 

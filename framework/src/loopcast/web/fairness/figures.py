@@ -1,0 +1,121 @@
+"""Figures of fairness."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from loopcast.web import formats
+from loopcast.web.charts import Axis, Dot, DotPlot, Line, LineChart, compact
+from loopcast.web.page import Figure
+
+if TYPE_CHECKING:
+    from loopcast.deploy.fairness import FairnessReport
+    from loopcast.develop.fairness.intervals import Interval
+    from loopcast.develop.fairness.measures import Fairness, GroupFairness
+    from loopcast.develop.fairness.sweep import Sweep
+
+MOST_DRAWN = 8
+"""Groups that are all drawn; of more, only those that are large enough to compare."""
+
+_MEASURES: Mapping[str, tuple[str, Callable[[GroupFairness], Interval]]] = {
+    "granted": ("Decided in favour", lambda one: one.granted),
+    "opportunity": ("Decided in favour, of those who deserved it", lambda one: one.opportunity),
+    "parity": ("Deserving, of those decided in favour", lambda one: one.parity),
+    "calibration": ("Events minus mean probability", lambda one: one.calibration),
+}
+
+
+def by_group(number: int, found: Fairness) -> list[Figure]:
+    """Return a figure for each measure, with a row for each group."""
+    return [
+        Figure(
+            id=f"fairness-{number}-{name}",
+            title=title,
+            alternative=f"{title}, by {found.attribute}",
+            chart=DotPlot(rows=tuple(_rows(found, of)), unit="%"),
+            legend=False,
+        )
+        for name, (title, of) in _MEASURES.items()
+    ]
+
+
+def _rows(
+    found: Fairness, of: Callable[[GroupFairness], Interval]
+) -> Iterator[tuple[str, tuple[Dot, ...]]]:
+    crowded = len(found.groups) > MOST_DRAWN
+    for one in found.groups:
+        measured = of(one)
+        if crowded and not one.enough:
+            continue
+        if np.isfinite(measured.value):
+            dot = Dot(
+                role="model" if one.enough else "reference",
+                label=one.group,
+                text=formats.percent(measured.value),
+                value=100.0 * measured.value,
+                low=100.0 * measured.low if np.isfinite(measured.low) else None,
+                high=100.0 * measured.high if np.isfinite(measured.high) else None,
+            )
+            yield f"{one.group} ({one.rows:,})", (dot,)
+
+
+def trade_offs(report: FairnessReport) -> Iterator[Figure]:
+    """Yield what each cut-off costs, and the best that can be had of both."""
+    for number, (attribute, found) in enumerate(report.sweeps.items()):
+        yield _sweep(number, attribute, found, report)
+        yield _frontier(number, attribute, found)
+
+
+def _sweep(number: int, attribute: str, found: Sweep, report: FairnessReport) -> Figure:
+    lines = (
+        ("correct decisions", "model", found.correct),
+        ("decided in favour", "reference", found.granted),
+        ("smallest ratio of groups", "other-1", found.ratio),
+        ("largest gap in opportunity", "other-2", found.gap),
+    )
+    return Figure(
+        id=f"sweep-{number}",
+        title=f"Each cut-off, by {attribute}",
+        text="The line marks the cut-off that is measured above.",
+        chart=LineChart(
+            x=Axis(values=compact((100.0 * found.cutoff).tolist()), title="Cut-off", unit="%"),
+            title="Share",
+            unit="%",
+            lines=tuple(
+                Line(label=label, role=role, values=compact((100.0 * values).tolist()))
+                for label, role, values in lines
+            ),
+            marks=((100.0 * report.decision.cutoff, ""),),
+            zero=True,
+        ),
+    )
+
+
+def _frontier(number: int, attribute: str, found: Sweep) -> Figure:
+    best = np.flatnonzero(found.best)
+    best = best[np.argsort(found.ratio[best], kind="stable")]
+    return Figure(
+        id=f"frontier-{number}",
+        title=f"The best of both, by {attribute}",
+        text="Cut-offs that no other beats both in correct decisions and in evenness.",
+        chart=LineChart(
+            x=Axis(
+                values=compact(found.ratio[best].tolist()),
+                title="Smallest ratio of decisions in favour; 0.8 by the four-fifths rule",
+            ),
+            title="Correct decisions",
+            unit="%",
+            lines=(
+                Line(
+                    label="correct",
+                    role="model",
+                    values=compact((100.0 * found.correct[best]).tolist()),
+                ),
+            ),
+            marks=((0.8, "four fifths"),),
+        ),
+        legend=False,
+    )
