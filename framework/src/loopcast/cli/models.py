@@ -9,6 +9,7 @@ import click
 from loopcast.api import Stage
 from loopcast.cli.board import board
 from loopcast.cli.compare import compare
+from loopcast.cli.cutoffs import cutoffs
 from loopcast.cli.dossier import dossier
 from loopcast.cli.history import champion, history
 from loopcast.cli.rebuild import rebuild
@@ -82,5 +83,5 @@ def show(place: Home, as_json: bool, version: str) -> None:
         version_tables.print_details(details)
 
 
-for command in (compare, board, champion, history, dossier, rebuild):
+for command in (compare, board, cutoffs, champion, history, dossier, rebuild):
     models.add_command(command)

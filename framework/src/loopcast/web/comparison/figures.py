@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from loopcast.api import Effect, ForecastOutcome, Outcome, RankOutcome, ScoreOutcome
+from loopcast.api import Effect, ForecastOutcome, Outcome, RankOutcome, ScoreOutcome, take
 from loopcast.web import formats
 from loopcast.web.charts import Axis, Band, Dot, DotPlot, Line, LineChart, compact
 from loopcast.web.comparison.report import ROLES, ComparisonReport
 from loopcast.web.comparison.words import difference_parts, name_of, unit
 from loopcast.web.page import Figure, Selector
+from loopcast.web.reliability import reliability_figure
 
 if TYPE_CHECKING:
     from loopcast.develop.compare import Difference
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 
 BINS = 60
-SCORE_BINS = 10
 LARGEST_ATTRIBUTE = 60
 
 
@@ -148,32 +148,13 @@ def _edges(values: FloatArray) -> FloatArray:
 def _calibration(
     report: ComparisonReport, outcomes: list[Outcome], rows: NDArray[np.intp]
 ) -> Figure:
-    edges = np.linspace(0.0, 1.0, SCORE_BINS + 1)
-    middle = (edges[:-1] + edges[1:]) / 2
-    found = [_observed(o, rows, edges) for o in outcomes if isinstance(o, ScoreOutcome)]
-    return Figure(
-        id="calibration",
-        title="Calibration: what happened of what was said",
-        text="On the dashed line, what was said happened as often; bins without rows are left out.",
-        chart=LineChart(
-            x=Axis(values=compact(middle.tolist()), title="Probability that was said"),
-            title="Share of events",
-            unit="",
-            lines=(
-                *_lines(report, found),
-                Line(label="as said", role="other-1", values=compact(middle.tolist())),
-            ),
-            zero=True,
-        ),
+    return reliability_figure(
+        [
+            (name, role, take(outcome, rows))
+            for name, role, outcome in zip(report.names, ROLES, outcomes, strict=True)
+            if isinstance(outcome, ScoreOutcome)
+        ]
     )
-
-
-def _observed(outcome: ScoreOutcome, rows: NDArray[np.intp], edges: FloatArray) -> FloatArray:
-    weight, score = outcome.weight[rows], outcome.probability[rows]
-    events = np.histogram(score, edges, weights=weight * outcome.actual[rows])[0]
-    total = np.histogram(score, edges, weights=weight)[0]
-    nothing = np.full(len(events), np.nan)
-    return np.asarray(np.divide(events, total, out=nothing, where=total > 0.0))
 
 
 def _scores(report: ComparisonReport, outcomes: list[Outcome], rows: NDArray[np.intp]) -> Figure:

@@ -1,0 +1,53 @@
+"""Reliability: how often what was said came true, in bins of what was said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from loopcast.develop.inference import wilson
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from loopcast.api import ScoreOutcome
+
+    FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Reliability:
+    """What happened of what was said; NaN in bins without rows.
+
+    Attributes
+    ----------
+    middle, said, happened, low, high : ndarray, shape (bins,)
+        Middle of each bin, mean probability in it, share of events with its 95 % interval.
+    """
+
+    middle: FloatArray
+    said: FloatArray
+    happened: FloatArray
+    low: FloatArray
+    high: FloatArray
+
+
+def reliability(outcome: ScoreOutcome, bins: int = 10, confidence: float = 0.95) -> Reliability:
+    """Return the reliability in bins of equal width, as the calibration error has them.
+
+    Source: A. H. Murphy and R. L. Winkler (1977), Reliability of subjective probability forecasts
+    of precipitation and temperature, Applied Statistics 26.
+    """
+    place = np.minimum((outcome.probability * bins).astype(np.int64), bins - 1)
+    columns = np.full((4, bins), np.nan)
+    for number in np.unique(place):
+        rows = place == number
+        weight, actual = outcome.weight[rows], outcome.actual[rows]
+        columns[0, number] = np.average(outcome.probability[rows], weights=weight)
+        columns[1, number] = np.average(actual, weights=weight)
+        columns[2:, number] = wilson(actual, weight, confidence)
+    said, happened, low, high = columns
+    middle = (np.arange(bins) + 0.5) / bins
+    return Reliability(middle=middle, said=said, happened=happened, low=low, high=high)

@@ -1,0 +1,1 @@
+"""The page of cut-offs: what a score decides."""
