@@ -103,7 +103,18 @@ from loopcast.api.rank import (
     Rater,
     last_places,
 )
-from loopcast.api.record import Digest, Name, Record, Segment, Share, TemplateName, VersionId
+from loopcast.api.record import (
+    Digest,
+    Name,
+    NonNegative,
+    OpenShare,
+    Positive,
+    Record,
+    Segment,
+    Share,
+    TemplateName,
+    VersionId,
+)
 from loopcast.api.risk import RiskAnswers, RiskClass
 from loopcast.api.schema import (
     Covariate,
@@ -198,14 +209,17 @@ __all__ = [
     "ModelError",
     "Monitoring",
     "Name",
+    "NonNegative",
     "NotFoundError",
     "OnnxScorer",
+    "OpenShare",
     "Outcome",
     "Package",
     "PluginError",
     "PluginOrigin",
     "Policy",
     "PolicyRow",
+    "Positive",
     "Preparation",
     "Production",
     "Profits",

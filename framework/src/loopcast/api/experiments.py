@@ -57,6 +57,9 @@ class Experiment(Record, frozen=True):
         Outcomes that are needed: pairs of a shadow, entities of each arm of an A/B test.
     days, wait_days
         How long the enrolment of so many takes, and how long an outcome takes after it.
+    silence_counts
+        Whether an entity of which nothing was heard within ``wait_days`` counts as zero: no
+        click, no purchase; its outcome is unknown otherwise.
     baseline, deviation
         Mean and standard deviation of the metric when the sample size was computed.
     sequential
@@ -80,6 +83,7 @@ class Experiment(Record, frozen=True):
     sample_size: Positive | None = None
     days: Positive | None = None
     wait_days: NonNegative = 0
+    silence_counts: bool = False
     baseline: float | None = None
     deviation: Annotated[float, msgspec.Meta(ge=0.0)] | None = None
     sequential: bool = False

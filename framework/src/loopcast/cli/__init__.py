@@ -32,6 +32,7 @@ COMMANDS = {
     "audit": "List and check the audit log.",
     "monitor": "Look at volume, drift and performance, and raise alerts.",
     "truth": "Bring in what came true, and see what is known.",
+    "experiment": "Compare versions online: shadows, A/B tests and bandits.",
     "events": "Ask and compact the event log.",
     "plugins": "List what is installed, and what it offers.",
     "database": "Check and upgrade the catalog's schema.",

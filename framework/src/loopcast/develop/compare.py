@@ -165,6 +165,7 @@ def compare(
     *,
     by: Collection[str] | None = None,
     confidence: float = 0.95,
+    weight: FloatArray | None = None,
 ) -> tuple[Difference, ...]:
     """Compare two contenders metric by metric.
 
@@ -176,13 +177,15 @@ def compare(
         Its minimum effect is the KPI's own; any difference of another metric matters.
     by
         Attributes whose subpopulations are compared too; all of them where ``None``.
+    weight : ndarray, shape (n,)
+        How much each row counts in a mean; by its own weight where ``None``.
 
     Returns
     -------
     tuple of Difference
         By metric, overall first.
     """
-    pair_of = _Pair(judged.block, judged.outcomes[first], judged.outcomes[second])
+    pair_of = _Pair(judged.block, judged.outcomes[first], judged.outcomes[second], weight)
     subsets = {
         name: rows
         for name, rows in judged.subsets()
@@ -200,6 +203,16 @@ class _Pair:
     block: NDArray[np.int64]
     first: Outcome
     second: Outcome
+    given: FloatArray | None
+
+    @property
+    def weight(self) -> FloatArray:
+        """How much each row counts."""
+        if self.given is not None:
+            return self.given
+        if isinstance(self.first, ScoreOutcome):
+            return self.first.weight
+        return np.ones(len(self.block))
 
     @property
     def outcomes(self) -> tuple[Outcome, Outcome]:
@@ -247,7 +260,7 @@ def _mean_estimates(
     pair_of: _Pair, definition: MetricDefinition, subsets: Mapping[str, Rows]
 ) -> Iterator[Found]:
     root, (one, two) = definition.root, (_values(definition, o) for o in pair_of.outcomes)
-    weight = pair_of.first.weight if isinstance(pair_of.first, ScoreOutcome) else np.ones(len(one))
+    weight = pair_of.weight
     error = serial_error if pair_of.serial else independent_error
     for rows in subsets.values():
         first, second = (mean_of_rows(v[rows], weight[rows], root=root) for v in (one, two))

@@ -252,6 +252,12 @@ class GovernedCatalog:
         with database.reading(self._engine) as connection:
             return trials.active(connection, logical_model, segments)
 
+    def experiment_obstacle(self, experiment: Experiment) -> str:
+        """Say which arm does not stand where it has to; the empty string where all do."""
+        with database.reading(self._engine) as connection:
+            stages = governance.stages_of(connection, experiment.arms)
+        return trials.obstacle(experiment, stages)
+
     def put_bandits(self, logical_model: str, states: Mapping[Segment, BanditState]) -> None:
         """Keep what the bandits of segments have learned.
 

@@ -1,0 +1,319 @@
+"""``loopcast experiment``: declare online comparisons, follow them, and act on their results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import click
+import msgspec
+
+from loopcast.api import Direction, ExperimentKind, ExperimentStep, StepName
+from loopcast.cli.selection import (
+    by_option,
+    json_option,
+    policy_options,
+    reason_option,
+    segment_options,
+)
+from loopcast.cli.stores import store_options
+
+if TYPE_CHECKING:
+    from loopcast.api import MetricDefinition, Policy
+    from loopcast.iterate.experiments.planning import Declaration
+    from loopcast.store.home import Home
+    from loopcast.store.trials import Trial
+
+_MODEL = click.option("--logical-model", "-m", required=True, help="Whose versions are compared.")
+_OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("--kind", {"type": click.Choice(get_args(ExperimentKind)), "help": "What kind it is."}),
+    ("--metric", {"help": "A metric of the task, or 'outcome': the ground truth itself."}),
+    ("--direction", {"type": click.Choice(get_args(Direction)), "help": "Which way is better."}),
+    ("--minimum-effect", {"type": float, "help": "The smallest difference that matters."}),
+    ("--significance", {"type": float, "help": "Chance of a false alarm; 0.05 by default."}),
+    ("--power", {"type": float, "help": "Chance to find the minimum effect; 0.8 by default."}),
+    ("--sample-size", {"type": int, "help": "Outcomes an arm needs; computed by default."}),
+    ("--baseline", {"type": float, "help": "The metric now; observed by default."}),
+    ("--deviation", {"type": float, "help": "Its standard deviation; observed by default."}),
+    ("--wait-days", {"type": int, "help": "Days that outcomes take; observed by default."}),
+)
+
+
+@click.group()
+def experiment() -> None:
+    """Compare versions online: shadows, A/B tests and bandits (docs/experiments.md)."""
+
+
+def _declaration(command: Callable[..., None]) -> Callable[..., None]:
+    """Let a command take a declaration from options, from a file, or from both."""
+
+    @wraps(command)
+    def with_declaration(
+        *, name: str, file: Path | None, challengers: tuple[str, ...], **options: Any
+    ) -> None:
+        from loopcast.iterate.experiments.planning import Declaration
+
+        fields = {flag[2:].replace("-", "_"): None for flag, _ in _OPTIONS}
+        fields |= {"sequential": None, "silence_counts": None}
+        given = {key: options.pop(key) for key in fields}
+        said = _from_file(file) | {key: value for key, value in given.items() if value is not None}
+        said |= {"challengers": list(challengers)} if challengers else {}
+        command(wanted=_checked(said | {"name": name}, Declaration), **options)
+
+    found = with_declaration
+    for flag, details in reversed(_OPTIONS):
+        found = click.option(flag, **details)(found)
+    extra = (
+        click.argument("name"),
+        click.option(
+            "--from", "file", type=click.Path(path_type=Path), help="YAML with these options."
+        ),
+        click.option("--challenger", "challengers", multiple=True, help="An arm; repeatable."),
+        click.option("--sequential", is_flag=True, default=None, help="To be looked at any time."),
+        click.option(
+            "--silence-counts", is_flag=True, default=None, help="No outcome in time is a zero."
+        ),
+    )
+    for option in reversed(extra):
+        found = option(found)
+    return found
+
+
+def _from_file(file: Path | None) -> dict[str, Any]:
+    from loopcast.api import ConfigurationError
+
+    if file is None:
+        return {}
+    try:
+        content = msgspec.yaml.decode(file.read_bytes(), type=dict[str, Any])
+    except (OSError, msgspec.DecodeError) as error:
+        raise ConfigurationError(f"{file}: {error}; it holds lines as 'metric: outcome'") from None
+    return content
+
+
+def _checked(said: dict[str, Any], kind: type[Declaration]) -> Declaration:
+    from loopcast.api import ConfigurationError
+
+    try:
+        return msgspec.convert(said, kind)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(f"experiment {said['name']}: {error}") from None
+
+
+@experiment.command()
+@store_options
+@_declaration
+@_MODEL
+@segment_options
+@by_option
+@json_option
+def declare(
+    *,
+    place: Home,
+    wanted: Declaration,
+    logical_model: str,
+    segment: str | None,
+    all_segments: bool,
+    by: str,
+    as_json: bool,
+) -> None:
+    """Declare experiment NAME: what is compared, by what, and how long it takes.
+
+    The sample size follows from the minimum effect, the error rates, and what was observed of the
+    champion in the last four weeks. Until it begins, it may be declared again.
+    """
+    from loopcast.cli import tables
+    from loopcast.deploy.releases import segments_of
+    from loopcast.iterate.experiments.planning import plan
+
+    with place.catalog as catalog:
+        segments = segments_of(catalog, logical_model, segment, all_segments=all_segments)
+        metrics = _metrics(place, logical_model)
+        now = datetime.now(UTC)
+        found = plan(wanted, logical_model, segments, place, metrics, by=by, now=now)
+        catalog.declare(found)
+    if as_json:
+        tables.print_json(found)
+        return
+    for item in found:
+        click.echo(f"{item.place}: {item.kind} {item.name} of {', '.join(item.arms)}")
+        if item.sample_size is not None:
+            took = f", about {item.days + item.wait_days} days" if item.days else ""
+            click.echo(f"  {item.sample_size:,} outcomes for each comparison's arm{took}")
+
+
+@experiment.command()
+@store_options
+@click.argument("name")
+@_MODEL
+@segment_options
+@by_option
+def begin(**options: Any) -> None:
+    """Begin experiment NAME as it was declared; from now on it cannot change."""
+    _step("begun", reason="", **options)
+
+
+@experiment.command()
+@store_options
+@click.argument("name")
+@_MODEL
+@segment_options
+@by_option
+@reason_option
+def stop(**options: Any) -> None:
+    """Stop experiment NAME before its time; the champion serves everyone again."""
+    _step("stopped", **options)
+
+
+def _step(
+    step: StepName,
+    *,
+    place: Home,
+    name: str,
+    logical_model: str,
+    segment: str | None,
+    all_segments: bool,
+    by: str,
+    reason: str,
+) -> None:
+    with place.catalog as catalog:
+        found = _trials(place, name, logical_model, segment, all_segments=all_segments)
+        at = datetime.now(UTC)
+        taken = ExperimentStep(step=step, at=at, by=by, reason=reason)
+        catalog.take_step([trial.experiment for trial in found], taken)
+    said = "has begun" if step == "begun" else f"is {step}"
+    for trial in found:
+        click.echo(f"{trial.experiment.place}: {name} {said}")
+
+
+def _trials(
+    place: Home, name: str, logical_model: str, segment: str | None, *, all_segments: bool
+) -> list[Trial]:
+    from loopcast.deploy.releases import segments_of
+
+    segments = segments_of(place.catalog, logical_model, segment, all_segments=all_segments)
+    return [place.catalog.experiment(logical_model, each, name) for each in segments]
+
+
+def _metrics(place: Home, logical_model: str) -> dict[str, MetricDefinition]:
+    from loopcast.cli import plugin_manager
+
+    task = place.catalog.logical_model(logical_model).task
+    return {metric.name: metric for metric in plugin_manager().metrics(task)}
+
+
+@experiment.command(name="list")
+@store_options
+@click.option("--logical-model", "-m", help="Of this one only.")
+@json_option
+def list_(*, place: Home, logical_model: str | None, as_json: bool) -> None:
+    """List experiments, the oldest first."""
+    from loopcast.cli import tables
+
+    with place.catalog as catalog:
+        found = catalog.experiments(logical_model)
+    if as_json:
+        tables.print_json(found)
+        return
+    rows = (
+        [t.experiment.name, t.experiment.place, t.experiment.kind, t.experiment.metric, t.state,
+         tables.minute(t.begun), tables.minute(t.ended)]
+        for t in found
+    )  # fmt: skip
+    columns = ("name", "of", "kind", "metric", "state", "begun", "ended")
+    tables.print_rows(tables.terminal(), "Experiments", columns, rows)
+
+
+@experiment.command()
+@store_options
+@click.argument("name")
+@_MODEL
+@click.option("--segment", "-s", default="", help="The segment of a family.")
+@json_option
+def status(*, place: Home, name: str, logical_model: str, segment: str, as_json: bool) -> None:
+    """Count entities and outcomes of experiment NAME; effects stay sealed.
+
+    An unequal division of the entities raises an alert.
+    """
+    from loopcast.cli import tables
+
+    progress = _evaluated(place, name, logical_model, segment).progress
+    if as_json:
+        tables.print_json(progress)
+        return
+    until = f", its outcomes due by {progress.planned:%Y-%m-%d}" if progress.planned else ""
+    click.echo(f"{name} of {tables.place(logical_model, segment)} is {progress.state}{until}")
+    needed = f"{progress.needed:,}" if progress.needed else "–"
+    rows = (
+        [version, f"{count:,}", f"{progress.known[version]:,}", needed]
+        for version, count in progress.enrolled.items()
+    )
+    columns = ("version", "enrolled", "outcomes", "needed")
+    tables.print_rows(tables.terminal(), "Arms", columns, rows, numbers_from=1)
+    if progress.mismatch is not None:
+        click.echo(f"\nequal division of the entities: p = {progress.mismatch:.2g}")
+    if progress.crossed:
+        click.echo(f"{progress.crossed:,} entities were served by another arm as well")
+    if progress.interrupted:
+        click.echo(f"interrupted, the champion serves everyone: {progress.interrupted}")
+
+
+@experiment.command()
+@store_options
+@click.argument("name")
+@_MODEL
+@click.option("--segment", "-s", default="", help="The segment of a family.")
+@json_option
+def result(*, place: Home, name: str, logical_model: str, segment: str, as_json: bool) -> None:
+    """Show the effects of experiment NAME, once it has as many outcomes as were declared."""
+    from loopcast.cli import tables
+    from loopcast.cli.experiment_tables import print_result
+    from loopcast.iterate.experiments.evaluation import result_of
+
+    found = result_of(_evaluated(place, name, logical_model, segment))
+    if as_json:
+        tables.print_json(found)
+    else:
+        print_result(found)
+
+
+@experiment.command()
+@store_options
+@policy_options
+@click.argument("name")
+@_MODEL
+@click.option("--segment", "-s", default="", help="The segment of a family.")
+@by_option
+def conclude(
+    *, place: Home, policy: Policy, name: str, logical_model: str, segment: str, by: str
+) -> None:
+    """End experiment NAME by its result, and release the winner as the policy allows."""
+    from loopcast.iterate.experiments.deciding import conclude as conclude_experiment
+
+    found = _evaluated(place, name, logical_model, segment)
+    decision = conclude_experiment(found, place, policy, by=by, now=datetime.now(UTC))
+    click.echo(decision.result.sentence)
+    if decision.stage is not None:
+        click.echo(f"{decision.result.winner} is {decision.stage}")
+    for line in decision.proposal:
+        click.echo(f"  {line}")
+
+
+def _evaluated(place: Home, name: str, logical_model: str, segment: str) -> Any:
+    """Read what happened, and raise or close the alert of a wrong division."""
+    from loopcast.iterate.experiments import ratio
+    from loopcast.iterate.experiments.evaluation import evaluate
+    from loopcast.monitor.alerts import AlertBook
+
+    now = datetime.now(UTC)
+    trial = place.catalog.experiment(logical_model, segment, name)
+    found = evaluate(trial, place, _metrics(place, logical_model), now)
+    progress = found.progress
+    if progress.mismatch is not None:
+        raised = ratio.alerts(trial.experiment, progress.mismatch, progress.enrolled, now)
+        book = AlertBook(f"{place.folder}/alerts")
+        book.update(logical_model, segment, (ratio.KIND,), raised)
+    return found

@@ -1,0 +1,1 @@
+"""Online comparisons: how large, what came of them, what follows; and bandits."""

@@ -1,0 +1,175 @@
+"""What an experiment has come to: counts while it is sealed, effects with intervals after."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from loopcast.api import Direction, Experiment, VersionId
+from loopcast.develop.compare import Difference, Verdict, verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far an experiment has come; it says nothing about which arm is better.
+
+    Attributes
+    ----------
+    enrolled, known
+        Entities (pairs of a shadow) of each arm, and those of them whose outcome is known.
+    needed
+        How many known ones each arm needs; ``None`` for a bandit.
+    mismatch
+        The p-value of an equal division; ``None`` where none is meant to be.
+    crossed
+        Entities that another arm has served as well.
+    interrupted
+        Why the arms are not served as declared; empty where they are.
+    """
+
+    state: str
+    begun: datetime | None
+    ended: datetime | None
+    planned: datetime | None
+    enrolled: Mapping[VersionId, int]
+    known: Mapping[VersionId, int]
+    needed: int | None
+    mismatch: float | None = None
+    crossed: int = 0
+    interrupted: str = ""
+
+    @property
+    def complete(self) -> bool:
+        """Whether every arm has as many outcomes as it needs."""
+        needed = self.needed
+        return needed is not None and all(count >= needed for count in self.known.values())
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmResult:
+    """The metric of one arm, with its interval."""
+
+    version: VersionId
+    count: int
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contrast:
+    """An arm against the champion; the difference is the arm's value minus the champion's.
+
+    Attributes
+    ----------
+    low, high
+        Interval with the confidence of the experiment, divided among its comparisons.
+    verdict
+        Of the metric: ``better`` or ``worse`` where the interval excludes zero, ``same`` where
+        it lies within the minimum effect, else ``undecided``. Of a guardrail: ``worse`` where
+        the whole interval lies beyond what is tolerated.
+    """
+
+    version: VersionId
+    metric: str
+    difference: float | None
+    low: float | None
+    high: float | None
+    p_value: float | None
+    verdict: Verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """The difference of an arm from the champion by the outcomes of entities until a moment."""
+
+    time: datetime
+    count: int
+    difference: float | None
+    low: float | None
+    high: float | None
+
+
+Validity = Literal["fixed", "always", "none"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What came of an experiment.
+
+    Attributes
+    ----------
+    arms
+        The champion first.
+    contrasts, guardrails
+        Of each other arm, and of each guardrail of it.
+    course
+        How the difference developed, by version.
+    others
+        Other metrics of each shadow, which decide nothing.
+    validity
+        ``fixed``: the declared sample is complete, and was looked at once. ``always``: the
+        intervals hold at any time. ``none``: it was stopped early, and its end was no part of the
+        declaration.
+    winner
+        The arm to release, or ``None``.
+    """
+
+    experiment: Experiment
+    progress: Progress
+    arms: tuple[ArmResult, ...]
+    contrasts: tuple[Contrast, ...]
+    validity: Validity
+    winner: VersionId | None
+    guardrails: tuple[Contrast, ...] = ()
+    course: Mapping[VersionId, tuple[Look, ...]] = field(default_factory=dict)
+    others: Mapping[VersionId, tuple[Difference, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        """The result in a sentence, for the log and for people."""
+        if self.winner is None:
+            said = "; ".join(map(_said, self.contrasts))
+            return f"no arm is to be released: {said}"
+        won = next(c for c in self.contrasts if c.version == self.winner)
+        return f"{self.winner} is to be released: {_said(won)}"
+
+
+def _said(contrast: Contrast) -> str:
+    if contrast.difference is None or contrast.low is None or contrast.high is None:
+        return f"{contrast.version} cannot be told from the champion yet"
+    return (
+        f"{contrast.metric} of {contrast.version} differs from the champion's by "
+        f"{contrast.difference:+.4g} ({contrast.low:+.4g} to {contrast.high:+.4g}), "
+        f"{contrast.verdict}"
+    )
+
+
+def judge(
+    interval: tuple[float, float] | None, minimum_effect: float, direction: Direction
+) -> Verdict:
+    """Say what the interval of a difference means for a release.
+
+    Examples
+    --------
+    >>> judge((0.01, 0.03), 0.02, "higher"), judge((0.01, 0.03), 0.02, "lower")
+    ('better', 'worse')
+    >>> judge((-0.01, 0.01), 0.02, "higher"), judge((-0.01, 0.03), 0.02, "higher")
+    ('same', 'undecided')
+    """
+    found = verdict(interval, 0.0, direction)
+    return verdict(interval, minimum_effect, direction) if found == "undecided" else found
+
+
+def winner_of(
+    contrasts: tuple[Contrast, ...], guardrails: tuple[Contrast, ...], direction: Direction
+) -> VersionId | None:
+    """Return the best of the arms that are better and break no guardrail."""
+    broken = {found.version for found in guardrails if found.verdict == "worse"}
+    better = [c for c in contrasts if c.verdict == "better" and c.version not in broken]
+    sign = 1.0 if direction == "higher" else -1.0
+    best = max(better, key=lambda c: sign * (c.difference or 0.0), default=None)
+    return best.version if best else None

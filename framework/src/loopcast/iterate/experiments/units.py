@@ -1,0 +1,163 @@
+"""The entities of an experiment, one row each: which arm served them, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from loopcast.api import DataError
+from loopcast.store.truth import join
+
+if TYPE_CHECKING:
+    from loopcast.store.home import Home
+    from loopcast.store.trials import Trial
+
+COLUMNS = (
+    "key", "time", "segment", "version", "role", "outputs", "action", "inclusion", "labelling",
+    "propensity",
+)  # fmt: skip
+SERVED = ("champion", "challenger")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Units:
+    """Entities in the order in which they were enrolled.
+
+    Attributes
+    ----------
+    rows
+        The first event of each, joined with its outcome.
+    arm : ndarray, shape (n,)
+        Which arm served it.
+    known : ndarray, shape (n,)
+        Whether its outcome counts: it has come in, or its silence says enough.
+    silent : ndarray, shape (n,)
+        Whether it is its silence that counts.
+    weight : ndarray, shape (n,)
+        Inverse of the probability that it was logged and chosen to be labelled; that it was
+        logged, where it was not chosen.
+    crossed
+        How many entities were served by another arm later.
+    """
+
+    rows: pa.Table
+    arm: NDArray[np.intp]
+    known: NDArray[np.bool_]
+    silent: NDArray[np.bool_]
+    weight: NDArray[np.float64]
+    crossed: int
+
+    @property
+    def time(self) -> pd.Series[pd.Timestamp]:
+        """When each entity was enrolled."""
+        time: pd.Series[pd.Timestamp] = self.rows["time"].to_pandas()
+        return time
+
+    def take(self, places: NDArray[np.intp]) -> Units:
+        """Return some of the entities."""
+        return Units(
+            rows=self.rows.take(pa.array(places)),
+            arm=self.arm[places],
+            known=self.known[places],
+            silent=self.silent[places],
+            weight=self.weight[places],
+            crossed=self.crossed,
+        )
+
+
+def logged(trial: Trial, home: Home, now: datetime) -> pa.Table:
+    """Return the events of a trial's arms from its begin until its end, in the order of time.
+
+    Raises
+    ------
+    DataError
+        When it has not begun.
+    """
+    experiment = trial.experiment
+    if trial.begun is None:
+        raise DataError(f"experiment {experiment.name} of {experiment.place} has not begun")
+    events = home.events.read(
+        experiment.logical_model,
+        trial.begun,
+        trial.ended or now,
+        segment=experiment.segment,
+        columns=COLUMNS,
+    )
+    ours = pc.is_in(events["version"], pa.array(experiment.arms))
+    return events.filter(ours).sort_by([("time", "ascending"), ("key", "ascending")])
+
+
+def enrolled(trial: Trial, home: Home, now: datetime) -> Units:
+    """Return the entities that the arms of an A/B test have served, with what is known of them.
+
+    An entity belongs to the arm that served it first, whoever served it later: what is compared is
+    being assigned to an arm. Events that no experiment assigned have a propensity of 1 and stay
+    out.
+    """
+    events = logged(trial, home, now)
+    assigned = pc.and_(
+        pc.is_in(events["role"], pa.array(SERVED)), pc.less(events["propensity"], 1.0)
+    )
+    events = events.filter(assigned)
+    key, _ = pd.factorize(events["key"].to_pandas())
+    arm = arms_of(events, trial.experiment.arms)
+    first = np.flatnonzero(~pd.Series(key).duplicated())
+    rows = join(events.take(pa.array(first)), home.truth.latest(trial.experiment.logical_model))
+    other = arm != arm[first][key]
+    crossed = len(np.unique(key[other]))
+    item = trial.experiment
+    return units_of(
+        rows,
+        arm[first],
+        now,
+        silent_after=item.wait_days if item.silence_counts else None,
+        crossed=crossed,
+    )
+
+
+def arms_of(events: pa.Table, arms: Sequence[str]) -> NDArray[np.intp]:
+    """Return the number of the arm of each event."""
+    found = pc.index_in(events["version"], value_set=pa.array(arms))
+    return np.asarray(found.to_numpy(), dtype=np.intp)
+
+
+def units_of(
+    rows: pa.Table,
+    arm: NDArray[np.intp],
+    now: datetime,
+    *,
+    silent_after: int | None,
+    crossed: int = 0,
+) -> Units:
+    """Lay out events that were joined with their outcomes, one of each entity.
+
+    Parameters
+    ----------
+    silent_after
+        Days after which an entity that was not heard of counts as zero; never where ``None``.
+    """
+    has = pc.or_(pc.is_valid(rows["value"]), pc.is_valid(rows["text"])).to_numpy()
+    chosen = rows["labelling"].to_numpy() > 0.0
+    silent = np.zeros(len(arm), dtype=bool)
+    if silent_after is not None:
+        waited = pd.Timestamp(now) - timedelta(days=silent_after)
+        silent = ~has & chosen & (rows["time"].to_pandas() <= waited).to_numpy()
+        filled = pc.if_else(pa.array(silent), 0.0, rows["value"])
+        rows = rows.set_column(rows.column_names.index("value"), "value", filled)
+    labelling = np.where(chosen, rows["labelling"].to_numpy(), 1.0)
+    return Units(
+        rows=rows,
+        arm=arm,
+        known=(has & chosen) | silent,
+        silent=silent,
+        weight=1.0 / (rows["inclusion"].to_numpy() * labelling),
+        crossed=crossed,
+    )
