@@ -82,12 +82,11 @@ def pairs_of(
 
 
 def _pairs(events: pa.Table, champion: VersionId, shadow: VersionId, model: LogicalModel) -> Pairs:
-    """Match answers by key and moment; what the champion handed on is no answer of its own."""
+    """Match answers by key and moment, where both are the version's own."""
     served = pc.and_(pc.equal(events["role"], CHAMPION), pc.equal(events["action"], "served"))
     one = events.filter(pc.and_(served, pc.equal(events["version"], champion)))
-    two = events.filter(
-        pc.and_(pc.equal(events["role"], "shadow"), pc.equal(events["version"], shadow))
-    )
+    heard = pc.and_(pc.equal(events["role"], "shadow"), pc.equal(events["version"], shadow))
+    two = events.filter(heard)
     place = _index(two).get_indexer(_index(one))
     both = np.flatnonzero(place >= 0)
     one, two = one.take(pa.array(both)), two.take(pa.array(place[both]))

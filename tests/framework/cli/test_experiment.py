@@ -1,0 +1,221 @@
+"""``loopcast experiment``: from a declaration to a released winner, by commands."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+from msgspec.structs import replace
+
+from loopcast import config
+from loopcast.api import ConfigurationError, DataError, GateError, LoopcastError, StoreError
+from loopcast.cli import plugin_manager
+from loopcast.cli.experiment import experiment
+from loopcast.deploy.assignment import arms as assigned
+from loopcast.monitor.alerts import AlertBook
+from loopcast.store.events import event_table
+from loopcast.store.home import Home
+from loopcast.store.truth import truth_table
+
+from ..deploy.versions import add, make_home, validated
+from ..iterate.experiments.worlds import MODEL
+
+PAST = [f"earlier {number}" for number in range(2_800)]
+NOW = [f"customer {number}" for number in range(1_200)]
+Program = Callable[..., Result]
+
+
+def log(home: Home, names: list[str], versions: Any, role: Any, time: Any, **more: Any) -> None:
+    home.events.append(
+        event_table(
+            key=names, time=time, logical_model="demand", segment="", version=versions, role=role,
+            outputs={"probability": np.full(len(names), 0.3)}, **more,
+        )
+    )  # fmt: skip
+
+
+def hear(home: Home, names: list[str], values: Any, observed: Any) -> None:
+    home.truth.add("demand", truth_table(key=names, value=values, observed=observed))
+
+
+@pytest.fixture
+def home(loopcast_home: Path) -> Home:
+    """Four weeks of a champion that served a hundred new customers a day, and a challenger."""
+    home = make_home(loopcast_home, model=MODEL)
+    one, two = add(home, 1), add(home, 2)
+    home.catalog.release("demand", "", one, stage="champion", by="a", reason="r")
+    home.catalog.release("demand", "", two, stage="challenger", by="a", reason="r")
+    times = pd.DatetimeIndex([datetime.now(UTC) - timedelta(days=27.9)] * len(PAST))
+    times += pd.to_timedelta(np.arange(len(PAST)) // 100, unit="D")
+    log(home, PAST, one, "champion", times)
+    happened = np.random.default_rng(1).random(len(PAST)) < 0.3
+    hear(home, PAST, happened.astype(float), times + timedelta(hours=60))
+    return home
+
+
+@pytest.fixture
+def call(home: Home) -> Program:
+    def invoke(*arguments: str | Path) -> Result:
+        found = CliRunner().invoke(experiment, [str(a) for a in arguments])
+        if found.exception and not isinstance(found.exception, SystemExit | LoopcastError):
+            raise found.exception
+        return found
+
+    return invoke
+
+
+DECLARE = ("declare", "spring", "-m", "demand", "--kind", "ab", "--metric", "outcome",
+           "--direction", "lower", "--minimum-effect", "0.1", "--by", "ann")  # fmt: skip
+
+
+def serve(home: Home, arms: list[str]) -> np.ndarray:
+    arm = assigned(NOW, "demand//spring", (0.5, 0.5))
+    role = np.where(arm == 0, "champion", "challenger")
+    log(home, NOW, np.array(arms)[arm], role, datetime.now(UTC), propensity=0.5)
+    return arm
+
+
+def test_from_declaration_to_release(call: Program, home: Home) -> None:
+    declared = call(*DECLARE)
+    assert declared.exit_code == 0, declared.output
+    found = home.catalog.experiment("demand", "", "spring").experiment
+    assert found.baseline == pytest.approx(0.3, abs=0.02)
+    assert found.deviation == pytest.approx(np.sqrt(0.3 * 0.7), abs=0.01)
+    assert found.sample_size == pytest.approx(16 * 0.21 / 0.1**2, rel=0.05)
+    assert (found.days, found.wait_days) == (7, 3)
+    assert f"{found.sample_size} outcomes" in declared.output
+
+    assert call("begin", "spring", "-m", "demand", "--by", "ann").output.endswith("has begun\n")
+    arms = list(found.arms)
+    arm = serve(home, arms)
+    status = call("status", "spring", "-m", "demand")
+    assert f"{int((arm == 1).sum())}" in status.output
+    assert "equal division" in status.output
+    sealed = call("result", "spring", "-m", "demand")
+    assert isinstance(sealed.exception, GateError)
+    assert "is sealed until" in str(sealed.exception)
+
+    happened = np.random.default_rng(2).random(len(NOW)) < np.where(arm == 1, 0.1, 0.3)
+    hear(home, NOW, happened.astype(float), datetime.now(UTC))
+    result = call("result", "spring", "-m", "demand")
+    assert result.exit_code == 0, result.output
+    assert f"{arms[1]} is to be released" in result.output
+    assert "hold for this one look" in result.output
+    said = json.loads(call("result", "spring", "-m", "demand", "--json").output)
+    assert said["winner"] == arms[1]
+
+    policy = config.compose_policy("default", plugins=plugin_manager())
+    home.catalog.put_policy(policy)
+    home.catalog.put_validations([validated(arms[1], policy.row(MODEL))])
+    concluded = call("conclude", "spring", "-m", "demand", "--by", "ann")
+    assert f"{arms[1]} is champion" in concluded.output
+    assert home.catalog.champion("demand").id == arms[1]  # type: ignore[union-attr]
+    assert "experiment spring: " in home.catalog.history("demand", version=arms[1])[-1].reason
+    assert "concluded" in call("list").output
+    home.catalog.verify_audit()
+
+
+def test_a_proposal_waits_for_a_person_where_the_policy_says_so(call: Program, home: Home) -> None:
+    risky = replace(MODEL, risk=replace(MODEL.risk, impact="severe"))
+    home.catalog.put_logical_model(risky)
+    call(*DECLARE, "--sample-size", "300")
+    call("begin", "spring", "-m", "demand", "--by", "ann")
+    arms = home.catalog.experiment("demand", "", "spring").experiment.arms
+    arm = serve(home, list(arms))
+    hear(home, NOW, (arm == 0).astype(float), datetime.now(UTC))
+    concluded = call("conclude", "spring", "-m", "demand", "--by", "ann")
+    assert concluded.exit_code == 0, concluded.output
+    assert f"{arms[1]} is challenger" in concluded.output
+    assert f"'loopcast release {arms[1]} --by NAME --reason TEXT' makes it champion" in (
+        concluded.output
+    )
+    assert "no sign-off by the role" in concluded.output
+    assert home.catalog.champion("demand").id == arms[0]  # type: ignore[union-attr]
+
+
+def test_a_declaration_from_a_file(call: Program, home: Home, tmp_path: Path) -> None:
+    file = tmp_path / "spring.yaml"
+    file.write_text(
+        "kind: ab\nmetric: outcome\ndirection: lower\nminimum_effect: 0.1\nsequential: true\n"
+        "guardrails: {brier: 0.02}\n"
+    )
+    declare = ("declare", "spring", "-m", "demand", "--from", file, "--by", "ann")
+    found = call(*declare, "--power", "0.9")
+    assert found.exit_code == 0, found.output
+    item = home.catalog.experiment("demand", "", "spring").experiment
+    assert (item.sequential, item.power, item.guardrails) == (True, 0.9, {"brier": 0.02})
+    file.write_text("kind: ab\nmetric: outcome\npowder: 0.9\n")
+    wrong = call(*declare)
+    assert isinstance(wrong.exception, ConfigurationError)
+    assert "unknown field `powder`" in str(wrong.exception)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        (("--metric", "outcome", "--minimum-effect", "0.1"), DataError, "a default is not"),
+        (("--metric", "profit"), DataError, "no metric 'profit'"),
+        (("--metric", "auc"), DataError, "say which difference matters"),
+        (("--metric", "brier", "--minimum-effect", "-1"), ConfigurationError, "> 0.0"),
+        (("--metric", "brier", "--kind", "shadow"), DataError, "no outcome is known to see that"),
+        (("--metric", "brier", "--minimum-effect", "0.001"), DataError, "would take years"),
+    ],
+)
+def test_what_is_missing_or_impossible_is_said(
+    call: Program, home: Home, options: tuple[str, ...], error: type, message: str
+) -> None:
+    found = call("declare", "spring", "-m", "demand", "--kind", "ab", "--by", "ann", *options)
+    assert isinstance(found.exception, error), found.output
+    assert message in str(found.exception)
+    assert home.catalog.experiments() == ()
+
+
+def test_stopping_needs_a_running_experiment_and_a_reason(call: Program, home: Home) -> None:
+    stop = ("stop", "spring", "-m", "demand", "--by", "ann", "--reason", "a fault")
+    call(*DECLARE)
+    assert isinstance(call(*stop).exception, StoreError)
+    call("begin", "spring", "-m", "demand", "--by", "ann")
+    assert call(*stop).output == "demand: spring is stopped\n"
+    assert home.catalog.active_experiments("demand") == {}
+    assert call("stop", "spring", "-m", "demand", "--by", "ann").exit_code == 2
+
+
+def test_a_wrong_division_raises_an_alert_and_a_right_one_closes_it(
+    call: Program, home: Home
+) -> None:
+    call(*DECLARE)
+    call("begin", "spring", "-m", "demand", "--by", "ann")
+    arms = home.catalog.experiment("demand", "", "spring").experiment.arms
+    names = [f"robot {n}" for n in range(300)]
+    log(home, names, arms[1], "challenger", datetime.now(UTC), propensity=0.5)
+    call("status", "spring", "-m", "demand")
+    book = AlertBook(f"{home.folder}/alerts")
+    [alert] = book.open("demand")
+    assert (alert.kind, alert.severity) == ("sample_ratio", "critical")
+    log(
+        home,
+        [f"man {n}" for n in range(300)],
+        arms[0],
+        "champion",
+        datetime.now(UTC),
+        propensity=0.5,
+    )
+    call("status", "spring", "-m", "demand")
+    assert book.open("demand") == ()
+
+
+def test_an_interruption_is_told(call: Program, home: Home) -> None:
+    call(*DECLARE)
+    call("begin", "spring", "-m", "demand", "--by", "ann")
+    home.catalog.set_switch("demand", [""], "freeze", by="bob", reason="audit")
+    assert (
+        "interrupted, the champion serves everyone"
+        in call("status", "spring", "-m", "demand").output
+    )
