@@ -161,7 +161,7 @@ def test_a_declaration_from_a_file(call: Program, home: Home, tmp_path: Path) ->
     ("options", "error", "message"),
     [
         (("--metric", "outcome", "--minimum-effect", "0.1"), DataError, "a default is not"),
-        (("--metric", "profit"), DataError, "no metric 'profit'"),
+        (("--metric", "charm"), DataError, "no metric 'charm'"),
         (("--metric", "auc"), DataError, "say which difference matters"),
         (("--metric", "brier", "--minimum-effect", "-1"), ConfigurationError, "> 0.0"),
         (("--metric", "brier", "--kind", "shadow"), DataError, "no outcome is known to see that"),

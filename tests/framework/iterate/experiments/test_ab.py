@@ -234,8 +234,8 @@ def test_unknown_metrics_are_named(world: World) -> None:
     home, item, _, happened = world
     hear(home, NAMES, happened)
     found = evaluated(home)
-    object.__setattr__(found.trial, "experiment", replace(item, metric="profit"))
-    with pytest.raises(DataError, match="no metric 'profit'; there are outcome, auc"):
+    object.__setattr__(found.trial, "experiment", replace(item, metric="charm"))
+    with pytest.raises(DataError, match="no metric 'charm'; there are outcome, auc"):
         result_of(found)
 
 
