@@ -24,7 +24,6 @@ from scipy import stats
 
 from loopcast.api import (
     Dataset,
-    DriftThresholds,
     Feature,
     Kpi,
     LogicalModel,
@@ -36,7 +35,7 @@ from loopcast.deploy.bundle import version_of, write_bundles
 from loopcast.monitor.compare import read_references
 from loopcast.monitor.counting import count_day
 from loopcast.monitor.daily import daily_sketches
-from loopcast.monitor.drift import limits_of, measure
+from loopcast.monitor.drift import measure
 from loopcast.monitor.family import FamilyWatched, watch_family
 from loopcast.monitor.reference import (
     REFERENCE_FILE,
@@ -158,7 +157,6 @@ def _year(folder: Path, scale: float) -> list[dict[str, Any]]:
         model=model,
         first=first,
         last=first + timedelta(DAYS - 1),
-        limits=limits_of(DriftThresholds()),
     )
 
     def report() -> None:

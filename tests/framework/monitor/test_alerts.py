@@ -22,10 +22,12 @@ from paho.mqtt import subscribe
 from loopcast.api import Alert, ConfigurationError, Drift, IntegrityError, NotFoundError
 from loopcast.monitor.alerts import AlertBook
 from loopcast.monitor.channels import LogChannel, channel_of, deliver
-from loopcast.monitor.findings import KINDS, of_drift
+from loopcast.monitor.findings import of_drift
+from loopcast.monitor.plan import usual_plan
 from loopcast.monitor.traffic import unusual_days, unusual_levels
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+KINDS = tuple(usual_plan().rules)
 
 
 def alert(subject: str = "temperature", **changes: Any) -> Alert:

@@ -3,88 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 
-from loopcast.api import (
-    DataError,
-    Dataset,
-    Feature,
-    Kpi,
-    LogicalModel,
-    Manifest,
-    PluginOrigin,
-    ScoreOutcome,
-    ScoreSchema,
-)
+from loopcast.api import DataError
 from loopcast.cli.monitor import monitor
-from loopcast.deploy.bundle import version_of, write_bundle
-from loopcast.develop.judged import JUDGED_FILE, Judged, judged_bytes
 from loopcast.develop.score.metrics import loopcast_metrics
-from loopcast.monitor.reference import REFERENCE_FILE, fit_reference, reference_bytes
 from loopcast.monitor.watch import Report, Watched, watch
-from loopcast.store.catalog import Registration
-from loopcast.store.events import event_table
 from loopcast.store.home import Home, open_home
 from loopcast.store.truth import truth_table
 from loopcast.web.monitor.page import render
 
-START = datetime(2026, 1, 5, tzinfo=UTC)
+from .versions import MODEL, START, chance, people, scored, train
+
 DAYS, ROWS = 56, 100
 CHANGE = 28
-SCHEMA = ScoreSchema(
-    key="id", target="bad", event=1,
-    features={"income": Feature(kind="numeric"), "town": Feature(kind="category")},
-)  # fmt: skip
-MODEL = LogicalModel(
-    name="credit", title="Credit", owner="owner", kpi=Kpi(metric="brier"), schema=SCHEMA
-)
-
-
-def people(noise: np.random.Generator, rows: int, shift: float = 0.0) -> dict[str, Any]:
-    return {"income": noise.normal(shift, 1.0, rows), "town": noise.choice(list("ab"), rows)}
-
-
-def chance(inputs: dict[str, Any]) -> np.ndarray[Any, Any]:
-    return np.asarray(1.0 / (1.0 + np.exp(inputs["income"])))
-
-
-def train(home: Home) -> str:
-    """Register and release a version as a training leaves it."""
-    noise = np.random.default_rng(0)
-    inputs = people(noise, 3_000)
-    said = chance(inputs)
-    happened = (noise.random(3_000) < said).astype(float)
-    judged = Judged(
-        keys=(pd.Categorical([str(i) for i in range(3_000)]),),
-        block=np.arange(3_000),
-        overall=np.ones(3_000, dtype=bool),
-        attributes={},
-        outcomes={"own": ScoreOutcome(actual=happened, probability=said, weight=np.ones(3_000))},
-    )
-    reference = fit_reference(inputs, {"probability": said})
-    data = Dataset(name="people", fingerprint="a" * 64, origin="people.csv", rows=3_000)
-    manifest = Manifest(
-        logical_model="credit", segment="", template="credit.own",
-        plugin=PluginOrigin(plugin="p", package="p", package_version="1"),
-        hyperparameters={}, recipe="b" * 64, seed=0, datasets=(data,), environment={}, files={},
-    )  # fmt: skip
-    files = {JUDGED_FILE: judged_bytes(judged), REFERENCE_FILE: reference_bytes(reference)}
-    written, digest = write_bundle(home.artifacts, manifest, files)
-    version = version_of(written, digest, START)
-    home.catalog.put_logical_model(MODEL)
-    home.catalog.register([Registration(version=version, datasets=(data,))])
-    home.catalog.release(
-        "credit", "", version.id, stage="champion", by="eva", reason="better", at=START
-    )
-    return version.id
 
 
 def live(home: Home, version: str, *, shift: float, days: range) -> None:
@@ -93,26 +31,19 @@ def live(home: Home, version: str, *, shift: float, days: range) -> None:
     truths = []
     for day in days:
         inputs = people(noise, ROWS, shift)
+        events = scored("", version, day, inputs)
+        home.record(events, MODEL)
         said = chance(inputs)
-        keys = [f"{day}-{i}" for i in range(ROWS)]
-        moment = START + timedelta(days=day, hours=9)
-        home.record(
-            event_table(
-                key=keys, time=moment, logical_model="credit", segment="", version=version,
-                role="champion", outputs={"probability": said}, inputs=inputs, latency_ms=20.0,
-            ),
-            MODEL,
-        )  # fmt: skip
         happened = noise.random(ROWS) < (said if not shift else 1.0 - said)
-        late = moment + timedelta(days=21)
-        truths.append(truth_table(key=keys, value=happened, observed=late))
+        late = START + timedelta(days=day + 21)
+        truths.append(truth_table(key=events["key"], value=happened, observed=late))
     home.truth.add("credit", pa.concat_tables(truths))
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     home = open_home(tmp_path_factory.mktemp("home"))
-    version = train(home)
+    version = train(home, [""], rows=3_000)[""]
     live(home, version, shift=0.0, days=range(CHANGE))
     live(home, version, shift=1.5, days=range(CHANGE, DAYS))
     yield home
@@ -133,8 +64,9 @@ def look(home: Home, first: int, last: int) -> Report:
 def test_a_quiet_month_is_quiet(home: Home) -> None:
     report = look(home, 0, CHANGE)
     assert report.found == ()
-    assert {d.subject for d in report.drifts} == {"income", "town", "probability"}
-    assert report.coverage is not None
+    assert report.drift is not None
+    assert {d.subject for d in report.drift.records} == {"income", "town", "probability"}
+    assert {d.subset for d in report.drift.records} == {"", "town=a", "town=b"}
     assert report.coverage.labelled == CHANGE * ROWS
     assert report.registered is not None
 
@@ -148,10 +80,11 @@ def test_a_shift_is_found_with_what_it_did(home: Home) -> None:
         ("performance", "brier"),
     }
     whole = look(home, 0, DAYS)
-    income = [d.measure for d in whole.drifts].index("ks")
-    assert len(whole.windows) == 8
-    assert (whole.window_ks[:4, income] < 0.1).all()
-    assert (whole.window_ks[4:, income] > 0.4).all()
+    assert whole.drift is not None
+    income = whole.drift.measured.names.index("income")
+    assert len(whole.drift.windows) == 8
+    assert (whole.drift.window_ks[:4, income] < 0.1).all()
+    assert (whole.drift.window_ks[4:, income] > 0.4).all()
 
 
 def test_a_missing_day_is_noticed(home: Home) -> None:

@@ -79,6 +79,7 @@ from loopcast.api.loop import (
 )
 from loopcast.api.models import (
     BundleFile,
+    BusinessKpi,
     Dataset,
     Direction,
     Evaluation,
@@ -154,6 +155,7 @@ __all__ = [
     "BanditSettings",
     "BanditState",
     "BundleFile",
+    "BusinessKpi",
     "CScorer",
     "CSource",
     "ConfigurationError",

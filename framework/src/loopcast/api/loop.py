@@ -114,6 +114,8 @@ class Alert(Record, frozen=True):
         Who knows of it; it is not delivered again unless it gets more severe.
     delivered
         The channels that have taken it.
+    tell
+        The role that it is addressed to.
     """
 
     logical_model: Name
@@ -129,6 +131,7 @@ class Alert(Record, frozen=True):
     evidence: dict[str, float | str | None] = {}
     acknowledged_by: str = ""
     delivered: tuple[str, ...] = ()
+    tell: str = ""
 
     @property
     def id(self) -> str:

@@ -51,6 +51,40 @@ class Kpi(Record, frozen=True):
         return gain > self.minimum_effect
 
 
+class BusinessKpi(Record, frozen=True):
+    """What the business looks at, computed for each day from events and their outcomes.
+
+    Attributes
+    ----------
+    of
+        ``output.NAME`` or ``input.NAME``, ``outcome``, or ``action``.
+    statistic
+        ``mean`` or ``sum`` of a number, or the ``share`` of events for which it is as said below.
+    above, equal
+        Of a share: events whose value is above a number, or equal to a number or text.
+    direction
+        Whether a lower or a higher value is better.
+    """
+
+    of: Annotated[str, msgspec.Meta(pattern=r"^((output|input)\..+|outcome|action)$")]
+    statistic: Literal["mean", "sum", "share"] = "mean"
+    above: float | None = None
+    equal: float | str | None = None
+    direction: Direction = "higher"
+
+    def check(self) -> None:
+        """A share says of what, and nothing else does."""
+        said = (self.above is not None) + (self.equal is not None)
+        self.require(
+            said == (self.statistic == "share"),
+            f"a {self.statistic} with {said} of above and equal; a share has one, others none",
+        )
+        text = isinstance(self.equal, str)
+        self.require(
+            text or self.of != "action", "an action is a text: the share of those equal to one"
+        )
+
+
 class LogicalModel(Record, frozen=True):
     """A business problem that models solve over time.
 
@@ -78,6 +112,8 @@ class LogicalModel(Record, frozen=True):
         whether a version is good.
     decision
         How a score is decided by.
+    watch
+        Business KPIs that are watched while it serves, by name.
     """
 
     name: Name
@@ -94,6 +130,7 @@ class LogicalModel(Record, frozen=True):
     reasons: ReasonSettings = ReasonSettings()
     truth_delay_days: Annotated[float, msgspec.Meta(ge=0.0)] = 0.0
     decision: DecisionSettings = DecisionSettings()
+    watch: dict[Name, BusinessKpi] = {}
 
     def check(self) -> None:
         """Only scores have reasons and decide."""

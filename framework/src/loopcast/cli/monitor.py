@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,20 +10,25 @@ from typing import TYPE_CHECKING
 
 import click
 
+from loopcast.api import StoreError
+from loopcast.cli.monitor_tables import print_family, print_report
+from loopcast.cli.selection import policy_options
 from loopcast.cli.stores import store_options
 
 if TYPE_CHECKING:
-    from loopcast.api import Alert, LogicalModel, MetricDefinition
+    from loopcast.api import Alert, LogicalModel, MetricDefinition, Policy
     from loopcast.monitor.alerts import AlertBook
     from loopcast.monitor.channels import Channel
     from loopcast.monitor.family import FamilyReport
-    from loopcast.monitor.performance import Every, Performance
+    from loopcast.monitor.performance import Every
+    from loopcast.monitor.plan import Plan
+    from loopcast.monitor.resources import Health
+    from loopcast.monitor.signals import Subject
     from loopcast.monitor.watch import Report
     from loopcast.store.home import Home
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 SPAN = timedelta(days=90)
-MOST_SHOWN = 20
 
 
 @click.command()
@@ -44,9 +49,11 @@ MOST_SHOWN = 20
 )
 @click.option("--acknowledge", metavar="ALERT", help="Note that you know of an open alert.")
 @click.option("--by", envvar="LOOPCAST_USER", default="", help="Who you are.")
+@policy_options
 def monitor(
     *,
     place: Home,
+    policy: Policy,
     logical_model: str,
     segment: str | None,
     since: datetime | None,
@@ -60,96 +67,156 @@ def monitor(
     """Compare what happened with what was expected, and raise alerts where it matters.
 
     Input and output drift are measured against the reference of the version that served last,
-    performance against its contest, from events whose outcome is known.
+    performance against its contest, from events whose outcome is known. The policy's row of the
+    risk class says what raises an alert, from where on, and who is told; without the answers to
+    its questionnaire all is watched. A family is looked at as a whole: its worst segments first.
     """
     from loopcast.monitor.alerts import AlertBook
     from loopcast.monitor.channels import channel_of
+    from loopcast.monitor.signals import of_health
 
-    channels, book = [channel_of(url) for url in urls], AlertBook(f"{place.folder}/alerts")
+    channels, book = [channel_of(url) for url in urls], AlertBook(_alerts(place))
     if acknowledge is not None:
         _acknowledge(book, logical_model, acknowledge, by)
         return
     now = datetime.now(UTC)
     end = _in_utc(until) or _midnight(now) + timedelta(days=1)
-    start = _in_utc(since) or end - SPAN
+    look = _Look(home=place, now=now, start=_in_utc(since) or end - SPAN, end=end)
+    answers = _ask_database(look, logical_model, book, channels)
     with place.catalog as catalog:
         model, segments = catalog.logical_model(logical_model), catalog.segments(logical_model)
-        look = _Look(home=place, model=model, start=start, end=end, now=now)
+        plan = _plan(policy, model)
+        state = (answers, *_health(look, model, plan))
+        found = {"": plan.addressed(of_health(look.of(model.name), state))}
         if segment is None and segments not in ((), ("",)):
-            family = _look_at_all(look)
-            failures = _raise(
-                look, {s.segment for s in family.segments}, family.alerts, book, channels
-            )
-            _print_family(family)
-            if page is not None:
-                _write_family_page(family, page)
+            family = _look_at_all(look, model, plan)
+            found |= {each.segment: each.alerts for each in family.segments if each.segment}
+            failures = _bring_in(look, plan, model, found, (book, channels))
+            print_family(family, state)
+            content = _family_page(family) if page else ""
         else:
-            report = _look_at_one(look, segment or "", every)
-            failures = _raise(look, {report.segment}, report.found, book, channels)
-            _print(report, book)
-            if page is not None:
-                _write_page(report, book, page)
+            report = _look_at_one(look, model, plan, segment or "", every)
+            found[report.segment] = (*found.get(report.segment, ()), *report.found)
+            failures = _bring_in(look, plan, model, found, (book, channels))
+            print_report(report, book, state)
+            content = _page(report, book, state) if page else ""
+    if page is not None:
+        _write(page, content)
     for failure in failures:
         click.echo(f"not delivered, tried again next time: {failure}", err=True)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Look:
-    """Where, at what, and when."""
+    """Where and when."""
 
     home: Home
-    model: LogicalModel
+    now: datetime
     start: datetime
     end: datetime
-    now: datetime
+
+    def of(self, logical_model: str) -> Subject:
+        """Return of whom something is found where no segment is meant."""
+        from loopcast.monitor.signals import Subject
+
+        return Subject(logical_model=logical_model, segment="", at=self.now)
 
 
-def _look_at_one(look: _Look, segment: str, every: Every) -> Report:
+def _alerts(place: Home) -> str:
+    return f"{place.folder}/alerts"
+
+
+def _plan(policy: Policy, model: LogicalModel) -> Plan:
+    from loopcast.monitor.plan import plan_of, usual_plan
+
+    return usual_plan() if model.risk.missing else plan_of(policy.row(model))
+
+
+def _ask_database(
+    look: _Look, logical_model: str, book: AlertBook, channels: Sequence[Channel]
+) -> Health:
+    """Ask the database first: that it does not answer is told before all ends.
+
+    Raises
+    ------
+    StoreError
+        When it does not answer.
+    """
+    from loopcast.monitor.channels import deliver
+    from loopcast.monitor.resources import database
+    from loopcast.monitor.signals import of_health
+
+    found = database(look.home, logical_model)
+    if found.wrong:
+        alerts = tuple(of_health(look.of(logical_model), [found]))
+        deliver(book.update(logical_model, "", (), alerts), channels, book)
+        raise StoreError(f"nothing else was looked at: {found.found}")
+    return found
+
+
+def _health(look: _Look, model: LogicalModel, plan: Plan) -> Sequence[Health]:
+    from loopcast.monitor.resources import health
+
+    free = plan.threshold("resources")
+    return health(look.home, model.name, look.now, free=free)
+
+
+def _look_at_one(
+    look: _Look, model: LogicalModel, plan: Plan, segment: str, every: Every
+) -> Report:
     from loopcast.monitor.watch import Watched, watch
 
     watched = Watched(
-        model=look.model,
+        model=model,
         segment=segment,
         start=look.start,
         end=look.end,
-        metrics=_metrics(look.model),
+        metrics=_metrics(model),
         every=every,
+        plan=plan,
+        separate=True,
     )
     return watch(watched, look.home, look.now)
 
 
-def _look_at_all(look: _Look) -> FamilyReport:
-    from loopcast.api import DriftThresholds
+def _look_at_all(look: _Look, model: LogicalModel, plan: Plan) -> FamilyReport:
     from loopcast.monitor.counting import count_days
     from loopcast.monitor.daily import daily_sketches
-    from loopcast.monitor.drift import limits_of
     from loopcast.monitor.family import FamilyWatched, watch_family
 
     sketches = daily_sketches(look.home)
-    count_days(look.home, sketches, look.model, look.now)
+    count_days(look.home, sketches, model, look.now)
     over = min(look.end, _midnight(look.now)) - timedelta(days=1)
     watched = FamilyWatched(
-        model=look.model,
+        model=model,
         first=min(look.start, over).date(),
         last=over.date(),
-        limits=limits_of(DriftThresholds()),
-        kpi=next((m for m in _metrics(look.model) if m.name == look.model.kpi.metric), None),
+        kpi=next((m for m in _metrics(model) if m.name == model.kpi.metric), None),
+        plan=plan,
     )
     return watch_family(watched, look.home, sketches, look.now)
 
 
-def _raise(
+def _bring_in(
     look: _Look,
-    segments: set[str],
-    found: Sequence[Alert],
-    book: AlertBook,
-    channels: Sequence[Channel],
+    plan: Plan,
+    model: LogicalModel,
+    found: Mapping[str, Sequence[Alert]],
+    ways: tuple[AlertBook, Sequence[Channel]],
 ) -> tuple[str, ...]:
     """Bring alerts into the book, deliver what is due, and return what could not be delivered."""
     from loopcast.monitor.channels import deliver
-    from loopcast.monitor.findings import KINDS
+    from loopcast.monitor.diary import Diary, bring_in
 
-    due = book.update_all(look.model.name, segments, KINDS, found)
+    book, channels = ways
+    due = bring_in(
+        found,
+        book=book,
+        diary=Diary(_alerts(look.home)),
+        plan=plan,
+        logical_model=model.name,
+        day=look.now.date(),
+    )
     return deliver(due, channels, book)
 
 
@@ -168,86 +235,23 @@ def _metrics(model: LogicalModel) -> list[MetricDefinition]:
     return sorted(offered, key=lambda metric: metric.name != model.kpi.metric)
 
 
-def _write_page(report: Report, book: AlertBook, page: Path) -> None:
-    from loopcast.store.files import write_atomically
+def _page(report: Report, book: AlertBook, state: Sequence[Health]) -> str:
     from loopcast.web.monitor.page import render
 
-    write_atomically(page, render(report, book.open(report.logical_model.name)).encode())
-    click.echo(f"\npage: {page}")
+    return render(report, book.open(report.logical_model.name), state)
 
 
-def _print(report: Report, book: AlertBook) -> None:
-    from loopcast.cli import tables
-
-    console, name = tables.terminal(), report.logical_model.name
-    total = sum(int(counts.sum()) for counts in report.volume.values())
-    click.echo(
-        f"{report.logical_model.title}: {total:,} predictions from {report.start:%Y-%m-%d} "
-        f"until {report.end:%Y-%m-%d}"
-    )
-    if report.coverage is not None:
-        cover = report.coverage
-        click.echo(
-            f"outcomes of {cover.labelled:,} of {cover.chosen:,} chosen predictions are known"
-        )
-    if report.version is None:
-        click.echo("no drift: no version that served has a reference; train a new one")
-    else:
-        rows = (
-            [d.of, d.subject, d.measure, f"{d.value:.3f}", f"{d.threshold:g}", f"{d.p_value:.2g}"]
-            for d in sorted(report.drifts, key=lambda d: -d.value / d.threshold)
-            if d.exceeded
-        )
-        columns = ("of", "name", "measure", "value", "threshold", "p")
-        tables.print_rows(console, "Drift", columns, rows, numbers_from=3)
-    overall = [p for p in report.performance if not p.subset]
-    measured = (
-        [p.metric, _span(p, overall), tables.number(p.value), tables.number(p.low),
-         tables.number(p.high), f"{p.labelled:,} of {p.predictions:,}"]
-        for p in overall if p.labelled
-    )  # fmt: skip
-    columns = ("metric", "since", "value", "low", "high", "outcomes")
-    tables.print_rows(console, "Performance", columns, measured, numbers_from=2)
-    alerts = (
-        [a.id, a.severity, a.cause, a.remedy.replace("_", " "), a.acknowledged_by]
-        for a in book.open(name)
-        if a.segment == report.segment
-    )
-    titles = ("alert", "severity", "cause", "remedy", "known to")
-    tables.print_rows(console, "Open alerts", titles, alerts)
-
-
-def _print_family(report: FamilyReport) -> None:
-    from loopcast.cli import tables
-
-    counts = ", ".join(f"{count:,} {state}" for state, count in report.counts.items())
-    click.echo(
-        f"{report.logical_model.title}: {len(report.segments):,} segments from {report.first} "
-        f"until {report.last}: {counts}"
-    )
-    telling = [s for s in report.segments if s.state != "quiet"]
-    rows = (
-        [s.segment, s.state, s.reason, f"{s.predictions:,}", str(s.last or "–"), str(len(s.alerts))]
-        for s in telling[:MOST_SHOWN]
-    )
-    columns = ("segment", "state", "why", "predictions", "last", "alerts")
-    tables.print_rows(tables.terminal(), "The worst first", columns, rows)
-    if len(telling) > MOST_SHOWN:
-        click.echo(f"and {len(telling) - MOST_SHOWN:,} more: --page shows all of them")
-
-
-def _write_family_page(report: FamilyReport, page: Path) -> None:
-    from loopcast.store.files import write_atomically
+def _family_page(report: FamilyReport) -> str:
     from loopcast.web.monitor.family import render
 
-    write_atomically(page, render(report).encode())
+    return render(report)
+
+
+def _write(page: Path, content: str) -> None:
+    from loopcast.store.files import write_atomically
+
+    write_atomically(page, content.encode())
     click.echo(f"\npage: {page}")
-
-
-def _span(measured: Performance, overall: list[Performance]) -> str:
-    """Return the start of a window, and ``all`` for the whole span, which comes first."""
-    first = next(p for p in overall if p.metric == measured.metric)
-    return "all" if measured is first else f"{measured.start:%Y-%m-%d}"
 
 
 def _midnight(moment: datetime) -> datetime:

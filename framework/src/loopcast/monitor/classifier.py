@@ -30,7 +30,7 @@ class Separation:
     auc
         On rows that the classifier was not fitted to: 0.5 where nothing has changed.
     p_value
-        Of the hypothesis that nothing has, where rows are independent.
+        Of the hypothesis that nothing has.
     gives_away
         Inputs by how much the AUC falls when their values are shuffled, the largest first.
     rows
@@ -43,13 +43,17 @@ class Separation:
     rows: int
 
 
-def separation(reference: Reference, recent: Mapping[str, Any], *, seed: int = 0) -> Separation:
+def separation(
+    reference: Reference, recent: Mapping[str, Any], *, design: float = 1.0, seed: int = 0
+) -> Separation:
     """Fit a classifier to a sample of both, and judge it on the parts that it has not seen.
 
     Parameters
     ----------
     recent
         Values of each input, shape (n,).
+    design
+        So many rows are worth an independent one, since rows of a day resemble each other.
 
     Raises
     ------
@@ -81,7 +85,8 @@ def separation(reference: Reference, recent: Mapping[str, Any], *, seed: int = 0
         falls += _falls(model, rows[held], label[held], noise) / FOLDS
     half = len(label) // 2
     value = area(label, score)
-    spread = np.sqrt((2 * half + 1) / (12.0 * half * half))
+    worth = half / design
+    spread = np.sqrt((2.0 * worth + 1.0) / (12.0 * worth * worth))
     order = np.argsort(-falls)
     return Separation(
         auc=value,

@@ -103,17 +103,17 @@ def count_rows(
         Of which the inputs are counted; ``base`` where it is left out.
     """
     bins = stack_bins([each.bins for each in references])
-    of_inputs, of_outputs = _counting(events, model, references, base)
+    of_inputs, of_outputs = counting_rows(events, model, references, base)
     both = (inputs or base).where(of_inputs), base.where(of_outputs)
     return sketch_stacked(
-        _columns(events, bins.names, bins.numeric),
+        columns_of(events, bins.names, bins.numeric),
         bins,
         {name: both[name.startswith(OUTPUT)] for name in bins.names},
         groups,
     )
 
 
-def _counting(
+def counting_rows(
     events: pa.Table, model: LogicalModel, references: Sequence[Reference], base: Chosen
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return which events have inputs, and which outputs are those of the reference.
@@ -133,7 +133,7 @@ def _counting(
     return finest & ~aggregate[code], finest & heads[base.version, code]
 
 
-def _columns(events: pa.Table, names: Sequence[str], numeric: int) -> Mapping[str, Any]:
+def columns_of(events: pa.Table, names: Sequence[str], numeric: int) -> Mapping[str, Any]:
     """Return the values of inputs and outputs by their name in a reference."""
     found: dict[str, Any] = {}
     for place, name in enumerate(names):

@@ -9,8 +9,8 @@ subpopulations are adjusted together.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -29,11 +29,12 @@ from loopcast.api import (
 from loopcast.deploy.lookup import Serving, look_up_all
 from loopcast.monitor.compare import compare, read_references
 from loopcast.monitor.daily import DailySketches
-from loopcast.monitor.drift import Limits, Window, exceeding
-from loopcast.monitor.findings import LEAST_CHANGE, Moved, of_drift, of_performance, of_traffic
+from loopcast.monitor.drift import Window, exceeding
+from loopcast.monitor.findings import Moved, of_drift, of_performance, of_traffic
 from loopcast.monitor.kpi import Span, moved_kpis
+from loopcast.monitor.plan import Plan, usual_plan
 from loopcast.monitor.totals import Total, totals
-from loopcast.monitor.traffic import CHANCE, Traffic, traffic
+from loopcast.monitor.traffic import VOLUME_CHANCE, Traffic, traffic
 
 if TYPE_CHECKING:
     from loopcast.store.home import Home
@@ -138,9 +139,8 @@ class FamilyWatched:
     model: LogicalModel
     first: date
     last: date
-    limits: Limits
     kpi: MetricDefinition | None = None
-    least_change: float = LEAST_CHANGE
+    plan: Plan = field(default_factory=usual_plan)
 
 
 def watch_family(
@@ -172,15 +172,8 @@ def watch_family(
     drifts = _drifts(watched, home, total, versions, days)
     moved = _moved(watched, home, versions)
     found = defaultdict[Segment, list[Alert]](list)
-    for alert in (
-        *of_drift(drifts, at),
-        *of_traffic(model.name, segments, usage, at),
-        *(
-            alert
-            for name, each in moved.items()
-            for alert in of_performance(model, name, each, at, least_change=watched.least_change)
-        ),
-    ):
+    alerts = _alerts(watched, (segments, usage), drifts, moved, at)
+    for alert in watched.plan.addressed(alerts):
         found[alert.segment].append(alert)
     by_segment = _grouped(drifts)
     reports = [
@@ -190,7 +183,7 @@ def watch_family(
                 serving=serving.get(name),
                 version=versions.get(name),
                 counts=usage.counts[place],
-                silent=bool(usage.p_volume[place] <= 2.0 * CHANCE and not usage.counts[place, -1]),
+                silent=bool(usage.p_volume[place] <= VOLUME_CHANCE and not usage.counts[place, -1]),
             ),
             days,
             tuple(by_segment[name]),
@@ -206,6 +199,22 @@ def watch_family(
         segments=tuple(sorted(reports, key=_badness)),
         volume=usage.counts.sum(axis=0),
     )
+
+
+def _alerts(
+    watched: FamilyWatched,
+    used: tuple[Sequence[Segment], Traffic],
+    drifts: Sequence[Drift],
+    moved: Mapping[Segment, Moved],
+    at: datetime,
+) -> Iterator[Alert]:
+    plan, model = watched.plan, watched.model
+    yield from of_drift(drifts, at)
+    volume, latency = plan.threshold("volume"), plan.threshold("latency")
+    yield from of_traffic(model.name, *used, at, volume=volume, latency=latency)
+    for name, each in moved.items():
+        least_change = plan.threshold("performance")
+        yield from of_performance(model, name, each, at, least_change=least_change)
 
 
 def _badness(report: SegmentReport) -> tuple[int, int, int, str]:
@@ -275,7 +284,7 @@ def _drifts(
                 )
                 for group in compared.groups
             ],
-            watched.limits,
+            watched.plan.limits,
         )
     ]
 
@@ -283,7 +292,7 @@ def _drifts(
 def _moved(
     watched: FamilyWatched, home: Home, versions: Mapping[Segment, VersionId]
 ) -> dict[Segment, Moved]:
-    if watched.kpi is None or watched.model.task == "rank":
+    if watched.kpi is None:
         return {}
     start, after = (
         datetime.combine(day, datetime.min.time(), UTC)

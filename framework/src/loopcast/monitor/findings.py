@@ -9,14 +9,9 @@ from datetime import datetime
 import numpy as np
 
 from loopcast.api import Alert, Drift, LogicalModel, Remedy, Severity
-from loopcast.monitor.traffic import CHANCE, Traffic
-
-KINDS = ("input_drift", "output_drift", "performance", "volume", "latency")
-"""What is looked for."""
+from loopcast.monitor.traffic import Traffic
 
 PERFORMANCE_CHANCE = 0.01
-LEAST_CHANGE = 0.1
-
 _WORDS = {
     "ks": "its distribution has moved by {value:.2f} (Kolmogorov–Smirnov)",
     "wasserstein": "its values have moved by {value:.2f} standard deviations (Wasserstein)",
@@ -94,13 +89,25 @@ def _drifted(drift: Drift, at: datetime) -> Alert:
 
 
 def of_traffic(
-    logical_model: str, segments: Sequence[str], found: Traffic, at: datetime
+    logical_model: str,
+    segments: Sequence[str],
+    found: Traffic,
+    at: datetime,
+    *,
+    volume: float,
+    latency: float,
 ) -> Iterator[Alert]:
-    """Yield an alert for the last day's volume or latency of each segment, where it is unusual."""
+    """Yield an alert for the last day's volume or latency of each segment, where it is unusual.
+
+    Parameters
+    ----------
+    volume, latency
+        The rate of false alarms of a day.
+    """
     for place, segment in enumerate(segments):
-        if found.p_volume[place] <= 2.0 * CHANCE:
+        if found.p_volume[place] <= volume:
             yield _volume(logical_model, segment, found, place, at)
-        if found.p_latency[place] <= CHANCE / 2.0:
+        if found.p_latency[place] <= latency:
             yield _latency(logical_model, segment, found, place, at)
 
 
@@ -148,7 +155,7 @@ def of_performance(
     moved: Moved | None,
     at: datetime,
     *,
-    least_change: float = LEAST_CHANGE,
+    least_change: float,
 ) -> Iterator[Alert]:
     """Yield an alert where the KPI is worse than in the contest, by more than matters.
 

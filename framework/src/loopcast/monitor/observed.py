@@ -15,6 +15,8 @@ from loopcast.api import (
     ForecastOutcome,
     ForecastSchema,
     LogicalModel,
+    Ranking,
+    RankOutcome,
     ScoreOutcome,
     ScoreSchema,
 )
@@ -93,11 +95,7 @@ def outcome_of(events: pa.Table, model: LogicalModel) -> Outcome:
     ----------
     events
         As :func:`loopcast.store.truth.join` returns them, without those that have no outcome.
-
-    Raises
-    ------
-    DataError
-        When the logical model ranks: the outcomes of a ranking are no single value of a key.
+        That of a ranking is the item that was chosen, or several, an item a line.
     """
     schema = model.schema
     if isinstance(schema, ForecastSchema):
@@ -116,9 +114,28 @@ def outcome_of(events: pa.Table, model: LogicalModel) -> Outcome:
             probability=numbers(events["outputs"], "probability"),
             weight=weights(events),
         )
-    raise DataError(
-        f"{model.name} ranks, and the outcome of a ranking is more than one value of a key; "
-        "its performance is measured by training on newer interactions"
+    return _ranked(events, schema.length)
+
+
+def _ranked(events: pa.Table, length: int) -> RankOutcome:
+    """Lay out lists and what was chosen, with items coded as they come."""
+    listed = pc.split_pattern(column(events["output_texts"], "items").fill_null(""), "\n")
+    truth = pc.coalesce(events["text"], _as_text(events["value"])).combine_chunks()
+    chosen = pc.split_pattern(truth, "\n")
+    both = pa.concat_arrays([listed.flatten(), chosen.flatten()]).dictionary_encode()
+    codes = both.indices.to_numpy().astype(np.int32)
+    counts = pc.list_value_length(listed).to_numpy()
+    first = np.repeat(np.cumsum(counts) - counts, counts)
+    row, place = np.repeat(np.arange(len(counts)), counts), np.arange(counts.sum()) - first
+    kept = place < length
+    items = np.full((len(counts), length), -1, dtype=np.int32)
+    items[row[kept], place[kept]] = codes[: len(row)][kept]
+    times = pc.list_value_length(chosen).to_numpy()
+    return RankOutcome(
+        ranking=Ranking(items=items, scores=np.zeros(items.shape, dtype=np.float32)),
+        chosen_entity=np.repeat(np.arange(len(times), dtype=np.int32), times),
+        chosen_item=codes[len(row) :],
+        popularity=np.zeros(len(both.dictionary)),
     )
 
 

@@ -191,13 +191,7 @@ def _attributes(
 def performance(
     labelled: Labelled, metrics: Sequence[MetricDefinition], every: Every = "week"
 ) -> list[Performance]:
-    """Measure each metric overall, by window, and by subpopulation.
-
-    Raises
-    ------
-    DataError
-        When the logical model ranks.
-    """
+    """Measure each metric overall, by window, and by subpopulation."""
     if not len(labelled.time):
         return []
     subsets = dict(_subsets(labelled, every))

@@ -14,8 +14,8 @@ from loopcast.monitor.bins import Floats
 if TYPE_CHECKING:
     import pandas as pd
 
-CHANCE = 1e-4
-"""The rate of false alarms of a day's volume or latency."""
+VOLUME_CHANCE, LATENCY_CHANCE = 2e-4, 5e-5
+"""From where down a day is unusual: the rates of false alarms of its volume and its latency."""
 
 FEWEST_DAYS = 7
 LONGEST = 60
@@ -80,7 +80,7 @@ def volume_chances(counts: Any) -> Floats:
         high = poisson.sf(np.ceil(day / spread) - 1.0, mean)
         return np.asarray(np.minimum(2.0 * np.minimum(low, high), 1.0))
 
-    return _chances(_since_first(np.asarray(counts)), chance, 2.0 * CHANCE)
+    return _chances(_since_first(np.asarray(counts)), chance, VOLUME_CHANCE)
 
 
 def latency_chances(values: Any) -> Floats:
@@ -94,17 +94,17 @@ def latency_chances(values: Any) -> Floats:
 
     with np.errstate(invalid="ignore"):
         logs = np.log(np.maximum(np.asarray(values, dtype=np.float64), 1e-3))
-    return _chances(logs, chance, CHANCE / 2.0)
+    return _chances(logs, chance, LATENCY_CHANCE)
 
 
 def unusual_days(counts: Any) -> NDArray[np.bool_]:
     """Tell which days had far more or fewer events than the days before them."""
-    return np.asarray(volume_chances(counts) <= 2.0 * CHANCE)
+    return np.asarray(volume_chances(counts) <= VOLUME_CHANCE)
 
 
 def unusual_levels(values: Any) -> NDArray[np.bool_]:
     """Tell which days were far above the days before them, on a logarithmic scale."""
-    return np.asarray(latency_chances(values) <= CHANCE / 2.0)
+    return np.asarray(latency_chances(values) <= LATENCY_CHANCE)
 
 
 def _chances(values: Floats, chance: Any, limit: float) -> Floats:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -16,22 +16,24 @@ from numpy.typing import NDArray
 from loopcast.api import (
     Alert,
     DataError,
-    Drift,
-    DriftThresholds,
+    ForecastSchema,
     LogicalModel,
     MetricDefinition,
-    RankSchema,
     Release,
     Version,
 )
 from loopcast.deploy.bundle import read_bundle
 from loopcast.develop.judged import JUDGED_FILE, read_judged
+from loopcast.monitor import signals
 from loopcast.monitor.bins import Floats
-from loopcast.monitor.counted import chosen_rows, count_rows, once
+from loopcast.monitor.business import KpiCourse, business_kpis
+from loopcast.monitor.counted import once
 from loopcast.monitor.counting import SERVED
-from loopcast.monitor.drift import Measured, Window, drifts, limits_of, measure
+from loopcast.monitor.drifted import Drifted, Own, drifted, window_of
 from loopcast.monitor.findings import Moved, of_drift, of_performance, of_traffic
+from loopcast.monitor.intervals import IntervalCoverage, interval_coverage
 from loopcast.monitor.kpi import moved, registered
+from loopcast.monitor.missing import Missing, missing_answers, missing_forecasts
 from loopcast.monitor.performance import (
     Coverage,
     Every,
@@ -39,24 +41,15 @@ from loopcast.monitor.performance import (
     labelled_events,
     overall_estimate,
     performance,
-    period_codes,
 )
-from loopcast.monitor.reference import (
-    MONTHS,
-    REFERENCE_FILE,
-    Reference,
-    in_season,
-    read_reference,
-    recent_design,
-)
-from loopcast.monitor.sketch import Sketch
-from loopcast.monitor.traffic import traffic
+from loopcast.monitor.plan import Plan, usual_plan
+from loopcast.monitor.reference import REFERENCE_FILE, read_reference
+from loopcast.monitor.traffic import Traffic, traffic
 from loopcast.store.truth import join
 
 if TYPE_CHECKING:
     from loopcast.store.home import Home
-
-THRESHOLDS = DriftThresholds()
+    from loopcast.store.trials import Trial
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -73,13 +66,13 @@ class Report:
         95 % of the answers of a day took no longer, in milliseconds; NaN where there are none.
     actions
         Number of events by what was done with them.
+    repeated, ahead
+        Number of events that repeat another, and of those whose time has not come: their clock
+        is wrong.
     version
         Whose inputs and outputs were compared with its reference; ``None`` where none has one.
-    measured, drifts
-        Of the whole span.
-    windows, window_ks : ndarray, shape (windows, inputs)
-        Starts of the windows, and the Kolmogorov–Smirnov statistic of numbers, the
-        Jensen–Shannon distance of categories, in each.
+    drift
+        Of its inputs and outputs; ``None`` where there is no version to compare with.
     registered
         The KPI in the contest of the version.
     """
@@ -92,21 +85,30 @@ class Report:
     volume: Mapping[str, NDArray[np.int64]]
     latency: Floats
     actions: Mapping[str, int]
+    repeated: int
+    ahead: int
     version: Version | None
-    measured: Measured | None
-    drifts: tuple[Drift, ...]
-    windows: pd.DatetimeIndex
-    window_ks: Floats
+    drift: Drifted | None
     performance: tuple[Performance, ...]
-    coverage: Coverage | None
+    coverage: Coverage
     registered: float | None
+    intervals: tuple[IntervalCoverage, ...]
+    missing: Missing
+    business: tuple[KpiCourse, ...]
     releases: tuple[Release, ...]
+    experiments: tuple[Trial, ...]
     found: tuple[Alert, ...]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Watched:
-    """What is watched, and from where on a difference counts."""
+    """What is watched, and from where on a difference counts.
+
+    Attributes
+    ----------
+    separate
+        Whether to ask the domain classifier, which takes a second or two.
+    """
 
     model: LogicalModel
     segment: str
@@ -114,7 +116,14 @@ class Watched:
     end: datetime
     metrics: Sequence[MetricDefinition]
     every: Every = "week"
-    thresholds: DriftThresholds = THRESHOLDS
+    plan: Plan = field(default_factory=usual_plan)
+    separate: bool = False
+
+    @property
+    def kpi(self) -> MetricDefinition | None:
+        """The metric of the KPI; ``None`` where nobody offers it."""
+        wanted = self.model.kpi.metric
+        return next((metric for metric in self.metrics if metric.name == wanted), None)
 
 
 def watch(watched: Watched, home: Home, at: datetime) -> Report:
@@ -137,47 +146,77 @@ def watch(watched: Watched, home: Home, at: datetime) -> Report:
             f"{model.name} {watched.segment} has no events from {span[0]:%Y-%m-%d} until "
             f"{span[1]:%Y-%m-%d}; predict first, or look at other days"
         )
-    served = once(events.filter(pc.is_in(events["role"], pa.array(SERVED))))
-    version, files = _version_of(served, home)
-    drift = _drift(watched, served, version, files)
-    results, coverage, kpi = _performance(watched, served, home, version, files)
-    days = pd.date_range(span[0], span[1], freq="D", inclusive="left").normalize()
-    volume, latency = _volume(events, days), _latency(events, days)
-    total, complete = (
-        np.sum(list(volume.values()), axis=0),
-        days <= pd.Timestamp(at) - pd.Timedelta(days=1),
-    )
-    found = [
-        *of_drift(drift.records, at),
-        *of_traffic(
-            model.name,
-            [watched.segment],
-            traffic(days[complete], total[None, complete], latency[None, complete]),
-            at,
-        ),
-        *of_performance(watched.model, watched.segment, kpi, at),
-    ]
+    served = _served(watched, home, events, at)
+    usage, results = _usage(served), _results(served, home)
+    drift = _drift(served)
+    volume = _volume(events, served.days)
     return Report(
         logical_model=model,
         segment=watched.segment,
         start=span[0],
         end=span[1],
-        days=days,
+        days=served.days,
         volume=volume,
-        latency=latency,
+        latency=_latency(events, served.days),
         actions=_counts(events["action"]),
-        version=version,
-        measured=drift.measured,
-        drifts=tuple(drift.records),
-        windows=drift.windows,
-        window_ks=drift.window_ks,
-        performance=tuple(results),
-        coverage=coverage,
-        registered=None if kpi is None else kpi.then,
+        repeated=served.repeated,
+        ahead=int(pc.sum(pc.greater(events["time"], pa.scalar(at, events["time"].type))).as_py()),
+        version=served.version,
+        drift=drift,
+        performance=results.performance,
+        coverage=results.coverage,
+        registered=None if results.moved is None else results.moved.then,
+        intervals=results.intervals,
+        missing=results.missing,
+        business=results.business,
         releases=tuple(
             r for r in home.catalog.history(model.name, watched.segment) if r.since < span[1]
         ),
-        found=tuple(found),
+        experiments=tuple(
+            trial
+            for trial in home.catalog.experiments(model.name, [watched.segment])
+            if trial.begun is not None and trial.begun < span[1]
+        ),
+        found=watched.plan.addressed(_found(served, usage, drift, results)),
+    )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Served:
+    """What served, once each, and what is known of the version that served last."""
+
+    watched: Watched
+    at: datetime
+    complete: datetime
+    days: pd.DatetimeIndex
+    events: pa.Table
+    repeated: int
+    truth: pa.Table
+    version: Version | None
+    files: Mapping[str, bytes]
+
+    def own(self, table: pa.Table) -> pa.Table:
+        """Return the events of the version."""
+        assert self.version is not None
+        return table.filter(pc.equal(table["version"], self.version.id))
+
+
+def _served(watched: Watched, home: Home, events: pa.Table, at: datetime) -> _Served:
+    logged = events.filter(pc.is_in(events["role"], pa.array(SERVED)))
+    served = once(logged)
+    version, files = _version_of(served, home)
+    midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
+    days = pd.date_range(watched.start, watched.end, freq="D", inclusive="left")
+    return _Served(
+        watched=watched,
+        at=at,
+        complete=min(midnight, watched.end),
+        days=days.normalize(),
+        events=served,
+        repeated=logged.num_rows - served.num_rows,
+        truth=home.truth.latest(watched.model.name),
+        version=version,
+        files=files,
     )
 
 
@@ -191,81 +230,131 @@ def _version_of(events: pa.Table, home: Home) -> tuple[Version | None, Mapping[s
     return (version, files) if REFERENCE_FILE in files else (None, files)
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class _Drifted:
-    measured: Measured | None
-    records: Sequence[Drift]
-    windows: pd.DatetimeIndex
-    window_ks: Floats
-
-
-def _drift(
-    watched: Watched, served: pa.Table, version: Version | None, files: Mapping[str, bytes]
-) -> _Drifted:
-    nothing = pd.DatetimeIndex([], tz="UTC")
+def _drift(served: _Served) -> Drifted | None:
+    watched, version = served.watched, served.version
     if version is None:
-        return _Drifted(measured=None, records=(), windows=nothing, window_ks=np.zeros((0, 0)))
-    own = served.filter(pc.equal(served["version"], version.id))
-    months = np.bincount(pc.month(own["time"]).to_numpy() - 1, minlength=MONTHS)
-    reference = in_season(read_reference(files[REFERENCE_FILE]), months.astype(np.float64))
-    _, days = _counted(watched.model, reference, own, "day")
-    design = recent_design(reference, days)
-    measured = measure(reference, days.pooled(), design)
-    window = Window(
+        return None
+    own = Own(
+        model=watched.model,
+        reference=read_reference(served.files[REFERENCE_FILE]),
+        events=served.own(served.events),
+        window=window_of(watched.model, version, watched.start, watched.end),
+        complete=served.complete,
+    )
+    return drifted(own, watched.plan.limits, watched.every, separate=watched.separate)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Results:
+    """What came of the predictions."""
+
+    performance: tuple[Performance, ...]
+    coverage: Coverage
+    moved: Moved | None
+    intervals: tuple[IntervalCoverage, ...]
+    missing: Missing
+    business: tuple[KpiCourse, ...]
+
+
+def _results(served: _Served, home: Home) -> _Results:
+    watched = served.watched
+    joined = join(served.events, served.truth)
+    labelled = labelled_events(joined, watched.model)
+    metrics = [m for m in watched.metrics if m.rows is not None or watched.model.task != "rank"]
+    return _Results(
+        performance=tuple(performance(labelled, metrics, watched.every)),
+        coverage=labelled.coverage,
+        moved=_moved(served, joined),
+        intervals=interval_coverage(labelled),
+        missing=_missing(served, home),
+        business=business_kpis(joined, watched.model, served.days),
+    )
+
+
+def _moved(served: _Served, joined: pa.Table) -> Moved | None:
+    """Return how the KPI of the version has moved since its contest."""
+    kpi, version = served.watched.kpi, served.version
+    if kpi is None or version is None:
+        return None
+    labelled = labelled_events(served.own(joined), served.watched.model)
+    if not len(labelled.known):
+        return None
+    judged = read_judged(served.files[JUDGED_FILE], served.watched.model.task)
+    return moved(version.id, registered(judged, kpi), overall_estimate(labelled, kpi))
+
+
+def _missing(served: _Served, home: Home) -> Missing:
+    model, until = served.watched.model, pd.Timestamp(served.complete)
+    if isinstance(model.schema, ForecastSchema):
+        return missing_forecasts(served.events, model.schema, until)
+    observed, truth = served.truth["observed"], served.truth
+    inside = pc.and_(
+        pc.equal(truth["segment"], served.watched.segment),
+        pc.and_(
+            pc.greater_equal(observed, pa.scalar(served.watched.start, observed.type)),
+            pc.less(observed, pa.scalar(served.complete, observed.type)),
+        ),
+    )
+    # An outcome of these days may belong to a prediction of long ago.
+    predicted = home.events.read(
+        model.name, segment=served.watched.segment, columns=["segment", "key"]
+    )
+    return missing_answers(predicted, truth.filter(inside))
+
+
+def _usage(served: _Served) -> Traffic:
+    complete = served.days[served.days < pd.Timestamp(served.complete)]
+    counts = sum(_volume(served.events, complete).values(), np.zeros(len(complete), np.int64))
+    return traffic(complete, counts[None], _latency(served.events, complete)[None])
+
+
+def _found(
+    served: _Served, usage: Traffic, drift: Drifted | None, results: _Results
+) -> Iterator[Alert]:
+    """Yield whatever was found, whether or not the plan wants to hear of it."""
+    watched, plan = served.watched, served.watched.plan
+    of = signals.Subject(
         logical_model=watched.model.name,
         segment=watched.segment,
-        version=version.id,
-        start=watched.start,
-        end=watched.end,
+        at=served.at,
+        version=served.version.id if served.version else None,
     )
-    windows, groups = _counted(watched.model, reference, own, watched.every)
-    in_windows = measure(reference, groups, design)
-    numeric = np.isfinite(in_windows.ks)
-    return _Drifted(
-        measured=measured,
-        records=drifts(measured, [window], limits_of(watched.thresholds)),
-        windows=windows,
-        window_ks=np.where(numeric, in_windows.ks, in_windows.jensen_shannon),
+    if drift is not None:
+        yield from of_drift(drift.records, served.at)
+        yield from signals.of_separation(of, drift.separation, plan.threshold("separation"))
+    yield from of_traffic(
+        watched.model.name,
+        [watched.segment],
+        usage,
+        served.at,
+        volume=plan.threshold("volume"),
+        latency=plan.threshold("latency"),
     )
-
-
-def _counted(
-    model: LogicalModel, reference: Reference, events: pa.Table, every: Every
-) -> tuple[pd.DatetimeIndex, Sketch]:
-    """Return the starts of windows, and a group of counts for each."""
-    codes, starts = period_codes(events["time"].to_pandas(), every)
-    base = chosen_rows(events, np.zeros(len(codes), dtype=np.intp), codes)
-    return starts, count_rows(events, model, [reference], base, len(starts))
-
-
-def _performance(
-    watched: Watched,
-    served: pa.Table,
-    home: Home,
-    version: Version | None,
-    files: Mapping[str, bytes],
-) -> tuple[list[Performance], Coverage | None, Moved | None]:
-    if isinstance(watched.model.schema, RankSchema):
-        return [], None, None
-    latest = home.truth.latest(watched.model.name)
-    labelled = labelled_events(join(served, latest), watched.model)
-    results = performance(labelled, watched.metrics, watched.every)
-    kpi = [m for m in watched.metrics if m.name == watched.model.kpi.metric]
-    if version is None or not kpi or not len(labelled.known):
-        return results, labelled.coverage, None
-    own = labelled_events(
-        join(served.filter(pc.equal(served["version"], version.id)), latest), watched.model
+    yield from of_performance(
+        watched.model,
+        watched.segment,
+        results.moved,
+        served.at,
+        least_change=plan.threshold("performance"),
     )
-    judged = read_judged(files[JUDGED_FILE], watched.model.task)
-    change = moved(version.id, registered(judged, kpi[0]), overall_estimate(own, kpi[0]))
-    return results, labelled.coverage, change
+    yield from signals.of_intervals(of, results.intervals, plan.threshold("coverage"))
+    yield from signals.of_missing(of, results.missing, plan.threshold("missing_predictions"))
+    yield from signals.of_business(of, results.business, plan.threshold("business_kpi"))
+    repeated = served.repeated / max(served.events.num_rows + served.repeated, 1)
+    yield from signals.of_bad_day(
+        of,
+        served.complete,
+        () if drift is None else drift.last_day,
+        repeated,
+        plan.threshold("bad_day"),
+    )
 
 
 def _volume(events: pa.Table, days: pd.DatetimeIndex) -> dict[str, NDArray[np.int64]]:
     place = days.get_indexer(pd.DatetimeIndex(events["time"].to_pandas()).normalize())
     versions, names = pd.factorize(events["version"].to_pandas(), sort=True)
     return {
-        str(name): np.bincount(place[versions == number], minlength=len(days))
+        str(name): np.bincount(place[(versions == number) & (place >= 0)], minlength=len(days))
         for number, name in enumerate(names)
     }
 

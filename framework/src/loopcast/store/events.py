@@ -190,6 +190,10 @@ class EventLog:
         days = self._days(logical_model, None, None)
         return {day: look(self._folder, folder).fingerprint for day, folder in days}
 
+    def size(self, logical_model: str) -> int:
+        """Return how many bytes the files of a logical model take, compacted ones included."""
+        return self._folder.size(f"logical_model={logical_model}")
+
     def compact(
         self,
         logical_model: str,

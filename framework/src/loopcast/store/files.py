@@ -198,6 +198,15 @@ class Folder:
             written: datetime = self.filesystem.modified(self.path(name))
         return datetime.now(UTC) - written.astimezone(UTC)
 
+    def size(self, folder: str) -> int:
+        """Return how many bytes the files below a subfolder take; 0 where there is none."""
+        path = self.path(folder)
+        with _explained("measure", path):
+            try:
+                return int(self.filesystem.du(path))
+            except FileNotFoundError:
+                return 0
+
     def sweep(self, folder: str, older_than: timedelta) -> int:
         """Remove temporary files that killed writes left in a subfolder, and count them.
 

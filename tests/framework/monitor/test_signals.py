@@ -1,0 +1,226 @@
+"""What else is watched: found where it is wrong, and quiet where it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from click.testing import CliRunner
+
+from loopcast.api import BusinessKpi, ForecastSchema, InvalidRecordError, Kpi, LogicalModel, Site
+from loopcast.cli.monitor import monitor
+from loopcast.monitor.alerts import AlertBook
+from loopcast.monitor.business import KpiCourse, business_kpis
+from loopcast.monitor.intervals import IntervalCoverage, interval_coverage
+from loopcast.monitor.missing import missing_answers, missing_forecasts
+from loopcast.monitor.performance import labelled_events
+from loopcast.monitor.resources import health
+from loopcast.monitor.signals import (
+    Subject,
+    of_bad_day,
+    of_business,
+    of_health,
+    of_intervals,
+    of_missing,
+)
+from loopcast.store.events import event_table
+from loopcast.store.home import open_home
+from loopcast.store.truth import join, truth_table
+
+from .versions import MODEL as CREDIT
+from .versions import START, people, scored
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+ZONE = "Europe/Paris"
+SCHEMA = ForecastSchema(unit="MW", step="1h", timezone=ZONE, sites={"paris": Site(timezone=ZONE)})
+MODEL = LogicalModel(name="load", title="Load", owner="o", kpi=Kpi(metric="mae"), schema=SCHEMA)
+OF = Subject(logical_model="load", segment="", at=NOON)
+
+
+def forecasts(days: int, noise: np.random.Generator, spread: float = 1.0) -> tuple[pa.Table, Any]:
+    """Day-ahead forecasts whose 90 % intervals are right for errors of spread 1; what came true."""
+    first = pd.Timestamp("2026-01-01", tz=ZONE)
+    starts = pd.date_range(first, periods=days * 24, freq="1h").tz_convert("UTC")
+    origin = np.repeat(starts[::24], 24)[: len(starts)]
+    keys = [f"total|1h|{start:%Y-%m-%dT%H:%M:%SZ}" for start in starts]
+    shared = np.repeat(noise.normal(size=days), 24)
+    errors = spread * (0.6 * shared + 0.8 * noise.normal(size=len(starts)))
+    outputs = {name: np.full(len(starts), q) for name, q in
+               {"mean": 0.0, "0.05": -1.6449, "0.5": 0.0, "0.95": 1.6449}.items()}  # fmt: skip
+    events = event_table(
+        key=keys, time=origin, logical_model="load", segment="", version="0" * 16,
+        role="champion", outputs=outputs,
+    )  # fmt: skip
+    return events, truth_table(key=keys, value=errors, observed=NOON)
+
+
+def coverage(days: int, seed: int, spread: float = 1.0) -> IntervalCoverage:
+    events, truth = forecasts(days, np.random.default_rng(seed), spread)
+    [found] = interval_coverage(labelled_events(join(events, truth), MODEL))
+    return found
+
+
+class TestIntervals:
+    def test_what_was_promised_is_held(self) -> None:
+        found = [coverage(90, seed) for seed in range(40)]
+        assert found[0].nominal == pytest.approx(0.9)
+        assert np.mean([f.realised for f in found]) == pytest.approx(0.9, abs=0.005)
+        assert sum(f.broken(0.02) for f in found) <= 1
+        inside = sum(f.low <= 0.9 <= f.high for f in found)
+        assert inside >= 34, "of 40 intervals of 95 %"
+
+    def test_errors_that_have_grown_break_the_promise(self) -> None:
+        found = coverage(90, 0, spread=2.0)
+        assert found.broken(0.05)
+        [alert] = of_intervals(OF, [found], 0.05)
+        assert alert.cause.startswith("the intervals of 90% held 60.2%")
+        assert list(of_intervals(OF, [found], float("inf"))) == []
+
+    def test_a_few_days_cannot_tell(self) -> None:
+        assert not coverage(2, 0, spread=3.0).broken(0.05)
+
+
+class TestMissing:
+    until = pd.Timestamp("2026-04-01", tz="UTC")
+
+    def test_nothing_is_missing_over_a_change_of_the_clocks(self) -> None:
+        events, _ = forecasts(120, np.random.default_rng(0))
+        found = missing_forecasts(events, SCHEMA, self.until)
+        assert found.missing.sum() == 0
+        assert found.expected[1:-1].tolist() == [24] * (len(found.days) - 2)
+        assert list(of_missing(OF, found, 0.01)) == []
+
+    def test_a_series_that_stops_and_hours_that_fail(self) -> None:
+        events, _ = forecasts(60, np.random.default_rng(0))
+        other = pd.Series(events["key"].to_pandas()).str.replace("total", "north")
+        kept = np.r_[24:40, 43:500]  # it begins a day later, and three hours are lost
+        north = events.set_column(0, events.schema.field(0), pa.array(other, pa.string()))
+        events = pa.concat_tables([events, north.take(pa.array(kept))])
+        found = missing_forecasts(events, SCHEMA, pd.Timestamp("2026-02-01", tz="UTC"))
+        begun = pd.Timestamp("2026-01-01", tz=ZONE).tz_convert("UTC")
+        hours = int((pd.Timestamp("2026-02-01", tz="UTC") - begun) / pd.Timedelta(hours=1))
+        assert found.examples == {"north": 3 + hours - 500}
+        assert found.missing.sum() == 3 + hours - 500
+        [alert] = of_missing(OF, found, 0.01)
+        assert alert.cause == (
+            "24 of 48 expected predictions of 2026-01-31 are missing, such as those of north"
+        )
+
+    def test_silence_is_missing_too(self) -> None:
+        events, _ = forecasts(10, np.random.default_rng(0))
+        found = missing_forecasts(events, SCHEMA, pd.Timestamp("2026-01-20", tz="UTC"))
+        assert found.share == 1.0
+        [alert] = of_missing(OF, found, 0.01)
+        assert alert.severity == "critical"
+
+    def test_outcomes_of_nobody_who_was_scored(self) -> None:
+        events = scored("", "0" * 16, 0, people(np.random.default_rng(0), 8))
+        keys = [*events["key"].to_pylist(), "unknown-1", "unknown-2"]
+        truth = truth_table(key=keys, value=np.zeros(10), observed=NOON)
+        found = missing_answers(events, truth)
+        assert (found.share, set(found.examples)) == (0.2, {"unknown-1", "unknown-2"})
+        assert missing_answers(events, truth.slice(0, 0)).share == 0.0
+
+
+class TestBusiness:
+    days = pd.date_range(START, periods=42, freq="D")
+
+    def course(self, seed: int, fall: float, **kpi: Any) -> KpiCourse:
+        noise = np.random.default_rng(seed)
+        parts = []
+        for day in range(len(self.days)):
+            inputs = people(noise, 60, 0.0 if day < 35 else fall)
+            parts.append(scored("", "0" * 16, day, inputs))
+        events = join(pa.concat_tables(parts), truth_table(key=[], value=[], observed=NOON))
+        wanted = BusinessKpi(**({"of": "input.income", "statistic": "share", "above": 0.0} | kpi))
+        model = msgspec.structs.replace(CREDIT, watch={"solvent": wanted})
+        [found] = business_kpis(events, model, self.days)
+        return found
+
+    def test_a_week_that_is_worse_is_told(self) -> None:
+        found = self.course(0, -1.0)
+        assert found.before == pytest.approx(0.5, abs=0.05)
+        assert found.recent == pytest.approx(0.16, abs=0.05)
+        [alert] = of_business(OF, [found], 0.1)
+        assert alert.cause.startswith("solvent is 0.1")
+        assert list(of_business(OF, [self.course(0, -1.0, direction="lower")], 0.1)) == []
+
+    def test_unchanged_weeks_are_not(self) -> None:
+        alarms = sum(self.course(seed, 0.0).worse(0.02) for seed in range(60))
+        assert alarms <= 2
+
+    def test_sums_of_texts_and_of_what_never_came(self) -> None:
+        towns = self.course(1, 0.0, of="input.town", above=None, equal="a")
+        assert np.nanmean(towns.values) == pytest.approx(0.5, abs=0.05)
+        total = self.course(1, 0.0, statistic="sum", above=None)
+        assert abs(np.nanmean(total.values)) < 5.0
+        served = self.course(1, 0.0, of="action", above=None, equal="served")
+        assert (served.values == 1.0).all()
+        assert np.isnan(
+            self.course(1, 0.0, of="outcome", statistic="mean", above=None).values
+        ).all()
+
+    def test_a_kpi_that_means_nothing_is_refused(self) -> None:
+        for wrong in ({"statistic": "share"}, {"above": 1.0}, {"of": "action"}):
+            with pytest.raises(InvalidRecordError):
+                BusinessKpi(**({"of": "output.mean"} | wrong))
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.convert({"of": "income"}, BusinessKpi)
+
+
+class TestBadDay:
+    def test_repeated_events(self) -> None:
+        [alert] = of_bad_day(OF, NOON, [], 0.3, 0.05)
+        assert alert.cause.startswith("30.0% of the events of 2026-03-01 repeat another")
+        assert list(of_bad_day(OF, NOON, [], 0.01, 0.05)) == []
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    home = open_home(tmp_path)
+    home.catalog.put_logical_model(CREDIT)
+    for day in range(10):
+        home.events.append(scored("", "0" * 16, day, people(np.random.default_rng(day), 5)))
+    yield tmp_path
+    home.catalog.close()
+
+
+class TestResources:
+    def wrong(self, folder: Path, *, free: float = 1e-6, hours: float = 20.0) -> list[str]:
+        at = START + timedelta(days=9, hours=9 + hours)
+        return [
+            each.name for each in health(open_home(folder), "credit", at, free=free) if each.wrong
+        ]
+
+    def test_all_is_well(self, folder: Path) -> None:
+        found = health(open_home(folder), "credit", START + timedelta(days=10), free=1e-6)
+        assert [each.name for each in found] == ["disk", "event log", "last batch"]
+        assert found[1].value > 1_000
+        assert not any(each.wrong for each in found)
+
+    def test_a_full_disk_and_a_batch_that_is_late(self, folder: Path) -> None:
+        assert self.wrong(folder, free=0.9999999) == ["disk"]
+        assert self.wrong(folder, hours=35.0) == []
+        assert self.wrong(folder, hours=37.0) == ["last batch"]
+
+    def test_a_database_that_does_not_answer_is_told_by_the_other_ways(self, folder: Path) -> None:
+        options = ["--home", str(folder), "--catalog", "postgresql+psycopg://127.0.0.1:1/none"]
+        done = CliRunner().invoke(monitor, [*options, "-m", "credit", "--notify", "log"])
+        assert done.exit_code != 0
+        assert "nothing else was looked at" in str(done.exception)
+        [alert] = AlertBook(f"{folder}/alerts").open("credit")
+        assert (alert.kind, alert.subject, alert.severity) == ("resources", "database", "critical")
+        assert alert.delivered == ("log",)
+
+    def test_an_alert_names_what_is_wrong(self, folder: Path) -> None:
+        at = START + timedelta(days=30)
+        [alert] = of_health(OF, health(open_home(folder), "credit", at, free=1e-6))
+        assert alert.subject == "last batch"
+        assert "where the longest pause was 24.0 hours" in alert.cause
