@@ -139,8 +139,9 @@ class TestBusiness:
             inputs = people(noise, 60, 0.0 if day < 35 else fall)
             parts.append(scored("", "0" * 16, day, inputs))
         events = join(pa.concat_tables(parts), truth_table(key=[], value=[], observed=NOON))
-        wanted = BusinessKpi(**({"of": "input.income", "statistic": "share", "above": 0.0} | kpi))
-        model = msgspec.structs.replace(CREDIT, watch={"solvent": wanted})
+        usual: dict[str, Any] = {"of": "input.income", "statistic": "share", "above": 0.0}
+        watch = {"solvent": BusinessKpi(**(usual | kpi))}
+        model = msgspec.structs.replace(CREDIT, watch=watch)
         [found] = business_kpis(events, model, self.days)
         return found
 
@@ -168,7 +169,8 @@ class TestBusiness:
         ).all()
 
     def test_a_kpi_that_means_nothing_is_refused(self) -> None:
-        for wrong in ({"statistic": "share"}, {"above": 1.0}, {"of": "action"}):
+        wrongs: list[dict[str, Any]] = [{"statistic": "share"}, {"above": 1.0}, {"of": "action"}]
+        for wrong in wrongs:
             with pytest.raises(InvalidRecordError):
                 BusinessKpi(**({"of": "output.mean"} | wrong))
         with pytest.raises(msgspec.ValidationError):
