@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -27,6 +27,7 @@ from loopcast.api import (
 )
 from loopcast.develop import metrics as forecast_metrics
 from loopcast.develop.inference import Estimate
+from loopcast.develop.rank import metrics as rank_metrics
 from loopcast.develop.score import metrics as score_metrics
 from loopcast.monitor.observed import column, forecast_keys
 from loopcast.monitor.performance import Performance, change, labelled_events, performance
@@ -213,12 +214,34 @@ class TestForecast:
         assert labelled.coverage.share == 0.0
 
 
-def test_rankings_are_refused() -> None:
-    schema = RankSchema(entity="e", item="i", time="t")
-    events, happened, _ = scored()
-    latest = outcomes(events["key"].to_pylist(), happened)
-    with pytest.raises(DataError, match="m ranks, and the outcome of a ranking is more than one"):
-        labelled_events(join(events, latest), model(schema))
+class TestRankings:
+    """Lists of clients, and what each of them bought next; one buys twice, one nothing."""
+
+    lists: ClassVar = {"ann": "tea\npot\ncup", "bob": "cup\noil", "cid": "", "dan": "oil\ntea"}
+    bought: ClassVar = {"ann": "pot", "bob": "oil\nyarn", "cid": "tea"}
+
+    def measured(self, length: int) -> dict[str, float | None]:
+        events = event_table(
+            key=list(self.lists), time=START, logical_model="m", segment="", version="0" * 16,
+            role="champion", outputs={"items": list(self.lists.values()), "score": np.ones(4)},
+        )  # fmt: skip
+        texts = list(self.bought.values())
+        latest = truth_table(key=list(self.bought), value=texts, observed=START + timedelta(1))
+        wanted = model(RankSchema(entity="e", item="i", time="t", length=length))
+        labelled = labelled_events(join(events, latest), wanted)
+        metrics = [m for m in rank_metrics.loopcast_metrics() if m.rows is not None]
+        found = performance(labelled, metrics, "month")
+        return {p.metric: p.value for p in found if not p.subset and p.labelled == 3}
+
+    def test_they_are_judged_by_what_was_chosen(self) -> None:
+        found = self.measured(3)
+        second = 1.0 / np.log2(3.0)
+        assert found["ndcg"] == pytest.approx(np.mean([second, second / (1.0 + second), 0.0]))
+        assert found["recall"] == pytest.approx((1.0 + 0.5 + 0.0) / 3)
+        assert found["precision"] == pytest.approx((1 + 1 + 0) / 9)
+
+    def test_no_further_than_a_list_is_long(self) -> None:
+        assert self.measured(1)["recall"] == 0.0
 
 
 def test_a_change_is_tested_as_welch_does() -> None:
