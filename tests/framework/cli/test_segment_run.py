@@ -93,6 +93,48 @@ def test_a_calibration_by_what_the_score_does_not_see_is_refused(run: Any) -> No
         run("calibration.by=sex")
 
 
+def test_decisions_are_made_logged_and_paid_for(tmp_path: Path, run: Any, home: Home) -> None:
+    table = applications(600, seed=1)
+    table.to_csv(tmp_path / "applications.csv", index=False)
+    money = "{granted_event: -1000.0, granted_other: 400.0, unit: EUR}"
+    summary = run(
+        f"+logical_model.decision.profits={money}", "+logical_model.decision.accept_at_random=0.1"
+    )
+    scores = pd.read_parquet(tmp_path / "run" / "scores.parquet").set_index("application")
+    granted = scores["probability"] < 400 / 1400
+    np.testing.assert_array_equal(scores["decision"] == "granted", granted)
+    assert set(scores["decision"][~granted]) == {"refused", "granted at random"}
+    assert (scores["chance"] == np.where(granted, 1.0, 0.1)).all()
+    counts = scores["decision"].value_counts().to_dict()
+    assert summary["predictions"]["decisions"] == counts
+    lot = summary["predictions"]["random_acceptance"]
+    chosen = scores["probability"][scores["decision"] == "granted at random"]
+    assert lot["granted"] == len(chosen)
+    assert lot["expected_cost"] == pytest.approx((1000 * chosen - 400 * (1 - chosen)).sum())
+    events = home.events.read("credit").to_pandas().set_index("key").loc[scores.index]
+    expected = np.where(scores["decision"] == "refused", 0.0, scores["chance"])
+    np.testing.assert_array_equal(events["labelling"], expected)
+    logged = [dict(texts)["decision"] for texts in events["output_texts"]]
+    assert logged == scores["decision"].to_list()
+
+
+def test_what_was_granted_at_random_teaches_the_next_version(tmp_path: Path, run: Any) -> None:
+    """The table of answers becomes training data: outcomes of the granted, by their chance."""
+    table = applications(3000, seed=1)
+    table.to_csv(tmp_path / "applications.csv", index=False)
+    rules = ("+logical_model.decision.cutoff=0.3", "+logical_model.decision.accept_at_random=0.1")
+    run(*rules)
+    scores = pd.read_parquet(tmp_path / "run" / "scores.parquet").set_index("application")
+    seen = table.join(scores[["decision", "chance"]], on="id")
+    granted = seen["decision"] != "refused"
+    seen.assign(granted=granted, outcome=seen["outcome"].where(granted)).to_csv(
+        tmp_path / "applications.csv", index=False
+    )
+    names = ("+logical_model.schema.accepted=granted", "+logical_model.schema.chance=chance")
+    [segment] = run(*rules, *names, "job=train")["training"]["segments"]
+    assert segment["kpi"] == pytest.approx(0.78, abs=0.08)
+
+
 def test_a_bundle_holds_all_that_a_version_needs(
     tmp_path: Path, run: Any, home: Home, plugins: PluginManager
 ) -> None:

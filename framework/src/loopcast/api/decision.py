@@ -81,6 +81,12 @@ class DecisionSettings(Record, frozen=True):
         ``low``: scores below the cut-off are granted; ``high``: those from it on.
     profits
         What decisions earn.
+    accept_at_random
+        Share of the cases beyond the cut-off that is granted by lot all the same, so that what
+        becomes of such cases is seen.
+    lot
+        A text that the lot depends on beside the case's key and the name of the logical model;
+        who does not know it cannot foresee a draw.
     sets
         Decision sets to give with each score; none where ``None``.
     """
@@ -88,6 +94,8 @@ class DecisionSettings(Record, frozen=True):
     cutoff: Share | None = None
     favourable: Literal["low", "high"] = "low"
     profits: Profits | None = None
+    accept_at_random: Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)] = 0.0
+    lot: str = ""
     sets: SetSettings | None = None
 
     @property
@@ -98,7 +106,12 @@ class DecisionSettings(Record, frozen=True):
         return self.cutoff
 
     def check(self) -> None:
-        """The side that is granted is the one that profits favour."""
+        """The side that is granted is the one that profits favour, and a lot has its limits."""
+        self.require(
+            not self.accept_at_random or self.threshold is not None,
+            "accept_at_random is a share of what a cut-off refuses, and there is none; set cutoff, "
+            "or profits",
+        )
         self.require(
             self.profits is None or self.profits.favourable == self.favourable,
             f"favourable is {self.favourable}, and by the profits the other scores should be "

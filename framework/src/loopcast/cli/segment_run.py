@@ -18,6 +18,7 @@ from loopcast.iterate.family import SegmentReport, counts, train_segments
 from loopcast.iterate.settings_file import SETTINGS_FILE, settings_bytes
 from loopcast.serve.answer_files import AnswerFile, answer_events
 from loopcast.serve.answers import SegmentAnswers, answer_segments
+from loopcast.serve.decision import decision_line, total_decisions
 from loopcast.serve.published import publish, served_folder
 from loopcast.settings import EngineSettings
 from loopcast.store.files import write_atomically
@@ -196,6 +197,7 @@ def _answer_record(answered: Sequence[Answered]) -> dict[str, Any]:
         "rows": sum(item.rows for item in answered),
         "answered": sum(not item.reason for item in answered),
         "not_answered": sum(bool(item.reason) for item in answered),
+        **total_decisions([item.about for item in answered]),
         "segments": [_answered_record(item) for item in answered],
     }
 
@@ -233,6 +235,11 @@ def _show_one(run: Run, report: SegmentReport) -> None:
 def _show_answers(run: Run, answered: Sequence[Answered]) -> None:
     rows, missing = sum(item.rows for item in answered), [a for a in answered if a.reason]
     run.console.print(f"  answered  {rows:,} rows in {len(answered) - len(missing):,} segments")
+    profits = run.settings.logical_model.decision.profits
+    decided = total_decisions([item.about for item in answered])
+    if decided:
+        line = decision_line(decided, profits.unit if profits else "")
+        run.console.print(f"  decided   {line}", soft_wrap=True)
     _show_reasons(run, [(item.segment, item.reason) for item in missing])
 
 

@@ -90,6 +90,7 @@ def answer_events(item: SegmentAnswers, logical_model: str, made: datetime) -> p
         outputs=answers.outputs,
         inputs=answers.inputs,
         explanation=answers.explanation,
+        labelling=answers.labelling,
         **common,
     )
     shadows = (
@@ -100,6 +101,7 @@ def answer_events(item: SegmentAnswers, logical_model: str, made: datetime) -> p
             action=WITHHELD,
             outputs=own.outputs,
             inputs=own.inputs,
+            labelling=answers.labelling,  # outcomes follow from what was served
             **common,
         )
         for version, own in item.heard.answers.items()

@@ -50,6 +50,8 @@ class Answers:
         Which version answered.
     outputs, inputs, explanation : mapping of str to ndarray, shape (n,)
         As the event log has them.
+    labelling : ndarray, shape (n,), or 1
+        Probability with which the outcome of each row will be known.
     about
         What the summary says of them, ready for JSON.
     """
@@ -60,6 +62,7 @@ class Answers:
     outputs: Mapping[str, Any]
     inputs: Mapping[str, Any] = field(default_factory=dict)
     explanation: Mapping[str, Any] = field(default_factory=dict)
+    labelling: Any = 1.0
     about: Mapping[str, Any] = field(default_factory=dict)
 
 

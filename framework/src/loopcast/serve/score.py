@@ -13,12 +13,16 @@ from loopcast.api.score import SET_NAMES
 from loopcast.develop.score.prepare import prepare_score
 from loopcast.develop.score.trial import checked
 from loopcast.serve.answers import Answers
+from loopcast.serve.decision import about_decisions, decide, labelling
 from loopcast.serve.reasons import explained
 from loopcast.settings import ScoreTable
 
 if TYPE_CHECKING:
     from loopcast.api import Scorer
     from loopcast.serve.answers import Question, Responsible
+
+ASIDE = ("version", "chance")
+"""Columns of a table of scores that the event log has elsewhere."""
 
 
 def answer(question: Question, responsible: Responsible) -> Answers:
@@ -41,15 +45,19 @@ def answer(question: Question, responsible: Responsible) -> Answers:
         for version in np.unique(versions)
     ]
     scored = pd.concat(parts).loc[data.features.index]
-    settings = question.course.logical_model.reasons
-    why = explained(settings, schema.features, responsible, data.features, versions)
+    model = question.course.logical_model
+    why = explained(model.reasons, schema.features, responsible, data.features, versions)
+    decided = decide(scored["probability"], model)
+    scored = scored.join(decided)
     return Answers(
         table=scored.join(why.columns).rename_axis(schema.key).reset_index(),
         key=scored.index.to_numpy(),
         version=versions,
-        outputs={name: scored[name].to_numpy() for name in scored.columns if name != "version"},
+        outputs={name: scored[name].to_numpy() for name in scored.columns if name not in ASIDE},
         inputs=_inputs(data.features),
         explanation=why.added,
+        labelling=labelling(decided),
+        about=about_decisions(decided, scored["probability"].to_numpy(np.float64), model.decision),
     )
 
 

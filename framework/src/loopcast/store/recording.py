@@ -54,7 +54,8 @@ def sample(events: pa.Table, model: LogicalModel) -> pa.Table:
     if model.log.labelling:
         share = _shares(events, model.log.labelling)
         chosen = uniform(events["key"], "labelling") < share
-        events = _with(events, "labelling", np.where(chosen, share, 0.0))
+        before = events["labelling"].to_numpy()
+        events = _with(events, "labelling", before * np.where(chosen, share, 0.0))
     return events
 
 

@@ -120,6 +120,18 @@ def test_another_unit_is_a_shift_and_another_sample_is_not() -> None:
     assert found.keys() == {("shift_psi", "town")}
 
 
+def test_outcomes_that_are_not_known_yet_are_no_shift() -> None:
+    before = profile(inputs())
+    outcome = inputs(seed=1).outcome
+    assert outcome is not None
+    unknown = np.where(np.arange(1000) % 5 > 0, np.nan, outcome)
+    assert not failed(shift(inputs(seed=1, outcome=unknown), before, LIMITS))
+    turned = failed(
+        shift(inputs(seed=1, outcome=np.where(outcome == 1.0, 0.0, unknown)), before, LIMITS)
+    )
+    assert turned.keys() == {("shift_psi", "outcome")}
+
+
 def test_the_index_is_the_sum_over_bins() -> None:
     edges = np.quantile(np.asarray(inputs().columns["income"]), np.arange(1, 10) / 10)
     old, new = (np.asarray(inputs(seed=s).columns["income"]) for s in (0, 5))

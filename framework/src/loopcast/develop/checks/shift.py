@@ -71,9 +71,18 @@ def profile(inputs: Inputs) -> Profile:
 
 
 def _tracked(inputs: Inputs) -> Mapping[str, Column]:
-    """Return the inputs, and the outcome among them."""
-    outcome = {} if inputs.outcome is None else {OUTCOME: inputs.outcome}
-    return {**inputs.columns, **outcome}
+    """Return the inputs, and the outcome among them.
+
+    Of an event, only known outcomes count: that fewer are known yet, or that fewer cases were
+    granted, is no shift.
+    """
+    outcome = inputs.outcome
+    if outcome is None:
+        return inputs.columns
+    return {
+        **inputs.columns,
+        OUTCOME: outcome[~np.isnan(outcome)] if inputs.kind == "event" else outcome,
+    }
 
 
 def _column(column: Column) -> ColumnProfile:
