@@ -338,15 +338,41 @@ def test_a_forecasts_champion_is_judged_on_the_same_origins(
     assert theirs.value("mae") == segment["champion_kpi"]
 
 
-def test_a_rankings_champion_is_judged_in_its_own_codes(
-    tmp_path: Path, run: Any, home: Home
+def later_sales() -> pd.DataFrame:
+    """A year of sales, then some of the year after, to more customers, of more products."""
+    after = sales(700, seed=3, customers=60, products=30)
+    moved = pd.to_datetime(after["sold"]) + pd.Timedelta(days=366)
+    return pd.concat([sales(1_500, seed=1), after.assign(sold=moved.dt.strftime("%Y-%m-%d"))])
+
+
+def test_a_rankings_champion_is_judged_in_its_own_codes_on_what_came_after_it(
+    tmp_path: Path, run: Any, home: Home, plugins: PluginManager
 ) -> None:
     sales(1_500, seed=1).to_csv(tmp_path / "sales.csv", index=False)
     run("job=train", FIRST, "logical_model=shop")
     champion = home.catalog.champion("shop")
     assert champion is not None
-    more = pd.concat([sales(1_500, seed=1), sales(700, seed=3, customers=60, products=30)])
-    more.to_csv(tmp_path / "sales.csv", index=False)
+    later_sales().to_csv(tmp_path / "sales.csv", index=False)
     [segment] = run("job=retrain", LATER, "logical_model=shop")["retraining"]["segments"]
     assert champion.id in segment["reason"]
-    assert abs(segment["champion_kpi"] - segment["kpi"]) < 0.05
+    assert abs(segment["champion_kpi"] - segment["kpi"]) < 0.1
+    version = home.catalog.version(segment["version"])
+    protocols = {
+        e.protocol
+        for e in (*home.catalog.evaluations(version.id), *home.catalog.baselines(version.id))
+    }
+    assert protocols == {
+        "what came after 2024-12-30, until when the champion was trained; lists of 5"
+    }
+    assert rebuild(home, plugins, version, LocalEngine(), base=tmp_path).identical
+
+
+def test_a_ranking_is_kept_where_nothing_came_after_its_champion(
+    tmp_path: Path, run: Any, home: Home
+) -> None:
+    sales(1_500, seed=1).to_csv(tmp_path / "sales.csv", index=False)
+    run("job=train", FIRST, "logical_model=shop")
+    corrected = sales(1_500, seed=1).iloc[20:]
+    corrected.to_csv(tmp_path / "sales.csv", index=False)
+    [segment] = run("job=retrain", LATER, "logical_model=shop")["retraining"]["segments"]
+    assert segment["result"] == "kept"

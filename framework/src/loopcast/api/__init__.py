@@ -141,6 +141,7 @@ from loopcast.api.template import (
     Files,
     FitContext,
     Hyperparameters,
+    Refitting,
     Template,
     fit_each,
 )
@@ -238,6 +239,7 @@ __all__ = [
     "Reconciler",
     "Reconciliation",
     "Record",
+    "Refitting",
     "Release",
     "Remedy",
     "RiskAnswers",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
@@ -113,6 +113,26 @@ class Template(Protocol[DataT_contra, ModelT_co]):
 
     def load(self, files: Files) -> ModelT_co:
         """Rebuild a model from what its ``save`` returned."""
+        ...
+
+
+@runtime_checkable
+class Refitting(Protocol):
+    """A template that tunes itself, and can fit more data with what it chose before.
+
+    The core judges a model on a part of the data and then fits the template to all of it. Such a
+    template keeps for the second fit what it chose for the first: what was judged is what serves,
+    and the choice is paid for once.
+    """
+
+    def refit(
+        self,
+        models: Mapping[str, Any],
+        family: Mapping[str, Any],
+        hyperparameters: Any,
+        context: FitContext,
+    ) -> Iterator[tuple[str, Any | LoopcastError]]:
+        """Fit each segment of a family as the model of the same name was, as ``fit`` yields."""
         ...
 
 

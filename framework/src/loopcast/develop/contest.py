@@ -18,11 +18,13 @@ from loopcast.api import (
     GateResult,
     LoopcastError,
     ModelError,
+    Refitting,
 )
 from loopcast.develop.baselines import beats_baselines
 from loopcast.develop.course import Advance, Contender, Course
 from loopcast.develop.holdout import Holdout, Split
 from loopcast.develop.judged import Judged, Outcome
+from loopcast.develop.known import Known
 from loopcast.develop.metrics import evaluate
 
 DataT = TypeVar("DataT")
@@ -79,7 +81,7 @@ class Trained:
 
 def train_family(
     course: Course[Holdout],
-    family: Mapping[str, tuple[DataT, Dataset]],
+    family: Mapping[str, Known[DataT]],
     trial: Trial[DataT],
     context: FitContext,
     advance: Advance,
@@ -89,7 +91,7 @@ def train_family(
     Parameters
     ----------
     family
-        Data and its record by segment.
+        What is known, by segment.
     advance
         Called with a contender's label after each of ``course.work_units()`` pieces of work.
 
@@ -99,13 +101,17 @@ def train_family(
         In the order of the family; one for each segment.
     """
     splits = {
-        segment: _attempt(partial(trial.split, data, course.plan, course.seed))
-        for segment, (data, _) in family.items()
+        segment: _attempt(
+            partial(trial.split, known.training, course.plan.after(known.since), course.seed)
+        )
+        for segment, known in family.items()
     }
     stages: list[Mapping[str, Any]] = [splits]
+    judged_models: Models = {}
     for contender in course.contenders:
         parts = {segment: split.training for segment, split in _good(splits).items()}
         models = _fit(course, contender, parts, trial, context)
+        judged_models = models if contender is course.candidate else judged_models
         stages.append(
             models
             | {
@@ -117,18 +123,18 @@ def train_family(
         )
         advance(contender.label)
     errors = _errors(stages)
-    whole = {segment: data for segment, (data, _) in family.items() if segment not in errors}
-    final = _fit(course, course.candidate, whole, trial, context)
+    whole = {segment: k.training for segment, k in family.items() if segment not in errors}
+    final = _fit_all(course, judged_models, whole, trial, context)
     errors |= _errors([final])
     advance(course.candidate.label)
     labels = [contender.label for contender in course.contenders]
-    for segment, (_, dataset) in family.items():
+    for segment, known in family.items():
         if segment in errors:
             yield segment, errors[segment]
         else:
             answers = [stage[segment] for stage in stages[1:]]
             judged = trial.lay_out(splits[segment], dict(zip(labels, answers, strict=True)))
-            yield segment, _trained(course, final[segment], splits[segment], judged, dataset)
+            yield segment, _trained(course, final[segment], splits[segment], judged, known.dataset)
 
 
 def judged_again(
@@ -187,16 +193,33 @@ def _fit(
     return models | dict(trial.finish(course, _good(models), parts, fit))
 
 
+def _fit_all(
+    course: Course[Holdout],
+    judged: Models,
+    whole: Mapping[str, Any],
+    trial: Trial[Any],
+    context: FitContext,
+) -> dict[str, Any]:
+    """Fit the candidate to all data, as its judged models were where it can."""
+    candidate = course.candidate
+    if trial.finish is not None or not isinstance(candidate.template, Refitting):
+        return _fit(course, candidate, whole, trial, context)
+    found = candidate.template.refit(judged, whole, candidate.hyperparameters, context)
+    return _silent(candidate, whole) | dict(found)
+
+
 def _fit_template(
     contender: Contender, context: FitContext, parts: Mapping[str, Any]
 ) -> dict[str, Any]:
-    silent = {
-        segment: ModelError(
-            f"template {contender.template.name} gave no outcome for segment {segment!r}"
-        )
-        for segment in parts
-    }
-    return silent | dict(contender.template.fit(parts, contender.hyperparameters, context))
+    found = contender.template.fit(parts, contender.hyperparameters, context)
+    return _silent(contender, parts) | dict(found)
+
+
+def _silent(contender: Contender, parts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the error of each segment of which a template says nothing."""
+    name = contender.template.name
+    told = "template {} gave no outcome for segment {!r}"
+    return {segment: ModelError(told.format(name, segment)) for segment in parts}
 
 
 def _trained(

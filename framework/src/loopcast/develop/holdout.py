@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar
 
 DataT = TypeVar("DataT")
@@ -10,11 +11,23 @@ DataT = TypeVar("DataT")
 
 @dataclass(frozen=True, kw_only=True)
 class Holdout:
-    """Which part is held out; see :class:`loopcast.settings.HoldoutSettings`."""
+    """Which part is held out; see :class:`loopcast.settings.HoldoutSettings`.
+
+    Attributes
+    ----------
+    since
+        Of rankings: hold out what came after this moment instead, as where a champion that was
+        trained until then is judged too.
+    """
 
     method: Literal["time", "random", "last"]
     share: float
     count: int
+    since: datetime | None = None
+
+    def after(self, since: datetime | None) -> Holdout:
+        """Return the plan that holds out what came after a moment, where there is one."""
+        return self if since is None else replace(self, since=since)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

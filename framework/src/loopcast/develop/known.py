@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Generic, TypeVar
 
 from loopcast.api import Dataset
@@ -22,8 +23,12 @@ class Known(Generic[DataT]):
         The part of it to learn from.
     dataset
         Describes the training data.
+    since
+        Until when a champion was trained that is judged beside the version: rankings are judged
+        on what came after, which neither has seen.
     """
 
     data: DataT
     training: DataT
     dataset: Dataset
+    since: datetime | None = None

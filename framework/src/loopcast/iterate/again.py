@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +64,9 @@ def read_again(
     segment, model = bundle.manifest.segment, settings.logical_model
     source = source_of(settings.data, plugins.reader(settings.data.reader), base)
     table, text = source.segment(segment)
-    whole = steps_of(model.task).know(table, settings.data, model, text, settings.origin)
+    done = read_retraining(bundle.files)
+    read = steps_of(model.task).know(table, settings.data, model, text, settings.origin)
+    whole = replace(read, since=done.since if done else None)
     known = treated_again(whole, bundle.files)
     trained_on = bundle.manifest.datasets[0]
     if known.dataset.fingerprint != trained_on.fingerprint:
@@ -74,7 +76,7 @@ def read_again(
             f"and the version {trained_on.rows:,} with {trained_on.fingerprint[:16]}…; restore the "
             "data as it was"
         )
-    course, done = of_segment(course_of(settings, plugins), segment), read_retraining(bundle.files)
+    course = of_segment(course_of(settings, plugins), segment)
     return Again(
         course=treated_course(course, done.remedy, done.features) if done else course,
         known=known,

@@ -26,9 +26,8 @@ def make_family(
     pack: Callable[[Trained, Contender, DataT], dict[str, bytes]],
 ) -> Iterator[tuple[str, Made | LoopcastError]]:
     """Train each segment of a family and pack it; an error is the outcome of its segment."""
-    data = {segment: (known.training, known.dataset) for segment, known in family.items()}
     context = FitContext(seed=course.seed, engine=engine)
-    for segment, trained in train_family(course, data, trial, context, advance):
+    for segment, trained in train_family(course, family, trial, context, advance):
         if isinstance(trained, LoopcastError):
             yield segment, trained
             continue

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -19,7 +19,7 @@ from loopcast.develop.source import Batch, Source, check_segment
 from loopcast.iterate.checking import check
 from loopcast.iterate.registering import Ready, Registered, of_segment, ready, register
 from loopcast.iterate.releasing import Released, Rules, release_by_policy
-from loopcast.iterate.retrain.champion import Champions, beside_champion
+from loopcast.iterate.retrain.champion import Champions, beside_champion, trained_until
 from loopcast.iterate.retrain.treatment import Treatment, retraining_files
 from loopcast.iterate.tasks import steps_of
 from loopcast.store.artifacts import Artifacts
@@ -248,14 +248,32 @@ def _examine(job: _Job, segment: str, table: pd.DataFrame) -> _New | _Kept | _Fa
         source = job.work.batch.describe(check_segment(segment))
         settings = job.work.batch.source.settings
         whole = steps.know(table, settings, course.logical_model, source, job.day)
-        known, notes = _treated(job.work.again, whole, segment, course.seed)
-        if newest is not None and newest.recipe == course.recipe(known.dataset):
-            return _Kept(version=newest.id)
         artifacts = Artifacts(job.artifacts)
+        whole = replace(whole, since=_judged_since(job, segment, artifacts))
+        known, notes = _treated(job.work.again, whole, segment, course.seed)
+        if newest is not None and (
+            newest.recipe == course.recipe(known.dataset) or _no_news(known)
+        ):
+            return _Kept(version=newest.id)
         checked = check(course, known, source, newest, artifacts)
     except LoopcastError as error:
         return _Failed(reason=str(error))
     return _New(known=known, whole=whole, checked=checked, notes=notes)
+
+
+def _judged_since(job: _Job, segment: str, artifacts: Artifacts) -> datetime | None:
+    """Return until when the champion of a ranking was trained, who is judged on what came after."""
+    again = job.work.again
+    champion = again.champions.versions.get(segment) if again else None
+    if champion is None or job.course.logical_model.task != "rank":
+        return None
+    return trained_until(champion, artifacts)
+
+
+def _no_news(known: Known[Any]) -> bool:
+    """Tell whether nothing came after the champion that it could be judged on."""
+    end = known.dataset.end
+    return known.since is not None and end is not None and end <= known.since
 
 
 def _treated(
@@ -265,7 +283,8 @@ def _treated(
         return whole, {}
     known, files = again.treatment.of(whole, segment, seed)
     champion = again.champions.versions.get(segment)
-    return known, retraining_files(again.treatment, champion.id if champion else None, files)
+    named = champion.id if champion else None
+    return known, retraining_files(again.treatment, named, whole.since, files)
 
 
 def _ready(job: _Job, segment: str, new: _New, made: Made | LoopcastError) -> Ready | _Failed:

@@ -69,7 +69,7 @@ def _judge(
     own: Judged,
     engine: Engine,
 ) -> tuple[Judged, Evaluation]:
-    split = split_interactions(known.training, course.plan, course.seed)
+    split = split_interactions(known.training, course.plan.after(known.since), course.seed)
     query, items = _asked(split, read_names(champion.files))
     found = ranked(champion.model, query, split.training.schema, champion.name)
     ranking = Ranking(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -86,16 +87,25 @@ def split_interactions(data: RankData, plan: Holdout, seed: int) -> Split[RankDa
 
 def _held_out(data: RankData, plan: Holdout, seed: int) -> tuple[NDArray[np.bool_], str]:
     count = len(data.item)
+    if plan.since is not None:
+        moment = np.datetime64(plan.since.astimezone(UTC).replace(tzinfo=None), "us")
+        return data.time > moment, (
+            f"what came after {_shown(moment)}, until when the champion was trained"
+        )
     if plan.method == "time":
         first = data.time[min(int(np.ceil((1.0 - plan.share) * count)), count - 1)]
-        shown = str(first).removesuffix("T00:00:00.000000")
-        return data.time >= first, f"what came next, the last {percent(plan.share)}, from {shown}"
+        share = percent(plan.share)
+        return data.time >= first, f"what came next, the last {share}, from {_shown(first)}"
     if plan.method == "last":
         return _last_of_each(data, plan.count), f"the last {plan.count} choices of each entity"
     judged = np.zeros(count, dtype=bool)
     drawn = np.random.default_rng(seed).permutation(count)[: round(plan.share * count)]
     judged[drawn] = True
     return judged, f"random {percent(plan.share)} of the interactions, drawn with seed {seed}"
+
+
+def _shown(moment: np.datetime64) -> str:
+    return str(moment).removesuffix("T00:00:00.000000")
 
 
 def _last_of_each(data: RankData, count: int) -> NDArray[np.bool_]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from loopcast.api import IntegrityError, LoopcastError, PluginError, Version, VersionId
-from loopcast.deploy.bundle import read_bundle
+from loopcast.deploy.bundle import read_bundle, read_manifest
 from loopcast.deploy.loaded import load_model, schema_of
 from loopcast.develop.compare import pair
 from loopcast.develop.engine import LocalEngine
@@ -22,6 +22,8 @@ from loopcast.develop.judged import (
 from loopcast.iterate.tasks import Champion, Made, steps_of
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from loopcast.api import Template
     from loopcast.develop.course import Course
     from loopcast.develop.known import Known
@@ -53,6 +55,11 @@ def champions_of(home: Home, plugins: PluginManager, ids: Sequence[VersionId]) -
         versions={version.segment: version for version in versions},
         templates=plugins.templates(),
     )
+
+
+def trained_until(version: Version, artifacts: Artifacts) -> datetime | None:
+    """Return the end of the data that a version was trained on, where it has one."""
+    return read_manifest(artifacts, version.manifest).datasets[0].end
 
 
 def beside_champion(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -53,6 +54,8 @@ class Retraining(Record, frozen=True):
         Inputs that were left out.
     champion
         Who was judged beside it; ``None`` where nobody served.
+    since
+        Until when the champion of a ranking was trained: both were judged on what came after.
     rows, effective_rows, recent_rows
         Where rows were weighed: how many, how many equally weighted ones say as much (Kish), and
         how many of the recent population they were compared with.
@@ -61,6 +64,7 @@ class Retraining(Record, frozen=True):
     remedy: Remedy
     features: tuple[str, ...] = ()
     champion: VersionId | None = None
+    since: datetime | None = None
     rows: int | None = None
     effective_rows: float | None = None
     recent_rows: int | None = None
@@ -166,7 +170,7 @@ def treated_again(known: KnownT, files: Files) -> KnownT:
 
 
 def retraining_files(
-    treatment: Treatment, champion: VersionId | None, files: Files
+    treatment: Treatment, champion: VersionId | None, since: datetime | None, files: Files
 ) -> dict[str, bytes]:
     """Return the files that say how a version was trained again."""
     arrays = read_npz(files[WEIGHTS_FILE]) if WEIGHTS_FILE in files else None
@@ -174,6 +178,7 @@ def retraining_files(
         remedy=treatment.remedy,
         features=treatment.features,
         champion=champion,
+        since=since,
         rows=None if arrays is None else len(arrays["weight"]),
         effective_rows=None if arrays is None else effective_size(arrays["weight"]),
         recent_rows=None if arrays is None else int(arrays["recent"][0]),

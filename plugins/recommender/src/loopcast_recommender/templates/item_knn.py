@@ -2,39 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Sequence
 from itertools import product
-from typing import Literal
+from typing import TYPE_CHECKING
 
-from loopcast.api import Files, FitContext, LoopcastError, RankData, Ranker, fit_each
 from loopcast_recommender.neighbours.hyperparameters import NeighbourParameters
+from loopcast_recommender.templates.tuned import Tuned
+
+if TYPE_CHECKING:
+    from loopcast_recommender.history.method import Method
+    from loopcast_recommender.neighbours.method import Nearest
 
 
-class ItemKnn:
+class ItemKnn(Tuned):
     """Template: items that the same entities chose."""
 
     name = "recommender.item_knn"
-    task: Literal["rank"] = "rank"
     summary = "items that were chosen by the same entities, by a shrunken cosine"
     hyperparameters = NeighbourParameters
 
-    def fit(
-        self,
-        family: Mapping[str, RankData],
-        hyperparameters: NeighbourParameters,
-        context: FitContext,
-    ) -> Iterator[tuple[str, Ranker | LoopcastError]]:
-        """Choose neighbours and shrinkage of each segment, and fit it."""
-        from loopcast_recommender.history.fit import fit_tuned
-        from loopcast_recommender.neighbours.method import NEIGHBOURS, Nearest
-
-        p = hyperparameters
-        options = [Nearest(*option) for option in product(p.neighbours, p.shrinkages)]
-        return fit_each(family, lambda data: fit_tuned(data, NEIGHBOURS, options, p, context.seed))
-
-    def load(self, files: Files) -> Ranker:
-        """Rebuild a model from its files."""
-        from loopcast_recommender.history.model import load_model
+    def method(self) -> Method[Nearest]:
+        """Return nearest items."""
         from loopcast_recommender.neighbours.method import NEIGHBOURS
 
-        return load_model(files, NEIGHBOURS)
+        return NEIGHBOURS
+
+    def options(self, p: NeighbourParameters) -> Sequence[Nearest]:
+        """Return each number of neighbours with each shrinkage."""
+        from loopcast_recommender.neighbours.method import Nearest
+
+        return [Nearest(*option) for option in product(p.neighbours, p.shrinkages)]
