@@ -37,7 +37,7 @@ def test_both_spaces_give_the_scores_of_the_textbook(
     entities: int, items: int, ridge: float, seed: int
 ) -> None:
     x = chosen(entities, items, seed)
-    weights = solve(x, ridge)
+    [weights] = solve(x, [ridge])
     assert isinstance(weights, ItemWeights if items <= entities else EntityWeights)
     history = chosen(7, items, seed + 1)
     expected = history.toarray() @ textbook(x, ridge)
@@ -47,9 +47,19 @@ def test_both_spaces_give_the_scores_of_the_textbook(
 def test_no_item_foretells_itself() -> None:
     x = chosen(10, 30, seed=1)
     alone = sparse.csr_array(np.eye(30, dtype=np.float32))
-    assert np.abs(np.diag(solve(x, 5.0).score(alone))).max() < 1e-5
+    [weights] = solve(x, [5.0])
+    assert np.abs(np.diag(weights.score(alone))).max() < 1e-5
 
 
 def test_a_ridge_that_is_lost_beside_the_entries_is_refused() -> None:
     with pytest.raises(ConvergenceError, match="ridge 1e-12 is too small for 2 rows"):
         inverted(np.full((2, 2), 1e8), 1e-12)
+
+
+def test_large_and_small_products_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, history = chosen(30, 20, seed=3), chosen(5, 20, seed=4)
+    dense = [each.score(history) for each in solve(x, [2.0, 20.0])]
+    monkeypatch.setattr("loopcast_recommender.ease.weights._SMALL", 0)
+    assert [each.score(history).tolist() for each in solve(x, [2.0, 20.0])] == [
+        each.tolist() for each in dense
+    ]

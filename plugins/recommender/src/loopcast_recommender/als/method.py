@@ -7,6 +7,7 @@ history by formula 4, so that new entities and new choices are answered without 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -100,4 +101,8 @@ def _load(files: Files, choices: sparse.csr_array, option: Factors) -> ItemFacto
     return ItemFactors(items=read_npz(files[_FILE])["items"], option=option)
 
 
-ALS = Method(option=Factors, solve=fit_factors, load=_load)
+def _solve(choices: sparse.csr_array, options: Sequence[Factors]) -> list[ItemFactors]:
+    return [fit_factors(choices, option) for option in options]
+
+
+ALS = Method(option=Factors, solve=_solve, load=_load)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -21,12 +22,13 @@ class Ridge(msgspec.Struct, frozen=True):
     ridge: float
 
 
-def _solve(choices: sparse.csr_array, option: Ridge) -> Weights:
-    return solve(choices, option.ridge)
+def _solve(choices: sparse.csr_array, options: Sequence[Ridge]) -> list[Weights]:
+    return list(solve(choices, [option.ridge for option in options]))
 
 
 def _load(files: Files, choices: sparse.csr_array, option: Ridge) -> Weights:
-    return solve(choices, option.ridge)
+    [weights] = solve(choices, [option.ridge])
+    return weights
 
 
 EASE = Method(option=Ridge, solve=_solve, load=_load)

@@ -9,6 +9,7 @@ where entities are fewer.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from scipy import sparse
 
     Floats32 = NDArray[np.float32]
+
+
+_SMALL = 1_000_000
+"""Cells below which a product of dense matrices is faster than one of sparse ones."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,19 +76,40 @@ class EntityWeights:
 Weights: TypeAlias = ItemWeights | EntityWeights
 
 
-def solve(choices: sparse.csr_array, ridge: float) -> Weights:
-    """Return the weights that choices give at a ridge.
+def solve(choices: sparse.csr_array, ridges: Sequence[float]) -> Iterator[Weights]:
+    """Yield the weights that choices give at each ridge.
 
     Parameters
     ----------
     choices : csr_array, shape (entities, items)
         1 where an entity chose an item.
+
+    Raises
+    ------
+    ConvergenceError
+        Where a ridge is too small.
     """
     entities, items = choices.shape
-    if items <= entities:
-        inverse = inverted((choices.T @ choices).toarray(), ridge)
-        return ItemWeights(weights_of(inverse).astype(np.float32))
-    kernel = inverted((choices @ choices.T).toarray(), ridge) @ choices
+    by_items = items <= entities
+    gram = _gram(choices if by_items else choices.T.tocsr())
+    for ridge in ridges:
+        inverse = inverted(gram, ridge)
+        if by_items:
+            yield ItemWeights(weights_of(inverse))
+        else:
+            yield _by_entities(choices, inverse)
+
+
+def _gram(choices: sparse.csr_array) -> Floats32:
+    """Return XᵀX, whose counts single precision holds exactly."""
+    if choices.shape[0] * choices.shape[1] <= _SMALL:
+        dense = choices.toarray()
+        return np.asarray(dense.T @ dense)
+    return np.asarray((choices.T @ choices).toarray())
+
+
+def _by_entities(choices: sparse.csr_array, inverse: NDArray[np.float64]) -> EntityWeights:
+    kernel = inverse @ choices
     explained = np.asarray(choices.multiply(kernel).sum(axis=0)).ravel()
     return EntityWeights(
         choices=choices,
@@ -102,16 +128,17 @@ def inverted(gram: NDArray[np.floating], ridge: float) -> NDArray[np.float64]:
     """
     matrix = gram.astype(np.float64)
     matrix[np.diag_indices_from(matrix)] += ridge
-    factor, failed = linalg.lapack.dpotrf(matrix, lower=1, overwrite_a=1)
+    # Symmetric, so that its transpose is the same in the order that LAPACK works on in place.
+    factor, failed = linalg.lapack.dpotrf(matrix.T, lower=1, overwrite_a=1)
     if failed:
         raise ConvergenceError(f"ridge {ridge:g} is too small for {len(gram)} rows; raise ridges")
     inverse, _ = linalg.lapack.dpotri(factor, lower=1, overwrite_c=1)
-    lower = np.tril(inverse)
-    return np.asarray(lower + np.tril(lower, -1).T)
+    lower = np.tril(inverse, -1)
+    return np.asarray(lower + lower.T + np.diag(np.diag(inverse)))
 
 
-def weights_of(inverse: NDArray[np.float64]) -> NDArray[np.float64]:
+def weights_of(inverse: NDArray[np.float64]) -> Floats32:
     """Return I − P diag(P)⁻¹: zero on the diagonal, so that no item foretells itself."""
-    weights = inverse / -np.diag(inverse)
+    weights = (inverse / -np.diag(inverse)).astype(np.float32)
     np.fill_diagonal(weights, 0.0)
     return weights

@@ -60,7 +60,7 @@ def _tuned(
         return inner.quality(history, lambda rows: scores(rows, scorer, share))
 
     first = half_lives[0]
-    solved = [method.solve(present, option) for option in options]
+    solved = method.solve(present, options)
     by_option = [quality(scorer, first) for scorer in solved]
     best = int(np.argmax([each.mean() for each in by_option]))
     lives = {first: by_option[best]}

@@ -24,6 +24,35 @@ Score = Callable[[sparse.csr_array], "NDArray[np.float32]"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class Block:
+    """Some of the entities that are asked about, as many as fit into memory with all scores.
+
+    Attributes
+    ----------
+    entities : ndarray, shape (rows,)
+    hidden : tuple of ndarray
+        Rows and items that are not to be in a list.
+    row, item : ndarray, shape (choices,)
+        What was chosen.
+    best : ndarray, shape (rows,)
+        Discounted cumulative gain of the best list.
+    """
+
+    entities: NDArray[np.intp]
+    hidden: tuple[NDArray[Any], NDArray[Any]]
+    row: NDArray[Any]
+    item: NDArray[Any]
+    best: NDArray[np.float64]
+
+    def gains(self, scores: NDArray[np.float32], length: int) -> NDArray[np.float64]:
+        """Return the nDCG of each entity, by scores of shape (rows, items)."""
+        scores[self.hidden] = -np.inf
+        place = _places(scores, self.row, self.item)
+        gain = np.where(place < length, 1.0 / np.log2(place + 2.0), 0.0)
+        return np.asarray(np.bincount(self.row, weights=gain, minlength=len(self.best)) / self.best)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Validation:
     """What remains to learn from, and what is asked.
 
@@ -31,18 +60,13 @@ class Validation:
     ----------
     training : csr_array, shape (entities, items)
         As :func:`loopcast_recommender.interactions.choices` has it.
-    chosen : csr_array, shape (entities, items)
-        1 where an entity chose an item among what is held out.
     length
         Of the lists that are judged.
-    repeat
-        Whether what was chosen before may be chosen again.
     """
 
     training: sparse.csr_array
-    chosen: sparse.csr_array
+    blocks: tuple[Block, ...]
     length: int
-    repeat: bool
 
     def quality(self, history: sparse.csr_array, score: Score) -> NDArray[np.float64]:
         """Return the nDCG of each entity that chose something.
@@ -52,41 +76,54 @@ class Validation:
         history
             What the entities chose before, as the model sees it.
         """
-        asked = np.flatnonzero(np.diff(self.chosen.indptr))
-        own, wanted, before = history[asked], self.chosen[asked], self.training[asked]
-        step = max(1, _CELLS // self.training.shape[1])
-        parts = [slice(first, first + step) for first in range(0, len(asked), step)]
-        gains = [self._gains(score(own[part]), wanted[part], before[part]) for part in parts]
-        return np.concatenate(gains)
-
-    def _gains(
-        self, scores: NDArray[np.float32], chosen: sparse.csr_array, before: sparse.csr_array
-    ) -> NDArray[np.float64]:
-        if not self.repeat:
-            scores[before.nonzero()] = -np.inf
-        row, column = chosen.nonzero()
-        place = _places(scores, row, column)
-        gain = np.where(place < self.length, 1.0 / np.log2(place + 2.0), 0.0)
-        count = np.diff(chosen.indptr)
-        best = np.cumsum(1.0 / np.log2(np.arange(2, self.length + 2)))
-        found = np.bincount(row, weights=gain, minlength=len(count))
-        return np.asarray(found / best[np.minimum(count, self.length) - 1])
+        found = [block.gains(score(history[block.entities]), self.length) for block in self.blocks]
+        return np.concatenate(found)
 
 
 def _places(
-    scores: NDArray[np.float32], row: NDArray[Any], column: NDArray[Any]
+    scores: NDArray[np.float32], row: NDArray[Any], item: NDArray[Any]
 ) -> NDArray[np.float64]:
     """Return how many items of a row have a higher score; of equal ones, half are higher."""
-    value = scores[row, column][:, None]
+    value = scores[row, item][:, None]
     place = np.empty(len(row))
     step = max(1, _CELLS // scores.shape[1])
     for first in range(0, len(row), step):
         part = slice(first, first + step)
         among = scores[row[part]]
-        higher = (among > value[part]).sum(axis=1)
-        not_lower = (among >= value[part]).sum(axis=1)
+        higher = np.count_nonzero(among > value[part], axis=1)
+        not_lower = np.count_nonzero(among >= value[part], axis=1)
         place[part] = (higher + not_lower - 1) / 2.0
     return place
+
+
+def validation(
+    training: sparse.csr_array, chosen: sparse.csr_array, *, length: int, repeat: bool
+) -> Validation:
+    """Return what is asked about choices, 1 in a matrix of entities by items.
+
+    Parameters
+    ----------
+    repeat
+        Whether what is in the training may be in a list.
+    """
+    asked = np.flatnonzero(np.diff(chosen.indptr))
+    discounts = np.cumsum(1.0 / np.log2(np.arange(2, length + 2)))
+    step = max(1, _CELLS // chosen.shape[1])
+    blocks = []
+    for first in range(0, len(asked), step):
+        entities = asked[first : first + step]
+        row, item = chosen[entities].nonzero()
+        nothing = np.zeros(0, dtype=np.intp)
+        blocks.append(
+            Block(
+                entities=entities,
+                hidden=(nothing, nothing) if repeat else training[entities].nonzero(),
+                row=row,
+                item=item,
+                best=discounts[np.minimum(np.bincount(row), length) - 1],
+            )
+        )
+    return Validation(training=training, blocks=tuple(blocks), length=length)
 
 
 def hold_out(data: RankData, how: Inner, count: int, seed: int) -> Validation | None:
@@ -107,9 +144,7 @@ def hold_out(data: RankData, how: Inner, count: int, seed: int) -> Validation | 
     chosen.eliminate_zeros()
     if not chosen.nnz:
         return None
-    return Validation(
-        training=training, chosen=chosen, length=data.schema.length, repeat=data.schema.repeat
-    )
+    return validation(training, chosen, length=data.schema.length, repeat=data.schema.repeat)
 
 
 def _held_out(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
@@ -39,11 +39,11 @@ class Method(Generic[OptionT]):
     option
         Type of what is tuned.
     solve
-        Learn from choices (1 where an entity chose an item) with an option.
+        Learn from choices (1 where an entity chose an item) with each of some options.
     load
         The same from files that were saved.
     """
 
     option: type[OptionT]
-    solve: Callable[[sparse.csr_array, OptionT], Scorer]
+    solve: Callable[[sparse.csr_array, Sequence[OptionT]], Sequence[Scorer]]
     load: Callable[[Files, sparse.csr_array, OptionT], Scorer]

@@ -7,6 +7,7 @@ progress?, RecSys '19, section 2.2.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -69,4 +70,8 @@ def _load(files: Files, choices: sparse.csr_array, option: Nearest) -> Similarit
     return similarities(choices, option)
 
 
-NEIGHBOURS = Method(option=Nearest, solve=similarities, load=_load)
+def _solve(choices: sparse.csr_array, options: Sequence[Nearest]) -> list[Similarities]:
+    return [similarities(choices, option) for option in options]
+
+
+NEIGHBOURS = Method(option=Nearest, solve=_solve, load=_load)
