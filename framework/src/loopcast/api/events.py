@@ -101,16 +101,15 @@ class LogSettings(Record, frozen=True):
 class ReasonSettings(Record, frozen=True):
     """Which reasons are given with a score, and logged with its event.
 
+    They are those against the side that the logical model's decision is favourable on.
+
     Attributes
     ----------
     most
         How many reasons at most; with 0, nothing is explained.
-    against
-        Which scores are against the person: ``high`` or ``low`` probabilities of the event.
     """
 
     most: NonNegative = 0
-    against: Literal["high", "low"] = "high"
 
 
 class GroundTruth(Record, frozen=True):

@@ -38,7 +38,7 @@ _file = click.Path(path_type=Path, dir_okay=False)
 def explain(
     *,
     place: Home,
-    cutoff: float,
+    cutoff: float | None,
     version: str,
     row: str | None,
     file: Path | None,
@@ -56,7 +56,7 @@ def explain(
     from loopcast.cli import plugin_manager
     from loopcast.deploy.explained import explain_rows, explain_version, row_of
     from loopcast.deploy.loaded import load_version
-    from loopcast.develop.decision import decision_of
+    from loopcast.develop.decision import decision_for
 
     if row is not None and file is not None:
         raise click.UsageError("give --row or --file, not both")
@@ -65,7 +65,7 @@ def explain(
     plugins = plugin_manager()
     with place.catalog as catalog:
         loaded = load_version(place, plugins, catalog.version(version))
-        decision = decision_of(loaded.logical_model, cutoff)
+        decision = decision_for(loaded.logical_model, cutoff)
         whole, rows = explain_version(loaded, decision), None
         if row is not None or file is not None:
             table = _read(file, loaded, plugins) if file else row_of(place, loaded, row or "")

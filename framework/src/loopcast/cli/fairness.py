@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 def fairness(
     *,
     place: Home,
-    cutoff: float,
+    cutoff: float | None,
     version: str,
     attributes: tuple[str, ...],
     fewest: int,
@@ -59,7 +59,7 @@ def fairness(
     from loopcast.cli.tables import print_json, terminal
     from loopcast.deploy.fairness import fairness_report
     from loopcast.deploy.loaded import load_version
-    from loopcast.develop.decision import decision_of
+    from loopcast.develop.decision import decision_for
     from loopcast.develop.fairness.measures import Plan
 
     plugins = plugin_manager()
@@ -68,7 +68,7 @@ def fairness(
     report = fairness_report(
         loaded,
         plugins,
-        decision_of(loaded.logical_model, cutoff),
+        decision_for(loaded.logical_model, cutoff),
         attributes=attributes,
         plan=Plan(fewest=fewest),
     )

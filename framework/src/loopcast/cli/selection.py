@@ -44,9 +44,7 @@ reason_option = click.option("--reason", required=True, metavar="TEXT", help="Wh
 cutoff_option = click.option(
     "--cutoff",
     type=click.FloatRange(0.0, 1.0),
-    default=0.5,
-    show_default=True,
-    help="Probability of the event that divides the decisions.",
+    help="Probability of the event that divides the decisions; the logical model's, or 0.5.",
 )
 at_option = click.option(
     "--at",

@@ -16,7 +16,6 @@ from loopcast.api import (
     ExplainedScorer,
     ModelError,
     NotFoundError,
-    ReasonSettings,
     ScoreSchema,
 )
 from loopcast.deploy.production import features_of
@@ -149,8 +148,7 @@ def _parts(loaded: LoadedVersion, rows: pd.DataFrame) -> tuple[tuple[PartSummary
         found = contributions_of(loaded.model, asked, rows, loaded.manifest.seed)
     except ConfigurationError as error:
         return (), f"Contributions are not known: {error}."
-    against = loaded.logical_model.reasons.against
-    first = reason_places(found, ReasonSettings(most=1, against=against))[:, 0]
+    first = reason_places(found, 1, loaded.logical_model.decision.favourable)[:, 0]
     parts = [
         PartSummary(
             part=part,

@@ -58,6 +58,8 @@ class FairnessReport:
         Of a score, by attribute: what each cut-off costs, and rules with a cut-off by group.
     correct
         Of a score: the share of decisions that the outcome bears out.
+    profit_unit
+        Of what decisions earn.
     """
 
     attributes: tuple[str, ...]
@@ -68,6 +70,7 @@ class FairnessReport:
     sweeps: Mapping[str, Sweep]
     alternatives: Mapping[str, Sequence[Alternative]]
     correct: float | None = None
+    profit_unit: str = ""
 
 
 def fairness_report(
@@ -101,7 +104,8 @@ def fairness_report(
         return FairnessReport(
             attributes=chosen, decision=decision, plan=plan, kpi=kpi, sweeps={}, alternatives={}
         )
-    found = decided(judged, outcome, decision)
+    profits = loaded.logical_model.decision.profits
+    found = decided(judged, outcome, decision, profits)
     large = {name: _large(judged, name, plan) for name in chosen}
     compared = {name: groups for name, groups in large.items() if len(groups) > 1}
     right = (found.granted == found.deserving)[judged.overall]
@@ -114,6 +118,7 @@ def fairness_report(
         sweeps={name: sweep(found, groups) for name, groups in compared.items()},
         alternatives=_alternatives(compared, found, plan),
         correct=float(np.average(right, weights=outcome.weight[judged.overall])),
+        profit_unit=profits.unit if profits else "",
     )
 
 

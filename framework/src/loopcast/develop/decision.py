@@ -41,6 +41,8 @@ class Decision:
         return low if self.favourable == "low" else ~low
 
 
-def decision_of(model: LogicalModel, cutoff: float) -> Decision:
-    """Return the decision at a cut-off; the logical model says which scores are against people."""
-    return Decision(cutoff=cutoff, favourable="low" if model.reasons.against == "high" else "high")
+def decision_for(model: LogicalModel, cutoff: float | None = None) -> Decision:
+    """Return the decision at a cut-off; at that of the logical model, or else one half."""
+    settings = model.decision
+    chosen = settings.threshold if cutoff is None else cutoff
+    return Decision(cutoff=0.5 if chosen is None else chosen, favourable=settings.favourable)

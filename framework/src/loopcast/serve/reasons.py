@@ -16,7 +16,7 @@ from loopcast.develop.explain.reasons import reason_places, reason_texts
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from loopcast.api import Contributions, Feature, ReasonSettings
+    from loopcast.api import Contributions, Feature, LogicalModel
     from loopcast.serve.answers import Responsible
 
 
@@ -37,7 +37,7 @@ class Explained:
 
 
 def explained(
-    settings: ReasonSettings,
+    model: LogicalModel,
     known: Mapping[str, Feature],
     responsible: Responsible,
     features: pd.DataFrame,
@@ -58,19 +58,20 @@ def explained(
         Where reasons are asked for, the version does not know its contributions, and the package
         that computes Shapley values is not installed.
     """
-    if not settings.most:
+    most, favourable = model.reasons.most, model.decision.favourable
+    if not most:
         return Explained(columns=pd.DataFrame(index=features.index), added={})
-    texts = np.full((len(features), settings.most), None, object)
+    texts = np.full((len(features), most), None, object)
     added: dict[str, NDArray[np.float64]] = {}
     for version in np.unique(versions):
         own = np.flatnonzero(versions == version)
         rows = features.iloc[own]
         found = _contributions(responsible, version, rows)
-        places = reason_places(found, settings)
+        places = reason_places(found, most, favourable)
         texts[own] = reason_texts(places, found.parts, rows, known)
         for part, values in zip(found.parts, found.added.T, strict=True):
             added.setdefault(part, np.full(len(features), np.nan))[own] = values
-    names = [f"reason_{number + 1}" for number in range(settings.most)]
+    names = [f"reason_{number + 1}" for number in range(most)]
     return Explained(columns=pd.DataFrame(texts, features.index, names), added=added)
 
 

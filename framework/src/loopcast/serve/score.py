@@ -46,7 +46,7 @@ def answer(question: Question, responsible: Responsible) -> Answers:
     ]
     scored = pd.concat(parts).loc[data.features.index]
     model = question.course.logical_model
-    why = explained(model.reasons, schema.features, responsible, data.features, versions)
+    why = explained(model, schema.features, responsible, data.features, versions)
     decided = decide(scored["probability"], model)
     scored = scored.join(decided)
     return Answers(

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from loopcast.api import ConfigurationError, Contributions, ReasonSettings
+from loopcast.api import ConfigurationError, Contributions
 from loopcast.develop.calibration.maps import BetaMap, Calibration
 from loopcast.develop.explain.contributions import contributions_of
 from loopcast.develop.explain.reasons import reason_places, reason_texts
@@ -86,7 +86,7 @@ def test_reasons_are_what_counts_most_against_a_person() -> None:
         ),
         method="by hand",
     )
-    places = reason_places(contributions, ReasonSettings(most=3))
+    places = reason_places(contributions, 3, "low")
     assert places.tolist() == [[1, 0, 2], [4, 3, 0], [-1, -1, -1]]
     texts = reason_texts(places, contributions.parts, table, SCHEMA.features)
     assert texts.tolist() == [
@@ -94,10 +94,10 @@ def test_reasons_are_what_counts_most_against_a_person() -> None:
         ["two loans at once", "late: yes", "Income: not known"],
         [None, None, None],
     ]
-    low = reason_places(contributions, ReasonSettings(most=2, against="low"))
+    low = reason_places(contributions, 2, "high")
     assert low.tolist() == [[3, -1], [1, -1], [0, 1]]
 
 
 def test_more_reasons_than_parts_leave_places_empty() -> None:
     contributions = Contributions(parts=("late",), base=0.0, added=np.ones((2, 1)), method="m")
-    assert reason_places(contributions, ReasonSettings(most=3)).tolist() == [[0, -1, -1]] * 2
+    assert reason_places(contributions, 3, "low").tolist() == [[0, -1, -1]] * 2

@@ -12,7 +12,7 @@ from fairlearn.metrics import (
 )
 from sklearn.metrics import precision_score
 
-from loopcast.api import NotFoundError
+from loopcast.api import NotFoundError, Profits
 from loopcast.develop.decision import Decision
 from loopcast.develop.fairness.groups import groups_of, ways
 from loopcast.develop.fairness.measures import Plan, decided, measure_fairness
@@ -106,18 +106,21 @@ def test_an_attribute_that_nobody_recorded_is_refused() -> None:
 def test_the_sweep_says_at_each_cutoff_what_a_measurement_there_says() -> None:
     judged, outcome = people(bias=0.1, weighted=True)
     groups = groups_of(judged, ["sex"])
-    found = sweep(decided(judged, outcome, DECISION), groups)
+    profits = Profits(granted_event=-1.0, granted_other=0.3)
+    found = sweep(decided(judged, outcome, DECISION, profits), groups)
     for place in (5, 30, 50):
         at = Decision(cutoff=float(found.cutoff[place]))
         there = measure_fairness(decided(judged, outcome, at), ("sex",), Plan())
         assert found.ratio[place] == pytest.approx(there.worst_ratio.value)
         right = at.granted(outcome.probability) == (outcome.actual == 0.0)
         assert found.correct[place] == pytest.approx(np.average(right, weights=outcome.weight))
+        earned = at.granted(outcome.probability) * np.where(outcome.actual == 1.0, -1.0, 0.3)
+        assert found.profit[place] == pytest.approx(np.average(earned, weights=outcome.weight))
         chances = [one.opportunity.value for one in there.groups]
         assert found.gap[place] == pytest.approx(max(chances) - min(chances))
     best = np.flatnonzero(found.best)
-    order = best[np.argsort(found.correct[best])]
-    assert (np.diff(found.ratio[order]) <= 0.0).all(), "more correct costs evenness, among the best"
+    order = best[np.argsort(found.profit[best])]
+    assert (np.diff(found.ratio[order]) <= 0.0).all(), "more profit costs evenness, among the best"
 
 
 @pytest.mark.parametrize("weighted", [False, True])

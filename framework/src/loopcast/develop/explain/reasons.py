@@ -11,25 +11,32 @@ import pandas as pd
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from loopcast.api import Contributions, Feature, ReasonSettings
+    from loopcast.api import Contributions, Feature
+    from loopcast.develop.decision import Side
 
 UNKNOWN = "not known"
 
 
-def reason_places(contributions: Contributions, settings: ReasonSettings) -> NDArray[np.intp]:
+def reason_places(contributions: Contributions, most: int, favourable: Side) -> NDArray[np.intp]:
     """Return which parts count most against each row, the strongest first.
+
+    Parameters
+    ----------
+    most
+        How many at most.
+    favourable
+        Which scores are in favour of the person.
 
     Returns
     -------
     ndarray, shape (rows, most)
         Places among the parts; −1 where nothing more counts against the row.
     """
-    against = contributions.added if settings.against == "high" else -contributions.added
-    most = min(settings.most, against.shape[1])
+    against = contributions.added if favourable == "low" else -contributions.added
     order = np.argsort(-against, axis=1, kind="stable")[:, :most]
     counts = np.take_along_axis(against, order, axis=1) > 0.0
-    found = np.full((len(against), settings.most), -1, np.intp)
-    found[:, :most] = np.where(counts, order, -1)
+    found = np.full((len(against), most), -1, np.intp)
+    found[:, : order.shape[1]] = np.where(counts, order, -1)
     return found
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from loopcast.api import Judged, ScoreOutcome
+from loopcast.api import Judged, Profits, ScoreOutcome
 from loopcast.develop.fairness.groups import CROSS, groups_of
 from loopcast.develop.fairness.intervals import (
     UNDEFINED,
@@ -26,6 +26,7 @@ from loopcast.develop.fairness.intervals import (
     share_of_rows,
 )
 from loopcast.develop.inference import Estimate, block_sums, independent_error, mean_influence
+from loopcast.develop.score.decisions import profits_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -63,6 +64,8 @@ class Decided:
         Which rows are decided in favour of the person.
     deserving : ndarray, shape (n,)
         Which rows came true as a favourable decision hopes.
+    profits
+        What decisions earn, where the logical model says it.
     """
 
     judged: Judged
@@ -70,27 +73,35 @@ class Decided:
     decision: Decision
     granted: NDArray[np.bool_]
     deserving: NDArray[np.bool_]
+    profits: Profits | None = None
+
+    def profit(self, granted: NDArray[np.bool_], rows: Rows) -> float:
+        """Return what a case of some rows earns on average; NaN where nothing says it.
+
+        Parameters
+        ----------
+        granted : ndarray, shape (n,)
+        """
+        if self.profits is None:
+            return float("nan")
+        earned = profits_of(self.outcome, granted, self.profits)[rows]
+        return float(np.average(earned, weights=self.outcome.weight[rows]))
 
 
 def decided(
     judged: Judged,
     outcome: ScoreOutcome,
     decision: Decision,
-    granted: NDArray[np.bool_] | None = None,
+    profits: Profits | None = None,
 ) -> Decided:
-    """Decide judged rows by their scores.
-
-    Parameters
-    ----------
-    granted : ndarray, shape (n,), or None
-        Decisions that another rule makes, in place of the cut-off's.
-    """
+    """Decide judged rows by their scores."""
     return Decided(
         judged=judged,
         outcome=outcome,
         decision=decision,
-        granted=decision.granted(outcome.probability) if granted is None else granted,
+        granted=decision.granted(outcome.probability),
         deserving=outcome.actual == (0.0 if decision.favourable == "low" else 1.0),
+        profits=profits,
     )
 
 

@@ -31,18 +31,21 @@ class Sweep:
         Share of favourable decisions.
     correct : ndarray, shape (n,)
         Share of decisions that the outcome bears out.
+    profit : ndarray, shape (n,)
+        What a case earns on average; NaN where the logical model does not say what decisions earn.
     ratio : ndarray, shape (n,)
         Smallest ratio of a group's selection rate to the largest; NaN where nobody is granted.
     gap : ndarray, shape (n,)
         Largest difference of two groups in opportunity.
     best : ndarray, shape (n,)
-        Whether no other cut-off is at least as correct and at least as even by the ratio, and
-        better in one of the two.
+        Whether no other cut-off earns at least as much (or, without profits, is as correct) and is
+        as even by the ratio, and is better in one of the two.
     """
 
     cutoff: Floats
     granted: Floats
     correct: Floats
+    profit: Floats
     ratio: Floats
     gap: Floats
     best: NDArray[np.bool_]
@@ -62,20 +65,19 @@ def sweep(found: Decided, groups: Mapping[str, Rows]) -> Sweep:
         _at(Decision(cutoff=float(cutoff), favourable=found.decision.favourable), found, groups)
         for cutoff in inner
     ]
-    granted, correct, ratio, gap = np.array(tried).T
+    granted, correct, profit, ratio, gap = np.array(tried).T
     return Sweep(
         cutoff=inner,
         granted=granted,
         correct=correct,
+        profit=profit,
         ratio=ratio,
         gap=gap,
-        best=undominated(correct, ratio),
+        best=undominated(correct if found.profits is None else profit, ratio),
     )
 
 
-def _at(
-    decision: Decision, found: Decided, groups: Mapping[str, Rows]
-) -> tuple[float, float, float, float]:
+def _at(decision: Decision, found: Decided, groups: Mapping[str, Rows]) -> tuple[float, ...]:
     outcome = found.outcome
     granted = decision.granted(outcome.probability)
     rates = [_share(granted, outcome, rows) for rows in groups.values()]
@@ -85,6 +87,7 @@ def _at(
     return (
         _share(granted, outcome, every),
         _share(granted == found.deserving, outcome, every),
+        found.profit(granted, every),
         ratio,
         max(chances) - min(chances),
     )

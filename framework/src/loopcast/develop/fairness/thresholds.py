@@ -6,13 +6,13 @@ The rule looks at the attribute when it decides, which the law forbids in many p
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from loopcast.develop.fairness.measures import Decided, Fairness, Plan, decided, fairness_of
+from loopcast.develop.fairness.measures import Decided, Fairness, Plan, fairness_of
 
 if TYPE_CHECKING:
     from loopcast.api import Rows
@@ -37,6 +37,9 @@ class Alternative:
         Measured on rows that the cut-offs were not found on.
     correct, correct_before
         Share of decisions that the outcome bears out, by this rule and by the one cut-off.
+    profit, profit_before
+        What a case earns on average, by this rule and by the one cut-off; NaN where the logical
+        model does not say what decisions earn.
     changed
         Share of rows that are decided otherwise.
     """
@@ -46,6 +49,8 @@ class Alternative:
     fairness: Fairness
     correct: float
     correct_before: float
+    profit: float
+    profit_before: float
     changed: float
 
 
@@ -76,7 +81,7 @@ def _alternative(
         away = {name: part[_fold(part) != fold] for name, part in groups.items()}
         here = {name: part[_fold(part) == fold] for name, part in groups.items()}
         granted = _decide(granted, here, cutoffs(away, found, aim), found)
-    again = decided(found.judged, found.outcome, found.decision, granted)
+    again = replace(found, granted=granted)
     weight = found.outcome.weight[rows]
     return Alternative(
         label=f"a cut-off for each group, for even {aim}",
@@ -84,6 +89,8 @@ def _alternative(
         fairness=fairness_of(attribute, groups, again, plan),
         correct=_mean(granted[rows] == found.deserving[rows], weight),
         correct_before=_mean(found.granted[rows] == found.deserving[rows], weight),
+        profit=found.profit(granted, rows),
+        profit_before=found.profit(found.granted, rows),
         changed=_mean(granted[rows] != found.granted[rows], weight),
     )
 

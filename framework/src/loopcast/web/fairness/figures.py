@@ -66,7 +66,7 @@ def trade_offs(report: FairnessReport) -> Iterator[Figure]:
     """Yield what each cut-off costs, and the best that can be had of both."""
     for number, (attribute, found) in enumerate(report.sweeps.items()):
         yield _sweep(number, attribute, found, report)
-        yield _frontier(number, attribute, found)
+        yield _frontier(number, attribute, found, report.profit_unit)
 
 
 def _sweep(number: int, attribute: str, found: Sweep, report: FairnessReport) -> Figure:
@@ -94,27 +94,24 @@ def _sweep(number: int, attribute: str, found: Sweep, report: FairnessReport) ->
     )
 
 
-def _frontier(number: int, attribute: str, found: Sweep) -> Figure:
+def _frontier(number: int, attribute: str, found: Sweep, profit_unit: str) -> Figure:
     best = np.flatnonzero(found.best)
     best = best[np.argsort(found.ratio[best], kind="stable")]
+    earns = bool(np.isfinite(found.profit).all())
+    what, unit = ("profit a case", profit_unit) if earns else ("correct decisions", "%")
+    values = found.profit[best] if earns else 100.0 * found.correct[best]
     return Figure(
         id=f"frontier-{number}",
         title=f"The best of both, by {attribute}",
-        text="Cut-offs that no other beats both in correct decisions and in evenness.",
+        text=f"Cut-offs that no other beats both in {what} and in evenness.",
         chart=LineChart(
             x=Axis(
                 values=compact(found.ratio[best].tolist()),
                 title="Smallest ratio of decisions in favour; 0.8 by the four-fifths rule",
             ),
-            title="Correct decisions",
-            unit="%",
-            lines=(
-                Line(
-                    label="correct",
-                    role="model",
-                    values=compact((100.0 * found.correct[best]).tolist()),
-                ),
-            ),
+            title=what.capitalize(),
+            unit=unit,
+            lines=(Line(label=what, role="model", values=compact(values.tolist())),),
             marks=((0.8, "four fifths"),),
         ),
         legend=False,

@@ -88,6 +88,9 @@ def alternatives(report: FairnessReport) -> Table | None:
             formats.number(one.fairness.worst_ratio.value, 2),
             formats.quantity(100.0 * abs(one.fairness.largest_gap.value), "points", 1),
             f"{formats.percent(one.correct)} against {formats.percent(one.correct_before)}",
+            f"{formats.number(one.profit)} against {formats.number(one.profit_before)}"
+            if np.isfinite(one.profit)
+            else "",
             formats.percent(one.changed),
         )
         for attribute, found in report.alternatives.items()
@@ -105,6 +108,7 @@ def alternatives(report: FairnessReport) -> Table | None:
             "smallest ratio",
             "largest gap in opportunity",
             "correct decisions",
+            "profit a case",
             "decisions that change",
         ),
         rows=rows,
