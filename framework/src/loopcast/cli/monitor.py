@@ -12,7 +12,7 @@ import click
 
 from loopcast.api import StoreError
 from loopcast.cli.monitor_tables import print_family, print_report
-from loopcast.cli.selection import policy_options
+from loopcast.cli.selection import at_option, policy_options
 from loopcast.cli.stores import store_options
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ SPAN = timedelta(days=90)
 @click.option("--acknowledge", metavar="ALERT", help="Note that you know of an open alert.")
 @click.option("--by", envvar="LOOPCAST_USER", default="", help="Who you are.")
 @policy_options
+@at_option
 def monitor(
     *,
     place: Home,
@@ -63,6 +64,7 @@ def monitor(
     urls: tuple[str, ...],
     acknowledge: str | None,
     by: str,
+    at: datetime | None,
 ) -> None:
     """Compare what happened with what was expected, and raise alerts where it matters.
 
@@ -79,7 +81,7 @@ def monitor(
     if acknowledge is not None:
         _acknowledge(book, logical_model, acknowledge, by)
         return
-    now = datetime.now(UTC)
+    now = at or datetime.now(UTC)
     end = _in_utc(until) or _midnight(now) + timedelta(days=1)
     look = _Look(home=place, now=now, start=_in_utc(since) or end - SPAN, end=end)
     answers = _ask_database(look, logical_model, book, channels)
