@@ -31,7 +31,8 @@ def command(*words: str) -> str:
 
 def score(day: pd.Timestamp) -> None:
     """Score the flights of a day, as they are scheduled in the morning."""
-    window = (f"data.table.since={day:%Y-%m-%d}", f"data.table.until={day + pd.Timedelta('1D'):%Y-%m-%d}")
+    end = day + pd.Timedelta(days=1)
+    window = (f"data.table.since={day:%Y-%m-%d}", f"data.table.until={end:%Y-%m-%d}")
     command("run", f"logical_model={MODEL}", "job=serve", f"job.at={day:%Y-%m-%d}", *window)
 
 
