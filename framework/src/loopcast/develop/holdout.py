@@ -16,8 +16,8 @@ class Holdout:
     Attributes
     ----------
     since
-        Of rankings: hold out what came after this moment instead, as where a champion that was
-        trained until then is judged too.
+        Hold out what came after this moment instead, as where a champion that was trained until
+        then is judged too: all of it of rankings, the later half of scores.
     """
 
     method: Literal["time", "random", "last"]

@@ -24,8 +24,8 @@ class Known(Generic[DataT]):
     dataset
         Describes the training data.
     since
-        Until when a champion was trained that is judged beside the version: rankings are judged
-        on what came after, which neither has seen.
+        Until when a champion was trained that is judged beside the version: rankings and scores
+        are judged on what came after, which neither has seen.
     """
 
     data: DataT

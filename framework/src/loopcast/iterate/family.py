@@ -249,7 +249,7 @@ def _examine(job: _Job, segment: str, table: pd.DataFrame) -> _New | _Kept | _Fa
         settings = job.work.batch.source.settings
         whole = steps.know(table, settings, course.logical_model, source, job.day)
         artifacts = Artifacts(job.artifacts)
-        whole = replace(whole, since=_judged_since(job, segment, artifacts))
+        whole = replace(whole, since=_judged_since(job, segment, whole, artifacts))
         known, notes = _treated(job.work.again, whole, segment, course.seed)
         if newest is not None and (
             newest.recipe == course.recipe(known.dataset) or _no_news(known)
@@ -261,13 +261,18 @@ def _examine(job: _Job, segment: str, table: pd.DataFrame) -> _New | _Kept | _Fa
     return _New(known=known, whole=whole, checked=checked, notes=notes)
 
 
-def _judged_since(job: _Job, segment: str, artifacts: Artifacts) -> datetime | None:
-    """Return until when the champion of a ranking was trained, who is judged on what came after."""
-    again = job.work.again
+def _judged_since(
+    job: _Job, segment: str, whole: Known[Any], artifacts: Artifacts
+) -> datetime | None:
+    """Return until when the champion was trained, where it is judged on what came after."""
+    again, task = job.work.again, job.course.logical_model.task
     champion = again.champions.versions.get(segment) if again else None
-    if champion is None or job.course.logical_model.task != "rank":
+    if champion is None or task == "forecast":
         return None
-    return trained_until(champion, artifacts)
+    until, end = trained_until(champion, artifacts), whole.dataset.end
+    if task == "score" and until is not None and end is not None and end <= until:
+        return None  # other rows of the same time
+    return until
 
 
 def _no_news(known: Known[Any]) -> bool:

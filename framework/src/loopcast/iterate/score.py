@@ -63,7 +63,7 @@ def _judge(
     own: Judged,
     engine: Engine,
 ) -> tuple[Judged, Evaluation]:
-    split = split_rows(known.training, course.plan, course.seed)
+    split = split_rows(known.training, course.plan.after(known.since), course.seed)
     names = [name for name, feature in champion.schema.features.items() if feature.used]
     absent = [name for name in names if name not in split.judged.features]
     if absent:

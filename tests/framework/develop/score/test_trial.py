@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -35,6 +37,22 @@ def test_out_of_time_judges_what_came_after_all_that_was_learned(table: pd.DataF
     assert 0.2 < split.rows / table["outcome"].notna().sum() <= 0.25
     first = str(split.judged.time.min())[:10]
     assert split.protocol == (f"out of time, the last 25 % of the known outcomes, from {first} on")
+
+
+@pytest.mark.parametrize("until", ["2024-07-01", "2024-12-30"])
+def test_beside_a_champion_the_later_half_of_what_is_new_is_judged(until: str) -> None:
+    data = score_data(applications(1_000, seed=3))
+    moment = datetime.fromisoformat(until).replace(tzinfo=UTC)
+    split = split_rows(data, OUT_OF_TIME.after(moment), seed=1)
+    assert data.time is not None
+    assert split.judged.time is not None
+    assert split.training.time is not None
+    new = np.sort(data.time[data.time > np.datetime64(until)])
+    if len(new) < 200:  # too few to tell anything by: as without a champion
+        assert split.rows == split_rows(data, OUT_OF_TIME, seed=1).rows
+    else:
+        assert split.judged.time.min() > new[len(new) // 2 - 10]
+        assert (split.training.time > np.datetime64(until)).sum() > 0.45 * len(new)
 
 
 def test_a_draw_makes_the_judgement_that_of_all_who_applied() -> None:

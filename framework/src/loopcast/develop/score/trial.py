@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
     from loopcast.api import Scorer
 
+FEWEST_NEW = 200
+"""Known outcomes after the training of a champion, half of which are enough to judge by."""
+
 BANDS = 4
 """Subpopulations of a numeric attribute: quarters of the judged rows."""
 
@@ -28,7 +32,9 @@ def split_rows(data: ScoreData, plan: Holdout, seed: int) -> Split[ScoreData]:
     """Hold a part of the known outcomes out.
 
     Out of time, training ends before the first judged row, and rows of unknown outcome after it
-    are left out. In a random split, all rows of unknown outcome are left to training.
+    are left out. Where a champion is judged too, the later half of what came after its training
+    is held out, if that is enough: the champion has seen none of it, and the other half is what a
+    new version can know more. In a random split, all rows of unknown outcome are left to training.
 
     Raises
     ------
@@ -41,7 +47,7 @@ def split_rows(data: ScoreData, plan: Holdout, seed: int) -> Split[ScoreData]:
         raise ConfigurationError("holdout=last is for rankings; a score takes time or random")
     known = ~np.isnan(data.target)
     if plan.method == "time" and data.time is not None:
-        judged, training, protocol = _by_time(data.time, known, plan.share)
+        judged, training, protocol = _by_time(data.time, known, plan)
     else:
         judged = _drawn(known, plan.share, seed)
         training = ~judged
@@ -58,14 +64,20 @@ def split_rows(data: ScoreData, plan: Holdout, seed: int) -> Split[ScoreData]:
 
 
 def _by_time(
-    time: NDArray[np.datetime64], known: NDArray[np.bool_], share: float
+    time: NDArray[np.datetime64], known: NDArray[np.bool_], plan: Holdout
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], str]:
-    ordered = np.sort(time[known])
+    share, ordered = plan.share, np.sort(time[known])
+    if plan.since is not None:
+        moment = np.datetime64(plan.since.astimezone(UTC).replace(tzinfo=None), "us")
+        newer = int((ordered > moment).sum())
+        share = newer / 2 / len(ordered) if newer >= FEWEST_NEW else share
     cut = ordered[int(np.ceil((1.0 - share) * len(ordered))) - 1]
     later = ordered[ordered > cut]
     first = later[0] if len(later) else cut  # rows of one moment are not torn apart
     shown = str(first).removesuffix("T00:00:00.000000")
-    protocol = f"out of time, the last {percent(share)} of the known outcomes, from {shown} on"
+    protocol = (
+        f"out of time, the last {percent(round(share, 4))} of the known outcomes, from {shown} on"
+    )
     return known & (time >= first), time < first, protocol
 
 
