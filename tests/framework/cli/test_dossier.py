@@ -27,7 +27,8 @@ from ..examples import applications
 
 SECTIONS = (
     "Purpose and owner", "Risk, and what follows from it", "Data and its origin", "Method",
-    "Subpopulations", "What it learned", "Gates", "Sign-offs", "Monitoring plan",
+    "Subpopulations", "What it learned", "How robust it is", "Whom it serves how well", "Gates",
+    "Sign-offs", "Monitoring plan",
     "Changes since the last version", "Lineage", "Audit",
 )  # fmt: skip
 
@@ -75,7 +76,11 @@ def test_it_tells_the_whole_story(dossier: Dossier, home: Home, second: Version)
     assert before.version == home.catalog.champion("credit")
     assert [name for name, *_ in before.settings] == ["seed"]
     assert dossier.stage == "retired"
-    assert {effect.title for effect in dossier.effects} >= {"income", "debt"}
+    explained = dossier.learned.explained
+    assert explained is not None
+    assert {one.feature for one in explained.dependences} == {"income", "debt"}
+    assert dossier.learned.fairness is not None
+    assert [one.attribute for one in dossier.learned.fairness.decisions] == ["sex"]
     assert [entry.act for entry in dossier.entries][-3:] == ["validate", "sign", "rollback"]
 
 

@@ -11,7 +11,9 @@ from loopcast.cli.selection import policy_options
 from loopcast.cli.stores import store_options
 
 if TYPE_CHECKING:
-    from loopcast.api import Policy
+    from loopcast.api import Policy, Version
+    from loopcast.develop.explain.importance import Importance
+    from loopcast.plugins import PluginManager
     from loopcast.store.home import Home
 
 
@@ -36,8 +38,24 @@ def dossier(*, place: Home, policy: Policy, version: str, output: Path | None) -
     from loopcast.web.dossier.page import render
 
     with place.catalog as catalog:
-        found = catalog.version(version)
-        page = render(gather(place, plugin_manager(), found, policy))
+        found, plugins = catalog.version(version), plugin_manager()
+        losses, note = _importance(place, plugins, found)
+        page = render(gather(place, plugins, found, policy, losses=losses, losses_note=note))
     file = output or Path(f"dossier-{found.id}.html")
     write_atomically(file, page.encode())
     click.echo(f"{file} holds the dossier of {found.id}")
+
+
+def _importance(
+    place: Home, plugins: PluginManager, version: Version
+) -> tuple[list[Importance], str]:
+    """Return what a score lives on, or why that cannot be said here and now."""
+    from loopcast.api import PluginError
+    from loopcast.deploy.loaded import load_version
+    from loopcast.iterate.importance import importance_or_reason
+
+    try:
+        loaded = load_version(place, plugins, version)
+    except PluginError as error:
+        return [], f"the model cannot be asked: {error}"
+    return importance_or_reason(loaded, plugins, base=Path.cwd())

@@ -57,6 +57,7 @@ def explain(
     from loopcast.deploy.explained import explain_rows, explain_version, row_of
     from loopcast.deploy.loaded import load_version
     from loopcast.develop.decision import decision_for
+    from loopcast.iterate.importance import importance_or_reason
 
     if row is not None and file is not None:
         raise click.UsageError("give --row or --file, not both")
@@ -70,7 +71,11 @@ def explain(
         if row is not None or file is not None:
             table = _read(file, loaded, plugins) if file else row_of(place, loaded, row or "")
             rows = explain_rows(loaded, table, decision, whatif=what_if)
-        losses, note = ([], "") if rows and not page else _importance(loaded, plugins)
+        losses, note = (
+            ([], "")
+            if rows and not page
+            else importance_or_reason(loaded, plugins, base=Path.cwd())
+        )
     if page is not None:
         _write(page, loaded, whole, (losses, note), rows or [])
     if rows is None:
@@ -92,17 +97,6 @@ def _read(file: Path, loaded: LoadedVersion, plugins: PluginManager) -> pd.DataF
     assert isinstance(loaded.schema, ScoreSchema)
     table = read_table(file, plugins.reader("parquet" if file.suffix == ".parquet" else "csv"))
     return prepare_score(table, names, loaded.schema, str(file), labelled=False).features
-
-
-def _importance(loaded: LoadedVersion, plugins: PluginManager) -> tuple[list[Importance], str]:
-    """Return the importance of each feature, or why it cannot be measured here and now."""
-    from loopcast.api import LoopcastError
-    from loopcast.iterate.importance import importance_of
-
-    try:
-        return importance_of(loaded, plugins, base=Path.cwd()), ""
-    except LoopcastError as error:
-        return [], str(error)
 
 
 def _write(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -12,13 +12,16 @@ from loopcast.api import (
     Digest,
     Effect,
     Evaluation,
+    IntegrityError,
     LogicalModel,
     Manifest,
+    NotFoundError,
     PluginError,
     Policy,
     PolicyRow,
     Release,
     RiskClass,
+    ScoreSchema,
     SignOff,
     Stage,
     SwitchSetting,
@@ -27,11 +30,16 @@ from loopcast.api import (
 )
 from loopcast.deploy.bundle import read_manifest
 from loopcast.deploy.comparison import settings_that_differ
+from loopcast.deploy.explained import Explained, explain_version
+from loopcast.deploy.fairness import FairnessReport, fairness_report
 from loopcast.deploy.learned import effects_of
 from loopcast.deploy.loaded import load_version
+from loopcast.develop.decision import decision_for
 from loopcast.store.catalog import AuditFilter
 
 if TYPE_CHECKING:
+    from loopcast.deploy.loaded import LoadedVersion
+    from loopcast.develop.explain.importance import Importance
     from loopcast.plugins import PluginManager
     from loopcast.store.catalog import Catalog
     from loopcast.store.home import Home
@@ -71,6 +79,34 @@ class Outputs:
     last: datetime | None = None
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Learned:
+    """What a version learned.
+
+    Attributes
+    ----------
+    method
+        In words.
+    effects, note
+        Of a forecast's inputs, or why they cannot be shown.
+    explained
+        How a score moves with its inputs, and how robust it is.
+    losses, losses_note
+        How much worse a score is judged without each input, or why that was not measured.
+    fairness, fairness_note
+        How groups are treated, or why that was not measured.
+    """
+
+    method: str = ""
+    effects: tuple[Effect, ...] = ()
+    note: str = ""
+    explained: Explained | None = None
+    losses: tuple[Importance, ...] = ()
+    losses_note: str = ""
+    fairness: FairnessReport | None = None
+    fairness_note: str = ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Dossier:
     """Everything about one version.
@@ -87,8 +123,8 @@ class Dossier:
         Of the audit log that concern it, the oldest first.
     head
         Number and digest that stand for the whole audit log.
-    effects, effects_note
-        What it learned of each input, or why that cannot be shown.
+    learned
+        What it learned, as far as it can be asked.
     """
 
     made: datetime
@@ -96,7 +132,6 @@ class Dossier:
     stage: Stage
     logical_model: LogicalModel
     manifest: Manifest
-    method: str
     policy: Policy
     risk_class: RiskClass
     row: PolicyRow
@@ -108,14 +143,26 @@ class Dossier:
     switches: tuple[SwitchSetting, ...]
     predecessor: Predecessor | None
     outputs: Outputs
-    effects: tuple[Effect, ...]
-    effects_note: str
+    learned: Learned
     entries: tuple[AuditEntry, ...]
     head: tuple[int, Digest]
 
 
-def gather(home: Home, plugins: PluginManager, version: Version, policy: Policy) -> Dossier:
+def gather(
+    home: Home,
+    plugins: PluginManager,
+    version: Version,
+    policy: Policy,
+    *,
+    losses: Sequence[Importance] = (),
+    losses_note: str = "",
+) -> Dossier:
     """Read a version's dossier from the stores.
+
+    Parameters
+    ----------
+    losses, losses_note
+        The importance of a score's inputs, for which its data is read, or why it is not there.
 
     Raises
     ------
@@ -128,14 +175,13 @@ def gather(home: Home, plugins: PluginManager, version: Version, policy: Policy)
     head = catalog.verify_audit()
     model = catalog.logical_model(version.logical_model)
     manifest = read_manifest(home.artifacts, version.manifest)
-    effects, note, method = _learned(home, plugins, version)
+    learned = _learned(home, plugins, version)
     return Dossier(
         made=datetime.now(UTC),
         version=version,
         stage=catalog.stage(version.id),
         logical_model=model,
         manifest=manifest,
-        method=method,
         policy=policy,
         risk_class=policy.risk_class(model.risk),
         row=policy.row(model),
@@ -147,24 +193,32 @@ def gather(home: Home, plugins: PluginManager, version: Version, policy: Policy)
         switches=catalog.switch_history(model.name, version.segment),
         predecessor=_predecessor(home, version, manifest),
         outputs=_outputs(home, version),
-        effects=effects,
-        effects_note=note,
+        learned=replace(learned, losses=tuple(losses), losses_note=losses_note),
         entries=catalog.audit_log(AuditFilter(version=version.id))[::-1],
         head=head,
     )
 
 
-def _learned(
-    home: Home, plugins: PluginManager, version: Version
-) -> tuple[tuple[Effect, ...], str, str]:
-    """Return effects, or why there are none, and the method in words."""
+def _learned(home: Home, plugins: PluginManager, version: Version) -> Learned:
     try:
         loaded = load_version(home, plugins, version)
     except PluginError as error:
-        return (), f"The model cannot be asked: {error}.", ""
+        return Learned(note=f"The model cannot be asked: {error}.")
+    fairness, why = _fairness(loaded, plugins)
+    method = loaded.template.summary
+    if isinstance(loaded.schema, ScoreSchema):
+        explained = explain_version(loaded, decision_for(loaded.logical_model))
+        return Learned(method=method, explained=explained, fairness=fairness, fairness_note=why)
     effects = tuple(effects_of(loaded))
     note = "" if effects else f"{version.template} does not show what it learned of an input."
-    return effects, note, loaded.template.summary
+    return Learned(method=method, effects=effects, note=note, fairness=fairness, fairness_note=why)
+
+
+def _fairness(loaded: LoadedVersion, plugins: PluginManager) -> tuple[FairnessReport | None, str]:
+    try:
+        return fairness_report(loaded, plugins, decision_for(loaded.logical_model)), ""
+    except (IntegrityError, NotFoundError) as error:
+        return None, f"Fairness was not measured: {error}."
 
 
 def _predecessor(home: Home, version: Version, manifest: Manifest) -> Predecessor | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from loopcast.api import FitContext, IntegrityError, ScoreOutcome, take
+from loopcast.api import FitContext, IntegrityError, LoopcastError, ScoreOutcome, take
 from loopcast.develop.contest import judged_again
 from loopcast.develop.engine import LocalEngine
 from loopcast.develop.explain.importance import permutation_importance
@@ -68,6 +68,18 @@ def importance_of(loaded: LoadedVersion, plugins: PluginManager, *, base: Path) 
         metric,
         seed=course.seed,
     )
+
+
+def importance_or_reason(
+    loaded: LoadedVersion, plugins: PluginManager, *, base: Path
+) -> tuple[list[Importance], str]:
+    """Return the importance of each feature, or why it cannot be measured here and now."""
+    if loaded.logical_model.task != "score":
+        return [], "it is measured of scores"
+    try:
+        return importance_of(loaded, plugins, base=base), ""
+    except LoopcastError as error:
+        return [], str(error)
 
 
 def _drawn(count: int, seed: int) -> np.ndarray[tuple[int], np.dtype[np.intp]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +59,12 @@ class Dependence:
 
 
 def dependences(
-    predict: Predict, rows: pd.DataFrame, schema: ScoreSchema, points: int = POINTS
+    predict: Predict,
+    rows: pd.DataFrame,
+    schema: ScoreSchema,
+    *,
+    only: Sequence[str] | None = None,
+    points: int = POINTS,
 ) -> Iterator[Dependence]:
     """Yield the curves of every used feature that varies.
 
@@ -71,10 +76,12 @@ def dependences(
     ----------
     rows : DataFrame, shape (rows, features)
         Typical rows, over which the mean is taken.
+    only
+        Features to look at, in place of all.
     points
         Values of a number at which the curves are computed.
     """
-    for name in rows.columns:
+    for name in rows.columns if only is None else only:
         feature = schema.features[str(name)]
         grid = _numbers(rows[name], points) if feature.kind == "numeric" else _levels(rows[name])
         if len(grid.values) > 1:

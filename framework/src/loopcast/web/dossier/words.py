@@ -176,7 +176,7 @@ def method(dossier: Dossier) -> Facts:
     plugin = manifest.plugin
     return _said(
         [
-            ("Method", dossier.method),
+            ("Method", dossier.learned.method),
             ("Template", f"{manifest.template} of {plugin.package} {plugin.package_version}"),
             ("Seed", str(manifest.seed)),
             ("Recipe (SHA-256)", manifest.recipe),

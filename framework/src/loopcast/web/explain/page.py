@@ -1,17 +1,59 @@
-"""The page of explanations as one self-contained file."""
+"""The page of explanations as one self-contained file; the dossier shows its parts too."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from loopcast.web.explain import figures, tables, words
-from loopcast.web.page import render_page
+from loopcast.web.page import Figure, Table, render_page
 
 if TYPE_CHECKING:
     from loopcast.deploy.explained import Explained, ExplainedRow
     from loopcast.deploy.loaded import LoadedVersion
     from loopcast.develop.explain.importance import Importance
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainedParts:
+    """What a page shows of a score's explanations.
+
+    Attributes
+    ----------
+    importance, note
+        How much worse it is judged without each input, or why that was not measured.
+    contributions, method
+        What each part adds, and how that was found, or why it was not.
+    """
+
+    importance: Figure | None
+    note: str
+    contributions: Table | None
+    method: str
+    dependences: Sequence[Figure]
+    moves: Figure | None
+    robustness: Table | None
+
+
+def parts(whole: Explained, losses: Sequence[Importance], note: str, kpi: str) -> ExplainedParts:
+    """Return the tables and figures of explanations.
+
+    Parameters
+    ----------
+    note
+        Why there are no losses, where there are none.
+    """
+    features = whole.schema.features
+    return ExplainedParts(
+        importance=figures.importance(losses, features, kpi.upper()) if losses else None,
+        note=note,
+        contributions=tables.parts(whole),
+        method=whole.method,
+        dependences=list(figures.dependences(whole.dependences)),
+        moves=figures.moves(whole),
+        robustness=tables.robustness(whole),
+    )
 
 
 def render(
@@ -21,13 +63,7 @@ def render(
     note: str,
     rows: Sequence[ExplainedRow],
 ) -> str:
-    """Return the explanations as one HTML file that needs no other file and no network.
-
-    Parameters
-    ----------
-    note
-        Why there are no losses, where there are none.
-    """
+    """Return the explanations as one HTML file that needs no other file and no network."""
     features, model = whole.schema.features, loaded.logical_model
     return render_page(
         "explain.html.j2",
@@ -35,14 +71,7 @@ def render(
         version=loaded.version,
         logical_model=model,
         whole=whole,
-        importance=figures.importance(losses, features, model.kpi.metric.upper())
-        if losses
-        else None,
-        note=note,
-        dependences=list(figures.dependences(whole.dependences)),
-        parts_table=tables.parts(whole),
-        moves=figures.moves(whole),
-        robustness=tables.robustness(whole),
+        shown=parts(whole, losses, note, model.kpi.metric),
         rows=[
             (
                 words.outcome_text(one),

@@ -23,11 +23,13 @@ class FairnessParts:
 
     Attributes
     ----------
+    about
+        Which decisions are measured.
     groups
         By attribute, or pair of them: its name, a table, and its figures.
     """
 
-    cutoff: str
+    about: str
     findings: Sequence[Finding]
     groups: Sequence[tuple[str, Table, Sequence[Figure]]]
     trade_offs: Sequence[Figure]
@@ -38,7 +40,7 @@ class FairnessParts:
 def parts(report: FairnessReport, kpi: str) -> FairnessParts:
     """Return the tables, figures and findings of a report."""
     return FairnessParts(
-        cutoff=formats.percent(report.decision.cutoff),
+        about=_about(report),
         findings=_findings(report),
         groups=[
             (found.attribute, tables.ratios(found), figures.by_group(number, found))
@@ -47,6 +49,15 @@ def parts(report: FairnessReport, kpi: str) -> FairnessParts:
         trade_offs=list(figures.trade_offs(report)),
         alternatives=tables.alternatives(report),
         kpi=tables.kpi(report, kpi.upper()),
+    )
+
+
+def _about(report: FairnessReport) -> str:
+    side = "below" if report.decision.favourable == "low" else "from"
+    return (
+        f"Decisions on the judged rows at a cut-off of {formats.percent(report.decision.cutoff)}: "
+        f"scores {side} it are in favour of the person. Those deserve one whose outcome bears it "
+        "out."
     )
 
 
@@ -82,6 +93,5 @@ def render(loaded: LoadedVersion, report: FairnessReport) -> str:
         title=f"Fairness: {model.title}",
         version=loaded.version,
         logical_model=model,
-        report=report,
         shown=parts(report, model.kpi.metric),
     )
