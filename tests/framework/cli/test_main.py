@@ -79,7 +79,7 @@ def test_an_unknown_command(site: Path) -> None:
         (
             ["plugins", "--disable", "acne"],
             "plugin 'acne' cannot be disabled; did you mean 'acme'? "
-            "Installed: acme, credit, forecasting",
+            "Installed: acme, credit, forecasting, recommender",
         ),
         (
             ["run", "logical_model=town", "seed=-1"],
@@ -88,7 +88,7 @@ def test_an_unknown_command(site: Path) -> None:
         (
             ["run", "logical_model=town", "--disable", "acme"],
             "the command line: logical_model: logical_model has no option 'town'; "
-            "Valid: credit_application, nem_demand, victoria_demand; "
+            "Valid: credit_application, movie_picks, movie_ratings, nem_demand, victoria_demand; "
             "plugin 'acme' (loopcast-acme 1.2.3) is disabled",
         ),
         (

@@ -54,7 +54,9 @@ def test_nothing_is_explained_unless_it_is_asked_for(
 ) -> None:
     run()
     answers = pd.read_parquet(tmp_path / "run" / "scores.parquet")
-    assert list(answers.columns) == ["application", "version", "probability", "segment"]
+    assert list(answers.columns) == [
+        "application", "version", "probability", "action", "reason", "segment",
+    ]  # fmt: skip
     events = home.events.read("credit", columns=["explanation"])
     assert not any(events["explanation"].to_pylist())
 

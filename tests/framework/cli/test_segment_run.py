@@ -278,7 +278,9 @@ def test_rankings_go_the_same_way(
     assert trained["status"] == "better"
     assert 0 < trained["kpi"] < 1
     lists = pd.read_parquet(tmp_path / "run" / "rankings.parquet")
-    assert list(lists.columns) == ["customer", "place", "product", "score", "version", "segment"]
+    assert list(lists.columns) == [
+        "customer", "place", "product", "score", "version", "action", "reason", "segment",
+    ]  # fmt: skip
     assert set(lists["customer"]) == set(table["customer"])
     bought = set(zip(table["customer"], table["product"], strict=True))
     assert not bought & set(zip(lists["customer"], lists["product"], strict=True))

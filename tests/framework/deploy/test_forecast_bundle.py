@@ -19,7 +19,7 @@ def test_columns_keep_their_order(schema: ForecastSchema) -> None:
     panel = make_panel(named, days=90)
     course = make_course(named, LastWeek())
     trained = train(course, panel, "ab" * 32, LocalEngine())
-    files = pack(trained, course.candidate, panel, named)
+    files = pack(trained, course, panel)
     served = unpack(files, LastWeek(), lambda name: LastWeek())
     hierarchy = served.preparation.hierarchy
     assert hierarchy.series == ("north", "south", "west", "south_coast", "all")

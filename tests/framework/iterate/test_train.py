@@ -13,6 +13,7 @@ import pytest
 
 from loopcast import config
 from loopcast.api import (
+    Applicability,
     ConfigurationError,
     DataError,
     Feature,
@@ -240,7 +241,7 @@ def test_a_served_forecast_is_coherent_and_ordered(
     found = trained(course, panel, home)
     served = unpack(found.bundle.files, course.candidate.template, no_fallback)
     origin = panel.times[-1] + pd.Timedelta("30min")
-    batch = forecast(served, panel, origin, course.reconciler)
+    batch = forecast(served, panel, origin, course.reconciler, Applicability())
     table = batch.table
     assert batch.coherence_error < 1e-12
     assert len(table) == (48 + 24 + 1) * 5
@@ -263,12 +264,12 @@ def test_series_are_forecast_by_name_and_others_refused(
     origin = panel.times[-1] + pd.Timedelta("30min")
     turned = replace(panel, target=panel.target[list(reversed(panel.series))])
     pd.testing.assert_frame_equal(
-        forecast(served, turned, origin, course.reconciler).table,
-        forecast(served, panel, origin, course.reconciler).table,
+        forecast(served, turned, origin, course.reconciler, Applicability()).table,
+        forecast(served, panel, origin, course.reconciler, Applicability()).table,
     )
     fewer = replace(panel, target=panel.target[list(panel.series[1:])])
     with pytest.raises(DataError, match=f"1 missing, the first {panel.series[0]}"):
-        forecast(served, fewer, origin, course.reconciler)
+        forecast(served, fewer, origin, course.reconciler, Applicability())
 
 
 def test_a_bundle_of_another_layout_is_refused_in_words(

@@ -4,6 +4,7 @@ Records, protocols of templates and fitted models for the three tasks, hook spec
 errors. Importing it is cheap: no pandas, no NumPy.
 """
 
+from loopcast.api.applicability import ACTIONS, Action, Applicability, Treatment
 from loopcast.api.decision import DecisionSettings, Profits, SetSettings
 from loopcast.api.errors import (
     ConfigurationError,
@@ -147,11 +148,14 @@ from loopcast.api.template import (
 )
 
 __all__ = [
+    "ACTIONS",
     "CONTRACT",
     "ENTRY_POINT_GROUP",
     "OUTCOME",
     "Act",
+    "Action",
     "Alert",
+    "Applicability",
     "AuditEntry",
     "BanditSettings",
     "BanditState",
@@ -273,6 +277,7 @@ __all__ = [
     "Task",
     "Template",
     "TemplateName",
+    "Treatment",
     "Validation",
     "Version",
     "VersionId",

@@ -25,7 +25,9 @@ class Event(Record, frozen=True):
     inputs, outputs
         What went in and what came out, by name.
     action
-        What was done with it: ``served``, ``refused``, ``fallback``; ``withheld`` of a shadow.
+        What was done with it: ``served``; ``withheld`` of a shadow; beyond the domain of
+        applicability ``flagged``, answered by the ``fallback``, given to a ``person`` or
+        ``refused``.
     explanation
         Contribution of each input where the logical model asks for it.
     latency_ms

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from loopcast.api.applicability import Applicability
 from loopcast.api.decision import DecisionSettings
 from loopcast.api.events import LogSettings, ReasonSettings
 from loopcast.api.record import (
@@ -114,6 +115,8 @@ class LogicalModel(Record, frozen=True):
         How a score is decided by.
     watch
         Business KPIs that are watched while it serves, by name.
+    applicability
+        What is done with a request that is unlike what the version was trained on.
     """
 
     name: Name
@@ -131,6 +134,7 @@ class LogicalModel(Record, frozen=True):
     truth_delay_days: Annotated[float, msgspec.Meta(ge=0.0)] = 0.0
     decision: DecisionSettings = DecisionSettings()
     watch: dict[Name, BusinessKpi] = {}
+    applicability: Applicability = Applicability()
 
     def check(self) -> None:
         """Only scores have reasons and decide."""

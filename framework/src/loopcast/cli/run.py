@@ -49,10 +49,12 @@ from loopcast.iterate.train import (
     released_version,
     train_version,
 )
+from loopcast.serve.answer_files import AnswerFile
 from loopcast.serve.batch import BatchForecast, forecast
 from loopcast.serve.forecast_shadows import shadow_events
 from loopcast.serve.outputs import forecast_events, forecast_file, summarise
 from loopcast.serve.published import publish, served_folder
+from loopcast.serve.treatment import WORK_LIST, about_treatment, treatment_line, work_list
 from loopcast.store.files import write_atomically
 from loopcast.store.home import Home, open_home
 from loopcast.web.forecast.page import render
@@ -154,9 +156,13 @@ def _forecast(run: Run, course: ForecastCourse) -> None:
     with watch.stage("forecast"):
         template = run.plugins.template(trained.version.template)
         served = unpack(trained.bundle.files, template, run.plugins.template)
-        batch = forecast(served, known.data, known.origin, course.reconciler)
+        rules = course.logical_model.applicability
+        batch = forecast(served, known.data, known.origin, course.reconciler, rules)
     if batch.stand_ins:
         console.print(fallback_line(batch), soft_wrap=True)
+    beyond = treatment_line(about_treatment(batch.table))
+    if beyond:
+        console.print(f"  beyond    {beyond}", soft_wrap=True)
     outcome = Outcome(
         course=course,
         known=known,
@@ -254,6 +260,8 @@ def _write(outcome: Outcome, run_dir: Path, home: Home) -> None:
     }
     write_atomically(run_dir / "forecast.parquet", forecast_file(outcome.batch, metadata))
     write_atomically(run_dir / "report.html", render(_report(outcome)).encode())
+    with AnswerFile(run_dir / WORK_LIST, metadata) as for_people:
+        for_people.write(work_list(outcome.batch.table))
     role = _ROLES.get(outcome.trained.stage, "candidate")
     latency = 1000.0 * outcome.seconds["forecast"]
     events = forecast_events(
@@ -275,7 +283,8 @@ def _listen(run: Run, outcome: Outcome) -> dict[str, str]:
 def _publish(outcome: Outcome, run_dir: Path, home: Home) -> None:
     """Put what the champion forecast where consumers read it."""
     version = outcome.trained.version
-    names = ("forecast.parquet", "summary.json", "report.html")
+    names = ["forecast.parquet", "summary.json", "report.html"]
+    names += [WORK_LIST] if (run_dir / WORK_LIST).exists() else []
     publish(
         served_folder(home.folder, version.logical_model, version.segment),
         {name: run_dir / name for name in names},
@@ -359,6 +368,9 @@ def _notes(outcome: Outcome) -> tuple[str, ...]:
             f"{len(outcome.batch.stand_ins)} series have no model and are forecast by the "
             f"fallback: {names}" + (f" and {more} more." if more > 0 else ".")
         )
+    beyond = treatment_line(about_treatment(outcome.batch.table))
+    if beyond:
+        notes.append(f"{beyond}.")
     if known.dataset.imputed:
         notes.append(f"{known.dataset.imputed} missing actuals were imputed, as configured.")
     return tuple(notes)

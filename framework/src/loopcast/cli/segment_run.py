@@ -16,10 +16,11 @@ from loopcast.cli.progress import comparison_table, progress_bar
 from loopcast.develop.engine import engine_for
 from loopcast.iterate.family import SegmentReport, counts, train_segments
 from loopcast.iterate.settings_file import SETTINGS_FILE, settings_bytes
-from loopcast.serve.answer_files import AnswerFile, answer_events
+from loopcast.serve.answer_files import AnswerFile, answer_events, answer_table
 from loopcast.serve.answers import SegmentAnswers, answer_segments
 from loopcast.serve.decision import decision_line, total_decisions
 from loopcast.serve.published import publish, served_folder
+from loopcast.serve.treatment import WORK_LIST, total_treatment, treatment_line, work_list
 from loopcast.settings import EngineSettings
 from loopcast.store.files import write_atomically
 
@@ -90,7 +91,8 @@ def execute_segments(run: Run) -> None:
 
 def _publish(run: Run) -> None:
     """Put what the released versions answered where consumers read it."""
-    names = (ANSWER_FILES[run.settings.logical_model.task], "summary.json")
+    names = [ANSWER_FILES[run.settings.logical_model.task], "summary.json"]
+    names += [WORK_LIST] if (run.folder / WORK_LIST).exists() else []
     publish(
         served_folder(run.home.folder, _name(run)),
         {name: run.folder / name for name in names},
@@ -141,9 +143,14 @@ def _predict(run: Run, engine: Engine) -> list[Answered]:
     batches = answer_segments(
         run.course, run.source, run.home, run.plugins, engine, day=run.settings.job.origin
     )
-    with AnswerFile(run.folder / ANSWER_FILES[model.task], _metadata(run)) as file:
+    with (
+        AnswerFile(run.folder / ANSWER_FILES[model.task], _metadata(run)) as file,
+        AnswerFile(run.folder / WORK_LIST, _metadata(run)) as for_people,
+    ):
         for batch in batches:
-            file.write(batch)
+            table = answer_table(batch)
+            file.write(table)
+            for_people.write(work_list(table))
             for item in batch:
                 if item.answers is not None:
                     run.home.record(answer_events(item, model.name, run.moment), model)
@@ -198,6 +205,7 @@ def _answer_record(answered: Sequence[Answered]) -> dict[str, Any]:
         "answered": sum(not item.reason for item in answered),
         "not_answered": sum(bool(item.reason) for item in answered),
         **total_decisions([item.about for item in answered]),
+        **total_treatment([item.about for item in answered]),
         "segments": [_answered_record(item) for item in answered],
     }
 
@@ -240,6 +248,9 @@ def _show_answers(run: Run, answered: Sequence[Answered]) -> None:
     if decided:
         line = decision_line(decided, profits.unit if profits else "")
         run.console.print(f"  decided   {line}", soft_wrap=True)
+    beyond = treatment_line(total_treatment([item.about for item in answered]))
+    if beyond:
+        run.console.print(f"  beyond    {beyond}", soft_wrap=True)
     _show_reasons(run, [(item.segment, item.reason) for item in missing])
 
 

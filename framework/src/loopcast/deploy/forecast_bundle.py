@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +13,15 @@ import pandas as pd
 from loopcast.api import (
     Files,
     ForecastData,
-    ForecastSchema,
     IntegrityError,
     Record,
     Template,
 )
 from loopcast.api.formats import json_bytes, npz_bytes, read_json, read_npz
 from loopcast.deploy.forecast_scenario import scenario_bytes, scenario_data
-from loopcast.develop.course import Contender
+from loopcast.deploy.limits import Limits, files_below, limits_files, read_limits
+from loopcast.develop.forecast.beyond import site_domains
+from loopcast.develop.forecast.course import ForecastCourse
 from loopcast.develop.forecast.covered import Covered, predict_one
 from loopcast.develop.forecast.hierarchy import Hierarchy
 from loopcast.develop.forecast.horizon import horizon_end
@@ -62,21 +63,21 @@ class ForecastVersion:
         Backtest errors by which nodes are weighed in reconciliation.
     intervals
         Calibrated spread by step.
+    limits
+        The domain of its covariates, and who forecasts beyond it.
+    bounds
+        Smallest and largest actual in training by series.
     """
 
     preparation: Preparation
     models: Mapping[str, Covered]
     errors: NDArray[np.float32]
     intervals: Mapping[str, Intervals]
+    limits: Limits
+    bounds: Mapping[str, Sequence[float]]
 
 
-def pack(
-    trained: Trained,
-    candidate: Contender,
-    data: ForecastData,
-    schema: ForecastSchema,
-    fallback: Contender | None = None,
-) -> dict[str, bytes]:
+def pack(trained: Trained, course: ForecastCourse, data: ForecastData) -> dict[str, bytes]:
     """Return the files of a version, having seen that they give the same forecasts back.
 
     Parameters
@@ -106,36 +107,36 @@ def pack(
             )
         ),
         "schema.json": json_bytes(
-            {"schema": msgspec.to_builtins(schema), "bounds": input_bounds(data)}
+            {"schema": msgspec.to_builtins(course.schema), "bounds": input_bounds(data)}
         ),
         "evaluation.json": json_bytes(msgspec.to_builtins(trained.contest.evaluations)),
+        **limits_files(
+            Limits(domains=site_domains(data), stand_ins=trained.stand_ins), course.stand_in
+        ),
     }
     for step, intervals in trained.intervals.items():
         arrays = {"scale": intervals.scale, "quantiles": intervals.quantiles}
         files[f"intervals/{step}.npz"] = npz_bytes(arrays)
     for step, level in trained.preparation.levels(data).items():
-        files |= _model_files(step, trained.models[step], candidate, fallback, level)
-    if fallback is not None:
-        files[FALLBACK_FILE] = json_bytes(fallback.template.name)
+        files |= _model_files(step, trained.models[step], course, level)
+    if course.fallback is not None:
+        files[FALLBACK_FILE] = json_bytes(course.fallback.template.name)
     return files
 
 
 def _model_files(
-    step: str,
-    model: Covered,
-    candidate: Contender,
-    fallback: Contender | None,
-    level: ForecastData,
+    step: str, model: Covered, course: ForecastCourse, level: ForecastData
 ) -> dict[str, bytes]:
-    saved = _saved(step, model)
-    loaded = _loaded(step, saved, candidate.template, fallback.template if fallback else None)
+    saved, template = _saved(step, model), course.candidate.template
+    fallback = course.fallback.template if course.fallback else None
+    loaded = _loaded(step, saved, template, fallback)
     scenario, origin = scenario_data(level)
     _, expected = predict_one(model, scenario, origin)
     _, again = predict_one(loaded, scenario, origin)
     if not np.array_equal(expected, again):
         worst = float(np.max(np.abs(expected - again)))
         raise IntegrityError(
-            f"template {candidate.template.name}: the model loaded from its saved files differs "
+            f"template {template.name}: the model loaded from its saved files differs "
             f"from the fitted one by up to {worst:g} at step {step}; nothing was registered"
         )
     return saved | {f"scenarios/{step}.npz": scenario_bytes(scenario, origin, expected)}
@@ -150,16 +151,12 @@ def _saved(step: str, model: Covered) -> dict[str, bytes]:
 def _loaded(
     step: str, files: Files, template: Template[Any, Any], fallback: Template[Any, Any] | None
 ) -> Covered:
-    stand_in = _below(f"fallback/{step}/", files)
+    stand_in = files_below(f"fallback/{step}/", files)
     return Covered(
         template=template.name,
-        model=template.load(_below(f"model/{step}/", files)),
+        model=template.load(files_below(f"model/{step}/", files)),
         stand_in=fallback.load(stand_in) if fallback and stand_in else None,
     )
-
-
-def _below(folder: str, files: Files) -> dict[str, bytes]:
-    return {name.removeprefix(folder): f for name, f in files.items() if name.startswith(folder)}
 
 
 def input_bounds(data: ForecastData) -> dict[str, dict[str, list[float]]]:
@@ -219,6 +216,8 @@ def unpack(
         intervals={
             step: Intervals(**read_npz(files[f"intervals/{step}.npz"])) for step in stored.steps
         },
+        limits=read_limits(files, find),
+        bounds=read_json(files["schema.json"])["bounds"]["target"],
     )
 
 

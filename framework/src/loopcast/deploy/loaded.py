@@ -20,6 +20,7 @@ from loopcast.api import (
 )
 from loopcast.api.formats import read_json
 from loopcast.deploy.bundle import Bundle, read_bundle
+from loopcast.deploy.limits import files_below
 from loopcast.develop.judged import JUDGED_FILE, Judged, read_judged
 
 if TYPE_CHECKING:
@@ -165,4 +166,4 @@ def load_model(
 
 def model_files(files: Mapping[str, bytes]) -> dict[str, bytes]:
     """Return the files that a scorer or ranker has saved, by its own names."""
-    return {n.removeprefix(MODEL): data for n, data in files.items() if n.startswith(MODEL)}
+    return files_below(MODEL, files)

@@ -21,6 +21,7 @@ from loopcast.store.trials import Trial
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
     from numpy.typing import NDArray
 
 
@@ -122,7 +123,7 @@ class Serving:
         shares = [part.share for part in self.parts]
         return self.parts[assignment.arm(entity, self._salt, shares)].version
 
-    def versions(self, entities: Sequence[str]) -> NDArray[np.str_]:
+    def versions(self, entities: Sequence[str] | pd.Index) -> NDArray[np.str_]:
         """Return the version that answers for each of ``n`` entities, shape ``(n,)``.
 
         An entity stays where it is as long as the experiment or the canary does; the next one

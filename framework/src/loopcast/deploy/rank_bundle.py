@@ -12,8 +12,11 @@ from scipy import sparse
 
 from loopcast.api import Files, IntegrityError, RankData, Ranking, RankQuery
 from loopcast.api.formats import json_bytes, npz_bytes, read_npz
+from loopcast.deploy.limits import Limits, limits_files
 from loopcast.deploy.loaded import MODEL
+from loopcast.develop.applicability import fit_domain
 from loopcast.develop.judged import JUDGED_FILE, judged_bytes
+from loopcast.develop.rank.inputs import entity_columns
 from loopcast.develop.rank.query import pairs_matrix, ranked
 
 if TYPE_CHECKING:
@@ -35,13 +38,17 @@ class Names:
     items: pd.Index
 
 
-def pack(trained: Trained, candidate: Contender, data: RankData) -> dict[str, bytes]:
+def pack(
+    trained: Trained, candidate: Contender, data: RankData, stand_in: Contender | None = None
+) -> dict[str, bytes]:
     """Return the files of a version, having seen that they give the same lists back.
 
     Parameters
     ----------
     data
         The training data.
+    stand_in
+        Answers beyond its domain; ``None`` where nothing does.
 
     Raises
     ------
@@ -72,6 +79,12 @@ def pack(trained: Trained, candidate: Contender, data: RankData) -> dict[str, by
         ),
         "evaluation.json": json_bytes(msgspec.to_builtins(trained.evaluations)),
         JUDGED_FILE: judged_bytes(trained.judged),
+        **limits_files(
+            Limits(
+                domains={"": fit_domain(entity_columns(data))}, stand_ins={"": trained.stand_in}
+            ),
+            stand_in,
+        ),
     }
 
 

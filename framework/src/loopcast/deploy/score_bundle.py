@@ -11,9 +11,12 @@ import pandas as pd
 from loopcast.api import Files, IntegrityError, ScoreData
 from loopcast.api.formats import json_bytes
 from loopcast.deploy.frames import frame_bytes, read_frame
+from loopcast.deploy.limits import Limits, limits_files
 from loopcast.deploy.loaded import MODEL, load_model
+from loopcast.develop.applicability import fit_domain
 from loopcast.develop.judged import JUDGED_FILE, judged_bytes
 from loopcast.develop.score.finished import finished_files
+from loopcast.develop.score.inputs import columns_of
 from loopcast.develop.score.trial import probabilities
 
 if TYPE_CHECKING:
@@ -27,13 +30,17 @@ SCENARIO_ROWS = 200
 """Rows of a test scenario, evenly spread over the training data."""
 
 
-def pack(trained: Trained, candidate: Contender, data: ScoreData) -> dict[str, bytes]:
+def pack(
+    trained: Trained, candidate: Contender, data: ScoreData, stand_in: Contender | None = None
+) -> dict[str, bytes]:
     """Return the files of a version, having seen that they give the same scores back.
 
     Parameters
     ----------
     data
         The training data.
+    stand_in
+        Answers beyond its domain; ``None`` where nothing does.
 
     Raises
     ------
@@ -61,6 +68,13 @@ def pack(trained: Trained, candidate: Contender, data: ScoreData) -> dict[str, b
         ),
         "evaluation.json": json_bytes(msgspec.to_builtins(trained.evaluations)),
         JUDGED_FILE: judged_bytes(trained.judged),
+        **limits_files(
+            Limits(
+                domains={"": fit_domain(columns_of(data.features))},
+                stand_ins={"": trained.stand_in},
+            ),
+            stand_in,
+        ),
     }
 
 

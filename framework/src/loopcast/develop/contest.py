@@ -70,6 +70,8 @@ class Trained:
         Describes the judged part.
     evaluations
         By contender, the candidate first.
+    stand_in
+        The fallback on all data, where it answers beyond the domain of the model.
     """
 
     model: Any
@@ -77,6 +79,7 @@ class Trained:
     judged: Judged
     evaluations: tuple[Evaluation, ...]
     gates: tuple[GateResult, ...]
+    stand_in: Any = None
 
 
 def train_family(
@@ -124,8 +127,9 @@ def train_family(
         advance(contender.label)
     errors = _errors(stages)
     whole = {segment: k.training for segment, k in family.items() if segment not in errors}
-    final = _fit_all(course, judged_models, whole, trial, context)
-    errors |= _errors([final])
+    final, stand_in = _fit_all(course, judged_models, whole, trial, context), course.stand_in
+    stand_ins = _fit(course, stand_in, whole, trial, context) if stand_in else {}
+    errors |= _errors([final, stand_ins])
     advance(course.candidate.label)
     labels = [contender.label for contender in course.contenders]
     for segment, known in family.items():
@@ -134,7 +138,8 @@ def train_family(
         else:
             answers = [stage[segment] for stage in stages[1:]]
             judged = trial.lay_out(splits[segment], dict(zip(labels, answers, strict=True)))
-            yield segment, _trained(course, final[segment], splits[segment], judged, known.dataset)
+            fitted = final[segment], stand_ins.get(segment)
+            yield segment, _trained(course, fitted, splits[segment], judged, known.dataset)
 
 
 def judged_again(
@@ -223,7 +228,11 @@ def _silent(contender: Contender, parts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _trained(
-    course: Course[Holdout], model: Any, split: Split[Any], judged: Judged, dataset: Dataset
+    course: Course[Holdout],
+    fitted: tuple[Any, Any],
+    split: Split[Any],
+    judged: Judged,
+    dataset: Dataset,
 ) -> Trained:
     test = Dataset(
         name=f"{dataset.name[:54]}_held_out",
@@ -242,7 +251,8 @@ def _trained(
         for contender in course.contenders
     )
     return Trained(
-        model=model,
+        model=fitted[0],
+        stand_in=fitted[1],
         test=test,
         judged=judged,
         evaluations=evaluations,

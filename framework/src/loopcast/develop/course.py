@@ -59,6 +59,9 @@ class Course(Generic[PlanT]):
         What data must satisfy before anything is trained on it.
     calibration
         How the candidate's probabilities are calibrated, where it is a scorer.
+    fallback
+        Answers beyond the domain of the candidate, where the logical model says so; of a
+        forecast, also for the series that a contender cannot be fitted to.
     """
 
     logical_model: LogicalModel
@@ -72,15 +75,24 @@ class Course(Generic[PlanT]):
     preparation: Chosen | None = None
     checks: CheckSettings = field(default_factory=CheckSettings)
     calibration: CalibrationSettings = field(default_factory=CalibrationSettings)
+    fallback: Contender | None = None
 
     @property
     def contenders(self) -> tuple[Contender, ...]:
         """The candidate, then the baselines."""
         return (self.candidate, *self.baselines)
 
+    @property
+    def stand_in(self) -> Contender | None:
+        """The fallback, where it answers for rows beyond the domain of the candidate."""
+        return self.fallback if self.logical_model.applicability.falls_back else None
+
     def decisive(self) -> dict[str, object]:
         """Return what decides the result beside the parts that every task has."""
-        return {"plan": dataclasses.asdict(self.plan)}  # type: ignore[call-overload]
+        return {
+            "plan": dataclasses.asdict(self.plan),  # type: ignore[call-overload]
+            "fallback": self.fallback and described(self.fallback),
+        }
 
     def recipe(self, dataset: Dataset) -> str:
         """Return the digest of the course and the content of a dataset."""

@@ -23,7 +23,7 @@ def make_family(
     advance: Advance,
     *,
     trial: Trial[DataT],
-    pack: Callable[[Trained, Contender, DataT], dict[str, bytes]],
+    pack: Callable[[Trained, Contender, DataT, Contender | None], dict[str, bytes]],
 ) -> Iterator[tuple[str, Made | LoopcastError]]:
     """Train each segment of a family and pack it; an error is the outcome of its segment."""
     context = FitContext(seed=course.seed, engine=engine)
@@ -34,7 +34,7 @@ def make_family(
         known = family[segment]
         try:
             files = {
-                **pack(trained, course.candidate, known.training),
+                **pack(trained, course.candidate, known.training, course.stand_in),
                 **reference_file(known.training, trained.judged, course.seed),
             }
         except LoopcastError as error:

@@ -40,10 +40,8 @@ def forecast_course(
     from loopcast.develop.forecast.hierarchy import BottomUp
 
     backtest = settings.backtest
-    fallback = settings.fallback
     return ForecastCourse(
         schema=schema,
-        fallback=_contender("fallback", fallback, plugins) if fallback else None,
         reconciler=(
             plugins.reconciler(settings.reconciliation) if settings.reconciliation else BottomUp()
         ),
@@ -60,6 +58,7 @@ def forecast_course(
 def _common(settings: RunSettings | TrainingSettings, plugins: PluginManager) -> dict[str, Any]:
     """Return what the course of every task has."""
     model, name = settings.logical_model, settings.template.name
+    fallback = settings.fallback
     if plugins.template(name).task != model.task:
         raise ConfigurationError(
             f"logical model {model.name} has the task {model.task}, and template {name} the task "
@@ -84,6 +83,7 @@ def _common(settings: RunSettings | TrainingSettings, plugins: PluginManager) ->
         "seed": settings.seed,
         "checks": settings.checks,
         "calibration": settings.calibration,
+        "fallback": _contender("fallback", fallback, plugins) if fallback else None,
     }
 
 

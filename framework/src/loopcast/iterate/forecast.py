@@ -60,7 +60,7 @@ def _make_one(
     course: ForecastCourse, known: Known[ForecastData], engine: Engine, advance: Advance
 ) -> Made:
     trained = train(course, known.training, known.dataset.fingerprint, engine, advance)
-    files = pack(trained, course.candidate, known.training, course.schema, course.fallback)
+    files = pack(trained, course, known.training)
     judged = trained.contest.judged
     return Made(
         datasets=(known.dataset,),

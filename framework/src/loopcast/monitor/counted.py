@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from loopcast.api import ForecastSchema, LogicalModel
-from loopcast.monitor.observed import column, forecast_keys, numbers
+from loopcast.monitor.observed import answered, column, forecast_keys, numbers
 from loopcast.monitor.reference import OUTPUT, Reference
 from loopcast.monitor.sketch import Sketch
 from loopcast.monitor.stack import Chosen, Places, sketch_stacked, stack_bins
@@ -119,18 +119,17 @@ def counting_rows(
     """Return which events have inputs, and which outputs are those of the reference.
 
     Of a forecast, the inputs of series with a site, and the outputs of the series that the
-    overall metrics are about, both at the finest step.
+    overall metrics are about, both at the finest step. What has no answer has no outputs.
     """
-    schema = model.schema
+    schema, has_outputs = model.schema, answered(events, model).to_numpy(zero_copy_only=False)
     if not isinstance(schema, ForecastSchema):
-        every = np.ones(events.num_rows, dtype=bool)
-        return every, every
+        return np.ones(events.num_rows, dtype=bool), has_outputs
     keys = forecast_keys(events["key"])
     finest = (keys["step"] == schema.step).to_numpy()
     names, code = keys["series"].cat.categories, keys["series"].cat.codes.to_numpy()
     heads = np.array([names.isin(each.series) for each in references]).reshape(-1, len(names))
     aggregate = names.isin(list(schema.aggregates))
-    return finest & ~aggregate[code], finest & heads[base.version, code]
+    return finest & ~aggregate[code], finest & heads[base.version, code] & has_outputs
 
 
 def columns_of(events: pa.Table, names: Sequence[str], numeric: int) -> Mapping[str, Any]:

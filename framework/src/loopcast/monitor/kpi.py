@@ -36,7 +36,9 @@ from loopcast.store.truth import join
 if TYPE_CHECKING:
     from loopcast.store.home import Home
 
-_COLUMNS = [*ONE_EVENT, "outputs", "output_texts", "inclusion", "labelling", "source"]
+_COLUMNS = [
+    *ONE_EVENT, "outputs", "output_texts", "inclusion", "labelling", "source", "action",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -66,6 +66,15 @@ def numbers(maps: pa.ChunkedArray, name: str) -> Floats:
     return np.asarray(column(maps, name).to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
+MAIN_OUTPUT = {"forecast": "mean", "score": "probability", "rank": "score"}
+"""The output that every answer has, by task."""
+
+
+def answered(events: pa.Table, model: LogicalModel) -> pa.Array:
+    """Tell which events have an answer; none that was refused or waits for a person has."""
+    return pc.is_valid(column(events["outputs"], MAIN_OUTPUT[model.task]))
+
+
 def forecast_keys(keys: pa.ChunkedArray) -> pd.DataFrame:
     """Split the keys of forecasts into series, step and the start of the interval in UTC."""
     parts = pc.split_pattern(keys.combine_chunks(), "|", max_splits=2, reverse=True)

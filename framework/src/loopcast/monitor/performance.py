@@ -36,7 +36,7 @@ from loopcast.develop.inference import (
 )
 from loopcast.develop.metrics import mean_of_rows
 from loopcast.monitor.bins import Floats
-from loopcast.monitor.observed import forecast_keys, lead_days, outcome_of, weights
+from loopcast.monitor.observed import answered, forecast_keys, lead_days, outcome_of, weights
 
 Every = Literal["day", "week", "month"]
 
@@ -135,6 +135,7 @@ def labelled_events(joined: pa.Table, model: LogicalModel) -> Labelled:
     """Lay out events that were joined with their outcomes.
 
     Of a forecast, those of its finest step: the outcomes of longer intervals are theirs summed.
+    Events without an answer have no performance.
 
     Parameters
     ----------
@@ -146,6 +147,7 @@ def labelled_events(joined: pa.Table, model: LogicalModel) -> Labelled:
     if keys is not None and isinstance(model.schema, ForecastSchema):
         finest = (keys["step"] == model.schema.step).to_numpy()
         joined, keys = joined.filter(pa.array(finest)), keys[finest].reset_index(drop=True)
+    joined = joined.filter(answered(joined, model))
     has = pc.or_(pc.is_valid(joined["value"]), pc.is_valid(joined["text"])).to_numpy()
     chosen = joined["labelling"].to_numpy() > 0.0
     known = np.flatnonzero(has & chosen)
@@ -180,7 +182,8 @@ def _attributes(
     events: pa.Table, keys: pd.DataFrame | None, time: pd.Series[pd.Timestamp]
 ) -> dict[str, pd.Categorical[str]]:
     found = {
-        name: pd.Categorical(events[name].to_pandas()) for name in ("segment", "version", "source")
+        name: pd.Categorical(events[name].to_pandas())
+        for name in ("segment", "version", "source", "action")
     }
     if keys is not None:
         found["series"] = pd.Categorical(keys["series"])

@@ -42,16 +42,11 @@ class AnswerFile:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         return self
 
-    def write(self, batch: Sequence[SegmentAnswers]) -> None:
-        """Append the answers of a batch, with a column of segments."""
-        tables = [
-            item.answers.table.assign(segment=item.segment)
-            for item in batch
-            if item.answers is not None
-        ]
-        if not tables:
+    def write(self, rows: pd.DataFrame) -> None:
+        """Append rows; nothing where there are none."""
+        if rows.empty:
             return
-        table = pa.Table.from_pandas(pd.concat(tables, ignore_index=True), preserve_index=False)
+        table = pa.Table.from_pandas(rows, preserve_index=False)
         if self._writer is None:
             described = {**(table.schema.metadata or {}), **self._metadata}
             self._writer = pq.ParquetWriter(self._part, table.schema.with_metadata(described))
@@ -74,6 +69,16 @@ class AnswerFile:
             self._part.unlink(missing_ok=True)
 
 
+def answer_table(batch: Sequence[SegmentAnswers]) -> pd.DataFrame:
+    """Return the answers of a batch, with a column of segments."""
+    tables = [
+        item.answers.table.assign(segment=item.segment)
+        for item in batch
+        if item.answers is not None
+    ]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
 def answer_events(item: SegmentAnswers, logical_model: str, made: datetime) -> pa.Table:
     """Return one event for each answer of a segment, those of shadows too."""
     answers, serving = item.answers, item.serving
@@ -87,6 +92,7 @@ def answer_events(item: SegmentAnswers, logical_model: str, made: datetime) -> p
         version=answers.version,
         role=np.array([parts[name].role for name in names])[place],
         propensity=np.array([parts[name].share for name in names])[place],
+        action=answers.action,
         outputs=answers.outputs,
         inputs=answers.inputs,
         explanation=answers.explanation,

@@ -19,16 +19,21 @@ from loopcast.api import (
     VersionId,
 )
 from loopcast.deploy.bundle import read_bundle
+from loopcast.deploy.limits import Limits, read_limits
 from loopcast.deploy.loaded import load_model
 from loopcast.deploy.lookup import Serving, look_up_all
+from loopcast.develop.applicability import beyond
+from loopcast.develop.beyond import Beyond, Reason
 from loopcast.serve.shadow import Heard, listen
+from loopcast.serve.treatment import Treated, treat
 from loopcast.store.artifacts import Artifacts
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from loopcast.api import Engine, Version
+    from loopcast.api import Applicability, Engine, Version
+    from loopcast.develop.checks.inputs import Column
     from loopcast.develop.course import Course
     from loopcast.develop.source import Batch, Source
     from loopcast.plugins import PluginManager
@@ -48,6 +53,8 @@ class Answers:
         Of each event.
     version : ndarray, shape (n,)
         Which version answered.
+    action : array of str, shape (n,)
+        What was done, as the event log has it.
     outputs, inputs, explanation : mapping of str to ndarray, shape (n,)
         As the event log has them.
     labelling : ndarray, shape (n,), or 1
@@ -59,6 +66,7 @@ class Answers:
     table: pd.DataFrame
     key: NDArray[Any]
     version: NDArray[np.str_]
+    action: Any
     outputs: Mapping[str, Any]
     inputs: Mapping[str, Any] = field(default_factory=dict)
     explanation: Mapping[str, Any] = field(default_factory=dict)
@@ -75,13 +83,35 @@ class Responsible:
     models, files
         By version: the champion's, and the canary's if there is one and the task is not
         *forecast*; files of the whole bundle.
+    limits
+        Of each version; those of a forecast are part of its models.
     """
 
     serving: Serving
     models: Mapping[VersionId, Any]
     files: Mapping[VersionId, Mapping[str, bytes]]
+    limits: Mapping[VersionId, Limits]
 
-    def versions(self, entities: Sequence[str]) -> NDArray[np.str_]:
+    def treat(
+        self,
+        version: VersionId,
+        columns: Mapping[str, Column],
+        rules: Applicability,
+        others: Sequence[tuple[Reason, NDArray[np.bool_]]] = (),
+    ) -> Treated:
+        """Decide on rows by the domain of a version, and by other reasons."""
+        domain = self.limits[version].domains.get("")
+        if domain is None:
+            return treat(Beyond.nowhere(len(next(iter(columns.values()), ()))), rules)
+        return treat(beyond(domain, columns, rules.share, others), rules)
+
+    @property
+    def stand_ins(self) -> Mapping[VersionId, Any]:
+        """Fitted fallback of each version that has one."""
+        found = ((version, own.stand_ins) for version, own in self.limits.items())
+        return {version: models[""] for version, models in found if "" in models}
+
+    def versions(self, entities: pd.Index) -> NDArray[np.str_]:
         """Return which version answers for each entity, shape ``(n,)``."""
         return self.serving.versions(entities)
 
@@ -216,10 +246,12 @@ def _responsible(job: _Job, serving: Serving, artifacts: Artifacts) -> Responsib
     names = (serving.version(),) if task == "forecast" else serving.candidates
     files = {n: read_bundle(artifacts, job.versions[n].manifest).files for n in names}
     find = partial(_template, job.templates)
+    limits = {} if task == "forecast" else {n: read_limits(files[n], find) for n in names}
     return Responsible(
         serving=serving,
         models={n: load_model(task, files[n], find(job.versions[n].template), find) for n in names},
         files=files,
+        limits=limits,
     )
 
 

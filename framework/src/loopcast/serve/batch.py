@@ -11,6 +11,7 @@ import pandas as pd
 
 from loopcast.api import DataError
 from loopcast.deploy.forecast_bundle import ForecastVersion, known_until
+from loopcast.develop.forecast.beyond import horizon_beyond
 from loopcast.develop.forecast.hierarchy import (
     Hierarchy,
     coherence_error,
@@ -20,11 +21,12 @@ from loopcast.develop.forecast.hierarchy import (
 from loopcast.develop.forecast.horizon import horizon_index, slots
 from loopcast.develop.forecast.intervals import LEVELS
 from loopcast.develop.forecast.panel import interval_lengths
+from loopcast.serve.treatment import Treated, treat
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from loopcast.api import ForecastData, Reconciler
+    from loopcast.api import Applicability, ForecastData, Forecaster, Reconciler
 
 QUANTILE_COLUMNS = tuple(f"{level:g}" for level in LEVELS)
 
@@ -39,7 +41,8 @@ class BatchForecast:
         Columns ``time`` (local interval start, with zone), ``series``, ``step``, ``mean``, one
         column a quantile level (``0.05`` … ``0.95``), and ``total``: the mean times the hours
         of the interval for a rate, the mean itself for an amount; it adds up over series and
-        over time.
+        over time. ``action`` and ``reason`` say what was done beyond the domain of the version;
+        a value that nobody answers for is missing.
     coherence_error
         Largest relative difference between a node and the sum of its parts.
     stand_ins
@@ -53,7 +56,11 @@ class BatchForecast:
 
 
 def forecast(
-    version: ForecastVersion, data: ForecastData, origin: pd.Timestamp, reconciler: Reconciler
+    version: ForecastVersion,
+    data: ForecastData,
+    origin: pd.Timestamp,
+    reconciler: Reconciler,
+    rules: Applicability,
 ) -> BatchForecast:
     """Forecast the horizon after an origin.
 
@@ -61,6 +68,8 @@ def forecast(
     ----------
     data
         Actuals of the bottom series until the origin at least, covariates through the horizon.
+    rules
+        What is done beyond the domain of the version.
 
     Raises
     ------
@@ -71,27 +80,64 @@ def forecast(
     """
     prepared = version.preparation
     hierarchy = prepared.hierarchy
-    levels = prepared.levels(known_until(_as_trained(data, hierarchy.bottom), origin))
-    base = [
-        version.models[step].predict(levels[step], horizon_index(origin, hierarchy.horizon, step))
-        for step in hierarchy.steps
-    ]
+    known = known_until(_as_trained(data, hierarchy.bottom), origin)
+    levels = prepared.levels(known)
+    stand_ins, treated = version.limits.stand_ins, _treated(version, known, origin, rules)
+    base, means = [], []
+    for step, level in levels.items():
+        times = horizon_index(origin, hierarchy.horizon, step)
+        base.append(version.models[step].predict(level, times))
+        means.append(
+            _handed_on(stand_ins.get(step), level, times, base[-1].mean, treated[step]).ravel()
+        )
     nodes = reconcile_origin(
         hierarchy,
         reconciler,
-        np.concatenate([each.mean.ravel() for each in base]),
+        np.concatenate(means),
         version.errors,
         origin,
         nonnegative=prepared.nonnegative,
     )
     parts = split_nodes(hierarchy, nodes, origin)
-    tables = [_step_table(version, step, mean, origin) for step, mean in parts.items()]
+    tables = [
+        _step_table(version, step, mean, origin, treated[step]) for step, mean in parts.items()
+    ]
     return BatchForecast(
         table=pd.concat(tables, ignore_index=True),
         origin=origin,
         coherence_error=coherence_error(hierarchy, nodes, origin),
         stand_ins={name: reason for each in base for name, reason in each.reasons.items()},
     )
+
+
+def _treated(
+    version: ForecastVersion, known: ForecastData, origin: pd.Timestamp, rules: Applicability
+) -> dict[str, Treated]:
+    """Decide on each value, by step; codes have the shape (intervals, series)."""
+    found = horizon_beyond(
+        version.limits.domains,
+        version.bounds,
+        known,
+        version.preparation.hierarchy,
+        origin,
+        share=rules.share,
+    )
+    return {step: treat(each, rules) for step, each in found.items()}
+
+
+def _handed_on(
+    stand_in: Forecaster | None,
+    level: ForecastData,
+    times: pd.DatetimeIndex,
+    mean: NDArray[np.float64],
+    treated: Treated,
+) -> NDArray[np.float64]:
+    """Let the stand-in forecast what is its to forecast, so that all of it is made to add up."""
+    rows = treated.handed_on.reshape(mean.shape)
+    if stand_in is None or not rows.any():
+        return mean
+    other = np.asarray(stand_in.predict(level, times).mean, dtype=np.float64)
+    return np.where(rows, np.nan_to_num(other), mean)  # zero where it has nothing to say either
 
 
 def _as_trained(data: ForecastData, trained: tuple[str, ...]) -> ForecastData:
@@ -112,7 +158,11 @@ def _as_trained(data: ForecastData, trained: tuple[str, ...]) -> ForecastData:
 
 
 def _step_table(
-    version: ForecastVersion, step: str, mean: NDArray[np.float64], origin: pd.Timestamp
+    version: ForecastVersion,
+    step: str,
+    mean: NDArray[np.float64],
+    origin: pd.Timestamp,
+    treated: Treated,
 ) -> pd.DataFrame:
     hierarchy = version.preparation.hierarchy
     times = horizon_index(origin, hierarchy.horizon, step)
@@ -130,7 +180,9 @@ def _step_table(
     )
     table[list(QUANTILE_COLUMNS)] = quantiles.reshape(-1, len(LEVELS))
     table["total"] = table["mean"] * np.repeat(_hours(hierarchy, times, step), width)
-    return table
+    answered = treated.own | (treated.handed_on if step in version.limits.stand_ins else False)
+    table.loc[~answered, ["mean", *QUANTILE_COLUMNS, "total"]] = np.nan
+    return table.assign(**treated.columns())
 
 
 def _hours(hierarchy: Hierarchy, times: pd.DatetimeIndex, step: str) -> NDArray[np.float64]:

@@ -35,11 +35,18 @@ def answer(question: Question, responsible: Responsible) -> Answers:
         question.table, question.settings, course.schema, question.source, question.day
     )
     version = responsible.serving.version()
-    batch = forecast(responsible.models[version], known.data, known.origin, course.reconciler)
+    batch = forecast(
+        responsible.models[version],
+        known.data,
+        known.origin,
+        course.reconciler,
+        course.logical_model.applicability,
+    )
     return Answers(
         table=batch.table.assign(version=version),
         key=event_keys(batch).to_numpy(),
         version=np.full(len(batch.table), version),
+        action=batch.table["action"],
         outputs=event_outputs(batch),
         inputs=event_inputs(batch, known.data),
         about=about_forecast(batch),

@@ -43,7 +43,8 @@ def shadow_events(
         served = unpack(
             read_bundle(home.artifacts, version.manifest).files, find(version.template), find
         )
-        batch = forecast(served, known.data, known.origin, course.reconciler)
+        rules = course.logical_model.applicability
+        batch = forecast(served, known.data, known.origin, course.reconciler, rules)
         latency = 1000.0 * (time.perf_counter() - started)
         return forecast_events(batch, version, "shadow", made, latency, data=known.data)
 

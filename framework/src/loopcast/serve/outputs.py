@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from loopcast.api import Evaluation
 from loopcast.serve.batch import QUANTILE_COLUMNS
 from loopcast.serve.shadow import WITHHELD
+from loopcast.serve.treatment import about_treatment
 from loopcast.store.events import event_table
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def forecast_events(
         segment=version.segment,
         version=version.id,
         role=role,
-        action=WITHHELD if role == "shadow" else "served",
+        action=WITHHELD if role == "shadow" else batch.table["action"],
         outputs=event_outputs(batch),
         inputs=event_inputs(batch, data),
         latency_ms=latency_ms,
@@ -117,11 +118,12 @@ def summarise(
 
 
 def about_forecast(batch: BatchForecast) -> dict[str, object]:
-    """Return how coherent a forecast is, and whom the fallback forecast, ready for JSON."""
+    """Return how coherent it is, whom the fallback forecast, and what was beyond the domain."""
     return {
         "origin": batch.origin.isoformat(),
         "coherence_error": batch.coherence_error,
         "fallback": {"count": len(batch.stand_ins), "series": dict(batch.stand_ins)},
+        **about_treatment(batch.table),
     }
 
 

@@ -11,9 +11,12 @@ import pyarrow.compute as pc
 
 from loopcast.api import RankData, Ranking, RankQuery, RankSchema, last_places
 from loopcast.deploy.rank_bundle import Names, read_names
+from loopcast.develop.beyond import Reason
+from loopcast.develop.rank.inputs import entity_columns
 from loopcast.develop.rank.prepare import prepare_rank
 from loopcast.develop.rank.query import ranked
 from loopcast.serve.answers import Answers
+from loopcast.serve.treatment import about_treatment
 from loopcast.settings import RankTable
 
 if TYPE_CHECKING:
@@ -36,26 +39,76 @@ def answer(question: Question, responsible: Responsible) -> Answers:
     assert isinstance(schema, RankSchema)
     assert isinstance(names, RankTable)
     data = prepare_rank(question.table, names, schema, question.source).data
-    version = responsible.versions([str(name) for name in data.entities])
-    lists = pd.concat([_lists(responsible, v, data, version == v) for v in np.unique(version)])
-    lists = lists.sort_values(["entity", "place"], kind="stable", ignore_index=True)
+    version = responsible.versions(data.entities)
+    treated = pd.concat(
+        _treated(responsible, v, data, np.flatnonzero(version == v), question)
+        for v in responsible.serving.candidates
+    ).sort_index()
+    lists = _lists(responsible, data, treated)
+    table = lists.rename(columns={"entity": schema.entity, "item": schema.item})
     return Answers(
-        table=lists.rename(columns={"entity": schema.entity, "item": schema.item}),
+        table=table.drop(columns=["row"]),
         key=data.entities.to_numpy(),
         version=version,
-        outputs=_outputs(lists, data.entities),
+        action=treated["action"],
+        outputs=_outputs(lists, len(data.entities)),
+        about=about_treatment(treated),
     )
 
 
-def _lists(
-    responsible: Responsible, version: str, data: RankData, rows: NDArray[np.bool_]
+def _treated(
+    responsible: Responsible,
+    version: str,
+    data: RankData,
+    wanted: NDArray[np.intp],
+    question: Question,
 ) -> pd.DataFrame:
-    """Return one row for each filled place: entity, place, item, score, version."""
-    names = read_names(responsible.files[version])
-    wanted = np.flatnonzero(rows)
-    query = _query(data, names, wanted)
-    found = ranked(responsible.models[version], query, data.schema, version)
-    return _table(found, names, data.entities[wanted]).assign(version=version)
+    """Return what is done for some entities: version, action, reason, and who answers."""
+    known = read_names(responsible.files[version]).entities
+    new = known.get_indexer(data.entities[wanted]) < 0
+    never = Reason(text=f"{data.schema.entity} never seen in training", outside=True)
+    treated = responsible.treat(
+        version,
+        {name: column[wanted] for name, column in entity_columns(data).items()},
+        question.course.logical_model.applicability,
+        [(never, new)],
+    )
+    columns = {"own": treated.own, "handed_on": treated.handed_on, **treated.columns()}
+    return pd.DataFrame({"version": version, **columns}, index=wanted)
+
+
+def _lists(responsible: Responsible, data: RankData, treated: pd.DataFrame) -> pd.DataFrame:
+    """Return one row for each filled place, and one of place 0 for an entity without an answer.
+
+    Columns are entity, place, item, score, version, action and reason, and the row of the entity.
+    """
+    parts = [_unanswered(responsible, data, treated)]
+    for column, models in (("own", responsible.models), ("handed_on", responsible.stand_ins)):
+        for version, model in models.items():
+            wanted = treated.index[(treated["version"] == version) & treated[column]].to_numpy()
+            if len(wanted):
+                names = read_names(responsible.files[version])
+                found = ranked(model, _query(data, names, wanted), data.schema, version)
+                parts.append(_places(found, names, wanted))
+    lists = pd.concat(parts).sort_values(["row", "place"], kind="stable", ignore_index=True)
+    of_row = treated.loc[lists["row"], ["version", "action", "reason"]].reset_index(drop=True)
+    lists.insert(0, "entity", data.entities[lists["row"]])
+    return pd.concat([lists, of_row], axis=1)
+
+
+def _unanswered(responsible: Responsible, data: RankData, treated: pd.DataFrame) -> pd.DataFrame:
+    answered = treated["own"] | (
+        treated["handed_on"] & treated["version"].isin(list(responsible.stand_ins))
+    )
+    row = treated.index[~answered].to_numpy()
+    return pd.DataFrame(
+        {
+            "row": row,
+            "place": np.zeros(len(row), np.int16),
+            "item": data.items[:0].take(np.full(len(row), -1), allow_fill=True, fill_value=None),
+            "score": np.full(len(row), np.nan, np.float32),
+        }
+    )
 
 
 def _query(data: RankData, names: Names, wanted: NDArray[np.intp]) -> RankQuery:
@@ -76,11 +129,11 @@ def _query(data: RankData, names: Names, wanted: NDArray[np.intp]) -> RankQuery:
     )
 
 
-def _table(found: Ranking, names: Names, entities: pd.Index) -> pd.DataFrame:
+def _places(found: Ranking, names: Names, wanted: NDArray[np.intp]) -> pd.DataFrame:
     row, place = np.nonzero(found.items >= 0)
     return pd.DataFrame(
         {
-            "entity": entities[row],
+            "row": wanted[row],
             "place": place.astype(np.int16) + 1,
             "item": names.items[found.items[row, place]],
             "score": found.scores[row, place],
@@ -88,12 +141,21 @@ def _table(found: Ranking, names: Names, entities: pd.Index) -> pd.DataFrame:
     )
 
 
-def _outputs(lists: pd.DataFrame, entities: pd.Index) -> dict[str, Any]:
-    """Return the list of each entity as text, an item a line, and the score of its first item."""
-    counts = np.bincount(entities.get_indexer(pd.Index(lists["entity"])), minlength=len(entities))
+def _outputs(lists: pd.DataFrame, entities: int) -> dict[str, Any]:
+    """Return the list of each entity as text, an item a line, and the score of its first item.
+
+    Without an answer there is neither.
+    """
+    filled = lists[lists["place"] > 0]
+    counts = np.bincount(filled["row"], minlength=entities)
     offsets = pa.array(np.append(0, np.cumsum(counts)).astype(np.int32))
-    items = pa.ListArray.from_arrays(offsets, pa.array(lists["item"], pa.string()))
+    items = pa.ListArray.from_arrays(
+        offsets, pa.array(filled["item"].to_numpy(object), pa.string())
+    )
     first = np.cumsum(counts) - counts
-    best = np.full(len(entities), np.nan)
-    best[counts > 0] = lists["score"].to_numpy()[first[counts > 0]]
-    return {"items": pc.binary_join(items, "\n"), "score": best}
+    best = np.full(entities, np.nan)
+    best[counts > 0] = filled["score"].to_numpy()[first[counts > 0]]
+    refused = np.zeros(entities, dtype=bool)
+    refused[lists.loc[lists["place"] == 0, "row"]] = True
+    texts = pc.if_else(pa.array(refused), None, pc.binary_join(items, "\n"))
+    return {"items": texts, "score": best}

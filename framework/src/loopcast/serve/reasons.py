@@ -42,6 +42,8 @@ def explained(
     responsible: Responsible,
     features: pd.DataFrame,
     versions: NDArray[np.str_],
+    *,
+    answered: NDArray[np.bool_],
 ) -> Explained:
     """Explain rows by the version that answers for each.
 
@@ -51,6 +53,8 @@ def explained(
         The features of the schema, by name.
     features : DataFrame, shape (rows, features)
     versions : ndarray, shape (rows,)
+    answered : ndarray, shape (rows,)
+        Which rows the versions have answered; the others have no reasons.
 
     Raises
     ------
@@ -64,7 +68,9 @@ def explained(
     texts = np.full((len(features), most), None, object)
     added: dict[str, NDArray[np.float64]] = {}
     for version in np.unique(versions):
-        own = np.flatnonzero(versions == version)
+        own = np.flatnonzero((versions == version) & answered)
+        if not len(own):
+            continue
         rows = features.iloc[own]
         found = _contributions(responsible, version, rows)
         places = reason_places(found, most, favourable)

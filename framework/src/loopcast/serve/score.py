@@ -10,19 +10,21 @@ import pandas as pd
 
 from loopcast.api import ScoreSchema
 from loopcast.api.score import SET_NAMES
+from loopcast.develop.score.inputs import columns_of
 from loopcast.develop.score.prepare import prepare_score
 from loopcast.develop.score.trial import checked
 from loopcast.serve.answers import Answers
 from loopcast.serve.decision import about_decisions, decide, labelling
 from loopcast.serve.reasons import explained
+from loopcast.serve.treatment import about_treatment
 from loopcast.settings import ScoreTable
 
 if TYPE_CHECKING:
-    from loopcast.api import Scorer
+    from loopcast.api import Applicability, Scorer
     from loopcast.serve.answers import Question, Responsible
 
-ASIDE = ("version", "chance")
-"""Columns of a table of scores that the event log has elsewhere."""
+ASIDE = ("version", "chance", "action", "reason")
+"""Columns of a table of scores that the event log has elsewhere, or not at all."""
 
 
 def answer(question: Question, responsible: Responsible) -> Answers:
@@ -39,33 +41,55 @@ def answer(question: Question, responsible: Responsible) -> Answers:
     assert isinstance(schema, ScoreSchema)
     assert isinstance(names, ScoreTable)
     data = prepare_score(question.table, names, schema, question.source, labelled=False)
-    versions = responsible.versions([str(key) for key in data.features.index])
+    versions = responsible.versions(data.features.index)
+    rules = question.course.logical_model.applicability
     parts = [
-        _score(responsible.models[version], data.features.loc[versions == version], version)
-        for version in np.unique(versions)
+        _score(responsible, version, data.features.loc[versions == version], rules)
+        for version in responsible.serving.candidates
     ]
-    scored = pd.concat(parts).loc[data.features.index]
-    model = question.course.logical_model
-    why = explained(model, schema.features, responsible, data.features, versions)
+    scored = parts[0] if len(parts) == 1 else pd.concat(parts).loc[data.features.index]
+    model, own = question.course.logical_model, scored.pop("own").to_numpy()
+    why = explained(model, schema.features, responsible, data.features, versions, answered=own)
     decided = decide(scored["probability"], model)
     scored = scored.join(decided)
+    decisions = about_decisions(decided, scored["probability"].to_numpy(np.float64), model.decision)
     return Answers(
         table=scored.join(why.columns).rename_axis(schema.key).reset_index(),
         key=scored.index.to_numpy(),
         version=versions,
+        action=scored["action"],
         outputs={name: scored[name].to_numpy() for name in scored.columns if name not in ASIDE},
         inputs=_inputs(data.features),
         explanation=why.added,
         labelling=labelling(decided),
-        about=about_decisions(decided, scored["probability"].to_numpy(np.float64), model.decision),
+        about={**decisions, **about_treatment(scored)},
     )
 
 
-def _score(model: Scorer, features: pd.DataFrame, version: str) -> pd.DataFrame:
-    """Return version, probability and, where there are some, points and decision sets."""
+def _score(
+    responsible: Responsible, version: str, features: pd.DataFrame, rules: Applicability
+) -> pd.DataFrame:
+    """Return version, outputs, action and reason, and whether the version itself has answered."""
+    treated = responsible.treat(version, columns_of(features), rules)
+    asked = (
+        (responsible.models[version], treated.own),
+        (responsible.stand_ins.get(version), treated.handed_on),
+    )
+    parts = [
+        _outputs(model, features if rows.all() else features.loc[rows], version)
+        for model, rows in asked
+        if model is not None and rows.any()
+    ]
+    outputs = pd.concat(parts) if parts else pd.DataFrame(columns=["probability"], dtype=float)
+    columns = {"version": version, **outputs.reindex(features.index), **treated.columns()}
+    return pd.DataFrame({**columns, "own": treated.own}, index=features.index)
+
+
+def _outputs(model: Scorer, features: pd.DataFrame, version: str) -> pd.DataFrame:
+    """Return the probability and, where there are some, points and decision sets."""
     found = model.predict(features)
     probability = checked(np.asarray(found.probability, np.float64), features, version)
-    columns: dict[str, Any] = {"version": version, "probability": probability}
+    columns: dict[str, Any] = {"probability": probability}
     if found.points is not None:
         columns["points"] = np.asarray(found.points, np.float64)
     if found.sets is not None:

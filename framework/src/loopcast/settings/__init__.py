@@ -18,9 +18,9 @@ from loopcast.api import (
     Policy,
     Record,
     ScoreSchema,
-    Share,
     TemplateName,
 )
+from loopcast.settings.checks import CheckSettings
 from loopcast.settings.conversion import LocalDate, SettingError, convert, is_day, unknown
 from loopcast.settings.retrain import RetrainSettings
 from loopcast.settings.tables import DataSettings, ForecastTable, RankTable, ScoreTable, Text
@@ -190,39 +190,6 @@ class CalibrationSettings(Record, frozen=True):
     minimum: Annotated[int, msgspec.Meta(ge=1)] = 30
 
 
-class CheckSettings(Record, frozen=True):
-    """What a dataset must satisfy before anything is trained on it; ``null`` leaves a check out.
-
-    Ranges and types are in the schema, and always checked.
-
-    Attributes
-    ----------
-    rows
-        Smallest number of rows.
-    missing
-        Largest share of missing values in one input.
-    duplicates
-        Largest share of rows that repeat another one.
-    leakage
-        Largest strength of one input alone: for a score the Gini coefficient of ranking by it,
-        for a forecast the R² of a straight line. What is stronger knows the outcome.
-    dominance
-        Largest share of one entity in all interactions, of 20 entities or more.
-    shift_psi, shift_ks
-        Largest difference of one input from the previous training set: population stability
-        index and Kolmogorov–Smirnov distance. The defaults let seasons pass and stop another
-        unit or another population.
-    """
-
-    rows: Annotated[int, msgspec.Meta(ge=1)] | None = 20
-    missing: Share | None = 0.8
-    duplicates: Share | None = 0.2
-    leakage: Share | None = 0.98
-    dominance: Share | None = 0.5
-    shift_psi: Annotated[float, msgspec.Meta(gt=0.0)] | None = 2.5
-    shift_ks: Share | None = 0.6
-
-
 class EngineSettings(Record, frozen=True):
     """Where work runs, and on how many workers.
 
@@ -289,8 +256,9 @@ class RunSettings(Record, frozen=True):
     baselines
         Templates that the champion is compared with, by their label in the comparison.
     fallback
-        Template that forecasts the series that the others cannot be fitted to; with ``None``,
-        such a series stops the run.
+        Template that answers beyond the domain of applicability, where the logical model says
+        so, and forecasts the series that the others cannot be fitted to; with ``None``, such a
+        series stops the run.
     preparation
         What the rows of a score pass before any contender learns from them.
     backtest, holdout
@@ -347,6 +315,12 @@ class RunSettings(Record, frozen=True):
             self.preparation.name is None or model.task == "score",
             f"preparation {self.preparation.name} is for scores, and logical model {model.name} "
             f"has the task {model.task}",
+        )
+        self.require(
+            not model.applicability.falls_back or self.fallback is not None or bool(model.fallback),
+            f"logical model {model.name} falls back beyond its domain of applicability, and there "
+            "is nothing to fall back on; set fallback to a template, or logical_model.fallback to "
+            "what callers do",
         )
         if isinstance(model.schema, ForecastSchema) and isinstance(table, ForecastTable):
             self._check_forecast(model.schema, table)

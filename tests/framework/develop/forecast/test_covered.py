@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from loopcast.api import FitContext, ForecastData, ForecastSchema, ModelError
+from loopcast.api import Applicability, FitContext, ForecastData, ForecastSchema, ModelError
 from loopcast.deploy.forecast_bundle import FALLBACK_FILE, pack, unpack
 from loopcast.develop.course import Contender
 from loopcast.develop.engine import LocalEngine
@@ -101,7 +101,7 @@ def test_a_version_keeps_its_fallback(panel: ForecastData, schema: ForecastSchem
     trained = train(course, dead, "ab" * 32, LocalEngine())
     own = {m.name: m.value for m in trained.contest.evaluations[0].metrics if not m.subset}
     assert own["mape"] == pytest.approx(own["mape"])  # the total is known, whatever west was
-    files = pack(trained, course.candidate, dead, schema, course.fallback)
+    files = pack(trained, course, dead)
     assert {FALLBACK_FILE, "fallback/30min/model.json", "fallback/1D/model.json"} <= set(files)
     asked: list[str] = []
 
@@ -112,7 +112,7 @@ def test_a_version_keeps_its_fallback(panel: ForecastData, schema: ForecastSchem
     served = unpack(files, Partial(), find)
     assert asked == ["forecasting.seasonal_naive"]
     origin = dead.times[-1] + pd.Timedelta("30min")
-    batch = forecast(served, dead, origin, course.reconciler)
+    batch = forecast(served, dead, origin, course.reconciler, Applicability())
     assert batch.stand_ins == {"west": "too short; the fallback has no value, so 0"}
     west = batch.table[batch.table["series"].eq("west")]
     assert (west[["mean", "0.05", "0.95"]].to_numpy() == 0).all()

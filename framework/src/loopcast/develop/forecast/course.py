@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from loopcast.api import ForecastSchema, Reconciler
-from loopcast.develop.course import Contender, Course, described
+from loopcast.develop.course import Course
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,21 +48,14 @@ class ForecastCourse(Course[Plan]):
         Of the logical model.
     reconciler
         Shared by all contenders.
-    fallback
-        Forecasts the series that a contender cannot be fitted to; ``None`` stops at the first.
     """
 
     schema: ForecastSchema
     reconciler: Reconciler
-    fallback: Contender | None = None
 
     def decisive(self) -> dict[str, object]:
         """Return what decides the result beside the parts that every task has."""
-        return {
-            **super().decisive(),
-            "reconciliation": self.reconciler.name,
-            "fallback": self.fallback and described(self.fallback),
-        }
+        return {**super().decisive(), "reconciliation": self.reconciler.name}
 
     def work_units(self) -> int:
         """Return how many fits a training takes, for its progress."""

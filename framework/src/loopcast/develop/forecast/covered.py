@@ -126,7 +126,7 @@ def fit_one(
     ModelError
         Where some of its series could not be fitted and there is no fallback.
     """
-    model = _fit(contender, data, segment, context)
+    model = fit_alone(contender, data, segment, context)
     failed = [name for name in data.series if name in model.failures]
     if not failed:
         return Covered(template=contender.template.name, model=model)
@@ -137,11 +137,14 @@ def fit_one(
             f"{model.failures[failed[0]]}; set fallback to a template that forecasts such series"
         )
     those = replace(data, target=data.target[failed])
-    stand_in = _fit(fallback, those, segment, context)
+    stand_in = fit_alone(fallback, those, segment, context)
     return Covered(template=contender.template.name, model=model, stand_in=stand_in)
 
 
-def _fit(contender: Contender, data: ForecastData, segment: str, context: FitContext) -> Forecaster:
+def fit_alone(
+    contender: Contender, data: ForecastData, segment: str, context: FitContext
+) -> Forecaster:
+    """Fit a template to one segment; raises the error that it yields."""
     fitted = contender.template.fit({segment: data}, contender.hyperparameters, context)
     _, outcome = next(iter(fitted))
     if isinstance(outcome, LoopcastError):

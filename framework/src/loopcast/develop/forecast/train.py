@@ -17,6 +17,7 @@ from loopcast.api import (
     Evaluation,
     FitContext,
     ForecastData,
+    Forecaster,
     ForecastSchema,
     GateResult,
 )
@@ -25,7 +26,7 @@ from loopcast.develop.course import Advance, Contender
 from loopcast.develop.engine import LocalEngine
 from loopcast.develop.forecast.backtest import Predictions, backtest
 from loopcast.develop.forecast.course import ForecastCourse
-from loopcast.develop.forecast.covered import Covered, fit_one
+from loopcast.develop.forecast.covered import Covered, fit_alone, fit_one
 from loopcast.develop.forecast.hierarchy import Hierarchy, errors_by_slot, reconcile_backtest
 from loopcast.develop.forecast.horizon import backtest_origins
 from loopcast.develop.forecast.intervals import Intervals, calibrate
@@ -103,7 +104,13 @@ class Contest:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Trained:
-    """A model on all data, with how its template did in the contest."""
+    """A model on all data, with how its template did in the contest.
+
+    Attributes
+    ----------
+    stand_ins
+        The fallback of all series by step, where it answers beyond the domain of the model.
+    """
 
     preparation: Preparation
     contest: Contest
@@ -111,6 +118,7 @@ class Trained:
     errors: NDArray[np.float32]
     intervals: Mapping[str, Intervals]
     gates: tuple[GateResult, ...]
+    stand_ins: Mapping[str, Forecaster]
 
 
 def run_contest(
@@ -200,7 +208,8 @@ def train(
         Called with a contender's label after each of ``course.work_units()`` pieces of work.
     """
     preparation, contest = run_contest(course, data, dataset, engine, advance)
-    models = fit_levels(course, preparation.levels(data), engine, advance)
+    levels = preparation.levels(data)
+    models = fit_levels(course, levels, engine, advance)
     label = course.candidate.label
     return Trained(
         preparation=preparation,
@@ -216,7 +225,20 @@ def train(
         gates=beats_baselines(
             contest.evaluations, course.logical_model.kpi, [c.label for c in course.baselines]
         ),
+        stand_ins=_fit_stand_ins(course, levels, engine),
     )
+
+
+def _fit_stand_ins(
+    course: ForecastCourse, levels: Mapping[str, ForecastData], engine: Engine
+) -> dict[str, Forecaster]:
+    if course.stand_in is None:
+        return {}
+    context = FitContext(seed=course.seed, engine=engine)
+    return {
+        step: fit_alone(course.stand_in, level, course.segment, context)
+        for step, level in levels.items()
+    }
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

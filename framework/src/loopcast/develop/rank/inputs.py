@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from loopcast.api import RankData
-from loopcast.develop.checks.inputs import Inputs
+from loopcast.develop.checks.inputs import Column, Inputs
+from loopcast.develop.score.inputs import columns_of
+
+CHOICES = "number of choices"
+"""What of an entity's interactions its domain is about."""
 
 
 def inputs_of(data: RankData) -> Inputs:
@@ -20,3 +25,10 @@ def inputs_of(data: RankData) -> Inputs:
         repeated=repeated,
         counts=np.bincount(data.entity),
     )
+
+
+def entity_columns(data: RankData) -> dict[str, Column]:
+    """Return what is known of each entity: its features, and how much it has chosen."""
+    chosen = np.bincount(data.entity, minlength=len(data.entities)).astype(np.float64)
+    features = pd.DataFrame() if data.entity_features is None else data.entity_features
+    return {CHOICES: chosen, **columns_of(features)}
