@@ -13,7 +13,8 @@ from loopcast.cli.stores import store_options
 
 if TYPE_CHECKING:
     from loopcast.deploy.cutoffs import Cutoffs
-    from loopcast.develop.score.cutoffs import Operating, Rate
+    from loopcast.develop.fairness.intervals import Interval
+    from loopcast.develop.score.cutoffs import Operating
     from loopcast.store.home import Home
 
 _SHARES = click.FloatRange(0.0, 1.0)
@@ -101,7 +102,7 @@ def _cells(at: Operating, moved: str) -> list[str]:
     return [f"{at.cutoff:.3g}", moved, *shares, _rate(at.profit, "") if at.profit else "–"]
 
 
-def _rate(rate: Rate, unit: str) -> str:
+def _rate(rate: Interval, unit: str) -> str:
     if unit:
         return f"{rate.value:.1%} ({rate.low:.1%} to {rate.high:.1%})"
     return f"{rate.value:.4g} ({rate.low:.4g} to {rate.high:.4g})"

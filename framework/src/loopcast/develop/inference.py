@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri, stdtr, stdtrit
+from scipy.special import stdtr, stdtrit
 
 FloatArray = NDArray[np.float64]
 
@@ -83,25 +83,6 @@ def independent_error(sums: FloatArray) -> tuple[float, int]:
     if count < 2:
         return np.nan, 0
     return float(np.sqrt(count / (count - 1) * (sums @ sums))), count - 1
-
-
-def wilson(values: FloatArray, weight: FloatArray, confidence: float) -> tuple[float, float]:
-    """Return the interval of a weighted share of independent rows.
-
-    It holds for few rows and near 0 and 1. Source: E. B. Wilson (1927), Probable inference, the
-    law of succession, and statistical inference, Journal of the American Statistical Association
-    22; weighted rows count as L. Kish (1965), Survey Sampling, section 11.7: (Σw)² / Σw².
-
-    Parameters
-    ----------
-    values, weight : ndarray, shape (rows,)
-        1 where a row is counted, else 0; at least one row.
-    """
-    count = weight.sum() ** 2 / (weight @ weight)
-    share, z = values @ weight / weight.sum(), ndtri(0.5 + confidence / 2.0)
-    middle = (share + z**2 / (2.0 * count)) / (1.0 + z**2 / count)
-    half = z / (1.0 + z**2 / count) * np.sqrt(share * (1.0 - share) / count + (z / count) ** 2 / 4)
-    return float(max(middle - half, 0.0)), float(min(middle + half, 1.0))
 
 
 def serial_error(sums: FloatArray) -> tuple[float, int]:

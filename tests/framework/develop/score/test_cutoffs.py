@@ -8,11 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from statsmodels.stats.proportion import proportion_confint
 
 from loopcast.api import DecisionSettings, Profits, ScoreOutcome
 from loopcast.develop.calibration.reliability import reliability
-from loopcast.develop.inference import wilson
 from loopcast.develop.score.cutoffs import Goal, choose, curve, operating
 from loopcast.develop.score.metrics import calibration_error
 
@@ -34,16 +32,6 @@ def earned(outcome: ScoreOutcome, settings: DecisionSettings, cutoff: float) -> 
     granted = low if settings.favourable == "low" else ~low
     each = np.where(outcome.actual == 1.0, profits.granted_event, profits.granted_other) * granted
     return float(np.average(each, weights=outcome.weight))
-
-
-@pytest.mark.parametrize("count", [1, 17, 1000])
-@pytest.mark.parametrize("share", [0.0, 0.05, 0.5, 1.0])
-def test_the_interval_of_a_share_is_wilsons(count: int, share: float) -> None:
-    chosen = round(share * count)
-    values = np.repeat([1.0, 0.0], [chosen, count - chosen])
-    expected = proportion_confint(chosen, count, alpha=0.1, method="wilson")
-    found = wilson(values, np.full(count, 3.0), 0.9)
-    np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
 @given(
@@ -115,7 +103,7 @@ def test_the_curve_runs_from_few_cases_to_all_of_them() -> None:
         found = curve(drawn(2000), settings)
         granted = sorted(at.granted.value for at in found)
         assert granted[0] == pytest.approx(1 / 40, abs=0.01)
-        assert granted[-1] == 1.0
+        assert granted[-1] == pytest.approx(1.0)
         assert all((at.profit is None) == (settings.profits is None) for at in found)
         assert all(at.events.low <= at.events.value <= at.events.high for at in found)
 

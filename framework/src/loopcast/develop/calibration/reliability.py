@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from loopcast.develop.inference import wilson
+from loopcast.develop.fairness.intervals import share_of_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,10 +44,10 @@ def reliability(outcome: ScoreOutcome, bins: int = 10, confidence: float = 0.95)
     columns = np.full((4, bins), np.nan)
     for number in np.unique(place):
         rows = place == number
-        weight, actual = outcome.weight[rows], outcome.actual[rows]
-        columns[0, number] = np.average(outcome.probability[rows], weights=weight)
-        columns[1, number] = np.average(actual, weights=weight)
-        columns[2:, number] = wilson(actual, weight, confidence)
+        weight = outcome.weight[rows]
+        said = np.average(outcome.probability[rows], weights=weight)
+        share = share_of_rows(outcome.actual[rows] == 1.0, weight, confidence)
+        columns[:, number] = said, share.value, share.low, share.high
     said, happened, low, high = columns
     middle = (np.arange(bins) + 0.5) / bins
     return Reliability(middle=middle, said=said, happened=happened, low=low, high=high)

@@ -14,7 +14,8 @@ import numpy as np
 
 from loopcast.api import ScoreOutcome
 from loopcast.develop.decision import Decision
-from loopcast.develop.inference import Estimate, independent_error, mean_influence, wilson
+from loopcast.develop.fairness.intervals import Interval, Share, share_of_rows
+from loopcast.develop.inference import Estimate, independent_error, mean_influence
 from loopcast.develop.score.decisions import profits_of
 
 if TYPE_CHECKING:
@@ -26,15 +27,6 @@ if TYPE_CHECKING:
 
 SAMPLES = 200
 """Bootstrap samples of a choice."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rate:
-    """A share or a mean with its interval; NaN where it is undefined."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,9 +47,9 @@ class Operating:
 
     cutoff: float
     rows: int
-    granted: Rate
-    events: Rate
-    profit: Rate | None
+    granted: Share
+    events: Share
+    profit: Interval | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,35 +91,25 @@ class Choice:
 def operating(
     outcome: ScoreOutcome, cutoff: float, settings: DecisionSettings, confidence: float = 0.95
 ) -> Operating:
-    """Measure what happens at a cut-off.
-
-    Shares have Wilson's interval, means that of Student's t.
-    """
+    """Measure what happens at a cut-off."""
     granted = Decision(cutoff=cutoff, favourable=settings.favourable).granted(outcome.probability)
     return Operating(
         cutoff=cutoff,
         rows=len(granted),
-        granted=_share(granted, outcome.weight, confidence),
-        events=_share(outcome.actual[granted] == 1.0, outcome.weight[granted], confidence),
+        granted=share_of_rows(granted, outcome.weight, confidence),
+        events=share_of_rows(outcome.actual[granted] == 1.0, outcome.weight[granted], confidence),
         profit=None
         if settings.profits is None
         else _mean(profits_of(outcome, granted, settings.profits), outcome.weight, confidence),
     )
 
 
-def _share(chosen: NDArray[np.bool_], weight: FloatArray, confidence: float) -> Rate:
-    if not len(chosen):
-        return Rate(value=float("nan"), low=float("nan"), high=float("nan"))
-    low, high = wilson(chosen.astype(np.float64), weight, confidence)
-    return Rate(value=float(np.average(chosen, weights=weight)), low=low, high=high)
-
-
-def _mean(values: FloatArray, weight: FloatArray, confidence: float) -> Rate:
+def _mean(values: FloatArray, weight: FloatArray, confidence: float) -> Interval:
     value = float(np.average(values, weights=weight))
     error, freedom = independent_error(mean_influence(values, weight))
     ends = Estimate(value=value, error=error, freedom=freedom).interval(confidence)
     low, high = ends or (float("nan"), float("nan"))
-    return Rate(value=value, low=low, high=high)
+    return Interval(value=value, low=low, high=high)
 
 
 def curve(outcome: ScoreOutcome, settings: DecisionSettings, points: int = 40) -> list[Operating]:

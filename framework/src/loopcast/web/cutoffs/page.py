@@ -13,7 +13,8 @@ from loopcast.web.reliability import reliability_figure
 
 if TYPE_CHECKING:
     from loopcast.deploy.cutoffs import Cutoffs
-    from loopcast.develop.score.cutoffs import Choice, Operating, Rate
+    from loopcast.develop.fairness.intervals import Interval
+    from loopcast.develop.score.cutoffs import Choice, Operating
 
 
 def render(found: Cutoffs) -> str:
@@ -89,7 +90,7 @@ def _curves(found: Cutoffs) -> list[Figure]:
 
 
 def _curve(
-    found: Cutoffs, name: str, title: str, *, unit: str, rates: Sequence[Rate], scale: float
+    found: Cutoffs, name: str, title: str, *, unit: str, rates: Sequence[Interval], scale: float
 ) -> Figure:
     granted = [100.0 * at.granted.value for at in found.curve]
     low, high = ([scale * getattr(rate, end) for rate in rates] for end in ("low", "high"))

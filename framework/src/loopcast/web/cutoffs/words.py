@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from loopcast.web import formats
 
 if TYPE_CHECKING:
-    from loopcast.develop.score.cutoffs import Goal, Rate
+    from loopcast.develop.fairness.intervals import Interval
+    from loopcast.develop.score.cutoffs import Goal
 
 
 def goal_words(goal: Goal) -> str:
@@ -25,13 +26,13 @@ def goal_words(goal: Goal) -> str:
     return f"events up to {target}" if goal.kind == "events" else f"{target} granted"
 
 
-def share(rate: Rate) -> str:
+def share(rate: Interval) -> str:
     """Return a share with its interval."""
     ends = formats.interval(100 * rate.low, 100 * rate.high, "%", 1)
     return f"{formats.percent(rate.value)} ({ends})"
 
 
-def amount(rate: Rate | None) -> str:
+def amount(rate: Interval | None) -> str:
     """Return an amount with its interval; a dash where there is none."""
     if rate is None:
         return formats.MISSING
