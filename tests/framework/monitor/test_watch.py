@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ from click.testing import CliRunner
 
 from loopcast.api import DataError
 from loopcast.cli.monitor import monitor
+from loopcast.cli.stability import stability
 from loopcast.develop.score.metrics import loopcast_metrics
 from loopcast.monitor.watch import Report, Watched, watch
 from loopcast.store.home import Home, open_home
@@ -78,6 +80,7 @@ def test_a_shift_is_found_with_what_it_did(home: Home) -> None:
         ("input_drift", "income"),
         ("output_drift", "probability"),
         ("performance", "brier"),
+        ("calibration", ""),
     }
     whole = look(home, 0, DAYS)
     assert whole.drift is not None
@@ -85,6 +88,23 @@ def test_a_shift_is_found_with_what_it_did(home: Home) -> None:
     assert len(whole.drift.windows) == 8
     assert (whole.drift.window_ks[:4, income] < 0.1).all()
     assert (whole.drift.window_ks[4:, income] > 0.4).all()
+
+
+def test_stability_is_told_by_the_limits_of_the_industry(home: Home) -> None:
+    options = ["--home", str(home.folder), "-m", "credit", "--since", "2026-02-02"]
+    options += ["--until", "2026-03-02"]
+    told = CliRunner().invoke(stability, options, catch_exceptions=False)
+    assert told.exit_code == 0, told.output
+    assert "population" in told.output
+    assert "shifted" in told.output
+    assert "characteristic  town" not in told.output  # which is stable
+    found = json.loads(CliRunner().invoke(stability, [*options, "--json"]).output)
+    by_name = {one["name"]: one for one in found}
+    assert by_name["income"]["psi"] > 1.0
+    assert by_name["probability"]["of"] == "population"
+    assert by_name["town"]["verdict"] == "stable"
+    wrong = CliRunner().invoke(stability, [*options, "--shifted", "0.05"])
+    assert "--shifted 0.05 is below --shifting 0.1" in wrong.output
 
 
 def test_a_missing_day_is_noticed(home: Home) -> None:

@@ -31,6 +31,7 @@ COMMANDS = {
     "export": "Write a version in SQL, C or ONNX, compared with its model first.",
     "audit": "List and check the audit log.",
     "monitor": "Look at volume, drift and performance, and raise alerts.",
+    "stability": "Say how far scores and characteristics have moved, by segment.",
     "truth": "Bring in what came true, and see what is known.",
     "experiment": "Compare versions online: shadows, A/B tests and bandits.",
     "events": "Ask and compact the event log.",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from loopcast.api import Alert, Drift, Remedy, Severity
 from loopcast.monitor.business import KpiCourse
+from loopcast.monitor.calibration import Large
 from loopcast.monitor.intervals import IntervalCoverage
 from loopcast.monitor.missing import Missing
 from loopcast.monitor.resources import Health
@@ -87,6 +88,21 @@ def of_intervals(of: Subject, found: Iterable[IntervalCoverage], gap: float) -> 
                 },
                 remedy="retrain",
             )
+
+
+def of_calibration(of: Subject, found: Large | None, gap: float) -> Iterator[Alert]:
+    """Yield an alert where more or fewer events happen than scores say."""
+    if found is None or not found.broken(gap):
+        return
+    yield of.alert(
+        "calibration",
+        "",
+        f"the event was said to happen in {found.said:.1%} of {found.outcomes:,} cases, and "
+        f"happened in {found.happened:.1%}",
+        evidence={"said": found.said, "happened": found.happened, "p_value": found.p_value},
+        severity="critical" if abs(found.difference.value) >= 3.0 * gap else "warning",
+        remedy="retrain",
+    )
 
 
 def of_missing(of: Subject, found: Missing, share: float) -> Iterator[Alert]:

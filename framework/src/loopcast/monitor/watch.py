@@ -27,6 +27,7 @@ from loopcast.develop.judged import JUDGED_FILE, read_judged
 from loopcast.monitor import signals
 from loopcast.monitor.bins import Floats
 from loopcast.monitor.business import KpiCourse, business_kpis
+from loopcast.monitor.calibration import Large, calibration_in_the_large
 from loopcast.monitor.counted import once
 from loopcast.monitor.counting import SERVED
 from loopcast.monitor.drifted import Drifted, Own, drifted, window_of
@@ -93,6 +94,7 @@ class Report:
     coverage: Coverage
     registered: float | None
     intervals: tuple[IntervalCoverage, ...]
+    calibration: Large | None
     missing: Missing
     business: tuple[KpiCourse, ...]
     releases: tuple[Release, ...]
@@ -167,6 +169,7 @@ def watch(watched: Watched, home: Home, at: datetime) -> Report:
         coverage=results.coverage,
         registered=None if results.moved is None else results.moved.then,
         intervals=results.intervals,
+        calibration=results.calibration,
         missing=results.missing,
         business=results.business,
         releases=tuple(
@@ -252,6 +255,7 @@ class _Results:
     coverage: Coverage
     moved: Moved | None
     intervals: tuple[IntervalCoverage, ...]
+    calibration: Large | None
     missing: Missing
     business: tuple[KpiCourse, ...]
 
@@ -266,6 +270,7 @@ def _results(served: _Served, home: Home) -> _Results:
         coverage=labelled.coverage,
         moved=_moved(served, joined),
         intervals=interval_coverage(labelled),
+        calibration=calibration_in_the_large(labelled, watched.model, served.at),
         missing=_missing(served, home),
         business=business_kpis(joined, watched.model, served.days),
     )
@@ -338,6 +343,7 @@ def _found(
         least_change=plan.threshold("performance"),
     )
     yield from signals.of_intervals(of, results.intervals, plan.threshold("coverage"))
+    yield from signals.of_calibration(of, results.calibration, plan.threshold("calibration"))
     yield from signals.of_missing(of, results.missing, plan.threshold("missing_predictions"))
     yield from signals.of_business(of, results.business, plan.threshold("business_kpi"))
     repeated = served.repeated / max(served.events.num_rows + served.repeated, 1)
