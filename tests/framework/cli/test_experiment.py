@@ -219,3 +219,21 @@ def test_an_interruption_is_told(call: Program, home: Home) -> None:
         "interrupted, the champion serves everyone"
         in call("status", "spring", "-m", "demand").output
     )
+
+
+def test_a_bandit_learns_by_command(call: Program, home: Home) -> None:
+    declare = ("declare", "night", "-m", "demand", "--kind", "bandit", "--metric", "outcome")
+    call(*declare, "--direction", "higher", "--silence-counts", "--by", "ann")
+    call("begin", "night", "-m", "demand", "--by", "ann")
+    arms = home.catalog.experiment("demand", "", "night").experiment.arms
+    clicked = np.arange(200) % 2 == 0
+    for arm, names in enumerate((NOW[:200], NOW[200:400])):
+        role = "challenger" if arm else "champion"
+        log(home, names, arms[arm], role, datetime.now(UTC), propensity=0.5)
+    hear(home, NOW[200:400], clicked.astype(float), datetime.now(UTC))
+    learned = call("learn", "-m", "demand")
+    assert "1 bandits of demand have learned" in learned.output
+    assert f"99% by {arms[1]}" in learned.output
+    [state] = json.loads(call("learn", "-m", "demand", "--json").output).values()
+    assert state["updates"] == 2
+    assert "hold roughly" in call("result", "night", "-m", "demand").output

@@ -31,7 +31,7 @@ class BanditSettings(Record, frozen=True):
         tried, and none is ever served with a probability near zero.
     """
 
-    forgetting: Annotated[float, msgspec.Meta(gt=0.0, le=1.0)] = 0.999
+    forgetting: Annotated[float, msgspec.Meta(gt=0.0, le=1.0)] = 0.9995
     sharpness: Annotated[float, msgspec.Meta(ge=1.0)] = 8.0
     floor: Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)] = 0.02
 

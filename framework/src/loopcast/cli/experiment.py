@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from loopcast.store.home import Home
     from loopcast.store.trials import Trial
 
+_SHOWN = 20  # bandits that are listed
 _MODEL = click.option("--logical-model", "-m", required=True, help="Whose versions are compared.")
 _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("--kind", {"type": click.Choice(get_args(ExperimentKind)), "help": "What kind it is."}),
@@ -278,6 +279,34 @@ def result(*, place: Home, name: str, logical_model: str, segment: str, as_json:
         tables.print_json(found)
     else:
         print_result(found)
+
+
+@experiment.command()
+@store_options
+@_MODEL
+@json_option
+def learn(*, place: Home, logical_model: str, as_json: bool) -> None:
+    """Let every bandit of a logical model learn from what is known by now.
+
+    A nightly batch: from now on its arms serve the shares of the entities that this gives.
+    """
+    from loopcast.cli import tables
+    from loopcast.iterate.experiments.learning import learn as learn_all
+
+    with place.catalog as catalog:
+        active = catalog.active_experiments(logical_model).values()
+        bandits = [trial for trial in active if trial.experiment.kind == "bandit"]
+        found = learn_all(bandits, place, datetime.now(UTC))
+        catalog.put_bandits(logical_model, found)
+    if as_json:
+        tables.print_json(found)
+        return
+    click.echo(f"{len(found):,} bandits of {logical_model} have learned")
+    for trial in bandits[:_SHOWN]:
+        shares = found[trial.experiment.segment].shares
+        arms = zip(trial.experiment.arms, shares, strict=True)
+        said = ", ".join(f"{share:.0%} by {version}" for version, share in arms)
+        click.echo(f"  {trial.experiment.place}: {said}")
 
 
 @experiment.command()

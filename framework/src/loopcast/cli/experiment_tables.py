@@ -16,6 +16,7 @@ _CONTRAST = ("version", "metric", "difference", "low", "high", "p", "verdict")
 _VALIDITY = {
     "fixed": "The declared sample is complete; the intervals hold for this one look.",
     "always": "The intervals hold whenever and as often as they are looked at.",
+    "adaptive": "The arms were served the more the better they seemed; the intervals hold roughly.",
     "none": "It was stopped early: the intervals do not account for when it was stopped.",
 }
 

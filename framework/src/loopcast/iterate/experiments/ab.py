@@ -14,7 +14,7 @@ from loopcast.api import Experiment, LogicalModel, MetricDefinition
 from loopcast.develop.compare import Verdict, verdict
 from loopcast.develop.inference import Estimate
 from loopcast.iterate.experiments.measures import Measure, measure_of
-from loopcast.iterate.experiments.results import ArmResult, Contrast, Look, judge
+from loopcast.iterate.experiments.results import ArmResult, Contrast, Look, arm_result, judge
 from loopcast.iterate.experiments.sequential import FEWEST, always_valid_p, radius
 from loopcast.iterate.experiments.units import Units
 from loopcast.monitor.performance import change
@@ -66,16 +66,8 @@ def arm_results(sample: Sample) -> tuple[ArmResult, ...]:
     """Measure each arm."""
     measure = _measure(sample, sample.experiment.metric)
     return tuple(
-        _arm_result(version, measure(rows), len(rows))
+        arm_result(version, measure(rows), len(rows))
         for version, rows in zip(sample.experiment.arms, _rows_by_arm(sample), strict=True)
-    )
-
-
-def _arm_result(version: VersionId, found: Estimate, count: int) -> ArmResult:
-    known = bool(np.isfinite(found.value))
-    low, high = (found.interval(0.95) if known else None) or (None, None)
-    return ArmResult(
-        version=version, count=count, value=found.value if known else None, low=low, high=high
     )
 
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from loopcast.api import (
     DataError,
@@ -17,7 +18,8 @@ from loopcast.api import (
     MetricDefinition,
     VersionId,
 )
-from loopcast.iterate.experiments import ab
+from loopcast.iterate.experiments import ab, values
+from loopcast.iterate.experiments.learning import Impressions, impressions
 from loopcast.iterate.experiments.ratio import MISMATCH, mismatch
 from loopcast.iterate.experiments.results import (
     ArmResult,
@@ -45,8 +47,8 @@ class Evaluated:
     ----------
     metrics
         Of the task, by name.
-    units, pairs
-        Of an A/B test or a bandit, or of each shadow.
+    units, pairs, impressions
+        Of an A/B test, of each shadow, or of a bandit.
     """
 
     trial: Trial
@@ -55,6 +57,7 @@ class Evaluated:
     interrupted: str
     units: Units | None = None
     pairs: Mapping[VersionId, Pairs] | None = None
+    impressions: Impressions | None = None
 
     @property
     def progress(self) -> Progress:
@@ -74,14 +77,17 @@ def evaluate(
     """
     experiment = trial.experiment
     model = home.catalog.logical_model(experiment.logical_model)
-    is_shadow = experiment.kind == "shadow"
+    kind = experiment.kind
+    if trial.begun is None:
+        raise DataError(f"experiment {experiment.name} of {experiment.place} has not begun")
     return Evaluated(
         trial=trial,
         model=model,
         metrics=metrics,
         interrupted=_interruption(trial, home),
-        units=None if is_shadow else enrolled(trial, home, now),
-        pairs=pairs_of(trial, model, home, now) if is_shadow else None,
+        units=enrolled(trial, home, now) if kind == "ab" else None,
+        pairs=pairs_of(trial, model, home, now) if kind == "shadow" else None,
+        impressions=impressions([trial], home, now) if kind == "bandit" else None,
     )
 
 
@@ -97,31 +103,40 @@ def _interruption(trial: Trial, home: Home) -> str:
 
 
 def _progress(found: Evaluated) -> Progress:
-    trial, item = found.trial, found.trial.experiment
+    trial, item, units = found.trial, found.trial.experiment, found.units
     planned = None
     if trial.begun is not None and item.days is not None:
         planned = trial.begun + timedelta(days=item.days + item.wait_days)
-    if found.pairs is not None:
-        enrolled_counts = {version: pairs.blocks for version, pairs in found.pairs.items()}
-        known_counts = {version: pairs.known_blocks for version, pairs in found.pairs.items()}
-    else:
-        assert found.units is not None
-        enrolled_counts = _counts(found.units.arm, item.arms)
-        known_counts = _counts(found.units.arm[found.units.known], item.arms)
-    units = found.units
-    is_ab = item.kind == "ab" and units is not None
+    counts, known = _counts(found)
     return Progress(
         state=trial.state,
         begun=trial.begun,
         ended=trial.ended,
         planned=planned,
-        enrolled=enrolled_counts,
-        known=known_counts,
+        enrolled=counts,
+        known=known,
         needed=item.sample_size,
-        mismatch=_mismatch(units, len(item.arms)) if is_ab and units is not None else None,
-        crossed=units.crossed if is_ab and units is not None else 0,
+        mismatch=_mismatch(units, len(item.arms)) if units is not None else None,
+        crossed=units.crossed if units is not None else 0,
         interrupted=found.interrupted,
     )
+
+
+def _counts(found: Evaluated) -> tuple[dict[VersionId, int], dict[VersionId, int]]:
+    """Count entities, pairs or impressions of each arm, and those whose outcome is known."""
+    arms = found.trial.experiment.arms
+    if found.pairs is not None:
+        pairs = found.pairs
+        return (
+            {version: own.blocks for version, own in pairs.items()},
+            {version: own.known_blocks for version, own in pairs.items()},
+        )
+    if found.impressions is not None:
+        served = dict(zip(arms, found.impressions.served[0].tolist(), strict=True))
+        return served, _by_arm(found.impressions.arm, arms)
+    assert found.units is not None
+    units = found.units
+    return _by_arm(units.arm, arms), _by_arm(units.arm[units.known], arms)
 
 
 def _mismatch(units: Units, arms: int) -> float:
@@ -129,7 +144,7 @@ def _mismatch(units: Units, arms: int) -> float:
     return mismatch(units.arm, weight, arms)
 
 
-def _counts(arm: np.ndarray, arms: tuple[VersionId, ...]) -> dict[VersionId, int]:
+def _by_arm(arm: NDArray[np.intp], arms: tuple[VersionId, ...]) -> dict[VersionId, int]:
     counts = np.bincount(arm, minlength=len(arms)).tolist()
     return dict(zip(arms, counts, strict=True))
 
@@ -143,6 +158,8 @@ def result_of(found: Evaluated) -> Result:
         While it is sealed: saying what is missing until the horizon, and when it is expected.
     """
     item, progress = found.trial.experiment, found.progress
+    if found.impressions is not None:
+        return _bandit_result(found)
     if not (item.sequential or progress.complete or progress.state == "stopped"):
         raise GateError(_sealed(found))
     return _shadow_result(found) if found.pairs is not None else _ab_result(found)
@@ -230,6 +247,20 @@ def _shadow_result(found: Evaluated) -> Result:
         validity=validity,
         winner=winner_of(contrasts, (), item.direction) if progress.complete else None,
         others={v: own[1:] for v, own in differences.items()},
+    )
+
+
+def _bandit_result(found: Evaluated) -> Result:
+    item, seen = found.trial.experiment, found.impressions
+    assert seen is not None
+    contrasts = values.contrasts(seen, item)
+    return Result(
+        experiment=item,
+        progress=found.progress,
+        arms=values.arm_results(seen, item),
+        contrasts=contrasts,
+        validity="adaptive",
+        winner=winner_of(contrasts, (), item.direction),
     )
 
 

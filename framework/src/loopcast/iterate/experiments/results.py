@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+import numpy as np
+
 from loopcast.api import Direction, Experiment, VersionId
 from loopcast.develop.compare import Difference, Verdict, verdict
+from loopcast.develop.inference import Estimate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,13 +52,21 @@ class Progress:
 
 @dataclass(frozen=True, kw_only=True)
 class ArmResult:
-    """The metric of one arm, with its interval."""
+    """The metric of one arm, with its 95 % interval."""
 
     version: VersionId
     count: int
     value: float | None
     low: float | None
     high: float | None
+
+
+def arm_result(version: VersionId, found: Estimate, count: int) -> ArmResult:
+    """Return what was estimated of an arm from so many entities."""
+    known = bool(np.isfinite(found.value))
+    low, high = (found.interval(0.95) if known else None) or (None, None)
+    value = found.value if known else None
+    return ArmResult(version=version, count=count, value=value, low=low, high=high)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +103,7 @@ class Look:
     high: float | None
 
 
-Validity = Literal["fixed", "always", "none"]
+Validity = Literal["fixed", "always", "adaptive", "none"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +122,8 @@ class Result:
         Other metrics of each shadow, which decide nothing.
     validity
         ``fixed``: the declared sample is complete, and was looked at once. ``always``: the
-        intervals hold at any time. ``none``: it was stopped early, and its end was no part of the
+        intervals hold at any time. ``adaptive``: a bandit's, which served the more what seemed the
+        better; they hold roughly. ``none``: it was stopped early, and its end was no part of the
         declaration.
     winner
         The arm to release, or ``None``.

@@ -1,0 +1,210 @@
+"""Bandits: the posterior, what they learn from events, and how much they lose."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+from scipy import integrate, stats
+
+from loopcast.api import BanditSettings, DataError, RankSchema
+from loopcast.deploy.lookup import look_up
+from loopcast.iterate.experiments.bandit import discounted, shares
+from loopcast.iterate.experiments.evaluation import evaluate, result_of
+from loopcast.iterate.experiments.learning import impressions, learn
+from loopcast.store.events import event_table
+from loopcast.store.trials import Trial
+
+from .simulation import PLAIN, WORLDS, World, click_rates, lost_by_bandit, lost_by_fixed_test
+from .worlds import BEGUN, METRICS, begin, experiment, hear, home_with_arms
+
+
+class TestPosterior:
+    def test_counts_are_discounted_one_by_one(self) -> None:
+        random = np.random.default_rng(0)
+        population, arm = random.integers(0, 3, 500), random.integers(0, 4, 500)
+        reward, forgetting = random.random(500), np.array([0.99, 1.0, 0.9])
+        won, lost = np.zeros((3, 4)), np.zeros((3, 4))
+        for p, a, r in zip(population, arm, reward, strict=True):
+            won[p] *= forgetting[p]
+            lost[p] *= forgetting[p]
+            won[p, a] += r
+            lost[p, a] += 1.0 - r
+        found = discounted(population, arm, reward, forgetting, 4)
+        np.testing.assert_allclose(found[0], won, rtol=1e-10)
+        np.testing.assert_allclose(found[1], lost, rtol=1e-10)
+
+    def test_shares_are_the_probabilities_of_being_best(self) -> None:
+        won, lost = np.array([[20.0, 26.0, 9.0]]), np.array([[480.0, 470.0, 300.0]])
+        settings = BanditSettings(sharpness=2.0, floor=0.03)
+        posterior = [stats.beta(1 + 2 * w, 1 + 2 * f) for w, f in zip(won[0], lost[0], strict=True)]
+
+        def leads(arm: int) -> float:
+            others = [posterior[k] for k in range(3) if k != arm]
+            found = integrate.quad(
+                lambda x: posterior[arm].pdf(x) * np.prod([o.cdf(x) for o in others]), 0.0, 0.3
+            )
+            return float(found[0])
+
+        expected = 0.97 * np.array([leads(arm) for arm in range(3)]) + 0.01
+        np.testing.assert_allclose(shares(won, lost, settings)[0], expected, atol=0.03)
+
+    def test_shares_of_many_populations_are_those_of_each(self) -> None:
+        random = np.random.default_rng(1)
+        won, lost = random.random((600, 3)) * 30, random.random((600, 3)) * 900
+        found = shares(won, lost, BanditSettings())
+        np.testing.assert_allclose(found.sum(axis=1), 1.0)
+        assert (found >= BanditSettings().floor / 3 - 1e-12).all()
+        assert np.array_equal(found, shares(won, lost, BanditSettings()))
+        alone = shares(won[:1], lost[:1], BanditSettings())
+        np.testing.assert_allclose(alone, found[:1], atol=0.05)
+
+
+@cache
+def lost(world: World, kind: str) -> float:
+    rates = click_rates(world)
+    if kind == "fixed":
+        return float(lost_by_fixed_test(rates, 40, seed=1).mean())
+    settings = PLAIN if kind == "plain" else BanditSettings()
+    return float(lost_by_bandit(rates, settings, 24, seed=1).mean())
+
+
+@pytest.mark.parametrize("world", ["abrupt", "drifting"])
+def test_it_loses_far_less_than_a_fixed_test_where_rewards_change(world: World) -> None:
+    assert lost(world, "default") <= 0.45 * lost(world, "fixed")
+
+
+def test_it_loses_at_most_twice_what_plain_sampling_does_where_nothing_changes() -> None:
+    assert lost("stationary", "default") <= 2.0 * lost("stationary", "plain")
+    assert lost("stationary", "default") < lost("stationary", "fixed")
+
+
+def test_there_is_a_reason_not_to_be_plain() -> None:
+    assert [lost(world, "default") < lost(world, "plain") for world in WORLDS] == [
+        False, True, True,
+    ]  # fmt: skip
+
+
+RATES = (0.05, 0.25, 0.1)
+
+
+class Shop:
+    """A bandit of three arms that serves the same customers every day."""
+
+    def __init__(self, folder: Path, **fields: Any) -> None:
+        self.home, arms = home_with_arms(folder, 3)
+        self.item = experiment(
+            arms, kind="bandit", sample_size=None, bandit=BanditSettings(),
+            **({"silence_counts": True, "wait_days": 2} | fields),
+        )  # fmt: skip
+        begin(self.home, self.item)
+        self.random = np.random.default_rng(0)
+        self.names = [f"customer {number}" for number in range(400)]
+
+    @property
+    def trial(self) -> Trial:
+        return self.home.catalog.experiment("demand", "", "spring")
+
+    def serve(self, day: int) -> None:
+        """Serve everyone, and hear of clicks within hours."""
+        at = BEGUN + timedelta(days=day, hours=8)
+        serving = look_up(self.home.catalog, "demand")
+        versions = serving.versions(self.names)
+        share = {part.version: part.share for part in serving.parts}
+        self.home.events.append(
+            event_table(
+                key=self.names, time=at, logical_model="demand", segment="", version=versions,
+                role=np.where(versions == self.item.arms[0], "champion", "challenger"),
+                outputs={"probability": np.full(len(self.names), 0.1)},
+                propensity=np.array([share[version] for version in versions]),
+            )
+        )  # fmt: skip
+        rate = np.array([RATES[self.item.arms.index(version)] for version in versions])
+        clicked = np.flatnonzero(self.random.random(len(rate)) < rate)
+        names = [self.names[place] for place in clicked]
+        hear(self.home, names, np.ones(len(names)), at + timedelta(hours=3))
+
+    def learn(self, day: int) -> None:
+        now = BEGUN + timedelta(days=day, hours=23)
+        self.home.catalog.put_bandits("demand", learn([self.trial], self.home, now))
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    return Shop(tmp_path / "home")
+
+
+def test_it_learns_night_by_night_which_arm_is_best(shop: Shop) -> None:
+    for day in range(12):
+        shop.serve(day)
+        shop.learn(day)
+    state = shop.trial.bandit
+    assert state is not None
+    assert state.updates == 12
+    assert state.shares[1] > 0.9
+    seen = impressions([shop.trial], shop.home, BEGUN + timedelta(days=11, hours=23))
+    assert int(seen.served.sum()) == 12 * 400
+    assert len(seen.arm) == 10 * 400, "the last two days may still be clicked on"
+    assert (np.unique(seen.propensity) > 0.0).all()
+    result = result_of(
+        evaluate(shop.trial, shop.home, METRICS, BEGUN + timedelta(days=11, hours=23))
+    )
+    assert result.winner == shop.item.arms[1]
+    assert result.validity == "adaptive"
+    for arm, rate in zip(result.arms, RATES, strict=True):
+        assert arm.low is not None
+        assert arm.high is not None
+        assert arm.low - 0.01 < rate < arm.high + 0.01
+
+
+def test_what_it_knows_follows_from_events_and_outcomes_alone(shop: Shop) -> None:
+    for day in range(5):
+        shop.serve(day)
+        shop.learn(day)
+    state = shop.trial.bandit
+    assert state is not None
+    again = learn([shop.trial], shop.home, state.updated)[""]
+    assert (again.successes, again.failures, again.shares) == (
+        state.successes, state.failures, state.shares,
+    )  # fmt: skip
+
+
+def test_each_impression_has_the_outcomes_until_the_next_one(tmp_path: Path) -> None:
+    shop = Shop(tmp_path / "home", wait_days=3)
+    for day in range(3):
+        shop.home.events.append(
+            event_table(
+                key=["ann", "bob"], time=BEGUN + timedelta(days=day), logical_model="demand",
+                segment="", version=shop.item.arms[1], role="challenger",
+                outputs={"probability": [0.1, 0.1]}, propensity=0.5,
+            )
+        )  # fmt: skip
+    hear(shop.home, ["ann"], [1.0], BEGUN + timedelta(days=1, hours=5))
+    hear(shop.home, ["bob"], [1.0], BEGUN + timedelta(days=5, hours=5))  # too late
+    found = impressions([shop.trial], shop.home, BEGUN + timedelta(days=9))
+    assert found.reward.tolist() == [0.0, 0.0, 1.0, 0.0, 0.0, 0.0]
+    assert found.entity.tolist() == [0, 1, 0, 1, 0, 1]
+
+
+def test_a_bandit_of_amounts_is_refused(shop: Shop) -> None:
+    ranks = RankSchema(entity="customer", item="product", time="sold")
+    shop.home.catalog.put_logical_model(
+        replace(shop.home.catalog.logical_model("demand"), schema=ranks)
+    )
+    shop.serve(0)
+    hear(shop.home, shop.names, np.full(400, 19.9), BEGUN + timedelta(hours=12))
+    with pytest.raises(
+        DataError, match=r"400 outcomes of demand are not between 0 and 1, the first 19\.9"
+    ):
+        learn([shop.trial], shop.home, BEGUN + timedelta(days=5))
+
+
+def test_without_impressions_all_arms_are_alike(shop: Shop) -> None:
+    assert learn([], shop.home, BEGUN) == {}
+    state = learn([shop.trial], shop.home, BEGUN + timedelta(days=1))[""]
+    assert state.shares == pytest.approx((1 / 3, 1 / 3, 1 / 3), abs=0.05)
