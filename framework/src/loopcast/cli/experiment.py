@@ -23,12 +23,15 @@ from loopcast.cli.stores import store_options
 
 if TYPE_CHECKING:
     from loopcast.api import MetricDefinition, Policy
+    from loopcast.iterate.experiments.evaluation import Evaluated
     from loopcast.iterate.experiments.planning import Declaration
+    from loopcast.iterate.experiments.results import Result
     from loopcast.store.home import Home
     from loopcast.store.trials import Trial
 
 _SHOWN = 20  # bandits that are listed
 _MODEL = click.option("--logical-model", "-m", required=True, help="Whose versions are compared.")
+_PAGE = click.option("--page", type=click.Path(path_type=Path), help="Write a page of HTML.")
 _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("--kind", {"type": click.Choice(get_args(ExperimentKind)), "help": "What kind it is."}),
     ("--metric", {"help": "A metric of the task, or 'outcome': the ground truth itself."}),
@@ -233,15 +236,26 @@ def list_(*, place: Home, logical_model: str | None, as_json: bool) -> None:
 @click.argument("name")
 @_MODEL
 @click.option("--segment", "-s", default="", help="The segment of a family.")
+@_PAGE
 @json_option
-def status(*, place: Home, name: str, logical_model: str, segment: str, as_json: bool) -> None:
+def status(
+    *,
+    place: Home,
+    name: str,
+    logical_model: str,
+    segment: str,
+    page: Path | None,
+    as_json: bool,
+) -> None:
     """Count entities and outcomes of experiment NAME; effects stay sealed.
 
     An unequal division of the entities raises an alert.
     """
     from loopcast.cli import tables
 
-    progress = _evaluated(place, name, logical_model, segment).progress
+    found = _evaluated(place, name, logical_model, segment)
+    progress = found.progress
+    _write_page(page, found, None)
     if as_json:
         tables.print_json(progress)
         return
@@ -267,14 +281,25 @@ def status(*, place: Home, name: str, logical_model: str, segment: str, as_json:
 @click.argument("name")
 @_MODEL
 @click.option("--segment", "-s", default="", help="The segment of a family.")
+@_PAGE
 @json_option
-def result(*, place: Home, name: str, logical_model: str, segment: str, as_json: bool) -> None:
+def result(
+    *,
+    place: Home,
+    name: str,
+    logical_model: str,
+    segment: str,
+    page: Path | None,
+    as_json: bool,
+) -> None:
     """Show the effects of experiment NAME, once it has as many outcomes as were declared."""
     from loopcast.cli import tables
     from loopcast.cli.experiment_tables import print_result
     from loopcast.iterate.experiments.evaluation import result_of
 
-    found = result_of(_evaluated(place, name, logical_model, segment))
+    evaluated = _evaluated(place, name, logical_model, segment)
+    found = result_of(evaluated)
+    _write_page(page, evaluated, found)
     if as_json:
         tables.print_json(found)
     else:
@@ -331,7 +356,16 @@ def conclude(
         click.echo(f"  {line}")
 
 
-def _evaluated(place: Home, name: str, logical_model: str, segment: str) -> Any:
+def _write_page(page: Path | None, found: Evaluated, result: Result | None) -> None:
+    from loopcast.store.files import write_atomically
+    from loopcast.web.experiment.page import render
+
+    if page is not None:
+        html = render(found.trial.experiment, found.progress, result)
+        write_atomically(page, html.encode())
+
+
+def _evaluated(place: Home, name: str, logical_model: str, segment: str) -> Evaluated:
     """Read what happened, and raise or close the alert of a wrong division."""
     from loopcast.iterate.experiments import ratio
     from loopcast.iterate.experiments.evaluation import evaluate

@@ -8,17 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from loopcast.cli import tables
+from loopcast.iterate.experiments.results import VALIDITY
 
 if TYPE_CHECKING:
     from loopcast.iterate.experiments.results import Contrast, Result
 
 _CONTRAST = ("version", "metric", "difference", "low", "high", "p", "verdict")
-_VALIDITY = {
-    "fixed": "The declared sample is complete; the intervals hold for this one look.",
-    "always": "The intervals hold whenever and as often as they are looked at.",
-    "adaptive": "The arms were served the more the better they seemed; the intervals hold roughly.",
-    "none": "It was stopped early: the intervals do not account for when it was stopped.",
-}
 
 
 def print_result(found: Result) -> None:
@@ -33,7 +28,7 @@ def print_result(found: Result) -> None:
     tables.print_rows(console, "Arms", titles, arms, numbers_from=1)
     tables.print_rows(console, "Against the champion", _CONTRAST, _rows(found.contrasts))
     tables.print_rows(console, "Guardrails", _CONTRAST, _rows(found.guardrails))
-    click.echo(f"\n{_VALIDITY[found.validity]}")
+    click.echo(f"\n{VALIDITY[found.validity]}")
     for note in found.notes:
         click.echo(note)
 

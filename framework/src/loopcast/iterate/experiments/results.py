@@ -105,6 +105,14 @@ class Look:
 
 Validity = Literal["fixed", "always", "adaptive", "none"]
 
+VALIDITY: Mapping[Validity, str] = {
+    "fixed": "The declared sample is complete; the intervals hold for this one look.",
+    "always": "The intervals hold whenever and as often as they are looked at.",
+    "adaptive": "The arms were served the more the better they seemed; the intervals hold roughly.",
+    "none": "It was stopped early: the intervals do not account for when it was stopped.",
+}
+"""What intervals are worth, for people."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
