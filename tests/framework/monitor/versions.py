@@ -45,11 +45,13 @@ def chance(inputs: dict[str, Any]) -> np.ndarray[Any, Any]:
     return np.asarray(1.0 / (1.0 + np.exp(inputs["income"])))
 
 
-def train(home: Home, segments: Sequence[str], rows: int = 2_000) -> dict[str, str]:
+def train(
+    home: Home, segments: Sequence[str], rows: int = 2_000, at: datetime = START
+) -> dict[str, str]:
     """Register and release a version of each segment; return their ids."""
     bundles = [_bundle(number, segment, rows) for number, segment in enumerate(segments)]
     written = write_bundles(home.artifacts, bundles)
-    versions = [version_of(manifest, digest, START) for manifest, digest in written]
+    versions = [version_of(manifest, digest, at) for manifest, digest in written]
     home.catalog.put_logical_model(MODEL)
     home.catalog.register(
         [
@@ -59,7 +61,7 @@ def train(home: Home, segments: Sequence[str], rows: int = 2_000) -> dict[str, s
     )
     for version in versions:
         home.catalog.release(
-            "credit", version.segment, version.id, stage="champion", by="eva", reason="r", at=START
+            "credit", version.segment, version.id, stage="champion", by="eva", reason="r", at=at
         )
     return {version.segment: version.id for version in versions}
 

@@ -84,8 +84,8 @@ class _Beside:
             if reference is None or group.bins != reference.bins.digest:
                 continue
             if not group.subset:
-                reference = in_season(reference, weights[position])
-                found._add(position, reference, reference.sketch)
+                season = in_season(reference, weights[position])
+                found._add(position, reference, season.sketch)
             elif group.subset in reference.subsets:
                 place = reference.subsets.index(group.subset)
                 found._add(position, reference, reference.subset_sketch.take([place]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -61,7 +61,7 @@ def moved_kpis(
     A segment whose outcomes are not known, or too few to tell, is left out.
     """
     latest = home.truth.latest(model.name)
-    if not latest.num_rows:
+    if not latest.num_rows or not measurable([kpi], model):
         return {}
     events = home.events.read(model.name, span.start, span.end, columns=_COLUMNS)
     own = once(events.filter(pc.is_in(events["version"], pa.array(list(versions.values())))))
@@ -78,6 +78,14 @@ def moved_kpis(
         segment: replace(moved, p_value=float(p))
         for (segment, moved), p in zip(found.items(), adjusted, strict=True)
     }
+
+
+def measurable(metrics: Sequence[MetricDefinition], model: LogicalModel) -> list[MetricDefinition]:
+    """Return the metrics that events and outcomes suffice for.
+
+    What is about all lists of a ranking together needs to know every item there is.
+    """
+    return [metric for metric in metrics if model.task != "rank" or metric.rows is not None]
 
 
 def _by_segment(labelled: Labelled) -> Iterator[tuple[Segment, np.ndarray]]:

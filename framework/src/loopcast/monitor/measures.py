@@ -340,8 +340,9 @@ def resemblance(
 ) -> Floats:
     """Return the design effect of days from sums that days add up to, at least 1.
 
-    The mean square between days over the variance within, of the rows' places in the reference's
-    order: with independent rows it is about 1, and a sample of n rows is worth n over it.
+    The mean square between days over the variance of all rows, of their places in the
+    reference's order: with independent rows it is about 1, where all rows of a day are alike it
+    is their number, and a sample of n rows is worth n over it.
 
     Source: L. Kish (1965), Survey Sampling, section 5.4.
 
@@ -356,6 +357,6 @@ def resemblance(
     """
     count = np.maximum(rows, 1.0)
     between = (by_day - sums**2 / count) / np.maximum(days - 1, 1)
-    within = (squares - by_day) / count
-    ratio = np.divide(between, within, out=np.ones_like(within), where=within > 1e-12)
+    variance = (squares - sums**2 / count) / count
+    ratio = np.divide(between, variance, out=np.ones_like(variance), where=variance > 1e-12)
     return np.asarray(np.maximum(ratio, 1.0))

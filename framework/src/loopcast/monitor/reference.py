@@ -104,7 +104,8 @@ def fit_reference(
     bins = fit_bins(arrays)
     whole = sketch(arrays, bins)
     blocks = {name: output_block if name.startswith(OUTPUT) else block for name in arrays}
-    designs = {name: _design({name: values}, blocks[name]) for name, values in arrays.items()}
+    months = {name: None if name.startswith(OUTPUT) else month for name in arrays}
+    designs = {name: _design(arrays[name], blocks[name], months[name]) for name in arrays}
     rows = len(next(iter(arrays.values()), ()))
     values = {name: bins.categories[bins.names.index(name) - bins.numeric] for name in subsets}
     return Reference(
@@ -213,10 +214,20 @@ def recent_design(reference: Reference, days: Sketch) -> Floats:
     return np.maximum(design_of(reference.bins, reference.sketch, days), reference.design)
 
 
-def _design(column: Mapping[str, Any], block: NDArray[np.int64] | None) -> float:
-    """Return the design effect of one column."""
+def _design(
+    values: Floats | pa.Array, block: NDArray[np.int64] | None, month: NDArray[np.intp] | None
+) -> float:
+    """Return the design effect of one column; where there are seasons, that within months."""
     if block is None or not len(block):
         return 1.0
+    if month is None:
+        return _design_of_rows(values, block)
+    rows = [np.flatnonzero(month == number) for number in np.unique(month)]
+    return float(np.mean([_design_of_rows(take_rows(values, r), block[r]) for r in rows]))
+
+
+def _design_of_rows(values: Floats | pa.Array, block: NDArray[np.int64]) -> float:
+    column = {"values": values}
     bins = fit_bins(column)
     _, place = np.unique(block, return_inverse=True)
     blocks = sketch(column, bins, group=place, groups=int(place.max()) + 1)

@@ -33,7 +33,7 @@ from loopcast.monitor.counting import SERVED
 from loopcast.monitor.drifted import Drifted, Own, drifted, window_of
 from loopcast.monitor.findings import Moved, of_drift, of_performance, of_traffic
 from loopcast.monitor.intervals import IntervalCoverage, interval_coverage
-from loopcast.monitor.kpi import moved, registered
+from loopcast.monitor.kpi import measurable, moved, registered
 from loopcast.monitor.missing import Missing, missing_answers, missing_forecasts
 from loopcast.monitor.performance import (
     Coverage,
@@ -264,7 +264,7 @@ def _results(served: _Served, home: Home) -> _Results:
     watched = served.watched
     joined = join(served.events, served.truth)
     labelled = labelled_events(joined, watched.model)
-    metrics = [m for m in watched.metrics if m.rows is not None or watched.model.task != "rank"]
+    metrics = measurable(watched.metrics, watched.model)
     return _Results(
         performance=tuple(performance(labelled, metrics, watched.every)),
         coverage=labelled.coverage,
@@ -279,7 +279,7 @@ def _results(served: _Served, home: Home) -> _Results:
 def _moved(served: _Served, joined: pa.Table) -> Moved | None:
     """Return how the KPI of the version has moved since its contest."""
     kpi, version = served.watched.kpi, served.version
-    if kpi is None or version is None:
+    if kpi is None or version is None or not measurable([kpi], served.watched.model):
         return None
     labelled = labelled_events(served.own(joined), served.watched.model)
     if not len(labelled.known):
