@@ -142,3 +142,61 @@ def test_the_command_raises_delivers_and_is_quiet_afterwards(home: Home, tmp_pat
     again = CliRunner().invoke(monitor, options, catch_exceptions=False)
     assert again.output.splitlines()[-6:-3] != []
     assert "eva" in again.output
+
+
+class TestOddDays:
+    """Days that a quiet month would hide, each by its stated rule."""
+
+    @pytest.fixture
+    def odd(self, tmp_path: Path) -> Iterator[tuple[Home, str]]:
+        home = open_home(tmp_path)
+        version = train(home, [""], rows=3_000)[""]
+        live(home, version, shift=0.0, days=range(20))
+        yield home, version
+        home.catalog.close()
+
+    def test_absurd_values_are_told_and_drown_in_the_month(self, odd: tuple[Home, str]) -> None:
+        home, version = odd
+        inputs = people(np.random.default_rng(99), ROWS)
+        inputs["income"][:30], inputs["income"][30:45] = 1e12, np.inf
+        outputs = {"probability": np.full(ROWS, 0.5)}
+        home.record(scored("", version, 20, inputs, outputs=outputs), MODEL)
+        report = look(home, 0, 21)
+        told = {alert.kind: alert for alert in report.found}
+        assert told.keys() == {"bad_day"}
+        assert told["bad_day"].subject == "income"
+        assert "of 2026-01-25" in told["bad_day"].cause
+        assert look(home, 0, 20).found == ()
+
+    def test_a_day_that_is_logged_twice_counts_once(self, odd: tuple[Home, str]) -> None:
+        home, version = odd
+        inputs = people(np.random.default_rng(20), ROWS)
+        for source in ("batch", "replayed"):
+            home.record(scored("", version, 20, inputs, source=source), MODEL)
+        report = look(home, 0, 21)
+        assert report.repeated == ROWS
+        [alert] = report.found
+        assert (alert.kind, alert.subject) == ("bad_day", "repeated events")
+        assert report.performance[0].predictions == 21 * ROWS
+
+    def test_a_clock_that_runs_ahead_is_noticed(self, odd: tuple[Home, str]) -> None:
+        home, version = odd
+        home.record(scored("", version, 25, people(np.random.default_rng(1), 10)), MODEL)
+        watched = Watched(
+            model=MODEL, segment="", start=START, end=START + timedelta(days=30),
+            metrics=loopcast_metrics(),
+        )  # fmt: skip
+        report = watch(watched, home, START + timedelta(days=20, hours=2))
+        assert report.ahead == 10
+        assert report.found == ()
+        assert "10 events bear a time that has not come" in render(report, ())
+
+    def test_truth_of_what_was_never_predicted(self, odd: tuple[Home, str]) -> None:
+        home, _ = odd
+        observed = START + timedelta(days=19, hours=12)
+        home.truth.add("credit", truth_table(key=["x", "y"], value=[0.0, 1.0], observed=observed))
+        report = look(home, 0, 20)
+        [alert] = report.found
+        assert (alert.kind, alert.severity) == ("missing_predictions", "critical")
+        assert "2 of 2 expected predictions of 2026-01-24 are missing" in alert.cause
+        assert report.coverage.labelled == report.coverage.predictions == 20 * ROWS

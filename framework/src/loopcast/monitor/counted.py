@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from loopcast.api import ForecastSchema, LogicalModel
@@ -29,6 +31,14 @@ def once(events: pa.Table) -> pa.Table:
     if len(first) == events.num_rows:
         return events
     return events.take(pa.array(np.sort(first.to_numpy())))
+
+
+def on_day_before(events: pa.Table, midnight: datetime) -> pa.Table:
+    """Return the events of the day that ends at a moment."""
+    time, kind = events["time"], events["time"].type
+    since = pa.scalar(midnight - timedelta(days=1), kind)
+    inside = pc.and_(pc.greater_equal(time, since), pc.less(time, pa.scalar(midnight, kind)))
+    return events.filter(inside)
 
 
 def chosen_rows(events: pa.Table, version: Places, group: Places) -> Chosen:

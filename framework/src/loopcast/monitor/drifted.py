@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +19,7 @@ from loopcast.monitor.counted import (
     count_rows,
     counting_rows,
     joined,
+    on_day_before,
     subsets_of,
 )
 from loopcast.monitor.drift import (
@@ -168,18 +169,12 @@ def _with_subsets(own: Own, design: Floats) -> tuple[Measured, tuple[str, ...]]:
 
 def _last_day(own: Own, design: Floats) -> tuple[Drift, ...]:
     """Return what is missing or strange on the last complete day, far more than by chance."""
-    start = own.complete - pd.Timedelta(days=1)
-    time = own.events["time"]
-    inside = pc.and_(
-        pc.greater_equal(time, pa.scalar(start, time.type)),
-        pc.less(time, pa.scalar(own.complete, time.type)),
-    )
-    day = replace(own, events=own.events.filter(inside))
+    day = replace(own, events=on_day_before(own.events, own.complete))
     if not day.events.num_rows:
         return ()
     _, groups = _counted(day, "day")
     limits = Limits(inputs=DAY_LIMITS, outputs=DAY_LIMITS, significance=DAY_CHANCE)
-    window = replace(own.window, start=start, end=own.complete)
+    window = replace(own.window, start=own.complete - timedelta(days=1), end=own.complete)
     return tuple(exceeding(measure(own.reference, groups, design), [window], limits))
 
 

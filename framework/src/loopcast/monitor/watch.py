@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,7 +28,7 @@ from loopcast.monitor import signals
 from loopcast.monitor.bins import Floats
 from loopcast.monitor.business import KpiCourse, business_kpis
 from loopcast.monitor.calibration import Large, calibration_in_the_large
-from loopcast.monitor.counted import once
+from loopcast.monitor.counted import on_day_before, once
 from loopcast.monitor.counting import SERVED
 from loopcast.monitor.drifted import Drifted, Own, drifted, window_of
 from loopcast.monitor.findings import Moved, of_drift, of_performance, of_traffic
@@ -186,7 +186,15 @@ def watch(watched: Watched, home: Home, at: datetime) -> Report:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Served:
-    """What served, once each, and what is known of the version that served last."""
+    """What served, once each, and what is known of the version that served last.
+
+    Attributes
+    ----------
+    complete
+        Midnight in UTC: days before it are over.
+    repeated_last_day
+        Share of the events of the last complete day that repeat another.
+    """
 
     watched: Watched
     at: datetime
@@ -194,6 +202,7 @@ class _Served:
     days: pd.DatetimeIndex
     events: pa.Table
     repeated: int
+    repeated_last_day: float
     truth: pa.Table
     version: Version | None
     files: Mapping[str, bytes]
@@ -208,15 +217,17 @@ def _served(watched: Watched, home: Home, events: pa.Table, at: datetime) -> _Se
     logged = events.filter(pc.is_in(events["role"], pa.array(SERVED)))
     served = once(logged)
     version, files = _version_of(served, home)
-    midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
+    complete = min(at.replace(hour=0, minute=0, second=0, microsecond=0), watched.end)
+    last_day = [on_day_before(table, complete).num_rows for table in (logged, served)]
     days = pd.date_range(watched.start, watched.end, freq="D", inclusive="left")
     return _Served(
         watched=watched,
         at=at,
-        complete=min(midnight, watched.end),
+        complete=complete,
         days=days.normalize(),
         events=served,
         repeated=logged.num_rows - served.num_rows,
+        repeated_last_day=1.0 - last_day[1] / last_day[0] if last_day[0] else 0.0,
         truth=home.truth.latest(watched.model.name),
         version=version,
         files=files,
@@ -346,12 +357,11 @@ def _found(
     yield from signals.of_calibration(of, results.calibration, plan.threshold("calibration"))
     yield from signals.of_missing(of, results.missing, plan.threshold("missing_predictions"))
     yield from signals.of_business(of, results.business, plan.threshold("business_kpi"))
-    repeated = served.repeated / max(served.events.num_rows + served.repeated, 1)
     yield from signals.of_bad_day(
         of,
-        served.complete,
+        served.complete - timedelta(days=1),
         () if drift is None else drift.last_day,
-        repeated,
+        served.repeated_last_day,
         plan.threshold("bad_day"),
     )
 

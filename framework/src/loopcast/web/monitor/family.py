@@ -116,6 +116,6 @@ def _row(report: SegmentReport) -> tuple[Cell, ...]:
         formats.number(then, places),
         formats.number(now, places),
         f"{report.predictions:,}",
-        str(report.last or "–"),
+        f"{report.last:%-d %b}" if report.last else "–",
         (report.version or "–")[:6],
     )
