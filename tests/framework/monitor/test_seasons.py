@@ -81,8 +81,8 @@ def test_months_keep_the_weights_of_recent_rows() -> None:
 
 def test_a_month_that_the_training_lacks_leaves_the_year() -> None:
     values = weather(0, "2024-02-01", 400)
-    values[values.index.month == 2] = np.nan
     index = pd.DatetimeIndex(values.index)
+    values[index.month == 2] = np.nan
     known = fit_reference({"temperature": values.to_numpy()}, {}, month=_months(index))
     february = np.eye(12)[1]
     assert (in_season(known, february).sketch.counts == known.sketch.counts).all()
