@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 from math import isfinite
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
@@ -43,8 +43,8 @@ class Fairness(Hyperparameters, frozen=True):
     ratio
         Smallest ratio of a group's share of favourable scores to that of the group with the
         largest: four fifths.
-    cutoff, favourable
-        Scores ``low`` (below the cutoff) or ``high`` (from it on) are favourable.
+    cutoff
+        Of the decisions; the logical model's, or one half, where ``None``.
     worse_by
         How much worse the KPI of a group may be than that of all others, relative to theirs.
     minimum_rows
@@ -61,8 +61,7 @@ class Fairness(Hyperparameters, frozen=True):
     attributes: tuple[str, ...] = ()
     crossed: bool = True
     ratio: Share = 0.8
-    cutoff: Share = 0.5
-    favourable: Literal["low", "high"] = "low"
+    cutoff: Share | None = None
     worse_by: Annotated[float, msgspec.Meta(ge=0.0)] = 0.5
     minimum_rows: Annotated[int, msgspec.Meta(ge=2)] = 30
     most_groups: Annotated[int, msgspec.Meta(ge=2)] = 50
@@ -136,12 +135,12 @@ def _untested(groups: Groups, options: Fairness) -> str:
 def _four_fifths(
     subject: Subject, attribute: str, groups: Groups, options: Fairness
 ) -> Iterator[GateResult]:
-    from loopcast.develop.decision import Decision
+    from loopcast.develop.decision import decision_for
     from loopcast.develop.fairness.measures import Plan, decided, fairness_of
 
     outcome = subject.judged.outcomes[subject.label]
     assert isinstance(outcome, ScoreOutcome)
-    decision = Decision(cutoff=options.cutoff, favourable=options.favourable)
+    decision = decision_for(subject.logical_model, options.cutoff)
     plan = Plan(confidence=options.confidence, fewest=options.minimum_rows)
     found = fairness_of(attribute, groups, decided(subject.judged, outcome, decision), plan)
     shares = {one.group: one.granted.value for one in found.groups}

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from loopcast.api import GateDefinition, hookimpl
-from loopcast.validate import calibration, cases, fairness, performance, recent, resources
+from loopcast.validate import (
+    calibration,
+    cases,
+    fairness,
+    performance,
+    recent,
+    resources,
+    robustness,
+)
 
 
 @hookimpl
@@ -18,4 +26,5 @@ def loopcast_gates() -> Sequence[GateDefinition]:
         *resources.GATES,
         *calibration.GATES,
         *fairness.GATES,
+        *robustness.GATES,
     ]
