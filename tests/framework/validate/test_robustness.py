@@ -29,7 +29,7 @@ def declared(**changes: object) -> Subject:
 def steep(rows: pd.DataFrame) -> Scores:
     """A tenth more income turns the score around."""
     income = rows["income"].to_numpy(np.float64)
-    return Scores(probability=1.0 / (1.0 + np.exp(-10.0 * income)))
+    return Scores(probability=1.0 / (1.0 + np.exp(-20.0 * income)))
 
 
 def results(subject: Subject, options: Robustness) -> dict[str, GateResult]:
