@@ -70,6 +70,38 @@ def test_a_score_is_calibrated_before_it_is_judged_released_and_asked(
     assert np.abs(plain - calibrated).max() > 1e-3
 
 
+DELINQUENCY = """\
+name: loans
+reader: delinquency
+options:
+  {applications: loans.csv, payments: payments.csv, key: id, opened: at, date: month,
+   overdue: dpd, target: outcome}
+table: {task: score, columns: {application: id}}
+"""
+
+
+def test_an_outcome_from_payments_is_part_of_the_datasets_record(
+    tmp_path: Path, run: Any, home: Home
+) -> None:
+    loans = applications(800, seed=1)
+    days = np.where(loans.pop("outcome") == "bad", 95, 10)
+    paid = (pd.to_datetime(loans["at"]) + pd.Timedelta(days=100)).astype(str)
+    payments = pd.DataFrame({"id": loans["id"], "month": paid, "dpd": days})
+    last = pd.DataFrame({"id": [loans["id"].iloc[0]], "month": ["2025-07-01"], "dpd": [0]})
+    loans.to_csv(tmp_path / "loans.csv", index=False)
+    pd.concat([payments, last]).to_csv(tmp_path / "payments.csv", index=False)
+    (tmp_path / "conf" / "data" / "loans.yaml").write_text(DELINQUENCY)
+    [trained] = run("data=loans", "job=train", "logical_model.schema.event=1")["training"][
+        "segments"
+    ]
+    version = home.catalog.version(trained["version"])
+    training, judged = read_bundle(home.artifacts, version.manifest).manifest.datasets
+    said = "outcome: 90 or more days past due within 12 months, by payments.csv"
+    assert training.origin == f"loans.csv with {said}"
+    assert training.rows == 800
+    assert judged.rows < 800 / 4  # loans of the second half-year are too young to be good
+
+
 def test_decision_sets_are_answered_logged_and_judged(
     tmp_path: Path, run: Any, home: Home, plugins: PluginManager
 ) -> None:

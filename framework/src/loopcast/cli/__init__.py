@@ -97,13 +97,13 @@ def plugin_manager(disable: Iterable[str] = ()) -> PluginManager:
     """Load the core's own hooks and the installed plugins."""
     from loopcast.develop import metrics
     from loopcast.develop.rank import metrics as rank_metrics
-    from loopcast.develop.score import decisions
+    from loopcast.develop.score import decisions, delinquency
     from loopcast.develop.score import metrics as score_metrics
     from loopcast.plugins import PluginManager
     from loopcast.store import readers
     from loopcast.validate import gates
 
-    builtin = (readers, metrics, score_metrics, decisions, rank_metrics, gates)
+    builtin = (readers, delinquency, metrics, score_metrics, decisions, rank_metrics, gates)
     return PluginManager.load(disable, builtin=builtin)
 
 

@@ -153,9 +153,9 @@ class HoldoutSettings(Record, frozen=True):
     Attributes
     ----------
     method
-        ``time``: the last part; a random one where a score's schema has no time column.
-        ``random``: a part drawn by the run's seed. ``last``: of a ranking, the last choices of
-        each entity.
+        ``time``: the last part, by the schema's column of times. ``random``: a part drawn by the
+        run's seed, where there is no such column or on request. ``last``: of a ranking, the last
+        choices of each entity.
     share
         How large the part is.
     count

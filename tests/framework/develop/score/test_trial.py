@@ -99,8 +99,13 @@ def test_a_random_part_follows_from_the_seed(table: pd.DataFrame) -> None:
     assert one.rows == round(180 * 0.25)
     assert len(one.training.target) == 200 - one.rows
     assert one.protocol == "random 25 % of the known outcomes, drawn with seed 1"
-    untimed = split_rows(score_data(table, time=None), OUT_OF_TIME, seed=1)
+    untimed = split_rows(score_data(table, time=None), DRAWN, seed=1)
     assert untimed.protocol == one.protocol
+
+
+def test_rows_are_never_drawn_unless_it_is_asked_for(table: pd.DataFrame) -> None:
+    with pytest.raises(ConfigurationError, match="or ask for random rows: holdout=random"):
+        split_rows(score_data(table, time=None), OUT_OF_TIME, seed=1)
 
 
 def test_both_parts_need_both_outcomes(table: pd.DataFrame) -> None:

@@ -41,10 +41,15 @@ def split_rows(data: ScoreData, plan: Holdout, seed: int) -> Split[ScoreData]:
     DataError
         Where a part has only one of the two outcomes.
     ConfigurationError
-        For a method that is not for scores.
+        For a method that is not for scores, or out of time where the schema has no time.
     """
     if plan.method == "last":
         raise ConfigurationError("holdout=last is for rankings; a score takes time or random")
+    if plan.method == "time" and data.time is None:
+        raise ConfigurationError(
+            "holdout=time judges on what came last, and logical_model.schema.time names no column "
+            "that says when a row was observed; name one, or ask for random rows: holdout=random"
+        )
     known = ~np.isnan(data.target)
     if plan.method == "time" and data.time is not None:
         judged, training, protocol = _by_time(data.time, known, plan)
