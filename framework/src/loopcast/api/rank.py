@@ -79,6 +79,9 @@ class RankQuery:
         :func:`last_places` has them.
     entity_features : DataFrame, shape (n, features), or None
         Of entities that were never seen.
+    moment
+        For when the lists are, as a time without zone in UTC; the end of the training where it is
+        ``None``.
     """
 
     entities: NDArray[np.int32]
@@ -87,6 +90,7 @@ class RankQuery:
     excluded: sparse.csr_array | None = None
     history: sparse.csr_array | None = None
     entity_features: pd.DataFrame | None = None
+    moment: np.datetime64 | None = None
 
 
 @runtime_checkable

@@ -11,6 +11,7 @@ from typing import Any
 from loopcast.api import Template, hookimpl
 from loopcast_recommender.templates.als import Als
 from loopcast_recommender.templates.ease import Ease
+from loopcast_recommender.templates.features import Features
 from loopcast_recommender.templates.item_knn import ItemKnn
 from loopcast_recommender.templates.popularity import Popularity
 from loopcast_recommender.templates.ratings import Ratings
@@ -21,7 +22,7 @@ LOOPCAST_CONTRACT = (1, 0)
 @hookimpl
 def loopcast_templates() -> Sequence[Template[Any, Any]]:
     """Offer the templates for rankings."""
-    return [Als(), Ease(), ItemKnn(), Popularity(), Ratings()]
+    return [Als(), Ease(), Features(), ItemKnn(), Popularity(), Ratings()]
 
 
 @hookimpl

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from scipy import sparse
 
 from loopcast.api import DataError, RankData, RankQuery, last_places
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def choices(data: RankData) -> sparse.csr_array:
@@ -23,6 +28,13 @@ def choices(data: RankData) -> sparse.csr_array:
     if not len(data.item):
         raise DataError("no interactions to learn from")
     return last_places(data.entity, data.item, (len(data.entities), len(data.items)))
+
+
+def pairs(
+    row: NDArray[np.integer[Any]], column: NDArray[np.integer[Any]], shape: tuple[int, int]
+) -> sparse.csr_array:
+    """Return a matrix that is 1 at some pairs, each named once."""
+    return sparse.csr_array((np.ones(len(row), dtype=np.float32), (row, column)), shape=shape)
 
 
 def presence(matrix: sparse.csr_array) -> sparse.csr_array:

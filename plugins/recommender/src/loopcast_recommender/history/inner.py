@@ -79,6 +79,23 @@ class Validation:
         found = [block.gains(score(history[block.entities]), self.length) for block in self.blocks]
         return np.concatenate(found)
 
+    def sample(self, count: int, seed: int) -> Block:
+        """Return some of the entities that are asked about, as one block."""
+        block = self.blocks[0]
+        drawn = np.random.default_rng(seed).permutation(len(block.entities))[:count]
+        kept = np.sort(drawn)
+        place = np.full(len(block.entities), -1)
+        place[kept] = np.arange(len(kept))
+        (row, item), asked = block.hidden, place[block.row] >= 0
+        hidden = place[row] >= 0
+        return Block(
+            entities=block.entities[kept],
+            hidden=(place[row[hidden]], item[hidden]),
+            row=place[block.row[asked]],
+            item=block.item[asked],
+            best=block.best[kept],
+        )
+
 
 def _places(
     scores: NDArray[np.float32], row: NDArray[Any], item: NDArray[Any]
@@ -134,7 +151,7 @@ def hold_out(data: RankData, how: Inner, count: int, seed: int) -> Validation | 
     Validation or None
         ``None`` where nothing could be foreseen: no entity chose often enough.
     """
-    held = _held_out(data.entity, how, count, seed)
+    held = held_out(data.entity, how, count, seed)
     shape = (len(data.entities), len(data.items))
     training = last_places(data.entity[~held], data.item[~held], shape)
     chosen = presence(last_places(data.entity[held], data.item[held], shape))
@@ -147,7 +164,7 @@ def hold_out(data: RankData, how: Inner, count: int, seed: int) -> Validation | 
     return validation(training, chosen, length=data.schema.length, repeat=data.schema.repeat)
 
 
-def _held_out(
+def held_out(
     entity: NDArray[np.integer[Any]], how: Inner, count: int, seed: int
 ) -> NDArray[np.bool_]:
     """Mark the last interactions of each entity, or as many at random."""

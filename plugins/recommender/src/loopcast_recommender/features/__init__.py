@@ -1,0 +1,1 @@
+"""Features of entities, items and the moment: cold starts, and a second look at candidates."""

