@@ -16,7 +16,7 @@ from loopcast.cli.progress import comparison_table, progress_bar
 from loopcast.develop.engine import engine_for
 from loopcast.iterate.family import SegmentReport, counts, train_segments
 from loopcast.iterate.settings_file import SETTINGS_FILE, settings_bytes
-from loopcast.serve.answer_files import AnswerFile, answer_events, answer_table
+from loopcast.serve.answer_files import AnswerFile, answer_table, batch_events
 from loopcast.serve.answers import SegmentAnswers, answer_segments
 from loopcast.serve.decision import decision_line, total_decisions
 from loopcast.serve.published import publish, served_folder
@@ -151,9 +151,9 @@ def _predict(run: Run, engine: Engine) -> list[Answered]:
             table = answer_table(batch)
             file.write(table)
             for_people.write(work_list(table))
-            for item in batch:
-                if item.answers is not None:
-                    run.home.record(answer_events(item, model.name, run.moment), model)
+            events = batch_events(batch, model.name, run.moment)
+            if events is not None:
+                run.home.record(events, model)
             found += [_answered(item) for item in batch]
     if not any(item.rows for item in found):
         reason = found[0].reason if found else "the table has no segment"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -77,6 +77,14 @@ def answer_table(batch: Sequence[SegmentAnswers]) -> pd.DataFrame:
         if item.answers is not None
     ]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def batch_events(
+    batch: Iterable[SegmentAnswers], logical_model: str, made: datetime
+) -> pa.Table | None:
+    """Return the events of all segments that were answered, which are logged at once."""
+    found = [answer_events(item, logical_model, made) for item in batch if item.answers is not None]
+    return pa.concat_tables(found) if found else None
 
 
 def answer_events(item: SegmentAnswers, logical_model: str, made: datetime) -> pa.Table:

@@ -126,6 +126,7 @@ def _query(data: RankData, names: Names, wanted: NDArray[np.intp]) -> RankQuery:
         excluded=None if data.schema.repeat else history,
         history=history,
         entity_features=None if features is None else features.iloc[wanted],
+        moment=data.time[-1],
     )
 
 

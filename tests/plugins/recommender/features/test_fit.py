@@ -79,11 +79,8 @@ def test_a_model_survives_its_files() -> None:
     model = replace(fit_features(data, QUICK, seed=0), warm=np.linspace(-1, 1, 12))
     assert len(model.tables.names()) == 11
     again = load_features(model.save())
-    for asked in (
-        query(data),
-        asked_new(data, "east"),
-        query(data, moment=np.datetime64("2026-07-01")),
-    ):
+    later = query(data, moment=np.datetime64("2026-07-01"))
+    for asked in (query(data), asked_new(data, "east"), later):
         expected, found = model.predict(asked), again.predict(asked)
         assert np.array_equal(expected.items, found.items)
         assert np.array_equal(expected.scores, found.scores)
@@ -92,9 +89,8 @@ def test_a_model_survives_its_files() -> None:
 def test_the_moment_matters() -> None:
     rng = np.random.default_rng(1)
     data = rank_data(rng.integers(0, 100, 6_000), rng.integers(0, 20, 6_000))
-    time = np.datetime64("2025-01-01", "us") + np.sort(
-        rng.integers(0, 365, 6_000)
-    ) * np.timedelta64(1, "D")
+    days = np.sort(rng.integers(0, 365, 6_000)).astype("timedelta64[D]")
+    time = np.datetime64("2025-01-01", "us") + days
     winter = np.asarray(pd.DatetimeIndex(time).month) <= 3
     item = np.where(winter & (rng.random(6_000) < 0.5), 7, data.item).astype(np.int32)
     tables = fit_features(replace(data, item=item, time=time), QUICK, seed=0).tables
@@ -121,10 +117,8 @@ def test_groups_of_values_that_are_missing_or_new_are_none() -> None:
 
 
 def test_pay_day_and_season() -> None:
-    time = np.array(
-        ["2026-01-28", "2026-01-27", "2026-01-29", "2026-12-15"], dtype="datetime64[us]"
-    )
-    found = moments(time, pay_day=28)
+    days = ["2026-01-28", "2026-01-27", "2026-01-29", "2026-12-15"]
+    found = moments(np.array(days, dtype="datetime64[us]"), pay_day=28)
     assert found["season"].tolist() == [0, 0, 0, 3]
     assert found["pay day"].tolist() == [0, 0, 3, 2]
 
