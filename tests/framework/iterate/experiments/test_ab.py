@@ -11,13 +11,24 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 from scipy import stats
 
-from loopcast.api import DataError, Experiment, ExperimentStep, GateError
-from loopcast.iterate.experiments.evaluation import result_of
+from loopcast.api import DataError, Experiment, ExperimentStep, GateError, RankSchema
+from loopcast.iterate.experiments.evaluation import evaluate, result_of
 from loopcast.iterate.experiments.ratio import mismatch
 from loopcast.store.events import event_table
 from loopcast.store.home import Home
+from loopcast.store.trials import Trial
 
-from .worlds import BEGUN, begin, evaluated, experiment, hear, home_with_arms, serve
+from .worlds import (
+    BEGUN,
+    MODEL,
+    RANK_METRICS,
+    begin,
+    evaluated,
+    experiment,
+    hear,
+    home_with_arms,
+    serve,
+)
 
 World = tuple[Home, Experiment, NDArray[np.intp], NDArray[np.float64]]
 NAMES = [f"customer {number}" for number in range(3_000)]
@@ -258,3 +269,33 @@ class TestMismatch:
 
     def test_nobody_is_no_mismatch(self) -> None:
         assert mismatch(np.array([], dtype=np.intp), np.array([]), 2) == 1.0
+
+
+RANK = RankSchema(entity="customer", item="product", time="sold", length=2)
+
+
+def test_lists_of_an_ab_test_are_judged_by_choices_or_by_revenue(tmp_path: Path) -> None:
+    home, arms = home_with_arms(tmp_path / "home", model=replace(MODEL, schema=RANK))
+    item = experiment(arms, metric="recall", sample_size=100)
+    begin(home, item)
+    names = NAMES[:400]
+    arm = np.arange(400) % 2
+    home.events.append(
+        event_table(
+            key=names, time=BEGUN, logical_model="demand", segment="",
+            version=np.array(arms)[arm], role=np.where(arm == 0, "champion", "challenger"),
+            outputs={"items": np.where(arm == 0, "tea\npot", "oil"), "score": np.ones(400)},
+            propensity=0.5,
+        )
+    )  # fmt: skip
+    hear(home, names, ["oil", "tea", "pot", "oil"] * 100)
+    trial = home.catalog.experiment("demand", "", "spring")
+    now = BEGUN + timedelta(days=60)
+    result = result_of(evaluate(trial, home, RANK_METRICS, now))
+    assert [found.value for found in result.arms] == [0.5, 0.5]
+    revenue = Trial(experiment=replace(item, metric="outcome"), steps=trial.steps)
+    with pytest.raises(DataError, match="200 outcomes of demand are no numbers"):
+        result_of(evaluate(revenue, home, RANK_METRICS, now + timedelta(days=1)))
+    hear(home, names, np.where(arm == 1, 20.0, 10.0), now)
+    result = result_of(evaluate(revenue, home, RANK_METRICS, now + timedelta(days=1)))
+    assert [found.value for found in result.arms] == [10.0, 20.0]

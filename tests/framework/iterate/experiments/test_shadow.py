@@ -13,13 +13,23 @@ import pytest
 from msgspec.structs import replace
 from scipy import stats
 
-from loopcast.api import DataError, ForecastSchema, GateError, Kpi, Site
+from loopcast.api import DataError, ForecastSchema, GateError, Kpi, RankSchema, Site
 from loopcast.develop import metrics as forecast_metrics
 from loopcast.iterate.experiments.evaluation import evaluate, result_of
 from loopcast.store.events import event_table
 from loopcast.store.home import Home
 
-from .worlds import BEGUN, METRICS, MODEL, begin, evaluated, experiment, hear, home_with_arms
+from .worlds import (
+    BEGUN,
+    METRICS,
+    MODEL,
+    RANK_METRICS,
+    begin,
+    evaluated,
+    experiment,
+    hear,
+    home_with_arms,
+)
 
 COUNT = 800
 NAMES = [f"a{number}" for number in range(COUNT)]
@@ -185,3 +195,31 @@ def test_forecasts_are_compared_by_origin(tmp_path: Path) -> None:
     assert contrast.verdict == "better"
     assert contrast.high is not None
     assert contrast.high < 0.0
+
+
+RANK = RankSchema(entity="customer", item="product", time="sold", length=3)
+
+
+def test_lists_are_compared_by_what_was_chosen(tmp_path: Path) -> None:
+    model = replace(MODEL, schema=RANK, kpi=Kpi(metric="recall", direction="higher"))
+    home, arms = home_with_arms(tmp_path / "home", model=model)
+    begin(home, experiment(arms, kind="shadow", metric="recall", sample_size=90))
+    names = [f"c{number}" for number in range(100)]
+    lists = {"champion": ["tea\npot\ncup"] * 100, "shadow": ["tea\noil\nmug"] * 50 + ["pot"] * 50}
+    for version, (role, said) in zip(arms, lists.items(), strict=True):
+        home.events.append(
+            event_table(
+                key=names, time=TIMES[:100], logical_model="demand", segment="", version=version,
+                role=role, action="withheld" if role == "shadow" else "served",
+                outputs={"items": said, "score": np.ones(100)},
+            )
+        )  # fmt: skip
+    hear(home, names, ["tea\noil"] * 60 + ["cup"] * 40)
+    trial = home.catalog.experiment("demand", "", "spring")
+    result = result_of(evaluate(trial, home, RANK_METRICS, BEGUN + timedelta(days=60)))
+    champion = np.repeat([0.5, 0.5, 1.0], [50, 10, 30])
+    shadow = np.repeat([1.0, 0.0, 0.0], [50, 10, 30])
+    [contrast] = result.contrasts
+    assert contrast.difference == pytest.approx((shadow - champion).mean())
+    assert contrast.p_value == pytest.approx(stats.ttest_rel(shadow, champion).pvalue, rel=1e-6)
+    assert "item_coverage" not in {found.metric for found in result.others[arms[1]]}

@@ -222,7 +222,10 @@ def _shadow_result(found: Evaluated) -> Result:
             f"a shadow is judged by a metric of the task, not by {item.metric!r}: {known}"
         )
     kpi = Kpi(metric=item.metric, direction=item.direction, minimum_effect=item.minimum_effect)
-    definitions = sorted(found.metrics.values(), key=lambda metric: metric.name != item.metric)
+    # Metrics of a whole catalogue say nothing of the pairs of lists that were answered.
+    is_rank = found.model.task == "rank"
+    usable = [m for m in found.metrics.values() if m.rows is not None or not is_rank]
+    definitions = sorted(usable, key=lambda metric: metric.name != item.metric)
     differences = {
         version: compare_pairs(
             pairs,

@@ -8,7 +8,15 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from loopcast.api import OUTCOME, DataError, LogicalModel, MetricDefinition, ScoreOutcome, take
+from loopcast.api import (
+    OUTCOME,
+    DataError,
+    LogicalModel,
+    MetricDefinition,
+    Outcome,
+    ScoreOutcome,
+    take,
+)
 from loopcast.develop.inference import Estimate, independent_error, mean_influence
 from loopcast.iterate.experiments.units import Units
 from loopcast.monitor.observed import outcome_of
@@ -64,8 +72,9 @@ def outcomes(units: Units, model: LogicalModel) -> FloatArray:
     DataError
         When an outcome is no number.
     """
-    if model.task == "score":
-        return np.asarray(_judged(units, model).actual)
+    judged = _judged(units, model) if model.task == "score" else None
+    if isinstance(judged, ScoreOutcome):
+        return judged.actual
     values = units.rows["value"].to_numpy()
     texts = int(np.isnan(values.astype(np.float64)).sum())
     if texts:
@@ -75,9 +84,15 @@ def outcomes(units: Units, model: LogicalModel) -> FloatArray:
     return np.asarray(values, dtype=np.float64)
 
 
-def _judged(units: Units, model: LogicalModel) -> ScoreOutcome:
-    """Lay out scores and outcomes; silence is that the event did not happen."""
+def _judged(units: Units, model: LogicalModel) -> Outcome:
+    """Lay out answers and outcomes; silence is that a scored event did not happen."""
+    if model.task == "rank" and units.silent.any():
+        raise DataError(
+            f"{int(units.silent.sum())} lists of {model.name} were answered by silence, which does "
+            f"not say what was chosen; compare the {OUTCOME!r}, or wait for choices"
+        )
     outcome = outcome_of(units.rows, model)
-    assert isinstance(outcome, ScoreOutcome)
+    if not isinstance(outcome, ScoreOutcome):
+        return outcome
     actual = np.where(units.silent, 0.0, outcome.actual)
     return replace(outcome, actual=actual, weight=units.weight)

@@ -25,7 +25,7 @@ from loopcast.api import (
 )
 from loopcast.develop.compare import Difference, compare
 from loopcast.iterate.experiments.units import logged
-from loopcast.monitor.observed import forecast_keys, outcome_of, weights
+from loopcast.monitor.observed import answered, forecast_keys, outcome_of, weights
 from loopcast.store.truth import join
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def pairs_of(
     if isinstance(model.schema, ForecastSchema):
         keys = forecast_keys(events["key"])
         events = events.filter(pa.array((keys["step"] == model.schema.step).to_numpy()))
-    events = join(events, home.truth.latest(model.name))
+    events = join(events.filter(answered(events, model)), home.truth.latest(model.name))
     champion, *shadows = trial.experiment.arms
     return {shadow: _pairs(events, champion, shadow, model) for shadow in shadows}
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from loopcast.store.trials import Trial
 
 COLUMNS = (
-    "key", "time", "segment", "version", "role", "outputs", "action", "inclusion", "labelling",
-    "propensity",
+    "key", "time", "segment", "version", "role", "outputs", "output_texts", "action",
+    "inclusion", "labelling", "propensity",
 )  # fmt: skip
 SERVED = ("champion", "challenger")
 
