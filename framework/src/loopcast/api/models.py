@@ -113,6 +113,8 @@ class LogicalModel(Record, frozen=True):
         whether a version is good.
     decision
         How a score is decided by.
+    follows
+        The logical model that decides before it: of cases that it refuses, this one is not asked.
     watch
         Business KPIs that are watched while it serves, by name.
     applicability
@@ -133,6 +135,7 @@ class LogicalModel(Record, frozen=True):
     reasons: ReasonSettings = ReasonSettings()
     truth_delay_days: Annotated[float, msgspec.Meta(ge=0.0)] = 0.0
     decision: DecisionSettings = DecisionSettings()
+    follows: Name | None = None
     watch: dict[Name, BusinessKpi] = {}
     applicability: Applicability = Applicability()
 

@@ -32,7 +32,9 @@ from loopcast.cli.progress import (
     result_lines,
     version_line,
 )
+from loopcast.cli.stores import home_of
 from loopcast.deploy.forecast_bundle import ForecastVersion, unpack
+from loopcast.deploy.region import find_region
 from loopcast.develop.engine import engine_for
 from loopcast.develop.forecast.course import ForecastCourse
 from loopcast.develop.forecast.dataset import KnownForecast, known_forecast
@@ -56,7 +58,7 @@ from loopcast.serve.outputs import forecast_events, forecast_file, summarise
 from loopcast.serve.published import publish, served_folder
 from loopcast.serve.treatment import WORK_LIST, about_treatment, treatment_line, work_list
 from loopcast.store.files import write_atomically
-from loopcast.store.home import Home, open_home
+from loopcast.store.home import Home
 from loopcast.web.forecast.page import render
 from loopcast.web.forecast.report import ForecastReport
 
@@ -102,17 +104,15 @@ def execute(settings: RunSettings, run_dir: Path, plugins: PluginManager) -> Non
     LoopcastError
         Where data, configuration or a model stops it; nothing is half-written then.
     """
+    home = home_of(settings.store)
+    serves = settings.job.name == "serve"
+    region = None if serves else find_region(home, plugins, settings.logical_model)
     run = Run(
         settings=settings,
         plugins=plugins,
-        course=course_of(settings, plugins),
+        course=course_of(settings, plugins, region),
         source=source_of(settings.data, plugins.reader(settings.data.reader), Path.cwd()),
-        home=open_home(
-            settings.store.home,
-            catalog=settings.store.catalog,
-            artifacts=settings.store.artifacts,
-            events=settings.store.events,
-        ),
+        home=home,
         folder=run_dir,
         console=Console(highlight=False),
         moment=settings.job.moment,

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from loopcast.settings import StoreSettings
+    from loopcast.store.home import Home
 
 _OPTIONS = (
     click.option(
@@ -57,3 +61,15 @@ def store_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in reversed(_OPTIONS):
         with_place = option(with_place)
     return with_place
+
+
+def home_of(settings: StoreSettings) -> Home:
+    """Return the stores that the settings of a run name; what is absent is made."""
+    from loopcast.store.home import open_home
+
+    return open_home(
+        settings.home,
+        catalog=settings.catalog,
+        artifacts=settings.artifacts,
+        events=settings.events,
+    )

@@ -28,6 +28,7 @@ from loopcast.api import (
     Validation,
     Version,
 )
+from loopcast.api.formats import read_json
 from loopcast.deploy.bundle import read_manifest
 from loopcast.deploy.comparison import settings_that_differ
 from loopcast.deploy.explained import Explained, explain_version
@@ -35,6 +36,7 @@ from loopcast.deploy.fairness import FairnessReport, fairness_report
 from loopcast.deploy.learned import effects_of
 from loopcast.deploy.loaded import load_version
 from loopcast.develop.decision import decision_for
+from loopcast.develop.documentation import PREPARATION_FILE
 from loopcast.store.catalog import AuditFilter
 
 if TYPE_CHECKING:
@@ -125,6 +127,8 @@ class Dossier:
         Number and digest that stand for the whole audit log.
     learned
         What it learned, as far as it can be asked.
+    preparation
+        What training rows have passed, in sentences.
     """
 
     made: datetime
@@ -144,6 +148,7 @@ class Dossier:
     predecessor: Predecessor | None
     outputs: Outputs
     learned: Learned
+    preparation: tuple[str, ...]
     entries: tuple[AuditEntry, ...]
     head: tuple[int, Digest]
 
@@ -194,6 +199,7 @@ def gather(
         predecessor=_predecessor(home, version, manifest),
         outputs=_outputs(home, version),
         learned=replace(learned, losses=tuple(losses), losses_note=losses_note),
+        preparation=_preparation(home, manifest),
         entries=catalog.audit_log(AuditFilter(version=version.id))[::-1],
         head=head,
     )
@@ -219,6 +225,11 @@ def _fairness(loaded: LoadedVersion, plugins: PluginManager) -> tuple[FairnessRe
         return fairness_report(loaded, plugins, decision_for(loaded.logical_model)), ""
     except (IntegrityError, NotFoundError) as error:
         return None, f"Fairness was not measured: {error}."
+
+
+def _preparation(home: Home, manifest: Manifest) -> tuple[str, ...]:
+    file = manifest.files.get(PREPARATION_FILE)
+    return () if file is None else tuple(read_json(home.artifacts.get(file.sha256)))
 
 
 def _predecessor(home: Home, version: Version, manifest: Manifest) -> Predecessor | None:

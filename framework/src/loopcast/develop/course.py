@@ -17,6 +17,7 @@ from loopcast.settings import CalibrationSettings, CheckSettings
 
 if TYPE_CHECKING:
     from loopcast.develop.score.prepared import Chosen
+    from loopcast.develop.score.region import Region
 
 PlanT = TypeVar("PlanT")
 
@@ -53,6 +54,8 @@ class Course(Generic[PlanT]):
         Shared by all contenders.
     plan
         How they are judged: a frozen dataclass of the task's own.
+    region
+        What an earlier logical model refuses, where one decides before a score.
     preparation
         What the rows of a score pass before any contender learns from them.
     checks
@@ -72,6 +75,7 @@ class Course(Generic[PlanT]):
     plan: PlanT
     seed: int
     segment: str = ""
+    region: Region | None = None
     preparation: Chosen | None = None
     checks: CheckSettings = field(default_factory=CheckSettings)
     calibration: CalibrationSettings = field(default_factory=CalibrationSettings)
@@ -105,6 +109,7 @@ class Course(Generic[PlanT]):
             "dataset": dataset.fingerprint,
             "checks": msgspec.to_builtins(self.checks),
             "calibration": msgspec.to_builtins(self.calibration),
+            "region": self.region and self.region.described(),
             "preparation": self.preparation and self.preparation.described(),
             "seed": self.seed,
         }

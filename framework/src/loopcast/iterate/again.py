@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loopcast.api import DataError
+from loopcast.deploy.region import read_region
 from loopcast.develop.source import source_of
 from loopcast.iterate.course import course_of
 from loopcast.iterate.registering import of_segment
@@ -76,7 +77,8 @@ def read_again(
             f"and the version {trained_on.rows:,} with {trained_on.fingerprint[:16]}…; restore the "
             "data as it was"
         )
-    course = of_segment(course_of(settings, plugins), segment)
+    region = read_region(bundle.files, plugins.template)
+    course = of_segment(course_of(settings, plugins, region), segment)
     return Again(
         course=treated_course(course, done.remedy, done.features) if done else course,
         known=known,

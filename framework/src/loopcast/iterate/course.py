@@ -12,13 +12,23 @@ from loopcast.settings import convert
 
 if TYPE_CHECKING:
     from loopcast.develop.forecast.course import ForecastCourse
+    from loopcast.develop.score.region import Region
     from loopcast.iterate.settings_file import TrainingSettings
     from loopcast.plugins import PluginManager
     from loopcast.settings import PreparationSettings, RunSettings, TemplateSettings
 
 
-def course_of(settings: RunSettings | TrainingSettings, plugins: PluginManager) -> Course[Any]:
+def course_of(
+    settings: RunSettings | TrainingSettings,
+    plugins: PluginManager,
+    region: Region | None = None,
+) -> Course[Any]:
     """Find in the plugins what settings name.
+
+    Parameters
+    ----------
+    region
+        What an earlier logical model refuses, where one decides before.
 
     Raises
     ------
@@ -29,7 +39,7 @@ def course_of(settings: RunSettings | TrainingSettings, plugins: PluginManager) 
         return forecast_course(settings, plugins, settings.logical_model.schema)
     holdout = settings.holdout
     plan = Holdout(method=holdout.method, share=holdout.share, count=holdout.count)
-    return Course(plan=plan, **_common(settings, plugins))
+    return Course(plan=plan, region=region, **_common(settings, plugins))
 
 
 def forecast_course(

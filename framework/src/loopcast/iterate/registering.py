@@ -80,8 +80,14 @@ def ready(
         Further files: the settings of the run.
     """
     candidate, chosen = course.candidate, course.preparation
-    preparation = chosen.statements(known.training, course.seed) if chosen else ()
-    if preparation and course.calibration.method != "none":
+    rows = known.training
+    preparation: tuple[str, ...] = ()
+    if course.region:
+        preparation = course.region.statements(rows)
+        rows, extra = course.region.outside(rows), {**extra, **course.region.files}
+    if chosen:
+        preparation += chosen.statements(rows, course.seed)
+    if chosen and course.calibration.method != "none":
         preparation += (CALIBRATED,)
     manifest = Manifest(
         logical_model=course.logical_model.name,

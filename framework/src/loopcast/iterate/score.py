@@ -53,7 +53,20 @@ def _make(
     engine: Engine,
     advance: Advance,
 ) -> Iterator[tuple[str, Made | LoopcastError]]:
-    return make_family(course, family, engine, advance, trial=TRIAL, pack=pack)
+    through: dict[str, Known[ScoreData]] = {}
+    for segment, known in family.items():
+        try:
+            through[segment] = _through(course, known)
+        except LoopcastError as error:
+            yield segment, error
+    yield from make_family(course, through, engine, advance, trial=TRIAL, pack=pack)
+
+
+def _through(course: Course[Holdout], known: Known[ScoreData]) -> Known[ScoreData]:
+    """Return what is known of cases that an earlier logical model lets through."""
+    if course.region is None:
+        return known
+    return replace(known, training=course.region.outside(known.training))
 
 
 def _judge(
@@ -63,7 +76,9 @@ def _judge(
     own: Judged,
     engine: Engine,
 ) -> tuple[Judged, Evaluation]:
-    split = split_rows(known.training, course.plan.after(known.since), course.seed)
+    split = split_rows(
+        _through(course, known).training, course.plan.after(known.since), course.seed
+    )
     names = [name for name, feature in champion.schema.features.items() if feature.used]
     absent = [name for name in names if name not in split.judged.features]
     if absent:

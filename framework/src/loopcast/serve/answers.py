@@ -22,6 +22,7 @@ from loopcast.deploy.bundle import read_bundle
 from loopcast.deploy.limits import Limits, read_limits
 from loopcast.deploy.loaded import load_model
 from loopcast.deploy.lookup import Serving, look_up_all
+from loopcast.deploy.region import read_region
 from loopcast.develop.applicability import beyond
 from loopcast.develop.beyond import Beyond, Reason
 from loopcast.serve.shadow import Heard, listen
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from loopcast.api import Applicability, Engine, Version
     from loopcast.develop.checks.inputs import Column
     from loopcast.develop.course import Course
+    from loopcast.develop.score.region import Region
     from loopcast.develop.source import Batch, Source
     from loopcast.plugins import PluginManager
     from loopcast.settings import DataSettings
@@ -85,12 +87,15 @@ class Responsible:
         *forecast*; files of the whole bundle.
     limits
         Of each version; those of a forecast are part of its models.
+    regions
+        What an earlier logical model refuses, of versions that were trained behind one.
     """
 
     serving: Serving
     models: Mapping[VersionId, Any]
     files: Mapping[VersionId, Mapping[str, bytes]]
     limits: Mapping[VersionId, Limits]
+    regions: Mapping[VersionId, Region] = field(default_factory=dict)
 
     def treat(
         self,
@@ -252,6 +257,7 @@ def _responsible(job: _Job, serving: Serving, artifacts: Artifacts) -> Responsib
         models={n: load_model(task, files[n], find(job.versions[n].template), find) for n in names},
         files=files,
         limits=limits,
+        regions={n: region for n in names if (region := read_region(files[n], find))},
     )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from loopcast.deploy.assignment import places
+from loopcast.deploy.lot import drawn, salt_of
 from loopcast.develop.score.decisions import decision_of
 
 if TYPE_CHECKING:
@@ -29,13 +29,17 @@ COLUMNS = ("decision", "chance")
 """What a table of scores says of decisions."""
 
 
-def decide(probability: pd.Series[float], model: LogicalModel) -> pd.DataFrame:
+def decide(
+    probability: pd.Series[float], model: LogicalModel, before: pd.Series[Any] | None = None
+) -> pd.DataFrame:
     """Decide on scores.
 
     Parameters
     ----------
     probability : Series, shape (rows,)
         By the rows' keys; NaN where there is no score, and then no decision.
+    before : Series, shape (rows,), or None
+        The logical model that has refused a row before; missing for all others.
 
     Returns
     -------
@@ -44,17 +48,25 @@ def decide(probability: pd.Series[float], model: LogicalModel) -> pd.DataFrame:
         granted: 1, or the share that is granted at random. Without columns where the logical
         model says no cut-off.
     """
+    decided = _by_score(probability, model)
+    if before is None or before.isna().all():
+        return decided
+    decided = decided.reindex(columns=list(COLUMNS))
+    barred = before.notna()
+    return decided.assign(
+        decision=decided["decision"].astype(object).mask(barred, f"{REFUSED} by " + before),
+        chance=decided["chance"].astype("float64").mask(barred, 0.0),
+    )
+
+
+def _by_score(probability: pd.Series[float], model: LogicalModel) -> pd.DataFrame:
     decision, share = decision_of(model.decision), model.decision.accept_at_random
     if decision is None:
         return pd.DataFrame(index=probability.index)
     scores = np.asarray(probability, np.float64)
     granted, known = decision.granted(scores), ~np.isnan(scores)
-    drawn = np.zeros(len(scores), dtype=bool)
-    if share:
-        refused = np.flatnonzero(known & ~granted)
-        keys = probability.index[refused].astype(str)
-        drawn[refused] = places(keys, f"{model.name}/{model.decision.lot}") < share
-    words = np.where(granted, GRANTED, np.where(drawn, AT_RANDOM, REFUSED)).astype(object)
+    lot = drawn(probability.index, salt_of(model.name, model.decision.lot), share)
+    words = np.where(granted, GRANTED, np.where(lot, AT_RANDOM, REFUSED)).astype(object)
     words[~known] = None
     chance = np.where(known, np.where(granted, 1.0, share), np.nan)
     return pd.DataFrame({"decision": words, "chance": chance}, index=probability.index)
@@ -67,8 +79,8 @@ def labelling(decided: pd.DataFrame) -> NDArray[np.float64]:
     """
     if decided.empty:
         return np.ones(len(decided))
-    chance = np.where(decided["decision"] == REFUSED, 0.0, decided["chance"].to_numpy(np.float64))
-    return np.where(np.isnan(chance), 1.0, chance)
+    refused = decided["decision"].str.startswith(REFUSED).eq(True)
+    return np.asarray(decided["chance"].mask(refused, 0.0).fillna(1.0), np.float64)
 
 
 def about_decisions(

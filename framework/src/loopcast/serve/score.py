@@ -20,7 +20,9 @@ from loopcast.serve.treatment import about_treatment
 from loopcast.settings import ScoreTable
 
 if TYPE_CHECKING:
-    from loopcast.api import Applicability, Scorer
+    from numpy.typing import NDArray
+
+    from loopcast.api import Applicability, ScoreData, Scorer
     from loopcast.serve.answers import Question, Responsible
 
 ASIDE = ("version", "chance", "action", "reason")
@@ -48,9 +50,11 @@ def answer(question: Question, responsible: Responsible) -> Answers:
         for version in responsible.serving.candidates
     ]
     scored = parts[0] if len(parts) == 1 else pd.concat(parts).loc[data.features.index]
-    model, own = question.course.logical_model, scored.pop("own").to_numpy()
+    model, before = question.course.logical_model, _refused_before(responsible, versions, data)
+    scored = _without(scored, before)
+    own = scored.pop("own").to_numpy(bool)
     why = explained(model, schema.features, responsible, data.features, versions, answered=own)
-    decided = decide(scored["probability"], model)
+    decided = decide(scored["probability"], model, before)
     scored = scored.join(decided)
     decisions = about_decisions(decided, scored["probability"].to_numpy(np.float64), model.decision)
     return Answers(
@@ -62,7 +66,7 @@ def answer(question: Question, responsible: Responsible) -> Answers:
         inputs=_inputs(data.features),
         explanation=why.added,
         labelling=labelling(decided),
-        about={**decisions, **about_treatment(scored)},
+        about={**decisions, **about_treatment(scored[before.isna()])},
     )
 
 
@@ -83,6 +87,29 @@ def _score(
     outputs = pd.concat(parts) if parts else pd.DataFrame(columns=["probability"], dtype=float)
     columns = {"version": version, **outputs.reindex(features.index), **treated.columns()}
     return pd.DataFrame({**columns, "own": treated.own}, index=features.index)
+
+
+def _refused_before(
+    responsible: Responsible, versions: NDArray[np.str_], data: ScoreData
+) -> pd.Series[Any]:
+    """Return the logical model that refuses each row before its version is asked; else missing."""
+    found = pd.Series(None, index=data.features.index, dtype=object)
+    for version, region in responsible.regions.items():
+        own = np.flatnonzero(versions == version)
+        refused = own[region.refused(data.take(own))] if len(own) else own
+        found.iloc[refused] = region.logical_model
+    return found
+
+
+def _without(scored: pd.DataFrame, before: pd.Series[Any]) -> pd.DataFrame:
+    """Return scores without those of rows that another logical model has refused before."""
+    barred = before.notna()
+    if not barred.any():
+        return scored
+    kept = {"version": scored["version"], "own": scored["own"] & ~barred}
+    kept["action"] = scored["action"].mask(barred, "refused")
+    kept["reason"] = scored["reason"].mask(barred, "refused by " + before)
+    return scored.mask(barred).assign(**kept)
 
 
 def _outputs(model: Scorer, features: pd.DataFrame, version: str) -> pd.DataFrame:

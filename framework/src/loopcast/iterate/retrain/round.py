@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from loopcast.api import ConfigurationError, Segment
+from loopcast.deploy.region import find_region
 from loopcast.develop.source import Batch, Source
 from loopcast.iterate.course import course_of
 from loopcast.iterate.family import Again, Work, train_works
@@ -148,7 +149,7 @@ def retrain(
         advance(count)
 
     reports = train_works(
-        course_of(asked.settings, asked.rules.plugins),
+        _course(asked, asked.settings),
         works,
         asked.home,
         engine,
@@ -188,7 +189,7 @@ def _way(
     settings, plugins = asked.settings, asked.rules.plugins
     if remedy == "fall_back":
         settings = _with_fallback(settings)
-    whole = course_of(settings, plugins)
+    whole = _course(asked, settings)
     members = [s for s, decision in due.items() if decision.remedy == remedy]
     recent = {}
     if remedy == "reweight":
@@ -209,6 +210,11 @@ def _way(
     )
     extra = {SETTINGS_FILE: settings_bytes(settings)}
     return treated_course(whole, remedy, features), again, extra
+
+
+def _course(asked: Asked, settings: RunSettings) -> Course[Any]:
+    plugins = asked.rules.plugins
+    return course_of(settings, plugins, find_region(asked.home, plugins, settings.logical_model))
 
 
 def _with_fallback(settings: RunSettings) -> RunSettings:
