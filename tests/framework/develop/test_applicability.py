@@ -143,7 +143,9 @@ def test_columns_that_say_nothing_break_nothing() -> None:
     }  # fmt: skip
     assert reason(domain, row) == ""
     assert reason(domain, {**row, "again": np.array([10.0])}) == "unusual combination of values"
-    assert reason(domain, {**row, "same": np.array([7.5])}).startswith("same above 7,")
+    assert reason(domain, {**row, "same": np.array([7.5])}).startswith(
+        "same above the most in training (7)"
+    )
 
 
 def test_a_domain_comes_back_from_its_file_as_it_was() -> None:

@@ -19,16 +19,21 @@ from loopcast.iterate.settings_file import SETTINGS_FILE, settings_bytes
 from loopcast.serve.answer_files import AnswerFile, answer_table, batch_events
 from loopcast.serve.answers import SegmentAnswers, answer_segments
 from loopcast.serve.decision import decision_line, total_decisions
+from loopcast.serve.overview import Overview, all_of, overview
 from loopcast.serve.published import publish, served_folder
 from loopcast.serve.treatment import WORK_LIST, total_treatment, treatment_line, work_list
 from loopcast.settings import EngineSettings
 from loopcast.store.files import write_atomically
+from loopcast.web.answers.page import AnswersReport, render
 
 if TYPE_CHECKING:
     from loopcast.api import Engine, Task
 
 SHOWN = 10
 """Segments that the terminal names; the summary names all."""
+
+PAGE = "report.html"
+"""Of what was answered."""
 
 ANSWER_FILES: dict[Task, str] = {
     "forecast": "forecast.parquet",
@@ -76,13 +81,14 @@ def execute_segments(run: Run) -> None:
             _require_one_trained(reports)
         if run.settings.job.name != "train":
             with watch.stage("predict"):
-                answered = _predict(run, engine)
+                answered, seen = _predict(run, engine)
             found["predictions"] = _answer_record(answered)
             _show_answers(run, answered)
     summary = _common(run) | found | {"seconds": watch.seconds}
     content = json.dumps(summary, indent=2, ensure_ascii=False).encode()
     write_atomically(run.folder / "summary.json", content)
     if "predictions" in found:
+        _write_page(run, answered, seen, watch.seconds)
         _publish(run)
     took = ", ".join(f"{name} {value:.1f} s" for name, value in watch.seconds.items())
     run.console.print(f"  results   {run.folder}", soft_wrap=True)
@@ -91,7 +97,7 @@ def execute_segments(run: Run) -> None:
 
 def _publish(run: Run) -> None:
     """Put what the released versions answered where consumers read it."""
-    names = [ANSWER_FILES[run.settings.logical_model.task], "summary.json"]
+    names = [ANSWER_FILES[run.settings.logical_model.task], "summary.json", PAGE]
     names += [WORK_LIST] if (run.folder / WORK_LIST).exists() else []
     publish(
         served_folder(run.home.folder, _name(run)),
@@ -137,9 +143,10 @@ def _require_one_trained(reports: Sequence[SegmentReport]) -> None:
         raise DataError(f"{first}{more}")
 
 
-def _predict(run: Run, engine: Engine) -> list[Answered]:
+def _predict(run: Run, engine: Engine) -> tuple[list[Answered], Overview]:
     model = run.settings.logical_model
     found: list[Answered] = []
+    seen: list[Overview] = []
     batches = answer_segments(
         run.course, run.source, run.home, run.plugins, engine, day=run.settings.job.origin
     )
@@ -151,6 +158,7 @@ def _predict(run: Run, engine: Engine) -> list[Answered]:
             table = answer_table(batch)
             file.write(table)
             for_people.write(work_list(table))
+            seen += [overview(table, model)] if len(table) else []
             events = batch_events(batch, model.name, run.moment)
             if events is not None:
                 run.home.record(events, model)
@@ -158,7 +166,21 @@ def _predict(run: Run, engine: Engine) -> list[Answered]:
     if not any(item.rows for item in found):
         reason = found[0].reason if found else "the table has no segment"
         raise GateError(f"nothing was answered: {reason}")
-    return found
+    return found, all_of(seen)
+
+
+def _write_page(
+    run: Run, answered: Sequence[Answered], seen: Overview, seconds: Mapping[str, float]
+) -> None:
+    report = AnswersReport(
+        logical_model=run.settings.logical_model,
+        overview=seen,
+        source=run.source.text,
+        moment=run.moment,
+        reasons={item.segment: item.reason for item in answered if item.reason},
+        seconds=seconds,
+    )
+    write_atomically(run.folder / PAGE, render(report).encode())
 
 
 def _metadata(run: Run) -> dict[str, str]:

@@ -135,16 +135,16 @@ def fit_domain(columns: Mapping[str, Column]) -> Domain:
     --------
     >>> debt = np.linspace(0.0, 100.0, 400)
     >>> domain = fit_domain({"debt": debt, "limit": 2.0 * debt})
-    >>> asked = {"debt": np.array([10.0, 10.0, 120.0]), "limit": np.array([20.0, 190.0, 200.0])}
+    >>> asked = {"debt": np.array([10.0, 10.0, np.nan]), "limit": np.array([20.0, 190.0, 99.0])}
     >>> [reason and reason.text for reason in beyond(domain, asked, share=0.01).rows()]
-    [None, 'unusual combination of values', 'debt above 100, the most in training']
+    [None, 'unusual combination of values', 'debt missing, as never in training']
     """
     numbers = {n: _number(c) for n, c in columns.items() if not isinstance(c, pd.Categorical)}
     categories = {n: _category(c) for n, c in columns.items() if isinstance(c, pd.Categorical)}
     seen = Domain(numbers=numbers, categories=categories, centre=(), whitening=(), thresholds=())
     rows = len(next(iter(columns.values()), ()))
     width = _width(seen)
-    if rows < FEWEST or not width:
+    if rows < FEWEST or len(columns) < 2 or not width:
         return seen
     design = np.empty((rows, width))
     _design(seen, columns, slice(0, rows), out=design)
@@ -292,8 +292,8 @@ def _outside(domain: Domain, columns: Mapping[str, Column]) -> Iterator[tuple[st
     for name, number in domain.numbers.items():
         values = columns[name]
         if number.low is not None and number.high is not None:
-            yield f"{name} below {number.low:g}, the least in training", values < number.low
-            yield f"{name} above {number.high:g}, the most in training", values > number.high
+            yield f"{name} below the least in training ({number.low:g})", values < number.low
+            yield f"{name} above the most in training ({number.high:g})", values > number.high
         if not number.missing:
             yield f"{name} missing, as never in training", missing(values)
     for name, category in domain.categories.items():

@@ -25,7 +25,7 @@ WORK_LIST = "worklist.parquet"
 SHOWN = 5
 """Reasons that a summary names, the most frequent first."""
 
-WORDS: Mapping[Action, str] = {
+WORDS: Mapping[str, str] = {
     "served": "answered",
     "flagged": "flagged",
     "fallback": "given to the fallback",
