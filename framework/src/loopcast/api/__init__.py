@@ -95,7 +95,7 @@ from loopcast.api.models import (
     Switch,
     Version,
 )
-from loopcast.api.preparation import Preparation
+from loopcast.api.preparation import Mitigation, Preparation
 from loopcast.api.rank import (
     RankData,
     Ranker,
@@ -213,6 +213,7 @@ __all__ = [
     "Manifest",
     "Metric",
     "MetricDefinition",
+    "Mitigation",
     "ModelError",
     "Monitoring",
     "Name",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from loopcast.api.score import ScoreData
 from loopcast.api.template import Hyperparameters
@@ -54,4 +54,17 @@ class Preparation(Protocol):
         LoopcastError
             Where the data does not allow it; this is then the outcome of the segment.
         """
+        ...
+
+
+@runtime_checkable
+class Mitigation(Preparation, Protocol):
+    """A preparation that gives up accuracy to treat groups more evenly.
+
+    Its versions are alternatives beside the unconstrained one. They carry its label, no run
+    releases them, and nobody does without a signature.
+    """
+
+    def alternative(self, options: Any) -> str:
+        """Return the label of its versions: ``reweighed by sex``."""
         ...

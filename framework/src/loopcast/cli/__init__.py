@@ -96,6 +96,7 @@ def run_command(disable: tuple[str, ...], arguments: tuple[str, ...]) -> None:
 def plugin_manager(disable: Iterable[str] = ()) -> PluginManager:
     """Load the core's own hooks and the installed plugins."""
     from loopcast.develop import metrics
+    from loopcast.develop.fairness import reweighing
     from loopcast.develop.rank import metrics as rank_metrics
     from loopcast.develop.score import decisions, delinquency
     from loopcast.develop.score import metrics as score_metrics
@@ -103,7 +104,16 @@ def plugin_manager(disable: Iterable[str] = ()) -> PluginManager:
     from loopcast.store import readers
     from loopcast.validate import gates
 
-    builtin = (readers, delinquency, metrics, score_metrics, decisions, rank_metrics, gates)
+    builtin = (
+        readers,
+        delinquency,
+        metrics,
+        score_metrics,
+        decisions,
+        rank_metrics,
+        gates,
+        reweighing,
+    )
     return PluginManager.load(disable, builtin=builtin)
 
 

@@ -65,13 +65,14 @@ def fairness(
     plugins = plugin_manager()
     with place.catalog as catalog:
         loaded = load_version(place, plugins, catalog.version(version))
-    report = fairness_report(
-        loaded,
-        plugins,
-        decision_for(loaded.logical_model, cutoff),
-        attributes=attributes,
-        plan=Plan(fewest=fewest),
-    )
+        report = fairness_report(
+            place,
+            loaded,
+            plugins,
+            decision_for(loaded.logical_model, cutoff),
+            attributes=attributes,
+            plan=Plan(fewest=fewest),
+        )
     if page is not None:
         from loopcast.store.files import write_atomically
         from loopcast.web.fairness.page import render
@@ -123,6 +124,21 @@ def _show(console: Console, report: FairnessReport, kpi: str) -> None:
         ),
         numbers_from=2,
     )
+    print_rows(
+        console,
+        "versions that were judged on the same rows",
+        ["version", "what it is", "smallest ratio", "correct", "profit a case"],
+        (
+            [
+                one.version,
+                one.label,
+                ", ".join(f"{f.attribute} {_plain_interval(f.worst_ratio)}" for f in one.decisions),
+                f"{one.correct:.1%}",
+                number(None if isnan(one.profit) else one.profit),
+            ]
+            for one in report.beside
+        ),
+    )
     for attribute, alternatives in report.alternatives.items():
         print_rows(
             console,
@@ -149,6 +165,7 @@ def _plain(report: FairnessReport) -> dict[str, Any]:
         "correct": report.correct,
         "decisions": report.decisions,
         "kpi": report.kpi,
+        "beside": report.beside,
         "alternatives": report.alternatives,
         "sweeps": {
             name: {field.name: getattr(found, field.name).tolist() for field in fields(found)}

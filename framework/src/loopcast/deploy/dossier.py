@@ -210,7 +210,7 @@ def _learned(home: Home, plugins: PluginManager, version: Version) -> Learned:
         loaded = load_version(home, plugins, version)
     except PluginError as error:
         return Learned(note=f"The model cannot be asked: {error}.")
-    fairness, why = _fairness(loaded, plugins)
+    fairness, why = _fairness(home, loaded, plugins)
     method = loaded.template.summary
     if isinstance(loaded.schema, ScoreSchema):
         explained = explain_version(loaded, decision_for(loaded.logical_model))
@@ -220,9 +220,11 @@ def _learned(home: Home, plugins: PluginManager, version: Version) -> Learned:
     return Learned(method=method, effects=effects, note=note, fairness=fairness, fairness_note=why)
 
 
-def _fairness(loaded: LoadedVersion, plugins: PluginManager) -> tuple[FairnessReport | None, str]:
+def _fairness(
+    home: Home, loaded: LoadedVersion, plugins: PluginManager
+) -> tuple[FairnessReport | None, str]:
     try:
-        return fairness_report(loaded, plugins, decision_for(loaded.logical_model)), ""
+        return fairness_report(home, loaded, plugins, decision_for(loaded.logical_model)), ""
     except (IntegrityError, NotFoundError) as error:
         return None, f"Fairness was not measured: {error}."
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from loopcast.api import NotFoundError, ScoreOutcome, ScoreSchema
+from loopcast.api import NotFoundError, ScoreOutcome, ScoreSchema, VersionId
+from loopcast.deploy.bundle import read_manifest
+from loopcast.deploy.comparison import judged_of
 from loopcast.develop.fairness.groups import MOST_GROUPS, declared, groups_of, ways
 from loopcast.develop.fairness.measures import (
     Decided,
@@ -20,12 +22,18 @@ from loopcast.develop.fairness.measures import (
 from loopcast.develop.fairness.sweep import Sweep, sweep
 from loopcast.develop.fairness.thresholds import Alternative, by_group
 from loopcast.develop.groups import GroupDifference, difference_of_groups
+from loopcast.store.catalog import VersionFilter
 
 if TYPE_CHECKING:
     from loopcast.api import Judged, MetricDefinition, Rows
     from loopcast.deploy.loaded import LoadedVersion
     from loopcast.develop.decision import Decision
     from loopcast.plugins import PluginManager
+    from loopcast.store.home import Home
+
+
+MOST_BESIDE = 20
+"""Newest versions among which those are looked for that were judged on the same rows."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -45,6 +53,27 @@ class KpiOfGroup:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class Beside:
+    """Another version that was judged on the same rows.
+
+    Attributes
+    ----------
+    label
+        Its contender's: template, and what it is an alternative by.
+    decisions
+        By each attribute.
+    profit
+        NaN where the logical model does not say what decisions earn.
+    """
+
+    version: VersionId
+    label: str
+    decisions: tuple[Fairness, ...]
+    correct: float
+    profit: float
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class FairnessReport:
     """How a version treats the groups of its judged rows.
 
@@ -60,6 +89,8 @@ class FairnessReport:
         Of a score: the share of decisions that the outcome bears out.
     profit_unit
         Of what decisions earn.
+    beside
+        The newest versions that were judged on the same rows, this one among them.
     """
 
     attributes: tuple[str, ...]
@@ -71,9 +102,11 @@ class FairnessReport:
     alternatives: Mapping[str, Sequence[Alternative]]
     correct: float | None = None
     profit_unit: str = ""
+    beside: tuple[Beside, ...] = ()
 
 
 def fairness_report(
+    home: Home,
     loaded: LoadedVersion,
     plugins: PluginManager,
     decision: Decision,
@@ -108,7 +141,6 @@ def fairness_report(
     found = decided(judged, outcome, decision, profits)
     large = {name: _large(judged, name, plan) for name in chosen}
     compared = {name: groups for name, groups in large.items() if len(groups) > 1}
-    right = (found.granted == found.deserving)[judged.overall]
     return FairnessReport(
         attributes=chosen,
         decision=decision,
@@ -117,8 +149,9 @@ def fairness_report(
         decisions=tuple(measure_fairness(found, way, plan) for way in ways(chosen)),
         sweeps={name: sweep(found, groups) for name, groups in compared.items()},
         alternatives=_alternatives(compared, found, plan),
-        correct=float(np.average(right, weights=outcome.weight[judged.overall])),
+        correct=_correct(found),
         profit_unit=profits.unit if profits else "",
+        beside=tuple(_beside(home, loaded, chosen, decision, plan)),
     )
 
 
@@ -156,6 +189,40 @@ def _kpi(
             group=name,
             rows=len(rows),
             found=difference_of_groups(judged, own, metric, rows, others),
+        )
+
+
+def _correct(found: Decided) -> float:
+    counted = found.judged.overall
+    right = (found.granted == found.deserving)[counted]
+    return float(np.average(right, weights=found.outcome.weight[counted]))
+
+
+def _beside(
+    home: Home,
+    loaded: LoadedVersion,
+    attributes: Sequence[str],
+    decision: Decision,
+    plan: Plan,
+) -> Iterator[Beside]:
+    own, profits = loaded.version, loaded.logical_model.decision.profits
+    alike = {(e.dataset, e.protocol) for e in home.catalog.evaluations(own.id)}
+    which = VersionFilter(logical_model=own.logical_model, segment=own.segment)
+    for summary in home.catalog.versions(which, limit=MOST_BESIDE):
+        version = summary.version
+        evaluations = home.catalog.evaluations(version.id)[:1]
+        if not any((e.dataset, e.protocol) in alike for e in evaluations):
+            continue
+        judged = judged_of(home, version, read_manifest(home.artifacts, version.manifest))
+        outcome = next(iter(judged.outcomes.values()))
+        assert isinstance(outcome, ScoreOutcome)
+        found = decided(judged, outcome, decision, profits)
+        yield Beside(
+            version=version.id,
+            label=evaluations[0].contender,
+            decisions=tuple(measure_fairness(found, (name,), plan) for name in attributes),
+            correct=_correct(found),
+            profit=found.profit(found.granted, np.flatnonzero(judged.overall)),
         )
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 
 from loopcast.api import (
+    GateError,
     Goal,
     IntegrityError,
     ModelError,
@@ -16,9 +17,11 @@ from loopcast.api import (
     Segment,
     Stage,
     StoreError,
+    Version,
     VersionId,
 )
-from loopcast.deploy.bundle import read_bundle
+from loopcast.deploy.bundle import read_bundle, read_manifest
+from loopcast.develop.documentation import ALTERNATIVE_FILE
 from loopcast.govern.demands import reviewer
 from loopcast.store.catalog import Catalog, Move, Return, Standing
 from loopcast.store.home import Home
@@ -96,6 +99,7 @@ def release(
     StoreError
         When a segment would have two canaries or no champion.
     """
+    standings = list(standings)
     moves = [
         Move(
             logical_model=standing.version.logical_model,
@@ -109,9 +113,31 @@ def release(
         for standing in standings
     ]
     require_intact(home, [move.version for move in moves])
+    _require_signed(home, standings, goal)
     models = {model.name: model for model in home.catalog.logical_models()}
     home.catalog.put_policy(policy, by=by)
     home.catalog.release_all(moves, at=at, review=reviewer(moves, models, policy))
+
+
+def _require_signed(home: Home, standings: Iterable[Standing], goal: Goal) -> None:
+    """Refuse alternatives that nobody has signed, whatever the policy demands."""
+    for standing in standings:
+        label = label_of(home, standing.version)
+        signed = any(item.move == goal for item in standing.sign_offs)
+        if label and goal != "staging" and not signed:
+            raise GateError(
+                f"version {standing.version.id} is an alternative ({label}): to choose it is a "
+                f"decision that a person signs; 'loopcast sign {standing.version.id} --role ROLE "
+                f"--for {goal} --by NAME --statement TEXT' records one"
+            )
+
+
+def label_of(home: Home, version: Version) -> str:
+    """Return what a version is labelled as, where it is an alternative; empty elsewhere."""
+    files = read_manifest(home.artifacts, version.manifest).files
+    if ALTERNATIVE_FILE not in files:
+        return ""
+    return home.artifacts.get(files[ALTERNATIVE_FILE].sha256).decode()
 
 
 def require_intact(home: Home, versions: Iterable[VersionId]) -> None:

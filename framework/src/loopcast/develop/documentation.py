@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from loopcast.api import Dataset, Evaluation, GateResult, LogicalModel
 
+ALTERNATIVE_FILE = "alternative.txt"
+"""What the version is labelled as, in bundles of alternatives beside unconstrained versions."""
+
 PREPARATION_FILE = "preparation.json"
 """What training rows have passed, in sentences; in bundles of versions whose rows have."""
 

@@ -82,7 +82,7 @@ def _common(settings: RunSettings | TrainingSettings, plugins: PluginManager) ->
         )
     return {
         "logical_model": model,
-        "candidate": _contender(label, settings.template, plugins, chosen),
+        "candidate": _contender(_labelled(label, chosen), settings.template, plugins, chosen),
         "baselines": tuple(
             _contender(label, baseline, plugins, chosen)
             for label, baseline in settings.baselines.items()
@@ -107,6 +107,11 @@ def _contender(
     if chosen is not None:
         template = PreparedTemplate(template, chosen)
     return Contender(label=label, template=template, hyperparameters=parameters)
+
+
+def _labelled(label: str, chosen: Chosen | None) -> str:
+    """Return a candidate's label, which says where its version is an alternative."""
+    return f"{label}, {chosen.alternative}" if chosen and chosen.alternative else label
 
 
 def _chosen(settings: PreparationSettings, plugins: PluginManager) -> Chosen | None:

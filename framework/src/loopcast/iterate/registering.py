@@ -13,7 +13,7 @@ from loopcast.api import Manifest, Version
 from loopcast.api.formats import json_bytes
 from loopcast.deploy.bundle import version_of, write_bundles
 from loopcast.develop.course import Course
-from loopcast.develop.documentation import PREPARATION_FILE, document
+from loopcast.develop.documentation import ALTERNATIVE_FILE, PREPARATION_FILE, document
 from loopcast.develop.environment import package_versions
 from loopcast.store.registration import Registration
 
@@ -114,6 +114,8 @@ def ready(
     files = {**made.files, **extra, **checked.files, "documentation.md": documentation}
     if preparation:
         files[PREPARATION_FILE] = json_bytes(list(preparation))
+    if chosen and chosen.alternative:
+        files[ALTERNATIVE_FILE] = chosen.alternative.encode()
     return Ready(manifest=manifest, made=made.after(checked), files=files)
 
 

@@ -113,6 +113,7 @@ def release_by_policy(
     entered = {item.version.id: item for item in items if not _failures(item)}
     stopped = {item.version.id: _failures(item) for item in items if _failures(item)}
     stopped |= _validate(course, entered, home, rules)
+    stopped |= _alternatives(course, [name for name in entered if name not in stopped])
     open_ = {name: item for name, item in entered.items() if name not in stopped}
     around = surroundings(home, [item.version for item in open_.values()])
     verdicts = {name: _verdict(item, home, rules, around) for name, item in open_.items()}
@@ -131,6 +132,16 @@ def release_by_policy(
         )
         for name, standing in standings.items()
     }
+
+
+def _alternatives(course: Course[Any], names: Sequence[VersionId]) -> dict[VersionId, str]:
+    """Say why alternatives stay where they are, though nothing else stops them."""
+    label = course.preparation.alternative if course.preparation else ""
+    text = (
+        f"it is an alternative ({label}), and to choose it is a decision that a person signs: "
+        "'loopcast sign VERSION', then 'loopcast release VERSION'"
+    )
+    return dict.fromkeys(names, text) if label else {}
 
 
 def _failures(item: Registered) -> str:

@@ -14,6 +14,7 @@ from loopcast.api import (
     FitContext,
     Hyperparameters,
     LoopcastError,
+    Mitigation,
     Preparation,
     ScoreData,
     Scorer,
@@ -31,6 +32,13 @@ class Chosen:
     def described(self) -> list[object]:
         """Return it as plain values."""
         return [self.preparation.name, msgspec.to_builtins(self.options)]
+
+    @property
+    def alternative(self) -> str:
+        """What versions are labelled as, where they are alternatives beside unconstrained ones."""
+        if not isinstance(self.preparation, Mitigation):
+            return ""
+        return self.preparation.alternative(self.options)
 
     def prepare(self, data: ScoreData, seed: int) -> ScoreData:
         """Return rows and weights to learn from; raises as the preparation does."""

@@ -157,12 +157,12 @@ def lay_out(split: Split[ScoreData], outcomes: Mapping[str, Outcome]) -> Judged:
         keys=(key,),
         block=np.arange(rows, dtype=np.int64),
         overall=np.ones(rows, dtype=bool),
-        attributes={str(name): _subpopulations(column) for name, column in attributes.items()},
+        attributes={str(name): subpopulations(column) for name, column in attributes.items()},
         outcomes=outcomes,
     )
 
 
-def _subpopulations(column: pd.Series) -> pd.Categorical[Any]:
+def subpopulations(column: pd.Series) -> pd.Categorical[Any]:
     """Return the groups of an attribute: its categories, or bands of its numbers."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         return pd.Categorical(column.array)

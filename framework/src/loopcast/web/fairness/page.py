@@ -34,6 +34,7 @@ class FairnessParts:
     groups: Sequence[tuple[str, Table, Sequence[Figure]]]
     trade_offs: Sequence[Figure]
     alternatives: Table | None
+    beside: Table | None
     kpi: Table | None
 
 
@@ -48,6 +49,7 @@ def parts(report: FairnessReport, kpi: str) -> FairnessParts:
         ],
         trade_offs=list(figures.trade_offs(report)),
         alternatives=tables.alternatives(report),
+        beside=tables.beside(report),
         kpi=tables.kpi(report, kpi.upper()),
     )
 

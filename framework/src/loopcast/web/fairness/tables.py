@@ -116,6 +116,34 @@ def alternatives(report: FairnessReport) -> Table | None:
     )
 
 
+def beside(report: FairnessReport) -> Table | None:
+    """Return the versions that were judged on the same rows, alternatives labelled as such."""
+    if len(report.beside) < 2:
+        return None
+    return Table(
+        caption="Versions that were judged on the same rows, decided at the same cut-off.",
+        columns=("version", "what it is", "smallest ratio", "correct decisions", "profit a case"),
+        rows=tuple(
+            cells(
+                one.version,
+                one.label,
+                ", ".join(f"{f.attribute} {_worst(f)}" for f in one.decisions),
+                formats.percent(one.correct),
+                formats.number(one.profit) if np.isfinite(one.profit) else "",
+            )
+            for one in report.beside
+        ),
+        prose=True,
+    )
+
+
+def _worst(found: Fairness) -> str:
+    worst = found.worst_ratio
+    if not np.isfinite(worst.value):
+        return formats.MISSING
+    return f"{worst.value:.2f} ({formats.interval(worst.low, worst.high, places=2)})"
+
+
 def kpi(report: FairnessReport, name: str) -> Table | None:
     """Return the KPI of each group beside that of all others."""
     if not report.kpi:
