@@ -89,16 +89,18 @@ def monitor(
         model, segments = catalog.logical_model(logical_model), catalog.segments(logical_model)
         plan = _plan(policy, model)
         state = (answers, *_health(look, model, plan))
-        found = {"": plan.addressed(of_health(look.of(model.name), state))}
+        stores = plan.addressed(of_health(look.of(model.name), state))
         if segment is None and segments not in ((), ("",)):
             family = _look_at_all(look, model, plan)
-            found |= {each.segment: each.alerts for each in family.segments if each.segment}
+            found = {each.segment: each.alerts for each in family.segments}
+            found[""] = (*found.get("", ()), *stores)
             failures = _bring_in(look, plan, model, found, (book, channels))
             print_family(family, state)
             content = _family_page(family) if page else ""
         else:
             report = _look_at_one(look, model, plan, segment or "", every)
-            found[report.segment] = (*found.get(report.segment, ()), *report.found)
+            found = {report.segment: report.found}
+            found[""] = (*found.get("", ()), *stores)
             failures = _bring_in(look, plan, model, found, (book, channels))
             print_report(report, book, state)
             content = _page(report, book, state) if page else ""

@@ -96,9 +96,10 @@ def bring_in(
         Open alerts of these segments that nobody has acknowledged: those to deliver.
     """
     wanted = due(plan, found.keys(), diary.read(logical_model), day)
-    for kind, segments in wanted.items():
-        alerts = [a for segment in segments for a in found[segment] if a.kind == kind]
-        book.update_all(logical_model, segments, {kind}, alerts)
+    for segments in {frozenset(segments) for segments in wanted.values()}:
+        kinds = {kind for kind, own in wanted.items() if own == segments}
+        alerts = [a for segment in segments for a in found[segment] if a.kind in kinds]
+        book.update_all(logical_model, segments, kinds, alerts)
     diary.note(logical_model, wanted, day)
     return tuple(
         alert

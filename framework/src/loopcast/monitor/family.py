@@ -210,7 +210,7 @@ def _alerts(
 ) -> Iterator[Alert]:
     plan, model = watched.plan, watched.model
     yield from of_drift(drifts, at)
-    volume, latency = plan.threshold("volume"), plan.threshold("latency")
+    volume, latency = plan.chance("volume"), plan.chance("latency")
     yield from of_traffic(model.name, *used, at, volume=volume, latency=latency)
     for name, each in moved.items():
         least_change = plan.threshold("performance")

@@ -79,6 +79,7 @@ def _drifted(drift: Drift, at: datetime) -> Alert:
         raised=at,
         seen=at,
         evidence={
+            what: drift.subject,
             drift.measure: drift.value,
             "threshold": drift.threshold,
             "p_value": drift.p_value,

@@ -187,7 +187,8 @@ def _attributes(
     }
     if keys is not None:
         found["series"] = pd.Categorical(keys["series"])
-        found["lead_days"] = pd.Categorical(lead_days(keys["start"], time))
+        days = lead_days(keys["start"], time)
+        found["lead_days"] = pd.Categorical(days, sorted(np.unique(days), key=int))
     return {name: values for name, values in found.items() if len(values.categories) > 1}
 
 

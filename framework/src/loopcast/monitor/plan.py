@@ -88,6 +88,10 @@ class Plan:
         """Return from where on a finding is worth an alert; infinity where none is wanted."""
         return self.rules[kind].threshold if kind in self.rules else float("inf")
 
+    def chance(self, kind: str) -> float:
+        """Return from what p-value down a finding is worth an alert; −1 where none is wanted."""
+        return self.rules[kind].threshold if kind in self.rules else -1.0
+
     def addressed(self, alerts: Iterable[Alert]) -> tuple[Alert, ...]:
         """Return the alerts that are wanted, each with the role that is told."""
         return tuple(

@@ -24,7 +24,7 @@ from loopcast.monitor.reference import (
     reference_bytes,
 )
 
-YEAR = pd.Timedelta(days=364)
+YEAR = pd.Timedelta(days=360)
 MOST_VALUES, MOST_ATTRIBUTES = 8, 3
 """Subpopulations are those of so many attributes of so many values at most."""
 

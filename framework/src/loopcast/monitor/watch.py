@@ -343,8 +343,8 @@ def _found(
         [watched.segment],
         usage,
         served.at,
-        volume=plan.threshold("volume"),
-        latency=plan.threshold("latency"),
+        volume=plan.chance("volume"),
+        latency=plan.chance("latency"),
     )
     yield from of_performance(
         watched.model,

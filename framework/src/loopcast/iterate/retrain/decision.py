@@ -209,4 +209,5 @@ def _remedy(alerts: tuple[Alert, ...], settings: RetrainSettings) -> Remedy:
 
 def _subjects(drifted: tuple[Alert, ...]) -> tuple[str, ...]:
     """Return the inputs that drifted."""
-    return tuple(sorted({alert.subject for alert in drifted if alert.kind == "input_drift"}))
+    names = (a.evidence.get("input", a.subject) for a in drifted if a.kind == "input_drift")
+    return tuple(sorted({str(name) for name in names}))
