@@ -25,7 +25,7 @@ from loopcast.store import audit, governance, queries
 from loopcast.store.registration import chunks, insert
 from loopcast.store.switches import refuse_frozen
 from loopcast.store.tables import bandit_states, experiment_steps, experiments, versions
-from loopcast.store.trials import find, obstacle, running, running_rows
+from loopcast.store.trials import Trial, find, key_of, obstacle, running, running_rows
 
 _ACTS: Mapping[StepName, Act] = {"begun": "begin", "stopped": "stop", "concluded": "conclude"}
 
@@ -43,9 +43,9 @@ def declare(connection: Connection, items: Sequence[Experiment]) -> None:
     if not items:
         return
     _require_own_arms(connection, items)
-    for item in items:
-        found = find(connection, item.logical_model, item.segment, item.name)
-        if found is not None and found[1].begun is not None:
+    for _, before in find(connection, items).values():
+        item = before.experiment
+        if before.begun is not None:
             raise StoreError(
                 f"experiment {item.name} of {item.place} has begun and cannot be declared anew; "
                 "give the new one another name"
@@ -98,7 +98,8 @@ def take_step(connection: Connection, items: Sequence[Experiment], step: Experim
     """
     if not items:
         return
-    numbers = [_number(connection, item, step) for item in items]
+    known = find(connection, items)
+    numbers = [_number(known.get(key_of(item)), item, step) for item in items]
     if step.step == "begun":
         _require_ready(connection, items)
     entry = audit.next_number(connection)
@@ -108,9 +109,8 @@ def take_step(connection: Connection, items: Sequence[Experiment], step: Experim
     _append(connection, entry, act, items, by=step.by, at=step.at, details=details)
 
 
-def _number(connection: Connection, item: Experiment, step: ExperimentStep) -> int:
+def _number(found: tuple[int, Trial] | None, item: Experiment, step: ExperimentStep) -> int:
     """Return the key of an experiment that may take a step."""
-    found = find(connection, item.logical_model, item.segment, item.name)
     if found is None:
         raise NotFoundError(f"{item.place} has no experiment {item.name}; declare it first")
     number, trial = found

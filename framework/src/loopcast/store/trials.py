@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, func, select
+from sqlalchemy import Connection, Row, Select, select
 
 from loopcast.api import (
     BanditState,
@@ -75,36 +75,52 @@ class Trial:
         return "running" if self.steps else "declared"
 
 
-def find(
-    connection: Connection, logical_model: str, segment: Segment, name: str
-) -> tuple[int, Trial] | None:
-    """Return the key of an experiment and the experiment, ``None`` where there is none."""
-    query = (
-        select(experiments.c.number, experiments.c.record)
-        .where(
-            experiments.c.logical_model == logical_model,
-            experiments.c.segment == segment,
-            experiments.c.name == name,
+_DECLARED = select(
+    experiments.c.number,
+    experiments.c.logical_model,
+    experiments.c.segment,
+    experiments.c.name,
+    experiments.c.record,
+).order_by(experiments.c.number)
+
+Key = tuple[str, Segment, str]
+"""Logical model, segment and name of an experiment."""
+
+
+def key_of(item: Experiment) -> Key:
+    """Return what names an experiment."""
+    return item.logical_model, item.segment, item.name
+
+
+def find(connection: Connection, items: Sequence[Experiment]) -> dict[Key, tuple[int, Trial]]:
+    """Return those that are known by the names of experiments, each with its key in the table."""
+    segments: dict[tuple[str, str], list[Segment]] = defaultdict(list)
+    for item in items:
+        segments[item.logical_model, item.name].append(item.segment)
+    found: dict[Key, tuple[int, Trial]] = {}
+    for (logical_model, name), places in segments.items():
+        query = _DECLARED.where(
+            experiments.c.logical_model == logical_model, experiments.c.name == name
         )
-        .order_by(experiments.c.number.desc())
-        .limit(1)
-    )
-    rows: list[Row[Any]] = list(connection.execute(query))
-    return next(zip((row.number for row in rows), _trials(connection, rows), strict=True), None)
+        rows = _newest(_rows(connection, query, places))
+        for row, trial in zip(rows, _trials(connection, rows), strict=True):
+            found[key_of(trial.experiment)] = (row.number, trial)
+    return found
 
 
 def trials(
     connection: Connection, logical_model: str | None, segments: Sequence[Segment] | None = None
 ) -> tuple[Trial, ...]:
     """Return every experiment, the newest declaration of each name, the oldest first."""
-    newest = select(func.max(experiments.c.number)).group_by(
-        experiments.c.logical_model, experiments.c.segment, experiments.c.name
-    )
-    query = select(experiments.c.number, experiments.c.record).order_by(experiments.c.number)
-    query = query.where(experiments.c.number.in_(newest))
+    query = _DECLARED
     if logical_model is not None:
         query = query.where(experiments.c.logical_model == logical_model)
-    return tuple(_trials(connection, _rows(connection, query, segments)))
+    return tuple(_trials(connection, _newest(_rows(connection, query, segments))))
+
+
+def _newest(rows: Iterable[Row[Any]]) -> list[Row[Any]]:
+    """Return the last row of each name, the oldest name first."""
+    return list({(row.logical_model, row.segment, row.name): row for row in rows}.values())
 
 
 def running(
