@@ -70,6 +70,15 @@ def test_processes_roll_back_at_once(catalog_url: str) -> None:
         assert catalog.champion("demand") == version(0)
 
 
+def test_processes_begin_experiments_on_one_population_at_once(catalog_url: str) -> None:
+    told = run_worker("begin_at_once", catalog_url, "4").split()
+    assert sorted(told) == ["ConflictError"] * 3 + ["done"]
+    with Catalog(catalog_url, create=False) as catalog:
+        catalog.verify_audit()
+        states = sorted(trial.state for trial in catalog.experiments("demand"))
+        assert states == ["declared"] * 3 + ["running"]
+
+
 class TestKilled:
     @pytest.mark.parametrize(("task", "last"), [("release", 1), ("rollback", 0)])
     def test_at_each_step_of_a_move(self, catalog_url: str, task: str, last: int) -> None:

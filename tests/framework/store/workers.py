@@ -12,12 +12,12 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 
 from sqlalchemy import event
 
-from loopcast.api import LoopcastError, Manifest, PluginOrigin
+from loopcast.api import Experiment, ExperimentStep, LoopcastError, Manifest, PluginOrigin
 from loopcast.deploy.bundle import write_bundle
 from loopcast.store.artifacts import Artifacts
 from loopcast.store.catalog import Catalog, Return
@@ -45,9 +45,7 @@ def fork(task: Callable[[], None]) -> int:
 def race(url: str, children: str) -> None:
     """Create one catalog from many processes, register the same versions, release all at once."""
     start = time.time() + 0.2
-    pids = [fork(lambda number=i: compete(url, number, start)) for i in range(int(children))]  # type: ignore[misc]
-    statuses = [os.waitpid(pid, 0)[1] for pid in pids]
-    sys.exit(max(map(os.waitstatus_to_exitcode, statuses)))
+    await_all(fork(lambda number=i: compete(url, number, start)) for i in range(int(children)))  # type: ignore[misc]
 
 
 def compete(url: str, number: int, start: float) -> None:
@@ -142,8 +140,44 @@ def roll_back_at_once(url: str, children: str) -> None:
             except LoopcastError as error:
                 print(type(error).__name__, flush=True)
 
-    pids = [fork(compete_back) for _ in range(int(children))]
-    statuses = [os.waitpid(pid, 0)[1] for pid in pids]
+    await_all(fork(compete_back) for _ in range(int(children)))
+
+
+def begin_at_once(url: str, children: str) -> None:
+    """Let several processes each begin an experiment of its own; print what each was told."""
+    prepare(url)
+    names = [f"trial_{number}" for number in range(int(children))]
+    arms = (version(0).id, version(1).id)
+    trials = [
+        Experiment(
+            name=name, logical_model="demand", segment="", kind="shadow", arms=arms,
+            metric="brier", declared=NOON, by="ann", sample_size=100,
+        )
+        for name in names
+    ]  # fmt: skip
+    with Catalog(url) as catalog:
+        catalog.declare(trials)
+    start = time.time() + 0.2
+
+    def compete_for_the_population(number: int) -> None:
+        time.sleep(max(0.0, start - time.time()))
+        with Catalog(url) as catalog:
+            try:
+                step = ExperimentStep(step="begun", at=NOON, by="ann")
+                catalog.take_step([trials[number]], step)
+                print("done", flush=True)
+            except LoopcastError as error:
+                print(type(error).__name__, flush=True)
+
+    await_all(
+        fork(lambda number=i: compete_for_the_population(number))  # type: ignore[misc]
+        for i in range(int(children))
+    )
+
+
+def await_all(children: Iterable[int]) -> None:
+    """Wait for children, and leave with the worst of their exit codes."""
+    statuses = [os.waitpid(pid, 0)[1] for pid in list(children)]
     sys.exit(max(map(os.waitstatus_to_exitcode, statuses)))
 
 
@@ -289,6 +323,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "kill": kill,
     "kill_at_each_step": kill_at_each_step,
     "roll_back_at_once": roll_back_at_once,
+    "begin_at_once": begin_at_once,
     "fill_disk": fill_disk,
 }
 

@@ -29,8 +29,8 @@ def print_result(found: Result) -> None:
     tables.print_rows(console, "Against the champion", _CONTRAST, _rows(found.contrasts))
     tables.print_rows(console, "Guardrails", _CONTRAST, _rows(found.guardrails))
     click.echo(f"\n{VALIDITY[found.validity]}")
-    for note in found.notes:
-        click.echo(note)
+    for said in (*found.doubts, *found.notes):
+        click.echo(said)
 
 
 def _rows(contrasts: Iterable[Contrast]) -> Iterable[list[str]]:

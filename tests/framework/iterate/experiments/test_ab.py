@@ -180,7 +180,7 @@ def test_an_unequal_division_is_told_and_trusted_by_no_one(world: World) -> None
     assert result.progress.mismatch is not None
     assert result.progress.mismatch < 1e-6
     assert result.winner is None
-    assert "find out why" in result.notes[0]
+    assert "find out why" in result.doubts[0]
 
 
 def test_an_entity_belongs_to_the_arm_that_served_it_first(world: World) -> None:

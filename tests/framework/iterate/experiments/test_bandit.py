@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 from msgspec.structs import replace
+from numpy.typing import NDArray
 from scipy import integrate, stats
 
-from loopcast.api import BanditSettings, DataError, RankSchema
+from loopcast.api import BanditSettings, RankSchema
 from loopcast.deploy.lookup import look_up
 from loopcast.iterate.experiments.bandit import discounted, shares
 from loopcast.iterate.experiments.evaluation import evaluate, result_of
@@ -110,8 +111,8 @@ class Shop:
     def trial(self) -> Trial:
         return self.home.catalog.experiment("demand", "", "spring")
 
-    def serve(self, day: int) -> None:
-        """Serve everyone, and hear of clicks within hours."""
+    def serve(self, day: int) -> NDArray[np.intp]:
+        """Serve everyone, hear of clicks within hours, and return the arms."""
         at = BEGUN + timedelta(days=day, hours=8)
         serving = look_up(self.home.catalog, "demand")
         versions = serving.versions(self.names)
@@ -128,6 +129,7 @@ class Shop:
         clicked = np.flatnonzero(self.random.random(len(rate)) < rate)
         names = [self.names[place] for place in clicked]
         hear(self.home, names, np.ones(len(names)), at + timedelta(hours=3))
+        return np.array([self.item.arms.index(version) for version in versions])
 
     def learn(self, day: int) -> None:
         now = BEGUN + timedelta(days=day, hours=23)
@@ -191,20 +193,38 @@ def test_each_impression_has_the_outcomes_until_the_next_one(tmp_path: Path) -> 
     assert found.entity.tolist() == [0, 1, 0, 1, 0, 1]
 
 
-def test_a_bandit_of_amounts_is_refused(shop: Shop) -> None:
+def test_a_bandit_of_amounts_learns_what_is_bought_and_tells_the_uplift(shop: Shop) -> None:
     ranks = RankSchema(entity="customer", item="product", time="sold")
-    shop.home.catalog.put_logical_model(
-        replace(shop.home.catalog.logical_model("demand"), schema=ranks)
-    )
-    shop.serve(0)
-    hear(shop.home, shop.names, np.full(400, 19.9), BEGUN + timedelta(hours=12))
-    with pytest.raises(
-        DataError, match=r"400 outcomes of demand are not between 0 and 1, the first 19\.9"
-    ):
-        learn([shop.trial], shop.home, BEGUN + timedelta(days=5))
+    model = replace(shop.home.catalog.logical_model("demand"), schema=ranks)
+    shop.home.catalog.put_logical_model(model)
+    arm = shop.serve(0)
+    spent = np.array([0.0, 30.0, 0.0])[arm] * (np.arange(400) % 2)
+    hear(shop.home, shop.names, spent, BEGUN + timedelta(hours=20))
+    now = BEGUN + timedelta(days=5)
+    state = learn([shop.trial], shop.home, now)[""]
+    assert sum(state.successes) == pytest.approx((spent > 0).sum(), rel=0.1)
+    assert state.shares[1] > 0.95
+    result = result_of(evaluate(shop.trial, shop.home, METRICS, now))
+    assert [found.value for found in result.arms] == pytest.approx([0.0, 15.0, 0.0], abs=2.0)
+    assert f"an outcome of {spent.mean():.4g}, +{spent.mean():.4g}" in result.notes[0]
 
 
 def test_without_impressions_all_arms_are_alike(shop: Shop) -> None:
     assert learn([], shop.home, BEGUN) == {}
     state = learn([shop.trial], shop.home, BEGUN + timedelta(days=1))[""]
     assert state.shares == pytest.approx((1 / 3, 1 / 3, 1 / 3), abs=0.05)
+
+
+def test_experiments_that_have_just_begun_are_counted(tmp_path: Path) -> None:
+    for kind in ("shadow", "ab", "bandit"):
+        bandit = BanditSettings() if kind == "bandit" else None
+        home, arms = home_with_arms(tmp_path / kind)
+        size = None if bandit else 100
+        begin(home, experiment(arms, kind=kind, bandit=bandit, sample_size=size))
+        trial = home.catalog.experiment("demand", "", "spring")
+        found = evaluate(trial, home, METRICS, BEGUN + timedelta(days=1))
+        assert set(found.progress.enrolled.values()) == {0}
+        assert not found.progress.complete
+    result = result_of(found)
+    assert (result.winner, result.notes) == (None, ())
+    assert "cannot be told from the champion yet" in result.sentence

@@ -189,7 +189,7 @@ def _ab_result(found: Evaluated) -> Result:
         anytime=item.sequential or not progress.complete,
     )
     contrasts, rails = ab.contrasts(sample), ab.guardrails(sample)
-    notes = _doubts(progress)
+    doubts = _doubts(progress)
     return Result(
         experiment=item,
         progress=progress,
@@ -198,8 +198,8 @@ def _ab_result(found: Evaluated) -> Result:
         guardrails=rails,
         course=ab.course(sample),
         validity="always" if sample.anytime else "fixed",
-        winner=None if notes else winner_of(contrasts, rails, item.direction),
-        notes=notes,
+        winner=None if doubts else winner_of(contrasts, rails, item.direction),
+        doubts=doubts,
     )
 
 
@@ -256,7 +256,7 @@ def _shadow_result(found: Evaluated) -> Result:
 def _bandit_result(found: Evaluated) -> Result:
     item, seen = found.trial.experiment, found.impressions
     assert seen is not None
-    contrasts = values.contrasts(seen, item)
+    contrasts, uplift = values.contrasts(seen, item), values.uplift(seen, item)
     return Result(
         experiment=item,
         progress=found.progress,
@@ -264,6 +264,7 @@ def _bandit_result(found: Evaluated) -> Result:
         contrasts=contrasts,
         validity="adaptive",
         winner=winner_of(contrasts, (), item.direction),
+        notes=(uplift,) if uplift else (),
     )
 
 

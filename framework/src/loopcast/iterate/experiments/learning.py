@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from loopcast.api import BanditSettings, BanditState, DataError, LogicalModel, Segment
+from loopcast.api import BanditSettings, BanditState, LogicalModel, Segment
 from loopcast.iterate.experiments.bandit import discounted, shares
 from loopcast.iterate.experiments.measures import outcomes
 from loopcast.iterate.experiments.units import COLUMNS, SERVED, arms_of, units_of
@@ -55,27 +55,16 @@ class Impressions:
 def learn(trials: Sequence[Trial], home: Home, now: datetime) -> Mapping[Segment, BanditState]:
     """Return what the bandits of one logical model know by now.
 
-    It follows from events and outcomes alone, so that it can be computed again at any time.
-
-    Raises
-    ------
-    DataError
-        When an outcome is not between 0 and 1.
+    It follows from events and outcomes alone, so that it can be computed again at any time. An
+    outcome above zero is a success: a click, or a purchase of any amount.
     """
     if not trials:
         return {}
     seen = impressions(trials, home, now)
-    wrong = (seen.reward < 0.0) | (seen.reward > 1.0)
-    if wrong.any():
-        item = trials[int(seen.population[wrong.argmax()])].experiment
-        raise DataError(
-            f"{int(wrong.sum())} outcomes of {item.place} are not between 0 and 1, the first "
-            f"{seen.reward[wrong][0]:g}; a bandit learns how often an event happens, compare "
-            "amounts by an A/B test"
-        )
+    happened = (seen.reward > 0.0).astype(np.float64)
     forgetting = np.array([_settings(trial).forgetting for trial in trials])
     width = seen.served.shape[1]
-    won, lost = discounted(seen.population, seen.arm, seen.reward, forgetting, width)
+    won, lost = discounted(seen.population, seen.arm, happened, forgetting, width)
     found: dict[Segment, BanditState] = {}
     for (settings, width), places in _alike(trials).items():
         counts = won[places, :width], lost[places, :width]

@@ -135,6 +135,10 @@ class Result:
         declaration.
     winner
         The arm to release, or ``None``.
+    doubts
+        What forbids to trust it.
+    notes
+        What else there is to know.
     """
 
     experiment: Experiment
@@ -146,6 +150,7 @@ class Result:
     guardrails: tuple[Contrast, ...] = ()
     course: Mapping[VersionId, tuple[Look, ...]] = field(default_factory=dict)
     others: Mapping[VersionId, tuple[Difference, ...]] = field(default_factory=dict)
+    doubts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property

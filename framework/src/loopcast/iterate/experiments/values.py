@@ -7,7 +7,7 @@ import numpy as np
 from loopcast.api import Experiment
 from loopcast.develop.inference import Estimate
 from loopcast.iterate.experiments.learning import Impressions
-from loopcast.iterate.experiments.offpolicy import Value, snips
+from loopcast.iterate.experiments.offpolicy import Value, earned, snips
 from loopcast.iterate.experiments.results import ArmResult, Contrast, arm_result, judge
 
 
@@ -34,6 +34,24 @@ def contrasts(seen: Impressions, item: Experiment) -> tuple[Contrast, ...]:
     return tuple(
         _contrast(version, (value - champion).estimate(seen.entity), item, confidence)
         for version, value in zip(item.arms[1:], others, strict=True)
+    )
+
+
+def uplift(seen: Impressions, item: Experiment) -> str:
+    """Say what the bandit has earned beyond what the champion alone would have; often nothing.
+
+    The empty string where too little is known.
+    """
+    champion = snips(seen.reward, (seen.arm == 0) / seen.propensity, seen.weight)
+    served = earned(seen.reward, seen.weight)
+    gain = (served - champion).estimate(seen.entity)
+    interval = gain.interval(1.0 - item.significance) if np.isfinite(gain.value) else None
+    if interval is None:
+        return ""
+    low, high = interval
+    return (
+        f"served as it was, an impression had an {item.metric} of {served.value:.4g}, "
+        f"{gain.value:+.4g} ({low:+.4g} to {high:+.4g}) beside the champion alone"
     )
 
 

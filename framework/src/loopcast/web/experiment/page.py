@@ -90,7 +90,8 @@ def _findings(result: Result | None) -> list[Finding]:
     verdict = "good" if result.winner else "open"
     said = result.sentence[0].upper() + result.sentence[1:]
     found = [Finding(verdict=verdict, text=f"{said}.")]
-    found += [Finding(verdict="bad", text=f"{note}.") for note in result.notes]
+    found += [Finding(verdict="bad", text=f"{doubt}.") for doubt in result.doubts]
+    found += [Finding(verdict="open", text=f"{note}.") for note in result.notes]
     broken = [guard for guard in result.guardrails if guard.verdict == "worse"]
     found += [
         Finding(verdict="bad", text=f"{guard.version} breaks the guardrail {guard.metric}.")
