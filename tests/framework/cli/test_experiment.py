@@ -207,7 +207,7 @@ def test_a_wrong_division_raises_an_alert_and_a_right_one_closes_it(
         datetime.now(UTC),
         propensity=0.5,
     )
-    call("status", "spring", "-m", "demand")
+    assert call("check", "-m", "demand").output == "1 experiments of demand run\n"
     assert book.open("demand") == ()
 
 

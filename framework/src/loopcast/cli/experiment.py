@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
-from loopcast.api import Direction, ExperimentKind, ExperimentStep, StepName
+from loopcast.api import ExperimentStep, StepName
+from loopcast.cli.experiment_options import declaration_options
 from loopcast.cli.selection import (
     by_option,
     json_option,
@@ -32,18 +30,6 @@ if TYPE_CHECKING:
 _SHOWN = 20  # bandits that are listed
 _MODEL = click.option("--logical-model", "-m", required=True, help="Whose versions are compared.")
 _PAGE = click.option("--page", type=click.Path(path_type=Path), help="Write a page of HTML.")
-_OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("--kind", {"type": click.Choice(get_args(ExperimentKind)), "help": "What kind it is."}),
-    ("--metric", {"help": "A metric of the task, or 'outcome': the ground truth itself."}),
-    ("--direction", {"type": click.Choice(get_args(Direction)), "help": "Which way is better."}),
-    ("--minimum-effect", {"type": float, "help": "The smallest difference that matters."}),
-    ("--significance", {"type": float, "help": "Chance of a false alarm; 0.05 by default."}),
-    ("--power", {"type": float, "help": "Chance to find the minimum effect; 0.8 by default."}),
-    ("--sample-size", {"type": int, "help": "Outcomes an arm needs; computed by default."}),
-    ("--baseline", {"type": float, "help": "The metric now; observed by default."}),
-    ("--deviation", {"type": float, "help": "Its standard deviation; observed by default."}),
-    ("--wait-days", {"type": int, "help": "Days that outcomes take; observed by default."}),
-)
 
 
 @click.group()
@@ -51,65 +37,9 @@ def experiment() -> None:
     """Compare versions online: shadows, A/B tests and bandits (docs/experiments.md)."""
 
 
-def _declaration(command: Callable[..., None]) -> Callable[..., None]:
-    """Let a command take a declaration from options, from a file, or from both."""
-
-    @wraps(command)
-    def with_declaration(
-        *, name: str, file: Path | None, challengers: tuple[str, ...], **options: Any
-    ) -> None:
-        from loopcast.iterate.experiments.planning import Declaration
-
-        fields = {flag[2:].replace("-", "_"): None for flag, _ in _OPTIONS}
-        fields |= {"sequential": None, "silence_counts": None}
-        given = {key: options.pop(key) for key in fields}
-        said = _from_file(file) | {key: value for key, value in given.items() if value is not None}
-        said |= {"challengers": list(challengers)} if challengers else {}
-        command(wanted=_checked(said | {"name": name}, Declaration), **options)
-
-    found = with_declaration
-    for flag, details in reversed(_OPTIONS):
-        found = click.option(flag, **details)(found)
-    extra = (
-        click.argument("name"),
-        click.option(
-            "--from", "file", type=click.Path(path_type=Path), help="YAML with these options."
-        ),
-        click.option("--challenger", "challengers", multiple=True, help="An arm; repeatable."),
-        click.option("--sequential", is_flag=True, default=None, help="To be looked at any time."),
-        click.option(
-            "--silence-counts", is_flag=True, default=None, help="No outcome in time is a zero."
-        ),
-    )
-    for option in reversed(extra):
-        found = option(found)
-    return found
-
-
-def _from_file(file: Path | None) -> dict[str, Any]:
-    from loopcast.api import ConfigurationError
-
-    if file is None:
-        return {}
-    try:
-        content = msgspec.yaml.decode(file.read_bytes(), type=dict[str, Any])
-    except (OSError, msgspec.DecodeError) as error:
-        raise ConfigurationError(f"{file}: {error}; it holds lines as 'metric: outcome'") from None
-    return content
-
-
-def _checked(said: dict[str, Any], kind: type[Declaration]) -> Declaration:
-    from loopcast.api import ConfigurationError
-
-    try:
-        return msgspec.convert(said, kind)
-    except msgspec.ValidationError as error:
-        raise ConfigurationError(f"experiment {said['name']}: {error}") from None
-
-
 @experiment.command()
 @store_options
-@_declaration
+@declaration_options
 @_MODEL
 @segment_options
 @by_option
@@ -229,6 +159,33 @@ def list_(*, place: Home, logical_model: str | None, as_json: bool) -> None:
     )  # fmt: skip
     columns = ("name", "of", "kind", "metric", "state", "begun", "ended")
     tables.print_rows(tables.terminal(), "Experiments", columns, rows)
+
+
+@experiment.command()
+@store_options
+@_MODEL
+@click.option(
+    "--notify",
+    "urls",
+    multiple=True,
+    help="Deliver alerts: log, https://… or mqtt://…, repeatable.",
+)
+def check(*, place: Home, logical_model: str, urls: tuple[str, ...]) -> None:
+    """Look for what is wrong in all experiments that run, and raise alerts.
+
+    For a schedule: entities that are not divided as declared, and arms that are not served.
+    """
+    from loopcast.iterate.experiments.watching import alert_book, check_all
+    from loopcast.monitor.channels import channel_of, deliver
+
+    channels, now = [channel_of(url) for url in urls], datetime.now(UTC)
+    running, due = check_all(logical_model, place, _metrics(place, logical_model), now)
+    failures = deliver(due, channels, alert_book(place))
+    click.echo(f"{running:,} experiments of {logical_model} run")
+    for alert in due:
+        click.echo(f"  {alert.severity}: {alert.cause}")
+    for failure in failures:
+        click.echo(f"not delivered, tried again next time: {failure}", err=True)
 
 
 @experiment.command()
@@ -366,17 +323,12 @@ def _write_page(page: Path | None, found: Evaluated, result: Result | None) -> N
 
 
 def _evaluated(place: Home, name: str, logical_model: str, segment: str) -> Evaluated:
-    """Read what happened, and raise or close the alert of a wrong division."""
-    from loopcast.iterate.experiments import ratio
+    """Read what happened, and raise or close the alerts of an experiment."""
     from loopcast.iterate.experiments.evaluation import evaluate
-    from loopcast.monitor.alerts import AlertBook
+    from loopcast.iterate.experiments.watching import raise_alerts
 
     now = datetime.now(UTC)
     trial = place.catalog.experiment(logical_model, segment, name)
     found = evaluate(trial, place, _metrics(place, logical_model), now)
-    progress = found.progress
-    if progress.mismatch is not None:
-        raised = ratio.alerts(trial.experiment, progress.mismatch, progress.enrolled, now)
-        book = AlertBook(f"{place.folder}/alerts")
-        book.update(logical_model, segment, (ratio.KIND,), raised)
+    raise_alerts(found, place, now)
     return found

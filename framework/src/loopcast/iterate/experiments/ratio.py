@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtrc
 
-from loopcast.api import Alert, Experiment
-
 MISMATCH = 0.001
 """The p-value from where down the division counts as wrong."""
-
-KIND = "sample_ratio"
 
 
 def mismatch(arm: NDArray[np.intp], weight: NDArray[np.float64], arms: int) -> float:
@@ -42,29 +35,3 @@ def mismatch(arm: NDArray[np.intp], weight: NDArray[np.float64], arms: int) -> f
     counts = np.bincount(arm, weight, minlength=arms) * weight.sum() / (weight @ weight)
     expected = counts.sum() / arms
     return float(chdtrc(arms - 1, ((counts - expected) ** 2 / expected).sum()))
-
-
-def alerts(
-    experiment: Experiment, p_value: float, counts: Mapping[str, int], now: datetime
-) -> list[Alert]:
-    """Return the alert of a wrong division, where it is one."""
-    if p_value >= MISMATCH:
-        return []
-    said = ", ".join(f"{count:,} by {version}" for version, count in counts.items())
-    return [
-        Alert(
-            logical_model=experiment.logical_model,
-            segment=experiment.segment,
-            kind=KIND,
-            subject=experiment.name,
-            severity="critical",
-            cause=(
-                f"experiment {experiment.name}: entities are served {said}, which is no equal "
-                f"division (p = {p_value:.2g}); its result cannot be trusted"
-            ),
-            remedy="look",
-            raised=now,
-            seen=now,
-            evidence={"p_value": p_value, **counts},
-        )
-    ]
