@@ -10,12 +10,17 @@ import pandas as pd
 import pytest
 
 from loopcast.api import ACTIONS, ConfigurationError, Treatment
+from loopcast.deploy.bundle import read_bundle
+from loopcast.deploy.rank_bundle import read_scenario
+from loopcast.deploy.validation import subject_of
 from loopcast.monitor.performance import labelled_events
+from loopcast.plugins import PluginManager
 from loopcast.serve.published import published, served_folder
 from loopcast.serve.treatment import WORK_LIST
 from loopcast.settings import SettingError
 from loopcast.store.home import Home
 from loopcast.store.truth import join
+from loopcast.validate.cases import Stability, check_stability
 
 from ..examples import applications, meters, sales
 
@@ -183,3 +188,26 @@ def test_a_last_day_like_none_in_training_is_forecast_as_the_rules_say(
     assert set(home.events.read("meters")["action"].to_pylist()) == {"served", "flagged", "refused"}
     page = (tmp_path / "run" / "report.html").read_text()
     assert "24 of 24 rows are unlike the training: 24 refused" in page
+
+
+def test_features_of_entities_have_a_domain_and_are_part_of_the_scenario(
+    tmp_path: Path, run: Any, home: Home, plugins: PluginManager
+) -> None:
+    table = sales(900, seed=1)
+    age = table["customer"].str.removeprefix("c").astype(int) + 20
+    table.assign(age=age).to_csv(tmp_path / "sales.csv", index=False)
+    feature = ("logical_model=shop", "+logical_model.schema.entity_features.age.kind=numeric")
+    run(*feature, "job=train")
+    champion = home.catalog.champion("shop")
+    assert champion is not None
+    files = read_bundle(home.artifacts, champion.manifest).files
+    features = read_scenario(files)[0].entity_features
+    assert features is not None
+    assert set(features["age"]) <= set(age)
+    subject = subject_of(home, plugins, champion)
+    [found] = check_stability(subject, Stability())
+    assert found.measured == "by 0"  # popularity does not look at ages, and was asked
+    table.assign(age=age.where(age != 20, 99)).to_csv(tmp_path / "sales.csv", index=False)
+    run(*feature)
+    lists: Any = pd.read_parquet(tmp_path / "run" / "rankings.parquet").set_index("customer")
+    assert lists.loc["c0", "reason"].str.startswith("age above the most in training (59)").all()

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from loopcast.api import (
+    Applicability,
     DataError,
     Forecast,
     ForecastData,
+    ForecastQuery,
     GateResult,
     Ranking,
     RankQuery,
     Scores,
     Subject,
+    Treatment,
 )
+from loopcast.deploy.limits import Limits, domain_verdict
+from loopcast.develop.applicability import fit_domain
+from loopcast.develop.forecast.beyond import site_domains
+from loopcast.develop.score.inputs import columns_of
 from loopcast.validate.cases import (
     BaseCase,
     Oddities,
@@ -82,6 +90,46 @@ def test_a_refusal_in_words_is_an_answer_but_a_crash_is_none() -> None:
     assert said.startswith("refused: column 'income' has missing values")
     found = failed(oddities(with_model(subject_of("score"), crash)))
     assert found["no row"].startswith("ZeroDivisionError")
+
+
+def strict(rows: pd.DataFrame) -> Scores:
+    """Break on a city that is not known."""
+    if not rows["city"].dropna().isin(["north", "south"]).all():
+        raise KeyError("city")
+    return Logistic().predict(rows)
+
+
+@pytest.mark.parametrize("outside", ["flag", "person", "refuse"])
+def test_what_nobody_asks_a_model_when_serving_does_not_fail_it(outside: Treatment) -> None:
+    subject = with_model(subject_of("score"), strict)
+    [scenario] = subject.scenarios
+    assert isinstance(scenario.inputs, pd.DataFrame)
+    limits = Limits(domains={"": fit_domain(columns_of(scenario.inputs))})
+    rules = Applicability(outside=outside, novelty="ignore")
+    watched = replace(subject, domain=partial(domain_verdict, limits, rules))
+    found = {r.test: r for r in oddities(watched)}
+    unseen = found["unseen city"]
+    assert unseen.passed == (outside != "flag")
+    if outside == "flag":
+        assert unseen.measured.startswith("KeyError: 'city'; ")
+        assert "flagged: city of a category that training had not" in unseen.measured
+        assert "flagged: income above the most in training" in found["highest income"].measured
+    else:
+        assert unseen.measured.startswith("left to others by the domain of applicability: city")
+    assert "flagged" not in found["rows in another order"].measured
+
+
+def test_a_forecast_beyond_its_covariates_says_so() -> None:
+    subject = subject_of("forecast")
+    query = subject.scenarios[0].inputs
+    assert isinstance(query, ForecastQuery)
+    rules = Applicability(outside="refuse", novelty="ignore")
+    domain = partial(domain_verdict, Limits(domains=site_domains(query.known)), rules)
+    found = {r.test: r.measured for r in oddities(replace(subject, domain=domain))}
+    assert found["1h: highest temperature"].startswith(
+        "left to others by the domain of applicability: temperature above the most in training"
+    )
+    assert "domain" not in found["1h: constant covariates"]
 
 
 def test_a_score_that_depends_on_its_neighbours_is_noticed() -> None:
@@ -161,4 +209,4 @@ def test_a_model_that_jumps_is_not_stable() -> None:
     assert (found.passed, found.measured) == (False, "by 0.8")
     assert all(r.passed for r in check_stability(subject_of("score"), Stability()))
     [unmoved] = check_stability(subject_of("rank"), Stability())
-    assert unmoved.measured == "no input is a number"
+    assert unmoved.measured == "does not apply: no input is a number that could change a little"

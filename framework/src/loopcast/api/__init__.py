@@ -42,7 +42,14 @@ from loopcast.api.forecast import (
     Surface,
 )
 from loopcast.api.formats import json_bytes, npz_bytes, read_json, read_npz
-from loopcast.api.gates import ForecastQuery, GateDefinition, Production, Scenario, Subject
+from loopcast.api.gates import (
+    DomainVerdict,
+    ForecastQuery,
+    GateDefinition,
+    Production,
+    Scenario,
+    Subject,
+)
 from loopcast.api.governance import (
     Act,
     AuditEntry,
@@ -175,6 +182,7 @@ __all__ = [
     "Digest",
     "Direction",
     "Document",
+    "DomainVerdict",
     "Drift",
     "DriftThresholds",
     "Effect",

@@ -69,6 +69,28 @@ class Production:
     actual: NDArray[np.float64]
 
 
+@dataclass(frozen=True, kw_only=True)
+class DomainVerdict:
+    """What is done with inputs by the domain of applicability.
+
+    Attributes
+    ----------
+    rows
+        How many inputs there are: rows of a score; intervals and sites of a forecast.
+    flagged
+        Those that are answered with a warning.
+    withheld
+        Those that the version is never asked about: they are refused, or left to another.
+    reason
+        Why, for most of them; empty where all are like the training.
+    """
+
+    rows: int
+    flagged: int = 0
+    withheld: int = 0
+    reason: str = ""
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Subject:
     """The version that a gate examines, and what there is to compare it with.
@@ -90,6 +112,9 @@ class Subject:
     production
         The newest requests to a score's logical model; ``None`` where there were none, or where
         no gate looks at them.
+    domain
+        Says what is done with inputs by the domain of applicability; ``None`` where the version
+        knows none.
     """
 
     version: VersionId
@@ -102,6 +127,7 @@ class Subject:
     rival: Judged | None = None
     rival_note: str = "there is no champion"
     production: Production | None = None
+    domain: Callable[[ForecastQuery | pd.DataFrame], DomainVerdict] | None = None
 
     @property
     def label(self) -> str:

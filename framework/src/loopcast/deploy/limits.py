@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from loopcast.api import Action, DomainVerdict, ForecastQuery
 from loopcast.api.formats import json_bytes, read_json
 from loopcast.develop.applicability import (
     APPLICABILITY_FILE,
     Domain,
+    beyond,
     domains_bytes,
     read_domains,
 )
 
 if TYPE_CHECKING:
-    from loopcast.api import Files, Template
+    import pandas as pd
+
+    from loopcast.api import Applicability, Files, Template
+    from loopcast.develop.checks.inputs import Column
     from loopcast.develop.course import Contender
 
 _NAME_FILE = "beyond.json"
@@ -80,6 +86,34 @@ def read_limits(files: Files, find: Callable[[str], Template[Any, Any]]) -> Limi
         for number, part in enumerate(parts):
             stand_ins[part] = find(template).load(files_below(f"{_FOLDER}{number}/", files))
     return Limits(domains=read_domains(files[APPLICABILITY_FILE]), stand_ins=stand_ins)
+
+
+def domain_verdict(
+    limits: Limits, rules: Applicability, inputs: ForecastQuery | pd.DataFrame
+) -> DomainVerdict:
+    """Tell what is done with inputs: rows of a score, or the horizon of a forecast at each site."""
+    asked: dict[str, Mapping[str, Column]]
+    if isinstance(inputs, ForecastQuery):
+        from loopcast.develop.forecast.beyond import site_columns
+
+        asked = {site: site_columns(inputs.known, site, inputs.horizon) for site in limits.domains}
+    else:
+        from loopcast.develop.score.inputs import columns_of
+
+        asked = {"": columns_of(inputs)}
+    rows, actions, reasons = 0, Counter[Action](), Counter[str]()
+    for part, domain in limits.domains.items():
+        found = beyond(domain, asked[part], rules.share)
+        rows += found.code.size
+        for reason, count in zip(found.reasons, found.counts(), strict=True):
+            actions[rules.action(outside=reason.outside, novel=reason.novel)] += count
+            reasons[reason.text] += count
+    return DomainVerdict(
+        rows=rows,
+        flagged=actions["flagged"],
+        withheld=actions.total() - actions["flagged"] - actions["served"],
+        reason=reasons.most_common(1)[0][0] if reasons else "",
+    )
 
 
 def files_below(folder: str, files: Files) -> dict[str, bytes]:

@@ -12,6 +12,7 @@ from scipy import sparse
 
 from loopcast.api import Files, IntegrityError, RankData, Ranking, RankQuery
 from loopcast.api.formats import json_bytes, npz_bytes, read_npz
+from loopcast.deploy.frames import frame_bytes, read_frame
 from loopcast.deploy.limits import Limits, limits_files
 from loopcast.deploy.loaded import MODEL
 from loopcast.develop.applicability import fit_domain
@@ -27,6 +28,7 @@ SCENARIO_FILE = "scenarios/query.npz"
 SCENARIO_ENTITIES = 100
 """Entities of a test scenario, evenly spread, and one that was never seen."""
 
+_FEATURES_FILE = "scenarios/features.npz"
 _NAMES_FILE = "names.npz"
 
 
@@ -74,6 +76,7 @@ def pack(
             {"entities": data.entities.to_numpy(np.str_), "items": data.items.to_numpy(np.str_)}
         ),
         SCENARIO_FILE: _scenario_bytes(query, expected),
+        **_feature_file(query),
         "schema.json": json_bytes(
             {"schema": msgspec.to_builtins(data.schema), "bounds": input_bounds(data)}
         ),
@@ -121,11 +124,13 @@ def _scenario_bytes(query: RankQuery, expected: Ranking) -> bytes:
     return npz_bytes(arrays)
 
 
-def read_scenario(files: Files) -> tuple[RankQuery, Ranking]:
-    """Return the query of the test scenario, and the lists that are expected.
+def _feature_file(query: RankQuery) -> dict[str, bytes]:
+    features = query.entity_features
+    return {} if features is None else {_FEATURES_FILE: frame_bytes(features, {})}
 
-    Features of entities are not part of it.
-    """
+
+def read_scenario(files: Files) -> tuple[RankQuery, Ranking]:
+    """Return the query of the test scenario, and the lists that are expected."""
     arrays = read_npz(files[SCENARIO_FILE])
     count = len(read_names(files).items)
     excluded: sparse.csr_array | None = None
@@ -137,6 +142,7 @@ def read_scenario(files: Files) -> tuple[RankQuery, Ranking]:
         length=arrays["items"].shape[1],
         allowed=np.ones(count, dtype=bool),
         excluded=excluded,
+        entity_features=read_frame(files[_FEATURES_FILE])[0] if _FEATURES_FILE in files else None,
     )
     return query, Ranking(items=arrays["items"], scores=arrays["scores"])
 

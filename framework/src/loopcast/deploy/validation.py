@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from loopcast.api import (
+    DomainVerdict,
+    ForecastQuery,
     GateResult,
     Judged,
     LogicalModel,
@@ -29,6 +32,7 @@ from loopcast.api import (
 from loopcast.deploy.bundle import read_manifest
 from loopcast.deploy.comparison import judged_of
 from loopcast.deploy.forecast_scenario import read_scenario
+from loopcast.deploy.limits import domain_verdict, read_limits
 from loopcast.deploy.loaded import LoadedVersion, load_version
 from loopcast.deploy.production import recent_production
 from loopcast.develop.compare import comparable, pair
@@ -37,6 +41,8 @@ from loopcast.develop.judged import champion_label
 from loopcast.validate.run import Demand, demands, run_gates
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from loopcast.api import Engine
     from loopcast.plugins import PluginManager
     from loopcast.store.home import Home
@@ -211,6 +217,7 @@ def subject_of(
         rival=rival,
         rival_note=note,
         production=recent_production(home, loaded) if production else None,
+        domain=_domain(loaded, plugins),
     )
 
 
@@ -233,6 +240,17 @@ def _models(loaded: LoadedVersion) -> Mapping[str, Any]:
         name = loaded.template.name
         return {"": _Served(model=loaded.model, schema=loaded.schema, template=name)}
     return loaded.models
+
+
+def _domain(
+    loaded: LoadedVersion, plugins: PluginManager
+) -> Callable[[ForecastQuery | pd.DataFrame], DomainVerdict] | None:
+    limits = read_limits(loaded.bundle.files, plugins.template)
+    if not limits.domains or loaded.logical_model.task == "rank":
+        return None
+    return partial(
+        domain_verdict, replace(limits, stand_ins={}), loaded.logical_model.applicability
+    )
 
 
 def _scenarios(loaded: LoadedVersion) -> Iterable[Scenario]:

@@ -61,6 +61,11 @@ class Beyond:
         """Return the reason of each row, for callers that have a few."""
         return [self.reasons[code] if code >= 0 else None for code in self.code.ravel().tolist()]
 
+    def counts(self) -> list[int]:
+        """Return how many rows each reason applies to."""
+        found = np.bincount(self.code[self.code >= 0], minlength=len(self.reasons))
+        return [int(count) for count in found]
+
     def take(self, values: Any) -> Any:
         """Return for each row the value of its reason; the last value where it is inside."""
         return values[self.code.ravel()]

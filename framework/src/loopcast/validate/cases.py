@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 
 from loopcast.api import (
+    DomainVerdict,
     Forecast,
     ForecastQuery,
     ForecastSchema,
@@ -129,6 +130,11 @@ def _asked(subject: Subject, scenario: Scenario, oddity: Oddity, tolerance: floa
     if oddity.expected is not None:
         expectation = f"the same answer in that order, within {tolerance:g}"
     passed, measured = True, "a sound answer"
+    verdict = _verdict(subject, oddity)
+    if verdict is not None and verdict.withheld == verdict.rows:
+        # Whatever the model would say: when serving, nobody asks it.
+        why = f"left to others by the domain of applicability: {verdict.reason}"
+        return say("oddities")(_test(scenario, oddity), True, expectation, f"{why:.300}")
     try:
         answer = subject.answer(scenario.name, oddity.inputs)
     except LoopcastError as error:
@@ -141,8 +147,21 @@ def _asked(subject: Subject, scenario: Scenario, oddity: Oddity, tolerance: floa
             found = distance(answer, oddity.expected)
             problem = f"differs by up to {shown(found)}" if found > tolerance else ""
         passed, measured = not problem, problem or measured
-    test = f"{scenario.name}: {oddity.name}" if scenario.name else oddity.name
-    return say("oddities")(test, passed, expectation, f"{measured:.300}")
+    if verdict is not None and verdict.flagged:
+        measured += f"; {verdict.flagged} of {verdict.rows} flagged: {verdict.reason}"
+    return say("oddities")(_test(scenario, oddity), passed, expectation, f"{measured:.300}")
+
+
+def _test(scenario: Scenario, oddity: Oddity) -> str:
+    return f"{scenario.name}: {oddity.name}" if scenario.name else oddity.name
+
+
+def _verdict(subject: Subject, oddity: Oddity) -> DomainVerdict | None:
+    """Return what is done with an odd input when serving; ``None`` where it is to be as before."""
+    inputs = oddity.inputs
+    if subject.domain is None or oddity.expected is not None or isinstance(inputs, RankQuery):
+        return None
+    return subject.domain(inputs)
 
 
 # A scorecard answers in steps, and a row beside a cut takes one: a twentieth would refuse most.
@@ -161,7 +180,8 @@ def check_stability(subject: Subject, options: Stability) -> Iterator[GateResult
     for scenario in subject.scenarios:
         inputs = nearby(scenario.inputs, options.change, subject.manifest.seed)
         if inputs is None:
-            yield result(scenario.name, True, f"{expectation} {limit:g}", "no input is a number")
+            why = "does not apply: no input is a number that could change a little"
+            yield result(scenario.name, True, f"{expectation} {limit:g}", why)
             continue
         answer = subject.answer(scenario.name, inputs)
         found = float(np.quantile(change_of_answers(answer, scenario.answer), 0.95))

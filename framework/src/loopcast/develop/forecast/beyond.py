@@ -31,12 +31,13 @@ def site_domains(data: ForecastData) -> dict[str, Domain]:
     """Take down what the covariates of each site were in training; none where there are none."""
     if not data.covariates:
         return {}
-    return {site: fit_domain(_columns(data, site, data.times)) for site in data.sites}
+    return {site: fit_domain(site_columns(data, site, data.times)) for site in data.sites}
 
 
-def _columns(
+def site_columns(
     data: ForecastData, site: str, times: pd.DatetimeIndex
 ) -> dict[str, NDArray[np.float64]]:
+    """Return the covariates of a site at some times, NaN where they are not known."""
     return {
         name: frame[site].reindex(times).to_numpy(np.float64)
         for name, frame in data.covariates.items()
@@ -93,7 +94,7 @@ def _of_covariates(
     places: dict[Reason, int] = {}
     sites = np.array([data.site_of[name] for name in data.series])
     for site, domain in domains.items():
-        found = beyond(domain, _columns(data, site, fine), share)
+        found = beyond(domain, site_columns(data, site, fine), share)
         if found.reasons:
             own = [places.setdefault(reason, len(places)) for reason in found.reasons]
             codes[:, sites == site] = np.array([*own, -1], dtype=np.intp)[found.code][:, None]
