@@ -159,7 +159,7 @@ def _show_whole(
 
 
 def _short(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3g}"
+    return "–" if value is None else f"{value + 0.0:.3g}"  # no −0
 
 
 def _show_rows(loaded: LoadedVersion, rows: Sequence[ExplainedRow], *, as_json: bool) -> None:

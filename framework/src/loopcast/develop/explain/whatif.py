@@ -130,7 +130,9 @@ def options_of(
         others = [one for one in map(_plain, typical.dropna().unique()) if one != before]
         return Options(name, before, np.array(others, object), np.ones(len(others)))
     known = typical.dropna().to_numpy(np.float64)
-    values = np.unique(np.quantile(known, np.linspace(0.0, 1.0, _VALUES))) if len(known) else known
+    # Values that occur, and no means of two of them: whole numbers stay whole.
+    places = np.linspace(0, len(known) - 1, _VALUES).round().astype(np.intp)
+    values = np.unique(np.sort(known)[places]) if len(known) else known
     number = None if before is None else float(before)
     values = values[allowed(values, number, feature)]
     return Options(name, before, values, _far(values, number, known))
