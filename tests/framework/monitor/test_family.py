@@ -177,3 +177,14 @@ def test_the_command_shows_the_worst_first_and_is_quiet_afterwards(
     one = CliRunner().invoke(monitor, [*options, "-s", "s00"], catch_exceptions=False)
     assert "1,200 predictions from 2026-01-05" in one.output
     assert len(book.open("credit")) == before, "one segment closes no other's alerts"
+
+
+def test_one_segment_leaves_the_alerts_of_all_others(home: Home) -> None:
+    options = ["--home", str(home.folder), "-m", "credit", "--since", f"{FIRST}"]
+    options += ["--until", f"{LAST + timedelta(days=1)}"]
+    assert CliRunner().invoke(monitor, options, catch_exceptions=False).exit_code == 0
+    book = AlertBook(f"{home.folder}/alerts")
+    before = {alert.id for alert in book.open("credit") if alert.segment != "s05"}
+    CliRunner().invoke(monitor, [*options, "-s", "s05"], catch_exceptions=False)
+    assert {alert.id for alert in book.open("credit") if alert.segment != "s05"} == before
+    assert {alert.segment for alert in book.open("credit")} == {"", "s03", "s05", "s07", "s09"}

@@ -38,7 +38,7 @@ class TestPlan:
             )
         )
         assert plan.limits.inputs == {"missing": 0.05, "outside": 0.02, "psi": 0.1}
-        assert plan.limits.outputs == {}
+        assert plan.limits.outputs == usual_plan().limits.outputs, "shown, and no alert"
         assert plan.threshold("volume") == 0.01
         told = plan.addressed([alert(), alert("input_drift"), alert("latency")])
         assert [(a.kind, a.tell) for a in told] == [

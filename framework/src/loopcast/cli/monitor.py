@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,12 +20,10 @@ if TYPE_CHECKING:
     from loopcast.api import Alert, LogicalModel, MetricDefinition, Policy
     from loopcast.monitor.alerts import AlertBook
     from loopcast.monitor.channels import Channel
-    from loopcast.monitor.family import FamilyReport
     from loopcast.monitor.performance import Every
     from loopcast.monitor.plan import Plan
     from loopcast.monitor.resources import Health
     from loopcast.monitor.signals import Subject
-    from loopcast.monitor.watch import Report
     from loopcast.store.home import Home
 
 _DAY = click.DateTime(["%Y-%m-%d"])
@@ -90,24 +89,29 @@ def monitor(
         plan = _plan(policy, model)
         state = (answers, *_health(look, model, plan))
         stores = plan.addressed(of_health(look.of(model.name), state))
-        if segment is None and segments not in ((), ("",)):
-            family = _look_at_all(look, model, plan)
-            found = {each.segment: each.alerts for each in family.segments}
-            found[""] = (*found.get("", ()), *stores)
-            failures = _bring_in(look, plan, model, found, (book, channels))
-            print_family(family, state)
-            content = _family_page(family) if page else ""
-        else:
-            report = _look_at_one(look, model, plan, segment or "", every)
-            found = {report.segment: report.found}
-            found[""] = (*found.get("", ()), *stores)
-            failures = _bring_in(look, plan, model, found, (book, channels))
-            print_report(report, book, state)
-            content = _page(report, book, state) if page else ""
-    if page is not None:
-        _write(page, content)
+        whole = segment is None and segments not in ((), ("",))
+        see = _see_all if whole else partial(_see_one, segment=segment or "", every=every)
+        seen = see(look, model, plan)
+        ways = (book, channels)
+        of_segments = plan.part(plan.rules.keys() - {"resources"})
+        failures = (
+            *_bring_in(look, of_segments, model, seen.found, ways),
+            *_bring_in(look, plan.part({"resources"}), model, {"": stores}, ways),
+        )
+        seen.show(book, state)
+        if page is not None:
+            _write(page, seen.page(book, state))
     for failure in failures:
         click.echo(f"not delivered, tried again next time: {failure}", err=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Seen:
+    """What was found in each segment, and how it is shown."""
+
+    found: Mapping[str, Sequence[Alert]]
+    show: Callable[[AlertBook, Sequence[Health]], None]
+    page: Callable[[AlertBook, Sequence[Health]], str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,10 +169,9 @@ def _health(look: _Look, model: LogicalModel, plan: Plan) -> Sequence[Health]:
     return health(look.home, model.name, look.now, free=free)
 
 
-def _look_at_one(
-    look: _Look, model: LogicalModel, plan: Plan, segment: str, every: Every
-) -> Report:
+def _see_one(look: _Look, model: LogicalModel, plan: Plan, *, segment: str, every: Every) -> _Seen:
     from loopcast.monitor.watch import Watched, watch
+    from loopcast.web.monitor.page import render
 
     watched = Watched(
         model=model,
@@ -180,13 +183,19 @@ def _look_at_one(
         plan=plan,
         separate=True,
     )
-    return watch(watched, look.home, look.now)
+    report = watch(watched, look.home, look.now)
+    return _Seen(
+        found={segment: report.found},
+        show=partial(print_report, report),
+        page=lambda book, state: render(report, book.open(model.name), state),
+    )
 
 
-def _look_at_all(look: _Look, model: LogicalModel, plan: Plan) -> FamilyReport:
+def _see_all(look: _Look, model: LogicalModel, plan: Plan) -> _Seen:
     from loopcast.monitor.counting import count_days
     from loopcast.monitor.daily import daily_sketches
     from loopcast.monitor.family import FamilyWatched, watch_family
+    from loopcast.web.monitor.family import render
 
     sketches = daily_sketches(look.home)
     count_days(look.home, sketches, model, look.now)
@@ -198,7 +207,12 @@ def _look_at_all(look: _Look, model: LogicalModel, plan: Plan) -> FamilyReport:
         kpi=next((m for m in _metrics(model) if m.name == model.kpi.metric), None),
         plan=plan,
     )
-    return watch_family(watched, look.home, sketches, look.now)
+    report = watch_family(watched, look.home, sketches, look.now)
+    return _Seen(
+        found={each.segment: each.alerts for each in report.segments},
+        show=lambda _, state: print_family(report, state),
+        page=lambda *_: render(report),
+    )
 
 
 def _bring_in(
@@ -237,18 +251,6 @@ def _metrics(model: LogicalModel) -> list[MetricDefinition]:
 
     offered = plugin_manager().metrics_of(model)
     return sorted(offered, key=lambda metric: metric.name != model.kpi.metric)
-
-
-def _page(report: Report, book: AlertBook, state: Sequence[Health]) -> str:
-    from loopcast.web.monitor.page import render
-
-    return render(report, book.open(report.logical_model.name), state)
-
-
-def _family_page(report: FamilyReport) -> str:
-    from loopcast.web.monitor.family import render
-
-    return render(report)
 
 
 def _write(page: Path, content: str) -> None:

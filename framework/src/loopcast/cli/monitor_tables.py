@@ -70,7 +70,8 @@ def _said(report: Report) -> Iterator[str]:
     if drift is None:
         yield "no drift: no version that served has a reference; train a new one"
         return
-    yield drift.season
+    if drift.season:
+        yield drift.season
     if drift.separation is not None:
         names = ", ".join(name for name, _ in drift.separation.gives_away[:GIVING_AWAY])
         yield (

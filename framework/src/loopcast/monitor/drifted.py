@@ -69,7 +69,7 @@ class Drifted:
         Starts of the windows, and the Kolmogorov–Smirnov statistic of numbers, the
         Jensen–Shannon distance of categories, in each.
     season
-        What recent rows are compared with, in a sentence.
+        What recent inputs are compared with, in a sentence; empty where there are none.
     separation, untold
         What the domain classifier found; where it cannot tell, why.
     """
@@ -136,6 +136,8 @@ def drifted(own: Own, limits: Limits, every: Every, *, separate: bool) -> Drifte
 
 
 def _said(reference: Reference) -> str:
+    if all(name.startswith(OUTPUT) for name in reference.bins.names):
+        return ""
     if len(reference.seasons.counts):
         return "Inputs are compared with the same months of the training."
     return "The training spans no year, so that inputs are compared with all of it in any season."

@@ -9,10 +9,10 @@ subpopulations are adjusted together.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal, TypeVar, get_args
 
 import numpy as np
 import pandas as pd
@@ -171,27 +171,17 @@ def watch_family(
     usage = _usage(segments, total, days)
     drifts = _drifts(watched, home, total, versions, days)
     moved = _moved(watched, home, versions)
-    found = defaultdict[Segment, list[Alert]](list)
-    alerts = _alerts(watched, (segments, usage), drifts, moved, at)
-    for alert in watched.plan.addressed(alerts):
-        found[alert.segment].append(alert)
-    by_segment = _grouped(drifts)
-    reports = [
-        _segment(
-            _Facts(
-                segment=name,
-                serving=serving.get(name),
-                version=versions.get(name),
-                counts=usage.counts[place],
-                silent=bool(usage.p_volume[place] <= VOLUME_CHANCE and not usage.counts[place, -1]),
-            ),
-            days,
-            tuple(by_segment[name]),
-            moved.get(name),
-            tuple(sorted(found[name], key=lambda a: (_SEVERITY[a.severity], a.kind))),
-        )
-        for place, name in enumerate(segments)
-    ]
+    alerts = watched.plan.addressed(_alerts(watched, (segments, usage), drifts, moved, at))
+    found = _Found(
+        days=days,
+        usage=usage,
+        serving=serving,
+        versions=versions,
+        drifts=_by_segment(drifts),
+        moved=moved,
+        alerts=_by_segment(alerts),
+    )
+    reports = [_segment(found, place, name) for place, name in enumerate(segments)]
     return FamilyReport(
         logical_model=model,
         first=first,
@@ -222,10 +212,13 @@ def _badness(report: SegmentReport) -> tuple[int, int, int, str]:
     return _RANK[report.state], severity, -len(report.alerts), report.segment
 
 
-def _grouped(drifts: Sequence[Drift]) -> defaultdict[Segment, list[Drift]]:
-    found = defaultdict[Segment, list[Drift]](list)
-    for drift in drifts:
-        found[drift.segment].append(drift)
+OfSegment = TypeVar("OfSegment", Alert, Drift)
+
+
+def _by_segment(items: Iterable[OfSegment]) -> Mapping[Segment, list[OfSegment]]:
+    found = defaultdict[Segment, list[OfSegment]](list)
+    for item in items:
+        found[item.segment].append(item)
     return found
 
 
@@ -302,52 +295,57 @@ def _moved(
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class _Facts:
-    """What is known of a segment before anything was judged."""
+class _Found:
+    """What was found about all segments."""
 
-    segment: Segment
-    serving: Serving | None
-    version: VersionId | None
-    counts: np.ndarray
-    silent: bool
+    days: pd.DatetimeIndex
+    usage: Traffic
+    serving: Mapping[Segment, Serving]
+    versions: Mapping[Segment, VersionId]
+    drifts: Mapping[Segment, Sequence[Drift]]
+    moved: Mapping[Segment, Moved]
+    alerts: Mapping[Segment, Sequence[Alert]]
+
+    def silent(self, place: int) -> bool:
+        """Whether a segment had no events on the last day, which is unusual for it."""
+        few = self.usage.p_volume[place] <= VOLUME_CHANCE
+        return bool(few and not self.usage.counts[place, -1])
 
 
-def _segment(
-    facts: _Facts,
-    days: pd.DatetimeIndex,
-    drifts: tuple[Drift, ...],
-    moved: Moved | None,
-    alerts: tuple[Alert, ...],
-) -> SegmentReport:
-    active = np.flatnonzero(facts.counts)
-    last = days[active[-1]].date() if len(active) else None
-    state, reason = _state(facts, last, alerts)
+def _segment(found: _Found, place: int, name: Segment) -> SegmentReport:
+    counts = found.usage.counts[place]
+    active = np.flatnonzero(counts)
+    last = found.days[active[-1]].date() if len(active) else None
+    alerts = sorted(found.alerts.get(name, ()), key=lambda a: (_SEVERITY[a.severity], a.kind))
+    state, reason = _state(found.serving.get(name), last, alerts, silent=found.silent(place))
     return SegmentReport(
-        segment=facts.segment,
-        version=facts.version,
+        segment=name,
+        version=found.versions.get(name),
         state=state,
         reason=reason,
-        predictions=int(facts.counts.sum()),
+        predictions=int(counts.sum()),
         last=last,
-        drifts=drifts,
-        moved=moved,
-        alerts=alerts,
+        drifts=tuple(found.drifts.get(name, ())),
+        moved=found.moved.get(name),
+        alerts=tuple(alerts),
     )
 
 
-def _state(facts: _Facts, last: date | None, alerts: Sequence[Alert]) -> tuple[State, str]:
+def _state(
+    serving: Serving | None, last: date | None, alerts: Sequence[Alert], *, silent: bool
+) -> tuple[State, str]:
     """Return the worst that is known of a segment, and why."""
-    state: State
-    serving, causes = facts.serving, [alert.cause for alert in alerts]
     if serving is not None and serving.setting is not None and serving.switch != "on":
-        state = "off" if serving.switch == "off" else "frozen"
-        return state, "; ".join([f"since {serving.setting.since:%Y-%m-%d}", *causes])
-    if last is None or facts.silent:
-        since = f"no predictions since {last}" if last else "no predictions in these days"
-        return "silent", since
+        switched: State = "off" if serving.switch == "off" else "frozen"
+        since = f"since {serving.setting.since:%Y-%m-%d}"
+        return switched, "; ".join([since, *(alert.cause for alert in alerts)])
+    if last is None:
+        return "silent", "no predictions in these days"
+    if silent:
+        return "silent", f"no predictions since {last}"
     for state, kinds in _KINDS.items():
-        found = [alert.cause for alert in alerts if alert.kind in kinds]
-        if found:
-            more = f", and {len(found) - 1} more" if len(found) > 1 else ""
-            return state, found[0] + more
+        causes = [alert.cause for alert in alerts if alert.kind in kinds]
+        if causes:
+            more = f", and {len(causes) - 1} more" if len(causes) > 1 else ""
+            return state, causes[0] + more
     return "quiet", ""

@@ -5,8 +5,8 @@ The policy's row of a risk class says so by name: a row named ``inputs`` is abou
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import msgspec
@@ -75,7 +75,7 @@ class Plan:
     rules
         By the kind of alert; what has no rule raises none.
     limits
-        Of inputs and outputs.
+        Of inputs and outputs: what is shown as drifted, whether or not it raises an alert.
     elsewhere
         Rows of the policy that are not watched here, and why.
     """
@@ -83,6 +83,10 @@ class Plan:
     rules: Mapping[str, Rule]
     limits: Limits
     elsewhere: Mapping[str, str] = field(default_factory=dict)
+
+    def part(self, kinds: Collection[str]) -> Plan:
+        """Return what is said about some kinds of alert."""
+        return replace(self, rules={k: rule for k, rule in self.rules.items() if k in kinds})
 
     def threshold(self, kind: str) -> float:
         """Return from where on a finding is worth an alert; infinity where none is wanted."""
@@ -127,7 +131,8 @@ def plan_of(row: PolicyRow) -> Plan:
     >>> plan.limits.inputs["psi"], plan.threshold("volume")
     (0.2, inf)
     """
-    rules, sides = {}, {"inputs": dict[str, float](), "outputs": dict[str, float]()}
+    usual = usual_plan().limits
+    rules, sides = {}, {"inputs": usual.inputs, "outputs": usual.outputs}
     elsewhere = {name: why for name, why in _ELSEWHERE.items() if name in row.monitoring}
     guards = {name: getattr(DriftThresholds(), name) for name in _GUARDS}
     for name, wanted in row.monitoring.items():
