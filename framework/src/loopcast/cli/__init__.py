@@ -32,6 +32,7 @@ COMMANDS = {
     "audit": "List and check the audit log.",
     "monitor": "Look at volume, drift and performance, and raise alerts.",
     "stability": "Say how far scores and characteristics have moved, by segment.",
+    "vintages": "Follow months of scores as their outcomes mature.",
     "truth": "Bring in what came true, and see what is known.",
     "experiment": "Compare versions online: shadows, A/B tests and bandits.",
     "events": "Ask and compact the event log.",

@@ -119,7 +119,7 @@ def outcome_of(events: pa.Table, model: LogicalModel) -> Outcome:
         )
     if isinstance(schema, ScoreSchema):
         return ScoreOutcome(
-            actual=_happened(events, schema),
+            actual=happened(events, schema),
             probability=numbers(events["outputs"], "probability"),
             weight=weights(events),
         )
@@ -165,7 +165,8 @@ def _values(events: pa.Table) -> Floats:
     return np.asarray(events["value"].to_numpy(), dtype=np.float64)
 
 
-def _happened(events: pa.Table, schema: ScoreSchema) -> Floats:
+def happened(events: pa.Table, schema: ScoreSchema) -> Floats:
+    """Return 1 for events whose outcome is that of the schema, 0 for others, shape (events,)."""
     if isinstance(schema.event, str):
         texts = pc.if_else(pc.is_valid(events["text"]), events["text"], _as_text(events["value"]))
         return np.asarray(pc.equal(texts, schema.event).to_numpy(), dtype=np.float64)
