@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any, ClassVar
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from loopcast.api import (
     DataError,
+    DecisionSettings,
     Feature,
     ForecastSchema,
     Kpi,
@@ -23,11 +25,13 @@ from loopcast.api import (
     RankSchema,
     SamplingRule,
     ScoreSchema,
+    SetSettings,
     Site,
 )
 from loopcast.develop import metrics as forecast_metrics
 from loopcast.develop.inference import Estimate
 from loopcast.develop.rank import metrics as rank_metrics
+from loopcast.develop.score import decisions
 from loopcast.develop.score import metrics as score_metrics
 from loopcast.monitor.observed import column, forecast_keys
 from loopcast.monitor.performance import Performance, change, labelled_events, performance
@@ -113,6 +117,29 @@ class TestScore:
         assert auc.low is not None
         assert auc.value is not None
         assert auc.low < auc.value
+
+    def test_decision_sets_are_judged_by_what_came_true(self) -> None:
+        events, happened, logical_model = scored()
+        risky = np.arange(ROWS) % 4 == 0
+        sets = np.where(risky, "both", "no event").astype(object)
+        columns = {n: events[n] for n in ("time", "segment", "version", "role", "key")}
+        outputs = {"probability": np.full(ROWS, 0.1), "decision_set": sets}
+        logged = event_table(**columns, logical_model="m", outputs=outputs)
+        latest = outcomes(events["key"].to_pylist(), happened)
+        asked = msgspec.structs.replace(
+            logical_model, decision=DecisionSettings(sets=SetSettings())
+        )
+        bound = [m.bind(asked) for m in decisions.loopcast_metrics() if m.bind]
+        [coverage] = [m for m in bound if m is not None and m.name == "set_coverage"]
+        found = performance(labelled_events(join(logged, latest), asked), [coverage], "week")
+        expected = np.where(risky, 1.0, 1.0 - happened).mean()
+        assert overall(found).value == pytest.approx(expected)
+        assert overall(found, "segment=risky").value == 1.0
+        sets[0] = None  # an answer without one: nobody knows what it promised
+        outputs = {"probability": np.full(ROWS, 0.1), "decision_set": sets}
+        partly = event_table(**columns, logical_model="m", outputs=outputs)
+        found = performance(labelled_events(join(partly, latest), asked), [coverage], "week")
+        assert overall(found).value is None
 
     def test_chosen_labels_say_what_all_would(self) -> None:
         rules = (SamplingRule(share=0.9, segment="risky"), SamplingRule(share=0.2))

@@ -20,6 +20,7 @@ from loopcast.api import (
     ScoreOutcome,
     ScoreSchema,
 )
+from loopcast.api.score import SET_NAMES
 from loopcast.monitor.bins import Floats
 
 if TYPE_CHECKING:
@@ -122,8 +123,18 @@ def outcome_of(events: pa.Table, model: LogicalModel) -> Outcome:
             actual=happened(events, schema),
             probability=numbers(events["outputs"], "probability"),
             weight=weights(events),
+            sets=_sets(events),
         )
     return _ranked(events, schema.length)
+
+
+def _sets(events: pa.Table) -> NDArray[np.int8] | None:
+    """Return the decision sets of scores; ``None`` where some have none."""
+    if not events.num_rows or "decision_set" not in names_in(events["output_texts"]):
+        return None
+    texts = column(events["output_texts"], "decision_set")
+    place = pc.index_in(texts, value_set=pa.array(SET_NAMES))
+    return None if place.null_count else np.asarray(place.to_numpy(), dtype=np.int8)
 
 
 def _ranked(events: pa.Table, length: int) -> RankOutcome:
