@@ -101,7 +101,7 @@ def _table(histories: list[Any], tenant: int, share: float) -> pa.Table:
     rng = np.random.default_rng(tenant)
     sold = np.full(MOVIES, -1)
     sold[rng.permutation(MOVIES)[:PRODUCTS]] = np.arange(PRODUCTS)
-    chosen = [sold[histories[who]] for who in rng.integers(0, len(histories), CUSTOMERS)]
+    chosen = [sold[histories[who]] for who in rng.permutation(len(histories))[:CUSTOMERS]]
     chosen = [items[items >= 0][-CHOICES:] for items in chosen]
     customer = np.repeat(np.arange(CUSTOMERS), [len(items) for items in chosen])
     second = np.concatenate([np.sort(rng.integers(0, 365 * 86_400, len(i))) for i in chosen])
