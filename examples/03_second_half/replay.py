@@ -18,6 +18,7 @@ import pandas as pd
 from loopcast.cli import loopcast
 
 MODEL = "late_flights"
+FIRST = pd.Timestamp("2013-04-01")
 WATCHED = pd.Timedelta(days=28)
 
 
@@ -48,15 +49,22 @@ def look(day: pd.Timestamp) -> str:
     return command("monitor", "-m", MODEL, *span, "--at", f"{day:%Y-%m-%d}")
 
 
+def monday(day: pd.Timestamp) -> None:
+    """Bring in what is delivered, and look at what happened so far."""
+    print(f"{day:%A %Y-%m-%d}")
+    file = Path("flights/outcomes") / f"{day:%Y-%m-%d}.csv"
+    if file.exists():
+        print(bring_in(file, day))
+    if day > FIRST:
+        print(look(day))
+
+
 def main(first: str, last: str) -> None:
     """Go through the days."""
     days = pd.date_range(first, last)
     for day in days:
-        file = Path("flights/outcomes") / f"{day:%Y-%m-%d}.csv"
-        if file.exists():
-            print(f"{day:%A %Y-%m-%d}: {bring_in(file, day).splitlines()[0]}")
-            if day > days[0]:
-                print(look(day))
+        if day.day_of_week == 0:
+            monday(day)
         score(day)
     print(f"{len(days)} days of flights are scored")
 

@@ -11,6 +11,7 @@ import click
 from loopcast.api import ExperimentStep, StepName
 from loopcast.cli.experiment_options import declaration_options
 from loopcast.cli.selection import (
+    at_option,
     by_option,
     json_option,
     policy_options,
@@ -43,6 +44,7 @@ def experiment() -> None:
 @_MODEL
 @segment_options
 @by_option
+@at_option
 @json_option
 def declare(
     *,
@@ -52,6 +54,7 @@ def declare(
     segment: str | None,
     all_segments: bool,
     by: str,
+    at: datetime | None,
     as_json: bool,
 ) -> None:
     """Declare experiment NAME: what is compared, by what, and how long it takes.
@@ -66,7 +69,7 @@ def declare(
     with place.catalog as catalog:
         segments = segments_of(catalog, logical_model, segment, all_segments=all_segments)
         metrics = _metrics(place, logical_model)
-        now = datetime.now(UTC)
+        now = at or datetime.now(UTC)
         found = plan(wanted, logical_model, segments, place, metrics, by=by, now=now)
         catalog.declare(found)
     if as_json:
@@ -85,6 +88,7 @@ def declare(
 @_MODEL
 @segment_options
 @by_option
+@at_option
 def begin(**options: Any) -> None:
     """Begin experiment NAME as it was declared; from now on it cannot change."""
     _step("begun", reason="", **options)
@@ -97,6 +101,7 @@ def begin(**options: Any) -> None:
 @segment_options
 @by_option
 @reason_option
+@at_option
 def stop(**options: Any) -> None:
     """Stop experiment NAME before its time; the champion serves everyone again."""
     _step("stopped", **options)
@@ -112,11 +117,11 @@ def _step(
     all_segments: bool,
     by: str,
     reason: str,
+    at: datetime | None,
 ) -> None:
     with place.catalog as catalog:
         found = _trials(place, name, logical_model, segment, all_segments=all_segments)
-        at = datetime.now(UTC)
-        taken = ExperimentStep(step=step, at=at, by=by, reason=reason)
+        taken = ExperimentStep(step=step, at=at or datetime.now(UTC), by=by, reason=reason)
         catalog.take_step([trial.experiment for trial in found], taken)
     said = "has begun" if step == "begun" else f"is {step}"
     for trial in found:
@@ -135,8 +140,8 @@ def _trials(
 def _metrics(place: Home, logical_model: str) -> dict[str, MetricDefinition]:
     from loopcast.cli import plugin_manager
 
-    task = place.catalog.logical_model(logical_model).task
-    return {metric.name: metric for metric in plugin_manager().metrics(task)}
+    model = place.catalog.logical_model(logical_model)
+    return {metric.name: metric for metric in plugin_manager().metrics_of(model)}
 
 
 @experiment.command(name="list")
@@ -188,21 +193,34 @@ def check(*, place: Home, logical_model: str, urls: tuple[str, ...]) -> None:
         click.echo(f"not delivered, tried again next time: {failure}", err=True)
 
 
+def _one(command: Callable[..., None]) -> Callable[..., None]:
+    """Let a command take one experiment; it gets what happened in it until when it is."""
+
+    @wraps(command)
+    def with_one(
+        *,
+        place: Home,
+        name: str,
+        logical_model: str,
+        segment: str,
+        at: datetime | None,
+        **options: Any,
+    ) -> None:
+        now = at or datetime.now(UTC)
+        found = _evaluated(place, name, logical_model, segment, now)
+        command(place=place, found=found, now=now, **options)
+
+    where = click.option("--segment", "-s", default="", help="The segment of a family.")
+    return click.argument("name")(_MODEL(where(at_option(with_one))))
+
+
 @experiment.command()
 @store_options
-@click.argument("name")
-@_MODEL
-@click.option("--segment", "-s", default="", help="The segment of a family.")
+@_one
 @_PAGE
 @json_option
 def status(
-    *,
-    place: Home,
-    name: str,
-    logical_model: str,
-    segment: str,
-    page: Path | None,
-    as_json: bool,
+    *, place: Home, found: Evaluated, now: datetime, page: Path | None, as_json: bool
 ) -> None:
     """Count entities and outcomes of experiment NAME; effects stay sealed.
 
@@ -210,14 +228,13 @@ def status(
     """
     from loopcast.cli import tables
 
-    found = _evaluated(place, name, logical_model, segment)
-    progress = found.progress
+    progress, about = found.progress, found.trial.experiment
     _write_page(page, found, None)
     if as_json:
         tables.print_json(progress)
         return
     until = f", its outcomes due by {progress.planned:%Y-%m-%d}" if progress.planned else ""
-    click.echo(f"{name} of {tables.place(logical_model, segment)} is {progress.state}{until}")
+    click.echo(f"{about.name} of {about.place} is {progress.state}{until}")
     needed = f"{progress.needed:,}" if progress.needed else "–"
     rows = (
         [version, f"{count:,}", f"{progress.known[version]:,}", needed]
@@ -235,39 +252,31 @@ def status(
 
 @experiment.command()
 @store_options
-@click.argument("name")
-@_MODEL
-@click.option("--segment", "-s", default="", help="The segment of a family.")
+@_one
 @_PAGE
 @json_option
 def result(
-    *,
-    place: Home,
-    name: str,
-    logical_model: str,
-    segment: str,
-    page: Path | None,
-    as_json: bool,
+    *, place: Home, found: Evaluated, now: datetime, page: Path | None, as_json: bool
 ) -> None:
     """Show the effects of experiment NAME, once it has as many outcomes as were declared."""
     from loopcast.cli import tables
     from loopcast.cli.experiment_tables import print_result
     from loopcast.iterate.experiments.evaluation import result_of
 
-    evaluated = _evaluated(place, name, logical_model, segment)
-    found = result_of(evaluated)
-    _write_page(page, evaluated, found)
+    effects = result_of(found)
+    _write_page(page, found, effects)
     if as_json:
-        tables.print_json(found)
+        tables.print_json(effects)
     else:
-        print_result(found)
+        print_result(effects)
 
 
 @experiment.command()
 @store_options
 @_MODEL
+@at_option
 @json_option
-def learn(*, place: Home, logical_model: str, as_json: bool) -> None:
+def learn(*, place: Home, logical_model: str, at: datetime | None, as_json: bool) -> None:
     """Let every bandit of a logical model learn from what is known by now.
 
     A nightly batch: from now on its arms serve the shares of the entities that this gives.
@@ -278,7 +287,7 @@ def learn(*, place: Home, logical_model: str, as_json: bool) -> None:
     with place.catalog as catalog:
         active = catalog.active_experiments(logical_model).values()
         bandits = [trial for trial in active if trial.experiment.kind == "bandit"]
-        found = learn_all(bandits, place, datetime.now(UTC))
+        found = learn_all(bandits, place, at or datetime.now(UTC))
         catalog.put_bandits(logical_model, found)
     if as_json:
         tables.print_json(found)
@@ -294,18 +303,13 @@ def learn(*, place: Home, logical_model: str, as_json: bool) -> None:
 @experiment.command()
 @store_options
 @policy_options
-@click.argument("name")
-@_MODEL
-@click.option("--segment", "-s", default="", help="The segment of a family.")
+@_one
 @by_option
-def conclude(
-    *, place: Home, policy: Policy, name: str, logical_model: str, segment: str, by: str
-) -> None:
+def conclude(*, place: Home, policy: Policy, found: Evaluated, now: datetime, by: str) -> None:
     """End experiment NAME by its result, and release the winner as the policy allows."""
     from loopcast.iterate.experiments.deciding import conclude as conclude_experiment
 
-    found = _evaluated(place, name, logical_model, segment)
-    decision = conclude_experiment(found, place, policy, by=by, now=datetime.now(UTC))
+    decision = conclude_experiment(found, place, policy, by=by, now=now)
     click.echo(decision.result.sentence)
     if decision.stage is not None:
         click.echo(f"{decision.result.winner} is {decision.stage}")
@@ -322,12 +326,13 @@ def _write_page(page: Path | None, found: Evaluated, result: Result | None) -> N
         write_atomically(page, html.encode())
 
 
-def _evaluated(place: Home, name: str, logical_model: str, segment: str) -> Evaluated:
+def _evaluated(
+    place: Home, name: str, logical_model: str, segment: str, now: datetime
+) -> Evaluated:
     """Read what happened, and raise or close the alerts of an experiment."""
     from loopcast.iterate.experiments.evaluation import evaluate
     from loopcast.iterate.experiments.watching import raise_alerts
 
-    now = datetime.now(UTC)
     trial = place.catalog.experiment(logical_model, segment, name)
     found = evaluate(trial, place, _metrics(place, logical_model), now)
     raise_alerts(found, place, now)

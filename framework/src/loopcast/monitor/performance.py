@@ -36,7 +36,16 @@ from loopcast.develop.inference import (
 )
 from loopcast.develop.metrics import mean_of_rows
 from loopcast.monitor.bins import Floats
-from loopcast.monitor.observed import answered, forecast_keys, lead_days, outcome_of, weights
+from loopcast.monitor.observed import (
+    answered,
+    column,
+    forecast_keys,
+    lead_days,
+    names_in,
+    outcome_of,
+    weights,
+)
+from loopcast.monitor.training import MOST_ATTRIBUTES, MOST_VALUES
 
 Every = Literal["day", "week", "month"]
 
@@ -189,7 +198,15 @@ def _attributes(
         found["series"] = pd.Categorical(keys["series"])
         days = lead_days(keys["start"], time)
         found["lead_days"] = pd.Categorical(days, sorted(np.unique(days), key=int))
-    return {name: values for name, values in found.items() if len(values.categories) > 1}
+    several = {name: values for name, values in found.items() if len(values.categories) > 1}
+    return _categories(events["input_texts"]) | several
+
+
+def _categories(texts: pa.ChunkedArray) -> dict[str, pd.Categorical[str]]:
+    """Return some inputs that are categories of few values."""
+    found = {name: pd.Categorical(column(texts, name).to_pandas()) for name in names_in(texts)}
+    few = [name for name, values in found.items() if 1 < len(values.categories) <= MOST_VALUES]
+    return {name: found[name] for name in few[:MOST_ATTRIBUTES]}
 
 
 def performance(

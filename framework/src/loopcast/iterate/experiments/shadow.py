@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 CHAMPION = "champion"
 
 
+_OWN = pa.array(["served", "flagged"])
+"""Actions by which a version's own answer was given, whether within its domain or beyond it."""
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Pairs:
     """Answers of the champion and of one shadow to the same questions.
@@ -83,7 +87,7 @@ def pairs_of(
 
 def _pairs(events: pa.Table, champion: VersionId, shadow: VersionId, model: LogicalModel) -> Pairs:
     """Match answers by key and moment, where both are the version's own."""
-    served = pc.and_(pc.equal(events["role"], CHAMPION), pc.equal(events["action"], "served"))
+    served = pc.and_(pc.equal(events["role"], CHAMPION), pc.is_in(events["action"], _OWN))
     one = events.filter(pc.and_(served, pc.equal(events["version"], champion)))
     heard = pc.and_(pc.equal(events["role"], "shadow"), pc.equal(events["version"], shadow))
     two = events.filter(heard)
