@@ -106,7 +106,10 @@ def test_what_one_of_them_did_not_answer_is_no_pair(world: World) -> None:
     assert evaluated(home).progress.enrolled == {arms[1]: COUNT}
 
 
-def test_answers_that_were_handed_on_are_not_compared(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("action", "more"), [("fallback", 0), ("person", 0), ("flagged", 1)])
+def test_answers_that_were_handed_on_are_not_compared(
+    tmp_path: Path, action: str, more: int
+) -> None:
     home, arms = home_with_arms(tmp_path / "home")
     begin(home, experiment(arms, kind="shadow", metric="brier", direction="lower"))
     for version, role in zip(arms, ("champion", "shadow"), strict=True):
@@ -115,17 +118,17 @@ def test_answers_that_were_handed_on_are_not_compared(tmp_path: Path) -> None:
     assert events.num_rows == 2 * COUNT
     home.events.append(
         event_table(
-            key=["fallback"], time=BEGUN, logical_model="demand", segment="", version=arms[0],
-            role="champion", action="fallback", outputs={"probability": [0.9]},
+            key=["beyond"], time=BEGUN, logical_model="demand", segment="", version=arms[0],
+            role="champion", action=action, outputs={"probability": [0.9]},
         )
     )  # fmt: skip
     home.events.append(
         event_table(
-            key=["fallback"], time=BEGUN, logical_model="demand", segment="", version=arms[1],
+            key=["beyond"], time=BEGUN, logical_model="demand", segment="", version=arms[1],
             role="shadow", action="withheld", outputs={"probability": [0.1]},
         )
     )  # fmt: skip
-    assert evaluated(home).progress.enrolled == {arms[1]: COUNT}
+    assert evaluated(home).progress.enrolled == {arms[1]: COUNT + more}
 
 
 def test_sampled_pairs_count_by_their_chance(tmp_path: Path) -> None:
