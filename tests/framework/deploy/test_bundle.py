@@ -27,6 +27,7 @@ from loopcast.deploy.bundle import (
     encode_manifest,
     read_bundle,
     read_manifest,
+    read_text,
     version_of,
     write_bundle,
     write_bundles,
@@ -117,6 +118,16 @@ def test_a_family_at_once(artifacts: Artifacts) -> None:
     for (_, digest), (made, files) in zip(written, bundles, strict=True):
         assert read_bundle(artifacts, digest).files == files
         assert read_manifest(artifacts, digest).segment == made.segment
+
+
+def test_a_text_of_a_bundle_is_read_alone(artifacts: Artifacts) -> None:
+    written, digest = write_bundle(artifacts, manifest(), FILES | {"weights": b"\xff\xfe"})
+    version = version_of(written, digest, datetime(2026, 1, 1, tzinfo=UTC))
+    assert read_text(artifacts, version, "docs/model.md") == "# What it is"
+    with pytest.raises(NotFoundError, match=r"no file 'model\.md'; it has docs/model\.md, empty"):
+        read_text(artifacts, version, "model.md")
+    with pytest.raises(NotFoundError, match=r"weights of version .* is no text"):
+        read_text(artifacts, version, "weights")
 
 
 def test_a_version_is_its_manifest(artifacts: Artifacts) -> None:

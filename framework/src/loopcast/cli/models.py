@@ -58,14 +58,18 @@ def list_versions(place: Home, as_json: bool, metrics: tuple[str, ...], **which:
 @models.command()
 @store_options
 @click.argument("version")
+@click.option("--file", help="Print a text of its bundle instead, such as documentation.md.")
 @_AS_JSON
-def show(place: Home, as_json: bool, version: str) -> None:
+def show(place: Home, as_json: bool, version: str, file: str | None) -> None:
     """Show everything about one VERSION, given by its id or the beginning of it."""
     from loopcast.cli import tables, version_tables
-    from loopcast.deploy.bundle import read_manifest
+    from loopcast.deploy.bundle import read_manifest, read_text
 
     with place.catalog as source:
         found = source.version(version)
+        if file is not None:
+            click.echo(read_text(place.artifacts, found, file), nl=False)
+            return
         details = version_tables.Details(
             version=found,
             stage=source.stage(found.id),

@@ -168,6 +168,25 @@ def read_manifest(artifacts: Artifacts, digest: Digest) -> Manifest:
     return decode_manifest(artifacts.get(digest))
 
 
+def read_text(artifacts: Artifacts, version: Version, name: str) -> str:
+    """Return a text file of a version's bundle, checked against its digest.
+
+    Raises
+    ------
+    NotFoundError
+        Where the bundle has no such file, or it is no text.
+    """
+    files = read_manifest(artifacts, version.manifest).files
+    if name not in files:
+        raise NotFoundError(
+            f"version {version.id} has no file {name!r}; it has {', '.join(sorted(files))}"
+        )
+    try:
+        return artifacts.get(files[name].sha256).decode()
+    except UnicodeDecodeError:
+        raise NotFoundError(f"{name} of version {version.id} is no text") from None
+
+
 def check_files(manifest: Manifest, files: Files) -> None:
     """Check that files are exactly those of a manifest, byte for byte.
 

@@ -130,7 +130,7 @@ def fairness_report(
     judged, plan = loaded.judged(), plan or Plan()
     chosen = _attributes(loaded, judged, attributes)
     outcome = next(iter(judged.outcomes.values()))
-    metrics = {metric.name: metric for metric in plugins.metrics(loaded.logical_model.task)}
+    metrics = {metric.name: metric for metric in plugins.metrics_of(loaded.logical_model)}
     metric = metrics[loaded.logical_model.kpi.metric]
     kpi = tuple(one for name in chosen for one in _kpi(judged, name, metric, plan))
     if not isinstance(outcome, ScoreOutcome):

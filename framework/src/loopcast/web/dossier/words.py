@@ -9,6 +9,7 @@ from loopcast.web import formats
 from loopcast.web.page import Finding, KeyFigure
 
 if TYPE_CHECKING:
+    from loopcast.api import DecisionSettings
     from loopcast.deploy.dossier import Dossier
 
 Facts = list[tuple[str, str]]
@@ -142,11 +143,22 @@ def purpose(dossier: Dossier) -> Facts:
                 "Judged by",
                 f"{kpi.metric}, {kpi.direction} is better" + (effect if kpi.minimum_effect else ""),
             ),
+            ("Follows", model.follows or ""),
+            ("Decision", _decision(model.decision)),
             ("Assumptions", " ".join(model.assumptions)),
             ("Limits", " ".join(model.limits)),
             ("While switched off", model.fallback),
         ]
     )
+
+
+def _decision(settings: DecisionSettings) -> str:
+    if settings.threshold is None:
+        return ""
+    side = "below" if settings.favourable == "low" else "from"
+    lot = settings.accept_at_random
+    others = f", and {formats.percent(lot)} of the others by lot" if lot else ""
+    return f"granted {side} a probability of {formats.percent(settings.threshold)}{others}"
 
 
 def risk(dossier: Dossier) -> Facts:
