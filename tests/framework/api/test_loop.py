@@ -41,8 +41,8 @@ GOOD: list[tuple[type[Record], dict[str, Any]]] = [
     (BanditSettings, {"forgetting": 0.99}),
     (
         BanditState,
-        {"updated": NOW, "updates": 3, "successes": (1.0, 2.0), "failures": (9.0, 8.0),
-         "shares": (0.25, 0.75)},
+        {"updated": NOW, "updates": 3, "until": NOW, "successes": (1.0, 2.0),
+         "failures": (9.0, 8.0), "shares": (0.25, 0.75)},
     ),
     (ExperimentStep, {"step": "begun", "at": NOW, "by": "owner"}),
     (

@@ -90,7 +90,7 @@ def test_from_declaration_to_release(call: Program, home: Home) -> None:
     assert found.deviation == pytest.approx(np.sqrt(0.3 * 0.7), abs=0.01)
     assert found.sample_size == pytest.approx(16 * 0.21 / 0.1**2, rel=0.05)
     assert (found.days, found.wait_days) == (7, 3)
-    assert f"{found.sample_size} outcomes" in declared.output
+    assert f"needs {found.sample_size} outcomes of each arm" in declared.output
 
     assert call("begin", "spring", "-m", "demand", "--by", "ann").output.endswith("has begun\n")
     arms = list(found.arms)
@@ -187,6 +187,15 @@ def test_stopping_needs_a_running_experiment_and_a_reason(call: Program, home: H
     assert call("stop", "spring", "-m", "demand", "--by", "ann").exit_code == 2
 
 
+def test_what_was_stopped_at_once_has_a_result_of_nothing(call: Program, home: Home) -> None:
+    call(*DECLARE)
+    call("begin", "spring", "-m", "demand", "--by", "ann")
+    call("stop", "spring", "-m", "demand", "--by", "ann", "--reason", "a fault")
+    found = call("result", "spring", "-m", "demand")
+    assert found.exit_code == 0, found.output
+    assert "cannot be told from the champion yet" in found.output
+
+
 def test_a_wrong_division_raises_an_alert_and_a_right_one_closes_it(
     call: Program, home: Home
 ) -> None:
@@ -222,8 +231,12 @@ def test_an_interruption_is_told(call: Program, home: Home) -> None:
 
 
 def test_a_bandit_learns_by_command(call: Program, home: Home) -> None:
-    declare = ("declare", "night", "-m", "demand", "--kind", "bandit", "--metric", "outcome")
-    call(*declare, "--direction", "higher", "--silence-counts", "--by", "ann")
+    declare = [
+        "declare", "night", "-m", "demand", "--kind", "bandit", "--metric", "outcome",
+        "--direction", "higher", "--silence-counts", "--by", "ann",
+    ]  # fmt: skip
+    assert "a bandit counts each impression once" in str(call(*declare).exception)
+    call(*declare, "--wait-days", "0")
     call("begin", "night", "-m", "demand", "--by", "ann")
     arms = home.catalog.experiment("demand", "", "night").experiment.arms
     clicked = np.arange(200) % 2 == 0

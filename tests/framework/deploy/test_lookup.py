@@ -99,7 +99,12 @@ def tried(kind: str, shares: tuple[float, ...] | None = None, **fields: Any) -> 
     state = None
     if shares:
         state = BanditState(
-            updated=NOON, updates=4, successes=(0.0,) * 3, failures=(0.0,) * 3, shares=shares
+            updated=NOON,
+            updates=4,
+            until=NOON,
+            successes=(0.0,) * 3,
+            failures=(0.0,) * 3,
+            shares=shares,
         )
     common: dict[str, Any] = {"logical_model": "demand", "segment": "", "champion": CHAMPION}
     return Serving(**common | {"trial": Trial(experiment=experiment, bandit=state)} | fields)

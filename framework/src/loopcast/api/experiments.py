@@ -153,12 +153,14 @@ class ExperimentStep(Record, frozen=True):
 
 
 class BanditState(Record, frozen=True):
-    """What a bandit has learned; it follows from the events and outcomes alone.
+    """What a bandit has learned; it follows from events and outcomes alone.
 
     Attributes
     ----------
-    updated
+    updated, updates
         When it learned last, and how often it has.
+    until
+        Impressions before this moment are counted, later ones are not yet.
     successes, failures
         Discounted outcomes of each arm, in the order of the experiment's arms.
     shares
@@ -167,13 +169,15 @@ class BanditState(Record, frozen=True):
 
     updated: datetime
     updates: NonNegative
+    until: datetime
     successes: tuple[float, ...]
     failures: tuple[float, ...]
     shares: tuple[float, ...]
 
     def check(self) -> None:
         """Every arm has its share, and they are all that there is."""
-        self.require(self.updated.tzinfo is not None, f"updated {self.updated} has no time zone")
+        aware = self.updated.tzinfo is not None and self.until.tzinfo is not None
+        self.require(aware, f"updated {self.updated} or until {self.until} has no time zone")
         lengths = {len(self.successes), len(self.failures), len(self.shares)}
         self.require(len(lengths) == 1, "successes, failures and shares differ in length")
         self.require(abs(sum(self.shares) - 1.0) < 1e-9, f"shares add up to {sum(self.shares)}")

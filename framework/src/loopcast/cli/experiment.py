@@ -80,8 +80,9 @@ def declare(
     for item in found:
         click.echo(f"{item.place}: {item.kind} {item.name} of {', '.join(item.arms)}")
         if item.sample_size is not None:
+            unit = "pairs" if item.kind == "shadow" else "outcomes of each arm"
             took = f", about {item.days + item.wait_days} days" if item.days else ""
-            click.echo(f"  {item.sample_size:,} outcomes for each comparison's arm{took}")
+            click.echo(f"  needs {item.sample_size:,} {unit}{took}")
 
 
 @experiment.command()
@@ -290,11 +291,11 @@ def learn(*, place: Home, logical_model: str, at: datetime | None, as_json: bool
         active = catalog.active_experiments(logical_model).values()
         bandits = [trial for trial in active if trial.experiment.kind == "bandit"]
         found = learn_all(bandits, place, at or datetime.now(UTC))
-        catalog.put_bandits(logical_model, found)
+        kept = catalog.put_bandits(logical_model, found)
     if as_json:
         tables.print_json(found)
         return
-    click.echo(f"{len(found):,} bandits of {logical_model} have learned")
+    click.echo(f"{len(kept):,} bandits of {logical_model} have learned")
     for trial in bandits[:_SHOWN]:
         shares = found[trial.experiment.segment].shares
         arms = zip(trial.experiment.arms, shares, strict=True)

@@ -171,31 +171,30 @@ def _tried(
 
 def put_states(
     connection: Connection, logical_model: str, states: Mapping[Segment, BanditState]
-) -> None:
-    """Keep what the bandits that run have learned, in place of what they knew before.
+) -> tuple[Segment, ...]:
+    """Keep what bandits have learned, in place of what they knew before.
 
-    Raises
-    ------
-    StoreError
-        When there is no bandit in a segment.
+    Returns
+    -------
+    tuple of str
+        The segments in which a bandit runs; what others have learned is of no use any more.
     """
     numbers = {
         trial.experiment.segment: number
         for number, trial in running_rows(connection, logical_model, list(states))
         if trial.experiment.kind == "bandit"
     }
-    for segment in states.keys() - numbers.keys():
-        raise StoreError(f"no bandit runs in {logical_model}/{segment}, so that it learns nothing")
     for chunk in chunks(numbers.values()):
         connection.execute(bandit_states.delete().where(bandit_states.c.experiment.in_(chunk)))
     rows = (
         {
-            "experiment": numbers[segment],
-            "record": msgspec.json.encode(state, order="sorted").decode(),
+            "experiment": number,
+            "record": msgspec.json.encode(states[segment], order="sorted").decode(),
         }
-        for segment, state in states.items()
+        for segment, number in numbers.items()
     )
     insert(connection, bandit_states, rows)
+    return tuple(numbers)
 
 
 def _append(

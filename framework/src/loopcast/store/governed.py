@@ -258,16 +258,12 @@ class GovernedCatalog:
             stages = governance.stages_of(connection, experiment.arms)
         return trials.obstacle(experiment, stages)
 
-    def put_bandits(self, logical_model: str, states: Mapping[Segment, BanditState]) -> None:
-        """Keep what the bandits of segments have learned.
-
-        Raises
-        ------
-        StoreError
-            When there is no bandit in a segment.
-        """
+    def put_bandits(
+        self, logical_model: str, states: Mapping[Segment, BanditState]
+    ) -> tuple[Segment, ...]:
+        """Keep what the bandits of segments have learned; return those in which one runs."""
         with database.writing(self._engine) as connection:
-            experiments.put_states(connection, logical_model, states)
+            return experiments.put_states(connection, logical_model, states)
 
     def audit_log(
         self, which: AuditFilter | None = None, *, limit: int | None = None

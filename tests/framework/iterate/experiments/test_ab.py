@@ -124,6 +124,7 @@ def test_a_broken_guardrail_stops_a_winner(tmp_path: Path) -> None:
     assert result.contrasts[0].verdict == "better"
     assert [(g.metric, g.verdict) for g in result.guardrails] == [("brier", "worse")]
     assert result.winner is None
+    assert "better, but breaks the guardrail brier" in result.sentence
 
 
 def test_silence_counts_where_it_was_declared(tmp_path: Path) -> None:
@@ -180,7 +181,7 @@ def test_an_unequal_division_is_told_and_trusted_by_no_one(world: World) -> None
     assert result.progress.mismatch is not None
     assert result.progress.mismatch < 1e-6
     assert result.winner is None
-    assert "find out why" in result.doubts[0]
+    assert "find out why" in result.sentence
 
 
 def test_an_entity_belongs_to_the_arm_that_served_it_first(world: World) -> None:

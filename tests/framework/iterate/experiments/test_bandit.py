@@ -170,10 +170,25 @@ def test_what_it_knows_follows_from_events_and_outcomes_alone(shop: Shop) -> Non
         shop.learn(day)
     state = shop.trial.bandit
     assert state is not None
-    again = learn([shop.trial], shop.home, state.updated)[""]
-    assert (again.successes, again.failures, again.shares) == (
-        state.successes, state.failures, state.shares,
-    )  # fmt: skip
+    assert state.until == BEGUN + timedelta(days=2, hours=23)
+    forgetful = Trial(experiment=shop.item, steps=shop.trial.steps)
+    again = learn([forgetful], shop.home, state.updated)[""]
+    assert again.successes == pytest.approx(state.successes)
+    assert again.failures == pytest.approx(state.failures)
+    assert again.shares == pytest.approx(state.shares)
+    assert sum(state.successes) > 30.0
+
+
+def test_learning_again_at_once_changes_nothing(shop: Shop) -> None:
+    for day in range(4):
+        shop.serve(day)
+    shop.learn(3)
+    before = shop.trial.bandit
+    shop.learn(3)
+    after = shop.trial.bandit
+    assert before is not None
+    assert after is not None
+    assert (after.successes, after.failures) == (before.successes, before.failures)
 
 
 def test_each_impression_has_the_outcomes_until_the_next_one(tmp_path: Path) -> None:

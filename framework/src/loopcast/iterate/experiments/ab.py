@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Interval = tuple[float, float]
 
-LOOKS = 40
+LOOKS = 25
 """Moments at which the course of an experiment is drawn."""
 
 
@@ -105,7 +105,7 @@ def course(sample: Sample) -> dict[VersionId, tuple[Look, ...]]:
     count, time = len(sample.units.arm), sample.units.time
     measure = _measure(sample, sample.experiment.metric)
     found: dict[VersionId, list[Look]] = {version: [] for version in sample.experiment.arms[1:]}
-    for until in np.unique(np.linspace(count / LOOKS, count, LOOKS).astype(int)):
+    for until in np.unique(np.linspace(0, count, LOOKS + 1).astype(int))[1:]:
         rows = [arm[arm < until] for arm in _rows_by_arm(sample)]
         base = measure(rows[0])
         for version, own in zip(found, rows[1:], strict=True):

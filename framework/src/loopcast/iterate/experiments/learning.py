@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,29 +55,58 @@ class Impressions:
 def learn(trials: Sequence[Trial], home: Home, now: datetime) -> Mapping[Segment, BanditState]:
     """Return what the bandits of one logical model know by now.
 
-    It follows from events and outcomes alone, so that it can be computed again at any time. An
-    outcome above zero is a success: a click, or a purchase of any amount.
+    Each goes on from what it knew, with the impressions whose wait is over since; from an empty
+    state it comes to the same. An outcome above zero is a success: a click, or a purchase of any
+    amount.
     """
     if not trials:
         return {}
-    seen = impressions(trials, home, now)
+    since = [trial.bandit.until if trial.bandit else _begun(trial) for trial in trials]
+    seen = impressions(trials, home, now, since=since)
     happened = (seen.reward > 0.0).astype(np.float64)
     forgetting = np.array([_settings(trial).forgetting for trial in trials])
-    width = seen.served.shape[1]
-    won, lost = discounted(seen.population, seen.arm, happened, forgetting, width)
+    new = discounted(seen.population, seen.arm, happened, forgetting, seen.served.shape[1])
+    kept = forgetting ** np.bincount(seen.population, minlength=len(trials))
     found: dict[Segment, BanditState] = {}
-    for (settings, width), places in _alike(trials).items():
-        counts = won[places, :width], lost[places, :width]
-        for place, own in zip(places, shares(*counts, settings), strict=True):
+    for (settings, arms), places in _alike(trials).items():
+        before = _before([trials[place] for place in places], arms)
+        won, lost = (
+            kept[places, None] * old + counts[places, :arms]
+            for old, counts in zip(before, new, strict=True)
+        )
+        share = shares(won, lost, settings)
+        for row, place in enumerate(places):
             trial = trials[place]
             found[trial.experiment.segment] = BanditState(
                 updated=now,
                 updates=trial.bandit.updates + 1 if trial.bandit else 1,
-                successes=tuple(won[place, :width].tolist()),
-                failures=tuple(lost[place, :width].tolist()),
-                shares=tuple(own.tolist()),
+                until=max(since[place], _ripe(trial, now)),
+                successes=tuple(won[row].tolist()),
+                failures=tuple(lost[row].tolist()),
+                shares=tuple(share[row].tolist()),
             )
     return found
+
+
+def _begun(trial: Trial) -> datetime:
+    assert trial.begun is not None
+    return trial.begun
+
+
+def _ripe(trial: Trial, now: datetime) -> datetime:
+    """Return the moment before which the wait of impressions is over."""
+    return min(now - timedelta(days=trial.experiment.wait_days), trial.ended or now)
+
+
+def _before(trials: Sequence[Trial], arms: int) -> NDArray[np.float64]:
+    """Return what was known before: successes and failures, shape (2, trials, arms)."""
+    nothing = ((0.0,) * arms,) * 2
+    return np.array(
+        [
+            (trial.bandit.successes, trial.bandit.failures) if trial.bandit else nothing
+            for trial in trials
+        ]
+    ).transpose(1, 0, 2)
 
 
 def _settings(trial: Trial) -> BanditSettings:
@@ -94,17 +123,24 @@ def _alike(trials: Sequence[Trial]) -> Mapping[tuple[BanditSettings, int], list[
     return found
 
 
-def impressions(trials: Sequence[Trial], home: Home, now: datetime) -> Impressions:
+def impressions(
+    trials: Sequence[Trial], home: Home, now: datetime, *, since: Sequence[datetime] | None = None
+) -> Impressions:
     """Return what the arms of bandits of one logical model have served, with what came of it.
 
     An outcome belongs to the last impression of its key before it, and not to one that is older
     than ``wait_days``. Impressions that are younger stay out, whatever is known of them: successes
     are often heard of before failures.
+
+    Parameters
+    ----------
+    since
+        From when on, of each trial; from its begin by default.
     """
     model = home.catalog.logical_model(trials[0].experiment.logical_model)
-    begun = [trial.begun for trial in trials if trial.begun is not None]
+    starts = [_begun(trial) for trial in trials] if since is None else list(since)
     ends = [trial.ended or now for trial in trials]
-    events = home.events.read(model.name, min(begun), max(ends), columns=COLUMNS)
+    events = home.events.read(model.name, min(starts), max(ends), columns=COLUMNS)
     places = {v: (n, arm) for n, t in enumerate(trials) for arm, v in enumerate(t.experiment.arms)}
     assigned = pc.and_(
         pc.is_in(events["role"], pa.array(SERVED)), pc.less(events["propensity"], 1.0)
@@ -114,7 +150,8 @@ def impressions(trials: Sequence[Trial], home: Home, now: datetime) -> Impressio
     place = np.array(list(places.values()), dtype=np.intp).reshape(-1, 2)
     own = place[arms_of(events, list(places))]
     rows = _joined(events, home.truth.history(model.name), _waits(trials)[own[:, 0]])
-    return _mature(rows, own, trials, model, now)
+    spans = [(start, _ripe(t, now)) for start, t in zip(starts, trials, strict=True)]
+    return _mature(rows, own, trials, spans, model)
 
 
 def _waits(trials: Sequence[Trial]) -> NDArray[np.int64]:
@@ -158,16 +195,17 @@ def _mature(
     rows: pa.Table,
     place: NDArray[np.intp],
     trials: Sequence[Trial],
+    spans: Sequence[tuple[datetime, datetime]],
     model: LogicalModel,
-    now: datetime,
 ) -> Impressions:
-    """Keep what has had the time to become known, and lay it out."""
+    """Keep what was served in the span of each trial and is known, and lay it out."""
     population, arm = place.T
-    age = (pd.Timestamp(now) - rows["time"].to_pandas()).dt.total_seconds() / _DAY
+    time = rows["time"].to_pandas()
+    start, ripe = (pd.DatetimeIndex([s[end] for s in spans]).tz_convert("UTC") for end in (0, 1))
+    inside = ((time >= start[population]) & (time < ripe[population])).to_numpy()
     silence = np.array([trial.experiment.silence_counts for trial in trials])[population]
-    units = units_of(rows, arm, now, silent_after=0)
-    old = age.to_numpy() >= _waits(trials)[population]
-    kept = np.flatnonzero(units.known & old & (silence | ~units.silent))
+    units = units_of(rows, arm, waited=inside & silence)
+    kept = np.flatnonzero(units.known & inside)
     own = units.take(kept)
     who = pd.MultiIndex.from_arrays([population[kept], own.rows["key"].to_pandas()])
     arms = max(len(trial.experiment.arms) for trial in trials)

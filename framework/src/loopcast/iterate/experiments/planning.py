@@ -39,7 +39,7 @@ from loopcast.iterate.experiments.design import (
     sequential_sample_size,
 )
 from loopcast.iterate.experiments.measures import measure_of
-from loopcast.iterate.experiments.units import COLUMNS, Units, units_of
+from loopcast.iterate.experiments.units import COLUMNS, Units, units_of, waited_for
 from loopcast.store.truth import join
 
 if TYPE_CHECKING:
@@ -175,6 +175,11 @@ class _About:
 
 def _planned(about: _About, segment: Segment, arms: tuple[VersionId, ...]) -> Experiment:
     wanted, model = about.wanted, about.model
+    if wanted.kind == "bandit" and wanted.wait_days is None:
+        raise DataError(
+            "say how many days an outcome takes (wait_days): a bandit counts each impression once, "
+            "when its wait is over"
+        )
     effect = wanted.minimum_effect
     if effect is None:
         effect = model.kpi.minimum_effect if wanted.metric == model.kpi.metric else 0.0
@@ -260,12 +265,8 @@ def _observe(about: _About, segment: Segment) -> Observed:
     first = np.flatnonzero(~events["key"].to_pandas().duplicated())
     rows = join(events.take(pa.array(first)), about.home.truth.latest(model.name))
     wait = wanted.wait_days if wanted.wait_days is not None else _wait(rows)
-    units = units_of(
-        rows,
-        np.zeros(len(first), dtype=np.intp),
-        now,
-        silent_after=wait if wanted.silence_counts else None,
-    )
+    waited = waited_for(rows, now, wait) & wanted.silence_counts
+    units = units_of(rows, np.zeros(len(first), dtype=np.intp), waited=waited)
     baseline, deviation = wanted.baseline, wanted.deviation
     known = np.flatnonzero(units.known)
     if deviation is None and len(known) > 1:
@@ -289,7 +290,7 @@ def _wait(rows: pa.Table) -> int:
 
 def _known_share(units: Units, wait: int, now: datetime) -> float:
     """Return how many of the entities that are old enough have an outcome."""
-    old = (units.time <= pd.Timestamp(now) - timedelta(days=wait)).to_numpy()
+    old = waited_for(units.rows, now, wait)
     return float(units.known[old].mean()) if old.any() else 1.0
 
 

@@ -156,20 +156,24 @@ class Result:
     @property
     def sentence(self) -> str:
         """The result in a sentence, for the log and for people."""
+        if self.doubts:
+            return f"no arm is to be released: {self.doubts[0]}"
         if self.winner is None:
-            said = "; ".join(map(_said, self.contrasts))
+            said = "; ".join(_said(found, self.guardrails) for found in self.contrasts)
             return f"no arm is to be released: {said}"
         won = next(c for c in self.contrasts if c.version == self.winner)
-        return f"{self.winner} is to be released: {_said(won)}"
+        return f"{self.winner} is to be released: {_said(won, self.guardrails)}"
 
 
-def _said(contrast: Contrast) -> str:
+def _said(contrast: Contrast, guardrails: tuple[Contrast, ...]) -> str:
     if contrast.difference is None or contrast.low is None or contrast.high is None:
         return f"{contrast.version} cannot be told from the champion yet"
+    names = [g.metric for g in guardrails if g.version == contrast.version and g.verdict == "worse"]
+    broken = f", but breaks the guardrail {', '.join(names)}" if names else ""
     return (
         f"{contrast.metric} of {contrast.version} differs from the champion's by "
         f"{contrast.difference:+.4g} ({contrast.low:+.4g} to {contrast.high:+.4g}), "
-        f"{contrast.verdict}"
+        f"{contrast.verdict}{broken}"
     )
 
 

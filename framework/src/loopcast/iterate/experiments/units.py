@@ -114,13 +114,14 @@ def enrolled(trial: Trial, home: Home, now: datetime) -> Units:
     other = arm != arm[first][key]
     crossed = len(np.unique(key[other]))
     item = trial.experiment
-    return units_of(
-        rows,
-        arm[first],
-        now,
-        silent_after=item.wait_days if item.silence_counts else None,
-        crossed=crossed,
-    )
+    waited = waited_for(rows, now, item.wait_days) & item.silence_counts
+    return units_of(rows, arm[first], waited=waited, crossed=crossed)
+
+
+def waited_for(rows: pa.Table, now: datetime, days: int) -> NDArray[np.bool_]:
+    """Tell which entities were served so many days ago or earlier."""
+    last = pd.Timestamp(now) - timedelta(days=days)
+    return np.asarray((rows["time"].to_pandas() <= last).to_numpy(), dtype=bool)
 
 
 def arms_of(events: pa.Table, arms: Sequence[str]) -> NDArray[np.intp]:
@@ -130,26 +131,19 @@ def arms_of(events: pa.Table, arms: Sequence[str]) -> NDArray[np.intp]:
 
 
 def units_of(
-    rows: pa.Table,
-    arm: NDArray[np.intp],
-    now: datetime,
-    *,
-    silent_after: int | None,
-    crossed: int = 0,
+    rows: pa.Table, arm: NDArray[np.intp], *, waited: NDArray[np.bool_], crossed: int = 0
 ) -> Units:
     """Lay out events that were joined with their outcomes, one of each entity.
 
     Parameters
     ----------
-    silent_after
-        Days after which an entity that was not heard of counts as zero; never where ``None``.
+    waited : ndarray, shape (n,)
+        Entities that count as zero where nothing was heard of them.
     """
     has = pc.or_(pc.is_valid(rows["value"]), pc.is_valid(rows["text"])).to_numpy()
     chosen = rows["labelling"].to_numpy() > 0.0
-    silent = np.zeros(len(arm), dtype=bool)
-    if silent_after is not None:
-        waited = pd.Timestamp(now) - timedelta(days=silent_after)
-        silent = ~has & chosen & (rows["time"].to_pandas() <= waited).to_numpy()
+    silent = ~has & chosen & waited
+    if silent.any():
         filled = pc.if_else(pa.array(silent), 0.0, rows["value"])
         rows = rows.set_column(rows.column_names.index("value"), "value", filled)
     labelling = np.where(chosen, rows["labelling"].to_numpy(), 1.0)
