@@ -73,6 +73,19 @@ def test_a_quiet_month_is_quiet(home: Home) -> None:
     assert report.registered is not None
 
 
+def test_performance_is_known_by_subpopulation(home: Home) -> None:
+    report = look(home, 0, CHANGE)
+    towns = {p.subset: p for p in report.performance if p.subset and p.metric == "brier"}
+    assert towns.keys() == {"town=a", "town=b"}
+    assert sum(p.labelled for p in towns.values()) == CHANGE * ROWS
+    for town in towns.values():
+        assert town.low is not None
+        assert town.high is not None
+        assert report.registered is not None
+        assert town.low < report.registered < town.high
+    assert "brier by town" in render(report, ())
+
+
 def test_a_shift_is_found_with_what_it_did(home: Home) -> None:
     report = look(home, CHANGE, DAYS)
     kinds = {(alert.kind, alert.subject) for alert in report.found}

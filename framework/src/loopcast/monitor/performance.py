@@ -24,6 +24,7 @@ from loopcast.api import (
     Outcome,
     Rows,
     ScoreOutcome,
+    ScoreSchema,
     take,
 )
 from loopcast.develop.inference import (
@@ -41,11 +42,10 @@ from loopcast.monitor.observed import (
     column,
     forecast_keys,
     lead_days,
-    names_in,
     outcome_of,
     weights,
 )
-from loopcast.monitor.training import MOST_ATTRIBUTES, MOST_VALUES
+from loopcast.monitor.reference import MOST_ATTRIBUTES, MOST_VALUES
 
 Every = Literal["day", "week", "month"]
 
@@ -169,7 +169,7 @@ def labelled_events(joined: pa.Table, model: LogicalModel) -> Labelled:
         segment=rows["segment"].to_numpy(),
         weight=weights(rows),
         block=_blocks(time.iloc[known], serial=is_forecast),
-        attributes=_attributes(joined, keys, time),
+        attributes=_attributes(joined, keys, time) | _categories(joined, model),
         serial=is_forecast,
         coverage=Coverage(
             predictions=joined.num_rows,
@@ -198,15 +198,24 @@ def _attributes(
         found["series"] = pd.Categorical(keys["series"])
         days = lead_days(keys["start"], time)
         found["lead_days"] = pd.Categorical(days, sorted(np.unique(days), key=int))
-    several = {name: values for name, values in found.items() if len(values.categories) > 1}
-    return _categories(events["input_texts"]) | several
+    return {name: values for name, values in found.items() if len(values.categories) > 1}
 
 
-def _categories(texts: pa.ChunkedArray) -> dict[str, pd.Categorical[str]]:
-    """Return some inputs that are categories of few values."""
-    found = {name: pd.Categorical(column(texts, name).to_pandas()) for name in names_in(texts)}
-    few = [name for name, values in found.items() if 1 < len(values.categories) <= MOST_VALUES]
-    return {name: found[name] for name in few[:MOST_ATTRIBUTES]}
+def _categories(events: pa.Table, model: LogicalModel) -> dict[str, pd.Categorical[str]]:
+    """Return the logged inputs of a score that are categories of few values, protected ones first.
+
+    None where the events were read without their inputs.
+    """
+    if not isinstance(model.schema, ScoreSchema) or "input_texts" not in events.column_names:
+        return {}
+    features = model.schema.features
+    wanted = [n for n, f in features.items() if f.kind == "category" and f.used and f.pii is None]
+    found = {
+        name: pd.Categorical(column(events["input_texts"], name).to_pandas())
+        for name in sorted(wanted, key=lambda name: not features[name].protected)
+    }
+    few = {name: v for name, v in found.items() if 1 < len(v.categories) <= MOST_VALUES}
+    return dict(list(few.items())[:MOST_ATTRIBUTES])
 
 
 def performance(

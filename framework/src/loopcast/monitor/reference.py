@@ -38,6 +38,9 @@ SAMPLE = 1_000
 FEWEST_BLOCKS = 5
 MONTHS = 12
 
+MOST_VALUES, MOST_ATTRIBUTES = 8, 3
+"""Subpopulations are those of so many attributes of so many values at most."""
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Reference:

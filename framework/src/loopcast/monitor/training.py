@@ -18,6 +18,8 @@ from loopcast.api import (
     ScoreOutcome,
 )
 from loopcast.monitor.reference import (
+    MOST_ATTRIBUTES,
+    MOST_VALUES,
     REFERENCE_FILE,
     Reference,
     fit_reference,
@@ -25,8 +27,6 @@ from loopcast.monitor.reference import (
 )
 
 YEAR = pd.Timedelta(days=360)
-MOST_VALUES, MOST_ATTRIBUTES = 8, 3
-"""Subpopulations are those of so many attributes of so many values at most."""
 
 
 def reference_file(data: Any, judged: Judged, seed: int) -> dict[str, bytes]:
