@@ -70,6 +70,12 @@ def test_it_is_shown_beside_the_unconstrained_version(
     assert "versions that were judged on the same rows" in ask(home, "fairness", alternative).output
 
 
+def test_its_dossier_says_so_first(alternative: str, home: Home, tmp_path: Path) -> None:
+    page = tmp_path / "dossier.html"
+    ask(home, "models", "dossier", alternative, "--output", str(page))
+    assert "It is an alternative (reweighed by all protected attributes)" in page.read_text()
+
+
 def test_its_documentation_says_what_that_assumes(alternative: str, home: Home) -> None:
     from loopcast.deploy.bundle import read_bundle
 

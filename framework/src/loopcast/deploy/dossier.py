@@ -35,6 +35,7 @@ from loopcast.deploy.explained import Explained, explain_version
 from loopcast.deploy.fairness import FairnessReport, fairness_report
 from loopcast.deploy.learned import effects_of
 from loopcast.deploy.loaded import load_version
+from loopcast.deploy.releases import label_of
 from loopcast.develop.decision import decision_for
 from loopcast.develop.documentation import PREPARATION_FILE
 from loopcast.store.catalog import AuditFilter
@@ -125,6 +126,8 @@ class Dossier:
         Of the audit log that concern it, the oldest first.
     head
         Number and digest that stand for the whole audit log.
+    alternative
+        What it is labelled as, where it is an alternative beside unconstrained versions.
     learned
         What it learned, as far as it can be asked.
     preparation
@@ -147,6 +150,7 @@ class Dossier:
     switches: tuple[SwitchSetting, ...]
     predecessor: Predecessor | None
     outputs: Outputs
+    alternative: str
     learned: Learned
     preparation: tuple[str, ...]
     entries: tuple[AuditEntry, ...]
@@ -198,6 +202,7 @@ def gather(
         switches=catalog.switch_history(model.name, version.segment),
         predecessor=_predecessor(home, version, manifest),
         outputs=_outputs(home, version),
+        alternative=label_of(home, version),
         learned=replace(learned, losses=tuple(losses), losses_note=losses_note),
         preparation=_preparation(home, manifest),
         entries=catalog.audit_log(AuditFilter(version=version.id))[::-1],

@@ -30,6 +30,9 @@ from loopcast.develop.score.finished import parts_of
 from loopcast.store.recording import keyed
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from loopcast.api import Version
     from loopcast.deploy.loaded import LoadedVersion
     from loopcast.store.home import Home
 
@@ -219,25 +222,31 @@ def row_of(home: Home, loaded: LoadedVersion, key: str) -> pd.DataFrame:
     NotFoundError
         Where neither the event log nor the scenario has the key.
     """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    schema = _scores(loaded)
+    schema, version = _scores(loaded), loaded.version
+    asked = _asked_last(home, version, key, private=schema.private_key)
+    if asked.num_rows:
+        return features_of(asked, schema)
     scenario, _ = read_scenario(loaded.bundle.files)
     if key in scenario.index:
         return scenario.loc[[key]]
-    logged = key
-    if schema.private_key:
-        logged = keyed(pa.array([key]), "key", home.privacy_key)[0].as_py()
+    raise NotFoundError(
+        f"no event of {version.logical_model} has the key {key!r}, and neither has the version's "
+        "test scenario; give the row in a file: --file ROWS.csv"
+    )
+
+
+def _asked_last(home: Home, version: Version, key: str, *, private: bool) -> pa.Table:
+    """Return the newest event of a key, or none."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     events = home.events.read(
-        loaded.version.logical_model,
-        segment=loaded.version.segment,
+        version.logical_model,
+        segment=version.segment,
         columns=["key", "time", "inputs", "input_texts"],
     )
-    events = events.filter(pc.equal(events["key"], logged)).sort_by([("time", "descending")])
     if not events.num_rows:
-        raise NotFoundError(
-            f"no event of {loaded.version.logical_model} has the key {key!r}, and neither has the "
-            "version's test scenario; give the row in a file: --file ROWS.csv"
-        )
-    return features_of(events.slice(0, 1), schema)
+        return events
+    logged = keyed(pa.array([key]), "key", home.privacy_key)[0].as_py() if private else key
+    own = events.filter(pc.equal(events["key"], logged))
+    return own.sort_by([("time", "descending")]).slice(0, 1)

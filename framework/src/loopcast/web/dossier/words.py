@@ -82,7 +82,23 @@ def _against(dossier: Dossier) -> str:
 
 def findings(dossier: Dossier) -> list[Finding]:
     """Return what an auditor should see first."""
-    return [_validated(dossier), *_signed(dossier), *_documented(dossier), _log(dossier)]
+    return [
+        *_alternative(dossier),
+        _validated(dossier),
+        *_signed(dossier),
+        *_documented(dossier),
+        _log(dossier),
+    ]
+
+
+def _alternative(dossier: Dossier) -> list[Finding]:
+    if not dossier.alternative:
+        return []
+    text = (
+        f"It is an alternative ({dossier.alternative}) beside the unconstrained version: to choose "
+        "it is a decision that a person signs."
+    )
+    return [Finding(verdict="open", text=text)]
 
 
 def _validated(dossier: Dossier) -> Finding:
