@@ -75,7 +75,7 @@ def test_movies_are_rated_better_than_by_biases() -> None:
     training = replace(
         whole, entity=whole.entity[~held], item=whole.item[~held], value=value[~held]
     )
-    model = fit_ratings(training, RatingParameters(draws=15), seed=0)
+    model = fit_ratings(training, RatingParameters(factors=5, draws=20), seed=0)
     found = model.rate(query(whole), whole.entity[held], whole.item[held])
     assert np.sqrt(np.mean((found - value[held]) ** 2)) < 0.88
     again = load_ratings(model.save())

@@ -26,7 +26,7 @@ class RatingParameters(Hyperparameters, frozen=True):
         Draws between two that are kept: neighbours resemble each other, and each takes space.
     """
 
-    factors: Count = 6
+    factors: Count = 7
     burn_in: Count = 20
-    draws: Count = 40
+    draws: Count = 60
     every: Count = 2
