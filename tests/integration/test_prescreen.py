@@ -88,6 +88,7 @@ def test_the_second_knows_what_the_first_refuses(home: Home, plugins: PluginMana
     assert again.identical
 
 
+@pytest.mark.slow
 def test_another_first_version_makes_another_second(home: Home, plugins: PluginManager) -> None:
     run(plugins, FIRST)
     run(plugins, SECOND)
