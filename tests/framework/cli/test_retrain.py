@@ -214,6 +214,7 @@ def test_a_drifting_input_is_left_out(
     assert segment["remedy"] == "drop_features"
     done = retraining_of(home, segment["version"])
     assert done.features == ("debt",)
+    assert segment["reason"].startswith("without debt; ")
     version = home.catalog.version(segment["version"])
     files = read_bundle(home.artifacts, version.manifest).files
     learned: Any = schema_of(files)
@@ -258,6 +259,8 @@ def test_training_rows_are_weighed_by_the_recent_population(
     assert (done.remedy, done.rows, done.recent_rows) == ("reweight", 1_000, 400)
     assert done.effective_rows is not None
     assert 200 < done.effective_rows < 950
+    said = f"1,000 rows, weighed by 400 recent ones, say as much as {done.effective_rows:,.0f}; "
+    assert segment["reason"].startswith(said)
     version = home.catalog.version(segment["version"])
     assert rebuild(home, plugins, version, LocalEngine(), base=tmp_path).identical
 

@@ -20,7 +20,7 @@ from loopcast.iterate.checking import check
 from loopcast.iterate.registering import Ready, Registered, of_segment, ready, register
 from loopcast.iterate.releasing import Released, Rules, release_by_policy
 from loopcast.iterate.retrain.champion import Champions, beside_champion, trained_until
-from loopcast.iterate.retrain.treatment import Treatment, retraining_files
+from loopcast.iterate.retrain.treatment import Treatment, retraining_files, told
 from loopcast.iterate.tasks import steps_of
 from loopcast.store.artifacts import Artifacts
 
@@ -305,6 +305,7 @@ def _ready(job: _Job, segment: str, new: _New, made: Made | LoopcastError) -> Re
             again.champions,
             Artifacts(job.artifacts),
         )
+        made = replace(made, note=told(new.notes))
     extra = {**job.work.extra, **new.notes}
     return ready(of_segment(job.course, segment), new.known, made, new.checked, extra)
 
@@ -337,7 +338,7 @@ def _report(course: Course[Any], item: Registered, released: Released) -> Segmen
         status="better" if released.stage == "champion" else "not better",
         version=item.version.id,
         stage=released.stage,
-        reason=released.reason,
+        reason="; ".join(part for part in (item.made.note, released.reason) if part),
         kpi=own.value(metric),
         better=released.better,
         champion_kpi=champion.value(metric) if champion else None,

@@ -35,6 +35,8 @@ class Made:
         By contender, the candidate first.
     doubt
         Why the champion could not be judged beside it, where that was tried.
+    note
+        What a remedy did to its data, for the report.
     """
 
     datasets: tuple[Dataset, ...]
@@ -42,6 +44,7 @@ class Made:
     evaluations: tuple[Evaluation, ...]
     gates: tuple[GateResult, ...]
     doubt: str = ""
+    note: str = ""
 
     def after(self, checked: Checked) -> Made:
         """Return the same with what the checks of its data have measured."""

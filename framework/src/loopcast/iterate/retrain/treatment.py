@@ -192,6 +192,25 @@ def read_retraining(files: Files) -> Retraining | None:
     return None if content is None else msgspec.json.decode(content, type=Retraining)
 
 
+def told(files: Files) -> str:
+    """Say what a remedy did to the data of a training; empty where it did nothing.
+
+    Parameters
+    ----------
+    files
+        Of the version's bundle.
+    """
+    done = read_retraining(files)
+    if done is None or done.remedy in ("retrain", "fall_back"):
+        return ""
+    if done.effective_rows is None:
+        return f"without {', '.join(done.features)}"
+    return (
+        f"{done.rows:,} rows, weighed by {done.recent_rows:,} recent ones, say as much as "
+        f"{done.effective_rows:,.0f}"
+    )
+
+
 def _changed(known: KnownT, change: Any) -> KnownT:
     training = change(known.training)
     data = training if known.data is known.training else change(known.data)
