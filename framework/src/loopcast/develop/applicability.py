@@ -212,18 +212,18 @@ def _design(seen: Domain, columns: Mapping[str, Column], rows: slice, out: Float
         values = columns[name]
         assert isinstance(values, pd.Categorical)
         codes = np.asarray(values.codes[rows])
-        for common in category.common:
-            out[:, place] = codes == _code_of(values, common)
+        for common in _codes_of(values, category.common):
+            out[:, place] = codes == common
             place += 1
         if category.missing:
             out[:, place] = codes < 0
             place += 1
 
 
-def _code_of(values: pd.Categorical[Any], name: str) -> int:
-    """Return the code of a category; −2, which no row has, where it does not occur."""
-    place = values.categories.get_indexer(pd.Index([name]))[0]
-    return int(place) if place >= 0 else -2
+def _codes_of(values: pd.Categorical[Any], names: tuple[str, ...]) -> list[int]:
+    """Return the codes of categories; −2, which no row has, where one does not occur."""
+    places = values.categories.get_indexer(pd.Index(names, dtype="str"))
+    return [int(place) if place >= 0 else -2 for place in places]
 
 
 def _lengths(design: Floats, centre: Floats, whitening: Floats) -> Floats:
