@@ -133,6 +133,17 @@ class TestLog:
         assert entry.details["rows"] == 500
         catalog.verify_audit()
 
+    def test_an_act_that_is_dated_back_says_when_it_was_written(self, catalog: Catalog) -> None:
+        catalog.register(registrations(1))
+        catalog.set_switch("demand", [""], "freeze", by="dan", reason="r", at=NOON)
+        catalog.set_switch("demand", [""], "on", by="dan", reason="r")
+        now, dated = catalog.audit_log(limit=2)
+        assert dated.at == NOON
+        written = datetime.fromisoformat(str(dated.details["written"]))
+        assert abs(now.at - written) < timedelta(minutes=5)
+        assert "written" not in now.details
+        catalog.verify_audit()
+
     def test_an_empty_log_is_a_log(self, catalog_url: str) -> None:
         with Catalog(catalog_url) as catalog:
             assert catalog.verify_audit() == (0, GENESIS)

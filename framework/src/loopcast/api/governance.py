@@ -262,7 +262,8 @@ class AuditEntry(Record, frozen=True):
     subject
         The logical models that it concerned, separated by commas.
     details
-        What was done; ``content`` is the digest of the rows that it wrote.
+        What was done; ``content`` is the digest of the rows that it wrote, ``written`` the moment
+        by the clock where ``at`` is another one.
     previous
         The digest of the entry before; zeros for the first.
     digest

@@ -49,7 +49,8 @@ cutoff_option = click.option(
 at_option = click.option(
     "--at",
     type=Moment(),
-    help="When, where it is not now: for a replay of the past, 2026-03-01 or 2026-03-01T12:00Z.",
+    help="When, where it is not now: for a replay of the past, 2026-03-01 or 2026-03-01T12:00Z. "
+    "The audit log keeps both moments.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 

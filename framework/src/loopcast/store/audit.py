@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -37,6 +37,9 @@ GENESIS = "0" * 64
 
 NAMED = 20
 """Up to so many rows of an act are spelled out in its entry; a larger act is counted."""
+
+PROMPT = timedelta(minutes=1)
+"""An act that is entered later than this after its moment says when it was entered."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +139,11 @@ def append(
     subjects: Sequence[str],
     details: dict[str, object],
 ) -> None:
-    """Append the entry of an act, after the rows that it wrote with the entry's number."""
+    """Append the entry of an act, after the rows that it wrote with the entry's number.
+
+    Whoever acts may say when it was, as replays of the past do. Where that is not now, the
+    entry also says when it was written, by the clock, so that no act is dated back unseen.
+    """
     last = connection.scalar(select(audit.c.digest).where(audit.c.number == number - 1))
     content = {
         name: rows_digest(connection.execute(CONTENT[name].where(_carrier(name).c.entry == number)))
@@ -148,12 +155,17 @@ def append(
         "by": by,
         "act": act,
         "subject": ", ".join(sorted(set(subjects))),
-        "details": details | ({"content": content} if content else {}),
+        "details": details | _written(at) | ({"content": content} if content else {}),
         "previous": last or GENESIS,
     }
     digest = sha256(json_bytes(msgspec.to_builtins(fields))).hexdigest()
     text = json_bytes(fields["details"]).decode()
     connection.execute(audit.insert().values(fields | {"details": text, "digest": digest}))
+
+
+def _written(at: datetime) -> dict[str, object]:
+    now = datetime.now(UTC)
+    return {} if abs(now - at) <= PROMPT else {"written": now.isoformat(timespec="seconds")}
 
 
 def _carrier(name: str) -> Any:
