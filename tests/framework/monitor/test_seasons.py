@@ -10,10 +10,10 @@ from loopcast.monitor.drift import exceeded, measure
 from loopcast.monitor.plan import usual_plan
 from loopcast.monitor.reference import (
     Reference,
+    design_of,
     fit_reference,
     in_season,
     read_reference,
-    recent_design,
     reference_bytes,
 )
 from loopcast.monitor.sketch import sketch
@@ -50,7 +50,8 @@ def moved(known: Reference, recent: pd.Series[float]) -> bool:
     )
     months = np.bincount(index.month.to_numpy() - 1, minlength=12).astype(float)
     season = in_season(known, months)
-    found = measure(season, days.pooled(), recent_design(season, days))
+    design = np.maximum(design_of(season.bins, season.sketch, days), season.design)
+    found = measure(season, days.pooled(), design)
     return bool(exceeded(found, 0, "ks", LIMITS).any())
 
 

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from click.testing import CliRunner
+from scipy.stats import ks_2samp
 
 from loopcast.api import DataError
 from loopcast.cli.monitor import monitor
 from loopcast.cli.stability import stability
 from loopcast.develop.score.metrics import loopcast_metrics
+from loopcast.monitor.observed import numbers
 from loopcast.monitor.watch import Report, Watched, watch
+from loopcast.store.events import EventLog
 from loopcast.store.home import Home, open_home
 from loopcast.store.truth import truth_table
 from loopcast.web.monitor.page import render
@@ -118,6 +122,40 @@ def test_stability_is_told_by_the_limits_of_the_industry(home: Home) -> None:
     assert by_name["town"]["verdict"] == "stable"
     wrong = CliRunner().invoke(stability, [*options, "--shifted", "0.05"])
     assert "--shifted 0.05 is below --shifting 0.1" in wrong.output
+
+
+def test_months_add_up_from_counted_days(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = home.events.read("credit", START, START + timedelta(days=DAYS))
+    look(home, 0, DAYS)  # counts the days
+    asked: list[Sequence[str]] = []
+    read = EventLog.read
+
+    def noted(store: EventLog, *where: Any, columns: Sequence[str], **who: Any) -> pa.Table:
+        asked.append(columns)
+        return read(store, *where, columns=columns, **who)
+
+    monkeypatch.setattr(EventLog, "read", noted)
+    report = look(home, 0, DAYS)
+    assert asked
+    assert not any("inputs" in columns for columns in asked)
+    assert [counts.tolist() for counts in report.volume.values()] == [[ROWS] * DAYS]
+    assert report.drift is not None
+    measured = report.drift.measured
+    income = measured.names.index("income")
+    training = people(np.random.default_rng(0), 3_000)["income"]
+    exact = ks_2samp(training, numbers(raw["inputs"], "income")).statistic
+    assert measured.ks[0, income] <= exact <= measured.ks_high[0, income]
+
+
+def test_today_counts_before_it_is_over(home: Home) -> None:
+    watched = Watched(
+        model=MODEL, segment="", start=START, end=START + timedelta(days=CHANGE), metrics=()
+    )
+    noon = START + timedelta(days=CHANGE - 1, hours=12)
+    report = watch(watched, home, noon)
+    [volume] = report.volume.values()
+    assert volume[-1] == ROWS
+    assert report.found == (), "the volume of a day is judged when it is over"
 
 
 def test_a_missing_day_is_noticed(home: Home) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from loopcast.api import BusinessKpi, LogicalModel
+from loopcast.api import BusinessKpi, LogicalModel, ScoreSchema
 from loopcast.develop.inference import Estimate, mean_influence, serial_error
 from loopcast.monitor.bins import Floats
 from loopcast.monitor.observed import column, numbers
@@ -73,6 +73,16 @@ def business_kpis(
         _course(name, kpi, _daily(_values(joined, kpi), weight, place, kpi, len(days)))
         for name, kpi in model.watch.items()
     )
+
+
+def input_columns(model: LogicalModel) -> list[str]:
+    """Return the columns of events with inputs that outcomes are looked at by, beside outputs.
+
+    Scores are judged by categories among their inputs too, and a KPI may be of an input.
+    """
+    of_input = any(kpi.of.startswith("input.") for kpi in model.watch.values())
+    texts = of_input or isinstance(model.schema, ScoreSchema)
+    return ["inputs"] * of_input + ["input_texts"] * texts
 
 
 def _values(joined: pa.Table, kpi: BusinessKpi) -> Floats:

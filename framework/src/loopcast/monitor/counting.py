@@ -11,9 +11,9 @@ events again, to compact them or to kill a count leaves the same sketches. Rules
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,11 +21,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from loopcast.api import LogicalModel, VersionId
+from loopcast.api import LogicalModel, Segment, VersionId
 from loopcast.monitor.bins import MISSING, Floats
 from loopcast.monitor.compare import read_references
 from loopcast.monitor.counted import chosen_rows, count_rows, joined, once, subsets_of
-from loopcast.monitor.daily import DailySketches, Day, Group, Part
+from loopcast.monitor.daily import DailySketches, Day, Group, Part, daily_sketches
 from loopcast.monitor.measures import places
 from loopcast.monitor.reference import Reference
 from loopcast.monitor.sketch import empty
@@ -51,23 +51,61 @@ def count_days(home: Home, sketches: DailySketches, model: LogicalModel, at: dat
     at
         Now, with a time zone.
     """
-    counted, known = sketches.fingerprints(model.name), dict[VersionId, Reference]()
-
-    def references(ids: Iterable[VersionId]) -> Mapping[VersionId, Reference]:
-        known.update(read_references(home, set(ids) - known.keys()))
-        return known
-
+    counted, references = sketches.fingerprints(model.name), _reader(home)
     stale = {
         day: fingerprint
         for day, fingerprint in home.events.fingerprints(model.name).items()
         if day < at.astimezone(UTC).date() and counted.get(day) != fingerprint
     }
     for day, fingerprint in stale.items():
-        start = datetime.combine(day, time(), UTC)
-        events = home.events.read(model.name, start, start + timedelta(days=1), columns=_COLUMNS)
+        events = home.events.read(model.name, *hours_of(day), columns=_COLUMNS)
         found = count_day(events, model, references)
         sketches.put(model.name, day, replace(found, fingerprint=fingerprint))
     return len(stale)
+
+
+def segment_days(
+    home: Home, model: LogicalModel, segment: Segment, span: tuple[date, date], at: datetime
+) -> Iterator[tuple[date, Day]]:
+    """Yield each day of a segment that has events, in order.
+
+    Days that are over are read as they are counted, after :func:`count_days`. The others are
+    counted from their events, and not stored.
+
+    Parameters
+    ----------
+    span
+        First and last day in UTC.
+    at
+        Now, with a time zone.
+    """
+    today, references, sketches = at.astimezone(UTC).date(), _reader(home), daily_sketches(home)
+    count_days(home, sketches, model, at)
+    for day, counted in sketches.read(model.name, *span):
+        if day < today:
+            yield day, counted.of(segment)
+    for day in sorted(home.events.fingerprints(model.name)):
+        if max(span[0], today) <= day <= span[1]:
+            hours = hours_of(day)
+            events = home.events.read(model.name, *hours, segment=segment, columns=_COLUMNS)
+            yield day, count_day(events, model, references)
+
+
+def hours_of(day: date) -> tuple[datetime, datetime]:
+    """Return when a day begins and ends."""
+    start = datetime.combine(day, time(), UTC)
+    return start, start + timedelta(days=1)
+
+
+def _reader(home: Home) -> References:
+    """Return a reader of references that reads each of them once."""
+    known = dict[VersionId, Reference]()
+
+    def references(ids: Iterable[VersionId]) -> Mapping[VersionId, Reference]:
+        known.update(read_references(home, set(ids) - known.keys()))
+        return known
+
+    return references
 
 
 def count_day(events: pa.Table, model: LogicalModel, references: References) -> Day:

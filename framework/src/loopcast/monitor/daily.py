@@ -7,7 +7,7 @@ that it counts. It is written anew when these change, and months are the sum of 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +67,17 @@ class Part:
     rows: NDArray[np.int64]
     latency: Floats
 
+    def take(self, groups: Sequence[int]) -> Part:
+        """Return some groups, in the given order."""
+        rows = np.asarray(groups, dtype=np.intp)
+        return Part(
+            groups=tuple(self.groups[i] for i in groups),
+            sketch=self.sketch.take(rows),
+            places=self.places[rows],
+            rows=self.rows[rows],
+            latency=self.latency[rows],
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Day:
@@ -83,6 +94,14 @@ class Day:
     parts: tuple[Part, ...]
     fingerprint: str = ""
     repeated: int = 0
+
+    def of(self, segment: Segment) -> Day:
+        """Return the groups of one segment; what is repeated is still that of all."""
+        parts = (
+            part.take([n for n, group in enumerate(part.groups) if group.segment == segment])
+            for part in self.parts
+        )
+        return replace(self, parts=tuple(part for part in parts if part.groups))
 
 
 class DailySketches:

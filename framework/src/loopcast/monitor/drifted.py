@@ -2,50 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from loopcast.api import DataError, Drift, LogicalModel, StoreError, Version
 from loopcast.monitor.bins import Floats
-from loopcast.monitor.counted import (
-    chosen_rows,
-    columns_of,
-    count_rows,
-    counting_rows,
-    joined,
-    on_day_before,
-    subsets_of,
-)
-from loopcast.monitor.drift import (
-    Limits,
-    Measured,
-    Window,
-    adjusted,
-    drifts,
-    exceeding,
-    measure,
-    measure_pair,
-)
-from loopcast.monitor.measures import Pair
+from loopcast.monitor.compare import compare
+from loopcast.monitor.counted import chosen_rows, columns_of, counting_rows
+from loopcast.monitor.counting import hours_of
+from loopcast.monitor.daily import Day
+from loopcast.monitor.drift import Limits, Measured, Window, drifts, exceeding, measure
+from loopcast.monitor.measures import places
 from loopcast.monitor.performance import Every, period_codes
-from loopcast.monitor.reference import (
-    MONTHS,
-    OUTPUT,
-    Reference,
-    in_season,
-    recent_design,
-    take_rows,
-)
+from loopcast.monitor.reference import MONTHS, OUTPUT, SAMPLE, Reference, in_season
 from loopcast.monitor.sketch import Sketch, concatenated
+from loopcast.monitor.totals import Total, totals
 
 if TYPE_CHECKING:
     from loopcast.monitor.classifier import Separation
+    from loopcast.store.home import Home
+
+ENOUGH = 4
+"""So many times the rows that a reference keeps are read for the domain classifier."""
 
 DAY_CHANCE = 1e-4
 """The rate of false alarms about the values of a day."""
@@ -86,53 +70,86 @@ class Drifted:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Own:
-    """The events of one version, and what they are compared with.
+    """What was counted of one version, and what it is compared with.
 
     Attributes
     ----------
+    days
+        Counted days of its segment within the window, in order.
     window
         Whose they are, and the span.
     complete
         Midnight in UTC: days before it are over.
     """
 
-    model: LogicalModel
     reference: Reference
-    events: pa.Table
+    days: Sequence[tuple[date, Day]]
     window: Window
     complete: datetime
 
+    def total(self, days: Sequence[tuple[date, Day]]) -> Total | None:
+        """Add up the version's groups over some days, all rows first; ``None`` without any."""
+        if not days:
+            return None
+        wanted = self.window.version, self.reference.bins.digest
+        for each in totals(days, days[0][0], days[-1][0]):
+            own = [n for n, g in enumerate(each.groups) if (g.version, g.bins) == wanted]
+            if own:
+                return each.take(sorted(own, key=lambda n: each.groups[n].subset))
+        return None
 
-def drifted(own: Own, limits: Limits, every: Every, *, separate: bool) -> Drifted:
-    """Compare the events of a version with its reference.
+
+def drifted(
+    own: Own, limits: Limits, every: Every, *, rows: Callable[[], pa.Table] | None = None
+) -> Drifted | None:
+    """Compare the counts of a version with its reference; ``None`` where nothing was counted.
 
     Parameters
     ----------
-    separate
-        Whether to ask the domain classifier, which takes a second or two.
+    rows
+        Reads events of the version with their inputs, for the domain classifier, which takes a
+        second or two; it is not asked where this is left out.
     """
-    months = np.bincount(pc.month(own.events["time"]).to_numpy() - 1, minlength=MONTHS)
-    season = in_season(own.reference, months.astype(np.float64))
-    compared = replace(own, reference=season)
-    _, days = _counted(compared, "day")
-    design = recent_design(season, days)
-    measured, names = _with_subsets(compared, design)
-    windows, groups = _counted(compared, every)
-    in_windows = measure(season, groups, design)
+    total = own.total(own.days)
+    if total is None:
+        return None
+    months = [day.month - 1 for day in _span(own.days)]
+    season = in_season(own.reference, total.rows[0] @ np.eye(MONTHS)[months])
+    design = _design(own.reference, total)
+    [found] = compare([total], {own.window.version: own.reference}, months)
+    windows, sketch = _windows(own, every)
+    in_windows = measure(season, sketch, design)
     numeric = np.isfinite(in_windows.ks)
-    separation, untold = _separation(own, design) if separate else (None, "")
+    separation, untold = (None, "") if rows is None else _separation(own, rows(), design)
     return Drifted(
-        measured=measured,
+        measured=found.measured,
         records=tuple(
-            drifts(measured, [replace(own.window, subset=name) for name in names], limits)
+            drifts(
+                found.measured,
+                [replace(own.window, subset=group.subset) for group in found.groups],
+                limits,
+            )
         ),
-        last_day=_last_day(compared, design),
+        last_day=_last_day(replace(own, reference=season), design),
         windows=windows,
         window_ks=np.where(numeric, in_windows.ks, in_windows.jensen_shannon),
         season=_said(own.reference),
         separation=separation,
         untold=untold,
     )
+
+
+def _span(days: Sequence[tuple[date, Day]]) -> pd.DatetimeIndex:
+    return pd.date_range(days[0][0], days[-1][0], freq="D")
+
+
+def _design(reference: Reference, total: Total) -> Floats:
+    """Return the design effect of recent rows, at least that of the reference.
+
+    A few days show too little of how much their rows resemble each other.
+    """
+    shown = total.design(places(reference.sketch.counts))[0]
+    return np.asarray(np.maximum(shown, reference.design))
 
 
 def _said(reference: Reference) -> str:
@@ -143,44 +160,32 @@ def _said(reference: Reference) -> str:
     return "The training spans no year, so that inputs are compared with all of it in any season."
 
 
-def _counted(own: Own, every: Every) -> tuple[pd.DatetimeIndex, Sketch]:
-    """Return the starts of windows, and a group of counts for each."""
-    codes, starts = period_codes(own.events["time"].to_pandas(), every)
-    base = chosen_rows(own.events, np.zeros(len(codes), dtype=np.intp), codes)
-    return starts, count_rows(own.events, own.model, [own.reference], base, len(starts))
-
-
-def _with_subsets(own: Own, design: Floats) -> tuple[Measured, tuple[str, ...]]:
-    """Measure all rows and each subpopulation; p-values are adjusted over all of them."""
-    reference, nothing = own.reference, np.zeros(own.events.num_rows, dtype=np.intp)
-    base = chosen_rows(own.events, nothing, nothing)
-    subsets = subsets_of(own.events, [reference], base)
-    names = ("", *(name for _, name in subsets.names))
-    everything = joined([base, replace(subsets.chosen, group=subsets.chosen.group + 1)])
-    recent = count_rows(own.events, own.model, [reference], base, len(names), inputs=everything)
-    then = concatenated([reference.sketch, reference.subset_sketch])
-    both = Pair(
-        reference=then,
-        recent=recent,
-        edges=np.broadcast_to(reference.bins.edges, (len(names), *reference.bins.edges.shape)),
-        sizes=(then.size / reference.design, recent.size / design),
-    )
-    found = measure_pair(reference.bins.names, both, reference.effect, reference.bins.centres)
-    return adjusted([found])[0], names
+def _windows(own: Own, every: Every) -> tuple[pd.DatetimeIndex, Sketch]:
+    """Return the starts of windows in which there are events, and a group of counts for each."""
+    moments = pd.Series(pd.DatetimeIndex([day for day, _ in own.days], tz="UTC"))
+    codes, starts = period_codes(moments, every)
+    found = [
+        own.total([day for day, code in zip(own.days, codes, strict=True) if code == number])
+        for number in range(len(starts))
+    ]
+    there = [number for number, total in enumerate(found) if total is not None]
+    sketches = [total.sketch.take([0]) for total in found if total is not None]
+    return starts[there], concatenated(sketches)
 
 
 def _last_day(own: Own, design: Floats) -> tuple[Drift, ...]:
     """Return what is missing or strange on the last complete day, far more than by chance."""
-    day = replace(own, events=on_day_before(own.events, own.complete))
-    if not day.events.num_rows:
+    start = own.complete - timedelta(days=1)
+    total = own.total([each for each in own.days if each[0] == start.date()])
+    if total is None:
         return ()
-    _, groups = _counted(day, "day")
     limits = Limits(inputs=DAY_LIMITS, outputs=DAY_LIMITS, significance=DAY_CHANCE)
-    window = replace(own.window, start=own.complete - timedelta(days=1), end=own.complete)
-    return tuple(exceeding(measure(own.reference, groups, design), [window], limits))
+    window = replace(own.window, start=start, end=own.complete)
+    measured = measure(own.reference, total.sketch.take([0]), design)
+    return tuple(exceeding(measured, [window], limits))
 
 
-def _separation(own: Own, design: Floats) -> tuple[Separation | None, str]:
+def _separation(own: Own, events: pa.Table, design: Floats) -> tuple[Separation | None, str]:
     """Ask the domain classifier about the inputs of rows that have some."""
     from loopcast.monitor.classifier import separation
 
@@ -188,15 +193,45 @@ def _separation(own: Own, design: Floats) -> tuple[Separation | None, str]:
     inputs = [place for place, name in enumerate(names) if not name.startswith(OUTPUT)]
     if not inputs:
         return None, "the model has no inputs that are logged"
-    nothing = np.zeros(own.events.num_rows, dtype=np.intp)
-    base = chosen_rows(own.events, nothing, nothing)
-    rows = np.flatnonzero(counting_rows(own.events, own.model, [own.reference], base)[0])
-    columns = columns_of(own.events, names, own.reference.bins.numeric)
-    recent = {names[place]: take_rows(columns[names[place]], rows) for place in inputs}
+    wanted = [names[place] for place in inputs]
+    columns = columns_of(
+        events, wanted, sum(place < own.reference.bins.numeric for place in inputs)
+    )
     try:
-        return separation(own.reference, recent, design=float(design[inputs].max())), ""
+        return separation(own.reference, columns, design=float(design[inputs].max())), ""
     except (DataError, StoreError) as error:
         return None, str(error)
+
+
+def rows_with_inputs(own: Own, model: LogicalModel, home: Home) -> pa.Table:
+    """Read events of a version that have inputs, of all its days or of some all over the span.
+
+    A classifier looks at a sample: a few times as many rows as the reference has are enough.
+    """
+    columns = ["key", "outputs", "inputs", "input_texts", "inclusion"]
+    found = [
+        home.events.read(
+            model.name,
+            *hours_of(day),
+            segment=own.window.segment,
+            version=own.window.version,
+            columns=columns,
+        )
+        for day in _spread(own)
+    ]
+    events = pa.concat_tables(found)
+    nothing = np.zeros(events.num_rows, dtype=np.intp)
+    base = chosen_rows(events, nothing, nothing)
+    return events.filter(pa.array(counting_rows(events, model, [own.reference], base)[0]))
+
+
+def _spread(own: Own) -> list[date]:
+    """Return days at even distances that have enough rows together."""
+    total = own.total(own.days)
+    assert total is not None
+    active = _span(own.days)[total.rows[0] > 0]
+    every = max(int(total.rows[0].sum() // (ENOUGH * SAMPLE)), 1)
+    return [day.date() for day in active[::-1][::every]]
 
 
 def window_of(model: LogicalModel, version: Version, start: datetime, end: datetime) -> Window:

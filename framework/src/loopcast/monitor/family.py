@@ -33,7 +33,7 @@ from loopcast.monitor.drift import Window, exceeding
 from loopcast.monitor.findings import Moved, of_drift, of_performance, of_traffic
 from loopcast.monitor.kpi import Span, moved_kpis
 from loopcast.monitor.plan import Plan, usual_plan
-from loopcast.monitor.totals import Total, totals
+from loopcast.monitor.totals import Total, daily_use, totals
 from loopcast.monitor.traffic import VOLUME_CHANCE, Traffic, traffic
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def watch_family(
         raise NotFoundError(f"{model.name} has no segment; train a version first")
     days = pd.date_range(first, last, freq="D", tz="UTC")
     versions = _versions(segments, serving, total)
-    usage = _usage(segments, total, days)
+    usage = traffic(days, *daily_use(segments, total, len(days)))
     drifts = _drifts(watched, home, total, versions, days)
     moved = _moved(watched, home, versions)
     alerts = watched.plan.addressed(_alerts(watched, (segments, usage), drifts, moved, at))
@@ -233,19 +233,6 @@ def _versions(
             last[group.segment] = max(last.get(group.segment, (-1, "")), (int(day), group.version))
     champions = {name: s.champion for name, s in serving.items() if s.champion is not None}
     return {name: version for name, (_, version) in last.items()} | champions
-
-
-def _usage(segments: Sequence[Segment], total: Sequence[Total], days: pd.DatetimeIndex) -> Traffic:
-    """Add up the events of the versions of each segment; its latency is the highest of theirs."""
-    place = {name: number for number, name in enumerate(segments)}
-    counts = np.zeros((len(segments), len(days)), dtype=np.int64)
-    latency = np.full(counts.shape, np.nan)
-    for each in total:
-        whole = [number for number, group in enumerate(each.groups) if not group.subset]
-        rows = [place[each.groups[number].segment] for number in whole]
-        np.add.at(counts, rows, each.rows[whole])
-        np.fmax.at(latency, rows, each.latency[whole])
-    return traffic(days, counts, latency)
 
 
 def _drifts(

@@ -36,9 +36,10 @@ from loopcast.store.truth import join
 if TYPE_CHECKING:
     from loopcast.store.home import Home
 
-_COLUMNS = [
+RESULT_COLUMNS = (
     *ONE_EVENT, "outputs", "output_texts", "inclusion", "labelling", "source", "action",
-]  # fmt: skip
+)  # fmt: skip
+"""Of events that are judged by their outcomes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +64,7 @@ def moved_kpis(
     latest = home.truth.latest(model.name)
     if not latest.num_rows or not measurable([kpi], model):
         return {}
-    events = home.events.read(model.name, span.start, span.end, columns=_COLUMNS)
+    events = home.events.read(model.name, span.start, span.end, columns=RESULT_COLUMNS)
     own = once(events.filter(pc.is_in(events["version"], pa.array(list(versions.values())))))
     labelled = labelled_events(join(own, latest), model)
     records = home.catalog.versions_of(list(versions.values()))

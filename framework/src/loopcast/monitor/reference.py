@@ -204,19 +204,6 @@ def design_of(bins: Bins, whole: Sketch, blocks: Sketch) -> Floats:
     return design_effect(whole, blocks)
 
 
-def recent_design(reference: Reference, days: Sketch) -> Floats:
-    """Return the design effect of recent rows, at least that of the reference.
-
-    A few days show too little of how much their rows resemble each other.
-
-    Parameters
-    ----------
-    days
-        A group for each day.
-    """
-    return np.maximum(design_of(reference.bins, reference.sketch, days), reference.design)
-
-
 def _design(
     values: Floats | pa.Array, block: NDArray[np.int64] | None, month: NDArray[np.intp] | None
 ) -> float:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from loopcast.api import Segment
 from loopcast.monitor.bins import MISSING, WIDTH, Floats
 from loopcast.monitor.daily import Day, Group, Part
 from loopcast.monitor.measures import resemblance
@@ -93,6 +94,27 @@ def totals(days: Iterable[tuple[date, Day]], first: date, last: date) -> tuple[T
                 sums[shape] = _Sum(shape, length)
             sums[shape].add(part, (day - first).days)
     return tuple(found.total() for found in sums.values())
+
+
+def daily_use(
+    segments: Sequence[Segment], total: Sequence[Total], days: int
+) -> tuple[NDArray[np.int64], Floats]:
+    """Return the events of each segment and day, and its latency: the highest of its versions'.
+
+    Returns
+    -------
+    counts, latency : ndarray, shape (segments, days)
+        Latency is NaN where there are no events.
+    """
+    place = {name: number for number, name in enumerate(segments)}
+    counts = np.zeros((len(segments), days), dtype=np.int64)
+    latency = np.full(counts.shape, np.nan)
+    for each in total:
+        whole = [number for number, group in enumerate(each.groups) if not group.subset]
+        rows = [place[each.groups[number].segment] for number in whole]
+        np.add.at(counts, rows, each.rows[whole])
+        np.fmax.at(latency, rows, each.latency[whole])
+    return counts, latency
 
 
 class _Sum:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,14 +27,15 @@ from loopcast.deploy.bundle import read_bundle
 from loopcast.develop.judged import JUDGED_FILE, read_judged
 from loopcast.monitor import signals
 from loopcast.monitor.bins import Floats
-from loopcast.monitor.business import KpiCourse, business_kpis
+from loopcast.monitor.business import KpiCourse, business_kpis, input_columns
 from loopcast.monitor.calibration import Large, calibration_in_the_large
 from loopcast.monitor.counted import on_day_before, once
-from loopcast.monitor.counting import SERVED
-from loopcast.monitor.drifted import Drifted, Own, drifted, window_of
+from loopcast.monitor.counting import SERVED, segment_days
+from loopcast.monitor.daily import Day
+from loopcast.monitor.drifted import Drifted, Own, drifted, rows_with_inputs, window_of
 from loopcast.monitor.findings import Moved, of_drift, of_performance, of_traffic
 from loopcast.monitor.intervals import IntervalCoverage, interval_coverage
-from loopcast.monitor.kpi import measurable, moved, registered
+from loopcast.monitor.kpi import RESULT_COLUMNS, measurable, moved, registered
 from loopcast.monitor.missing import Missing, missing_answers, missing_forecasts
 from loopcast.monitor.performance import (
     Coverage,
@@ -45,6 +47,7 @@ from loopcast.monitor.performance import (
 )
 from loopcast.monitor.plan import Plan, usual_plan
 from loopcast.monitor.reference import REFERENCE_FILE, read_reference
+from loopcast.monitor.totals import Total, daily_use, totals
 from loopcast.monitor.traffic import Traffic, traffic
 from loopcast.store.truth import join
 
@@ -62,7 +65,7 @@ class Report:
     days
         Each day of the span in UTC.
     volume : mapping of str to ndarray, shape (days,)
-        Events by version.
+        Events that served by version.
     latency : ndarray, shape (days,)
         95 % of the answers of a day took no longer, in milliseconds; NaN where there are none.
     actions
@@ -131,6 +134,9 @@ class Watched:
 def watch(watched: Watched, home: Home, at: datetime) -> Report:
     """Look at the events of a segment.
 
+    Volume, latency and drift are those of the days as they are counted; days that are over are
+    counted once. Events are read for what their outcomes tell, and for the domain classifier.
+
     Parameters
     ----------
     at
@@ -142,7 +148,8 @@ def watch(watched: Watched, home: Home, at: datetime) -> Report:
         When there are no events.
     """
     model, span = watched.model, (watched.start, watched.end)
-    events = home.events.read(model.name, *span, segment=watched.segment)
+    columns = [*RESULT_COLUMNS, *input_columns(model)]
+    events = home.events.read(model.name, *span, segment=watched.segment, columns=columns)
     if not events.num_rows:
         raise DataError(
             f"{model.name} {watched.segment} has no events from {span[0]:%Y-%m-%d} until "
@@ -150,16 +157,15 @@ def watch(watched: Watched, home: Home, at: datetime) -> Report:
         )
     served = _served(watched, home, events, at)
     usage, results = _usage(served), _results(served, home)
-    drift = _drift(served)
-    volume = _volume(events, served.days)
+    drift = _drift(served, home)
     return Report(
         logical_model=model,
         segment=watched.segment,
         start=span[0],
         end=span[1],
         days=served.days,
-        volume=volume,
-        latency=_latency(events, served.days),
+        volume=_volume(served),
+        latency=daily_use([watched.segment], served.total, len(served.days))[1][0],
         actions=_counts(events["action"]),
         repeated=served.repeated,
         ahead=int(pc.sum(pc.greater(events["time"], pa.scalar(at, events["time"].type))).as_py()),
@@ -192,6 +198,10 @@ class _Served:
     ----------
     complete
         Midnight in UTC: days before it are over.
+    counted
+        Each day of the segment, as its sketches count it.
+    total
+        Their sum.
     repeated_last_day
         Share of the events of the last complete day that repeat another.
     """
@@ -200,6 +210,8 @@ class _Served:
     at: datetime
     complete: datetime
     days: pd.DatetimeIndex
+    counted: Sequence[tuple[date, Day]]
+    total: Sequence[Total]
     events: pa.Table
     repeated: int
     repeated_last_day: float
@@ -219,12 +231,16 @@ def _served(watched: Watched, home: Home, events: pa.Table, at: datetime) -> _Se
     version, files = _version_of(served, home)
     complete = min(at.replace(hour=0, minute=0, second=0, microsecond=0), watched.end)
     last_day = [on_day_before(table, complete).num_rows for table in (logged, served)]
-    days = pd.date_range(watched.start, watched.end, freq="D", inclusive="left")
+    days = pd.date_range(watched.start, watched.end, freq="D", inclusive="left").normalize()
+    span = days[0].date(), days[-1].date()
+    counted = tuple(segment_days(home, watched.model, watched.segment, span, at))
     return _Served(
         watched=watched,
         at=at,
         complete=complete,
-        days=days.normalize(),
+        days=days,
+        counted=counted,
+        total=totals(counted, *span),
         events=served,
         repeated=logged.num_rows - served.num_rows,
         repeated_last_day=1.0 - last_day[1] / last_day[0] if last_day[0] else 0.0,
@@ -244,18 +260,18 @@ def _version_of(events: pa.Table, home: Home) -> tuple[Version | None, Mapping[s
     return (version, files) if REFERENCE_FILE in files else (None, files)
 
 
-def _drift(served: _Served) -> Drifted | None:
+def _drift(served: _Served, home: Home) -> Drifted | None:
     watched, version = served.watched, served.version
     if version is None:
         return None
     own = Own(
-        model=watched.model,
         reference=read_reference(served.files[REFERENCE_FILE]),
-        events=served.own(served.events),
+        days=served.counted,
         window=window_of(watched.model, version, watched.start, watched.end),
         complete=served.complete,
     )
-    return drifted(own, watched.plan.limits, watched.every, separate=watched.separate)
+    rows = partial(rows_with_inputs, own, watched.model, home) if watched.separate else None
+    return drifted(own, watched.plan.limits, watched.every, rows=rows)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -320,8 +336,8 @@ def _missing(served: _Served, home: Home) -> Missing:
 
 def _usage(served: _Served) -> Traffic:
     complete = served.days[served.days < pd.Timestamp(served.complete)]
-    counts = sum(_volume(served.events, complete).values(), np.zeros(len(complete), np.int64))
-    return traffic(complete, counts[None], _latency(served.events, complete)[None])
+    counts, latency = daily_use([served.watched.segment], served.total, len(served.days))
+    return traffic(complete, counts[:, : len(complete)], latency[:, : len(complete)])
 
 
 def _found(
@@ -366,23 +382,13 @@ def _found(
     )
 
 
-def _volume(events: pa.Table, days: pd.DatetimeIndex) -> dict[str, NDArray[np.int64]]:
-    place = days.get_indexer(pd.DatetimeIndex(events["time"].to_pandas()).normalize())
-    versions, names = pd.factorize(events["version"].to_pandas(), sort=True)
+def _volume(served: _Served) -> dict[str, NDArray[np.int64]]:
     return {
-        str(name): np.bincount(place[(versions == number) & (place >= 0)], minlength=len(days))
-        for number, name in enumerate(names)
+        group.version: rows
+        for total in served.total
+        for group, rows in zip(total.groups, total.rows, strict=True)
+        if not group.subset
     }
-
-
-def _latency(events: pa.Table, days: pd.DatetimeIndex) -> Floats:
-    frame = pd.DataFrame(
-        {
-            "day": pd.DatetimeIndex(events["time"].to_pandas()).normalize(),
-            "ms": events["latency_ms"].to_numpy(),
-        }
-    )
-    return np.asarray(frame.groupby("day")["ms"].quantile(0.95).reindex(days), dtype=np.float64)
 
 
 def _counts(values: pa.ChunkedArray) -> dict[str, int]:
