@@ -11,11 +11,18 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from loopcast.api import ConfigurationError, DataError, ScoreOutcome, SwitchError
+from loopcast.api import (
+    ConfigurationError,
+    DataError,
+    NotFoundError,
+    ScoreOutcome,
+    SwitchError,
+)
 from loopcast.deploy.bundle import read_bundle
 from loopcast.deploy.loaded import load_version
 from loopcast.deploy.rank_bundle import read_scenario
 from loopcast.plugins import PluginManager
+from loopcast.serve.lookup import LookUp
 from loopcast.serve.published import published, served_folder
 from loopcast.store.home import Home, open_home
 
@@ -334,6 +341,31 @@ def test_rankings_go_the_same_way(
     np.testing.assert_array_equal(again.items, expected.items)
     assert query.entities[-1] == -1
     assert loaded.judged().outcomes.keys() == {"popularity"}
+
+
+def test_rankings_are_looked_up(tmp_path: Path, run: Any, home: Home) -> None:
+    table = sales(900, seed=1)
+    odd = pd.concat([table.assign(tenant="good"), table.assign(tenant="odd")])
+    odd.loc[(odd["tenant"] == "odd") & (odd["product"] == "p1"), "product"] = "p\n1"
+    odd.to_csv(tmp_path / "sales.csv", index=False)
+    run(SHOP, "data.table.segment=tenant")
+    lists = pd.read_parquet(tmp_path / "run" / "rankings.parquet")
+    with LookUp(home, "shop") as look_up:
+        for customer, own in lists.groupby("customer"):
+            found = look_up.ask("good", str(customer))
+            assert found.items == tuple(own["product"])
+            assert found.scores == tuple(own["score"])
+            assert (found.version,) == tuple(own["version"].unique())
+        new = look_up.ask("good", "nobody")
+        popular = table["product"].value_counts()
+        assert not new.personal
+        assert new.action == "flagged"
+        assert new.reason.startswith("customer never seen in training")
+        assert [popular[item] for item in new.items] == popular.tolist()[:5]
+        with pytest.raises(NotFoundError, match=r"shop/odd has no lists: .* 'p\\n1' has a line"):
+            look_up.ask("odd", "nobody")
+    events = home.events.read("shop")
+    assert events.num_rows == table["customer"].nunique()
 
 
 def test_tenants_never_see_each_other(tmp_path: Path, run: Any, home: Home) -> None:

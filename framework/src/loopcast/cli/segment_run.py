@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from rich.table import Table
 
-from loopcast.api import DataError, ForecastSchema, GateError
+from loopcast.api import DataError, ForecastSchema, GateError, RankSchema
 from loopcast.cli.context import Run, Stopwatch
 from loopcast.cli.progress import comparison_table, progress_bar
 from loopcast.develop.engine import engine_for
@@ -19,6 +20,8 @@ from loopcast.iterate.settings_file import SETTINGS_FILE, settings_bytes
 from loopcast.serve.answer_files import AnswerFile, answer_table, batch_events
 from loopcast.serve.answers import SegmentAnswers, answer_segments
 from loopcast.serve.decision import decision_line, total_decisions
+from loopcast.serve.list_file import ListFile
+from loopcast.serve.lookup import LISTS
 from loopcast.serve.overview import Overview, all_of, overview
 from loopcast.serve.published import publish, served_folder
 from loopcast.serve.treatment import WORK_LIST, total_treatment, treatment_line, work_list
@@ -98,7 +101,7 @@ def execute_segments(run: Run) -> None:
 def _publish(run: Run) -> None:
     """Put what the released versions answered where consumers read it."""
     names = [ANSWER_FILES[run.settings.logical_model.task], "summary.json", PAGE]
-    names += [WORK_LIST] if (run.folder / WORK_LIST).exists() else []
+    names += [name for name in (WORK_LIST, LISTS) if (run.folder / name).exists()]
     publish(
         served_folder(run.home.folder, _name(run)),
         {name: run.folder / name for name in names},
@@ -153,10 +156,13 @@ def _predict(run: Run, engine: Engine) -> tuple[list[Answered], Overview]:
     with (
         AnswerFile(run.folder / ANSWER_FILES[model.task], _metadata(run)) as file,
         AnswerFile(run.folder / WORK_LIST, _metadata(run)) as for_people,
+        _list_file(run) as lists,
     ):
         for batch in batches:
             table = answer_table(batch)
             file.write(table)
+            if lists:
+                lists.write(batch)
             for_people.write(work_list(table))
             seen += [overview(table, model)] if len(table) else []
             events = batch_events(batch, model.name, run.moment)
@@ -167,6 +173,14 @@ def _predict(run: Run, engine: Engine) -> tuple[list[Answered], Overview]:
         reason = found[0].reason if found else "the table has no segment"
         raise GateError(f"nothing was answered: {reason}")
     return found, all_of(seen)
+
+
+def _list_file(run: Run) -> AbstractContextManager[ListFile | None]:
+    """Return the file that a ranking is looked up in; other tasks have none."""
+    schema = run.settings.logical_model.schema
+    if not isinstance(schema, RankSchema):
+        return nullcontext()
+    return ListFile(run.folder / LISTS, schema, run.moment)
 
 
 def _write_page(

@@ -63,6 +63,8 @@ class Answers:
         Probability with which the outcome of each row will be known.
     about
         What the summary says of them, ready for JSON.
+    newcomer
+        Of a ranking: what an entity is answered that was never seen, as in ``table``.
     """
 
     table: pd.DataFrame
@@ -74,6 +76,7 @@ class Answers:
     explanation: Mapping[str, Any] = field(default_factory=dict)
     labelling: Any = 1.0
     about: Mapping[str, Any] = field(default_factory=dict)
+    newcomer: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

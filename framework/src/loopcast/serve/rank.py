@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,13 +10,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from loopcast.api import RankData, Ranking, RankQuery, RankSchema, last_places
+from loopcast.api import DataError, RankData, Ranking, RankQuery, RankSchema, last_places
 from loopcast.deploy.rank_bundle import Names, read_names
 from loopcast.develop.beyond import Reason
 from loopcast.develop.rank.inputs import entity_columns
 from loopcast.develop.rank.prepare import prepare_rank
 from loopcast.develop.rank.query import ranked
 from loopcast.serve.answers import Answers
+from loopcast.serve.lookup import NEWCOMER
 from loopcast.serve.treatment import about_treatment
 from loopcast.settings import RankTable
 
@@ -38,22 +40,54 @@ def answer(question: Question, responsible: Responsible) -> Answers:
     schema, names = question.course.logical_model.schema, question.settings.table
     assert isinstance(schema, RankSchema)
     assert isinstance(names, RankTable)
-    data = prepare_rank(question.table, names, schema, question.source).data
+    known = prepare_rank(question.table, names, schema, question.source).data
+    _refuse_separators(known.items, question.source)
+    data, count = _with_newcomer(known), len(known.entities)
     version = responsible.versions(data.entities)
+    version[count] = responsible.serving.version()
     treated = pd.concat(
         _treated(responsible, v, data, np.flatnonzero(version == v), question)
         for v in responsible.serving.candidates
     ).sort_index()
     lists = _lists(responsible, data, treated)
     table = lists.rename(columns={"entity": schema.entity, "item": schema.item})
+    new = lists["row"] == count
+    asked = treated.iloc[:count]
     return Answers(
-        table=table.drop(columns=["row"]),
-        key=data.entities.to_numpy(),
-        version=version,
-        action=treated["action"],
-        outputs=_outputs(lists, len(data.entities)),
-        about=about_treatment(treated),
+        table=table[~new].drop(columns=["row"]),
+        newcomer=table[new].drop(columns=["row"]),
+        key=known.entities.to_numpy(),
+        version=version[:count],
+        action=asked["action"],
+        outputs=_outputs(lists[~new], count),
+        about=about_treatment(asked),
     )
+
+
+def _refuse_separators(items: pd.Index, source: str) -> None:
+    """Refuse names that could not be told apart in a list that is one text.
+
+    Raises
+    ------
+    DataError
+        Naming the first of them.
+    """
+    bad = items[items.str.contains("[\n\x1e]")]
+    if len(bad):
+        raise DataError(
+            f"{source}: item {bad[0]!r} has a line break or a record separator in its name; "
+            "name items without"
+        )
+
+
+def _with_newcomer(data: RankData) -> RankData:
+    """Add an entity that has chosen nothing and is like most, so that it is answered as any."""
+    entities = data.entities.append(pd.Index([NEWCOMER], dtype="str"))
+    features = data.entity_features
+    if features is not None:
+        typical = features.mode().iloc[[0]].astype(features.dtypes)
+        features = pd.concat([features, typical]).set_axis(entities, axis="index")
+    return replace(data, entities=entities, entity_features=features)
 
 
 def _treated(

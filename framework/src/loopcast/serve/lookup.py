@@ -1,0 +1,242 @@
+"""Serving by look-up: the list of an entity, from what a night has published, in microseconds.
+
+A night publishes one file for all segments (:mod:`loopcast.serve.list_file`), which any number of
+processes map into their memory. Each finds the next night's file by itself and goes over to it in
+one step: an answer is of one night or of another, never of both, and none fails meanwhile.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from threading import Event, Lock, Thread
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+from weakref import WeakValueDictionary
+
+import lmdb
+import msgspec
+
+from loopcast.api import IntegrityError, LoopcastError, NotFoundError, Segment
+from loopcast.deploy.lookup import Serving
+from loopcast.serve.published import published, served_folder
+
+if TYPE_CHECKING:
+    from loopcast.store.home import Home
+
+LISTS = "lists.mdb"
+"""The file of a published batch."""
+
+NEWCOMER = ""
+"""The entity under whose name a segment's list for those is kept who were never seen."""
+
+UNANSWERED = "unanswered"
+"""The action of a segment that has no lists; its reason says why."""
+
+FIELD, ITEM = b"\x1e", b"\n"
+"""What stands between the fields of an entry, and between its items."""
+
+MAP_BYTES = 2**38
+"""Of address space; the file is as large as what is in it."""
+
+_KEY_BYTES = 511  # what LMDB takes
+
+# A process may map a file once: who looks up beside others shares it, until the last one lets go.
+_mapped: WeakValueDictionary[str, lmdb.Environment] = WeakValueDictionary()
+_opening = Lock()
+
+
+class Suggestion(msgspec.Struct, frozen=True):
+    """The list of an entity.
+
+    Attributes
+    ----------
+    id
+        Of this recommendation: what is heard of it later comes with its id.
+    personal
+        Whether the list was made for this entity; it is the segment's for newcomers otherwise.
+    action, reason
+        What was done, as the event log has it: ``served``, ``flagged``, ``refused``, ….
+    items, scores
+        The best first; empty where nothing is recommended.
+    """
+
+    id: str
+    segment: Segment
+    entity: str
+    personal: bool
+    version: str
+    action: str
+    reason: str
+    items: tuple[str, ...]
+    scores: tuple[float, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Night:
+    """What is served from: the lists of one night, and who is switched off."""
+
+    folder: Path
+    lists: lmdb.Environment
+    off: Mapping[Segment, Serving]
+
+
+class LookUp:
+    """The lists that are published of one ranking; for all threads of a process.
+
+    Each process opens its own, after it was forked. A thread looks for the next night, and for
+    switches that were set. *freeze* keeps the champion, whose lists are served as ever; *off* is
+    an error from the next look on.
+
+    Parameters
+    ----------
+    seconds
+        Between two looks.
+
+    Raises
+    ------
+    NotFoundError
+        When no lists were published.
+    """
+
+    def __init__(self, home: Home, logical_model: str, *, seconds: float = 1.0) -> None:
+        self._home = home
+        self._logical_model = logical_model
+        self._folder = served_folder(home.folder, logical_model)
+        self._fallback = home.catalog.logical_model(logical_model).fallback
+        self._night = self._look(None)
+        self._trouble = ""
+        self._closed = Event()
+        self._watcher = Thread(target=self._watch, args=(seconds,), daemon=True)
+        self._watcher.start()
+
+    @property
+    def trouble(self) -> str:
+        """Why the last look failed, and what was known before is served; empty if it did not."""
+        return self._trouble
+
+    def ask(self, segment: Segment, entity: str) -> Suggestion:
+        """Return the list of an entity, or the segment's list for newcomers.
+
+        Raises
+        ------
+        SwitchError
+            When the segment is switched off, with what to do instead.
+        NotFoundError
+            When the segment has no lists, and why.
+        """
+        night = self._night
+        if segment in night.off:
+            night.off[segment].version()
+        with night.lists.begin() as reading:
+            entry = reading.get(key(segment, entity))
+            personal = entry is not None
+            if entry is None:
+                entry = reading.get(key(segment, NEWCOMER))
+        if entry is None:
+            raise NotFoundError(
+                f"{self._place(segment)} is not among the segments of {night.folder}"
+            )
+        made, version, action, reason, items, scores = entry.split(FIELD, 5)
+        if action == UNANSWERED.encode():
+            raise NotFoundError(f"{self._place(segment)} has no lists: {reason.decode()}")
+        return Suggestion(
+            id=f"{made.decode()}/{segment}/{entity}",
+            segment=segment,
+            entity=entity,
+            personal=personal,
+            version=version.decode(),
+            action=action.decode(),
+            reason=reason.decode(),
+            items=tuple(items.decode().split("\n")) if items else (),
+            scores=struct.unpack(f"<{len(scores) // 4}f", scores),
+        )
+
+    def refresh(self) -> None:
+        """Look for a new night and for switches now.
+
+        Raises
+        ------
+        LoopcastError
+            When a store does not answer; what was known before is served.
+        """
+        self._night = self._look(self._night)
+
+    def close(self) -> None:
+        """Look for nothing any more."""
+        self._closed.set()
+        self._watcher.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _watch(self, seconds: float) -> None:
+        while not self._closed.wait(seconds):
+            try:
+                self.refresh()
+            except (LoopcastError, OSError) as error:
+                self._trouble = str(error)
+            else:
+                self._trouble = ""
+
+    def _look(self, before: _Night | None) -> _Night:
+        settings = self._home.catalog.switches(self._logical_model)
+        off = {
+            segment: Serving(
+                logical_model=self._logical_model,
+                segment=segment,
+                setting=setting,
+                fallback=self._fallback,
+            )
+            for segment, setting in settings.items()
+            if setting.switch == "off"
+        }
+        while True:
+            folder = published(self._folder).folder
+            if before is not None and folder == before.folder:
+                return _Night(folder, before.lists, off)
+            if (lists := _open(folder)) is not None:
+                return _Night(folder, lists, off)
+
+    def _place(self, segment: Segment) -> str:
+        return f"{self._logical_model}/{segment}" if segment else self._logical_model
+
+
+def _open(folder: Path) -> lmdb.Environment | None:
+    """Return the lists of a batch; ``None`` where it has gone since it was current."""
+    path = str(folder / LISTS)
+    try:
+        with _opening:
+            found = _mapped.get(path)
+            if found is None:
+                found = _mapped[path] = _map(path)
+            return found
+    except lmdb.Error as error:
+        if not folder.exists():
+            return None
+        if not Path(path).exists():
+            raise NotFoundError(f"{folder} has no {LISTS}; a ranking publishes one") from None
+        raise IntegrityError(f"{path} is not a file of lists: {error}") from None
+
+
+def _map(path: str) -> lmdb.Environment:
+    return lmdb.open(
+        path, map_size=MAP_BYTES, subdir=False, readonly=True, lock=False, readahead=False
+    )
+
+
+def key(segment: Segment, entity: str) -> bytes:
+    """Return the key of an entry; a digest where the names are longer than a key may be."""
+    name = f"{segment}\x1f{entity}".encode()
+    return name if len(name) <= _KEY_BYTES else blake2b(name, digest_size=32).digest()

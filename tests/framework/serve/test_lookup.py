@@ -1,0 +1,242 @@
+"""Look-up: every process is answered by one night or the next, whatever happens meanwhile."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from loopcast.api import (
+    IntegrityError,
+    Kpi,
+    LogicalModel,
+    NotFoundError,
+    RankSchema,
+    StoreError,
+    SwitchError,
+)
+from loopcast.serve.answers import Answers, SegmentAnswers
+from loopcast.serve.list_file import ListFile
+from loopcast.serve.lookup import LISTS, LookUp
+from loopcast.serve.published import publish, published, served_folder
+from loopcast.store.home import Home, open_home
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+SCHEMA = RankSchema(entity="customer", item="product", time="sold", length=3)
+VERSION = "a" * 16
+
+
+def places(
+    who: Sequence[str], items: Sequence[Sequence[str]], action: str = "served"
+) -> pd.DataFrame:
+    """A table as a ranking answers it, with scores 1, 1/2, 1/3."""
+    rows = [
+        (name, place, item, 1 / place) for name, own in zip(who, items, strict=True)
+        for place, item in enumerate(own, 1)
+    ]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["customer", "place", "product", "score"])
+    return table.assign(version=VERSION, action=action, reason=None)
+
+
+def answered(segment: str, who: Sequence[str], items: Sequence[Sequence[str]]) -> SegmentAnswers:
+    return SegmentAnswers(
+        segment=segment,
+        serving=None,
+        answers=Answers(
+            table=places(who, items),
+            newcomer=places([""], [["popular"]], "flagged"),
+            key=np.array(who),
+            version=np.full(len(who), VERSION),
+            action=np.full(len(who), "served"),
+            outputs={},
+        ),
+    )
+
+
+def night(home: Home, batch: Sequence[SegmentAnswers], number: int = 0) -> Path:
+    """Publish the lists of a night."""
+    home.folder.mkdir(exist_ok=True)
+    made, path = NOON + timedelta(days=number), home.folder / LISTS
+    with ListFile(path, SCHEMA, made) as file:
+        file.write(batch)
+    return publish(
+        served_folder(home.folder, "shop"), {LISTS: path}, logical_model="shop", made=made
+    )
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    home = open_home(tmp_path / "home")
+    home.catalog.put_logical_model(
+        LogicalModel(
+            name="shop",
+            title="Suggestions",
+            owner="shop",
+            kpi=Kpi(metric="ndcg", direction="higher"),
+            schema=SCHEMA,
+            fallback="best sellers",
+        )
+    )
+    return home
+
+
+def test_a_list_is_found_as_it_was_published(home: Home) -> None:
+    long = "c" * 600
+    who = ["ann", "Zoë", "all", long]
+    night(
+        home,
+        [answered("acme", who, [["p1", "p2"], ["ü"], [], ["p3"]]), answered("", ["x"], [["y"]])],
+    )
+    with LookUp(home, "shop") as lists:
+        found = lists.ask("acme", "ann")
+        assert found.id == "20260101T120000.000000/acme/ann"
+        assert (found.items, found.scores) == (("p1", "p2"), (1.0, 0.5))
+        assert (found.version, found.action, found.reason) == (VERSION, "served", "")
+        assert found.personal
+        assert lists.ask("acme", "Zoë").items == ("ü",)
+        assert lists.ask("acme", long).items == ("p3",)
+        assert lists.ask("", "x").items == ("y",)
+        nothing = lists.ask("acme", "all")
+        assert nothing.personal
+        assert (nothing.items, nothing.scores) == ((), ())
+        new = lists.ask("acme", "nobody")
+        assert (new.items, new.personal, new.action) == (("popular",), False, "flagged")
+
+
+def test_a_segment_without_lists_says_why(home: Home) -> None:
+    with pytest.raises(NotFoundError, match="nothing was published in"):
+        LookUp(home, "shop")
+    failed = SegmentAnswers(segment="bad", serving=None, reason="'yesterday' is no time")
+    night(home, [answered("acme", ["ann"], [["p1"]]), failed])
+    with LookUp(home, "shop") as lists:
+        with pytest.raises(NotFoundError, match="shop/bad has no lists: 'yesterday' is no time"):
+            lists.ask("bad", "ann")
+        with pytest.raises(NotFoundError, match="shop/strange is not among the segments of"):
+            lists.ask("strange", "ann")
+
+
+def test_the_switch_is_obeyed(home: Home) -> None:
+    night(home, [answered(name, ["ann"], [["p1"]]) for name in ("acme", "birch")])
+    with LookUp(home, "shop", seconds=60) as lists:
+        home.catalog.set_switch("shop", ["acme"], "freeze", by="ann", reason="sale")
+        home.catalog.set_switch("shop", ["birch"], "off", by="ann", reason="asked")
+        assert lists.ask("birch", "ann").items == ("p1",)
+        lists.refresh()
+        assert lists.ask("acme", "ann").items == ("p1",)
+        with pytest.raises(
+            SwitchError, match=r"shop/birch is switched off .*fallback: best sellers"
+        ):
+            lists.ask("birch", "ann")
+        home.catalog.set_switch("shop", ["birch"], "on", by="ann", reason="asked")
+        lists.refresh()
+        assert lists.ask("birch", "ann").items == ("p1",)
+
+
+def test_a_file_that_is_none_is_refused(home: Home) -> None:
+    folder = served_folder(home.folder, "shop")
+    home.folder.mkdir(exist_ok=True)
+    other = home.folder / "other"
+    other.write_bytes(b"x" * 10_000)
+    publish(folder, {"scores.parquet": other}, logical_model="shop", made=NOON)
+    with pytest.raises(NotFoundError, match=r"has no lists\.mdb; a ranking publishes one"):
+        LookUp(home, "shop")
+    publish(folder, {LISTS: other}, logical_model="shop", made=NOON + timedelta(days=1))
+    with pytest.raises(IntegrityError, match="is not a file of lists"):
+        LookUp(home, "shop")
+
+
+def test_what_was_known_is_served_while_a_store_is_away(home: Home) -> None:
+    night(home, [answered("acme", ["ann"], [["p1"]])])
+    with LookUp(home, "shop", seconds=0.01) as lists:
+        link = served_folder(home.folder, "shop") / "current"
+        away = link.rename(link.with_name("away"))
+        _wait(lambda: "nothing was published" in lists.trouble)
+        assert lists.ask("acme", "ann").items == ("p1",)
+        away.rename(link)
+        _wait(lambda: not lists.trouble)
+
+
+def test_an_error_leaves_no_file(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="disk"):
+        _interrupted(tmp_path / LISTS)
+    assert list(tmp_path.iterdir()) == []
+
+
+def _interrupted(path: Path) -> None:
+    with ListFile(path, SCHEMA, NOON) as file:
+        file.write([answered("acme", ["ann"], [["p1"]])])
+        raise StoreError("disk")
+
+
+def test_one_process_may_look_up_twice(home: Home) -> None:
+    night(home, [answered("acme", ["ann"], [["p1"]])])
+    with LookUp(home, "shop") as first, LookUp(home, "shop") as second:
+        assert first.ask("acme", "ann") == second.ask("acme", "ann")
+
+
+ASK = """
+import json, sys, time
+from loopcast.serve.lookup import LookUp
+from loopcast.store.home import open_home
+assert "pandas" not in sys.modules
+asked, mixed, seen = 0, 0, set()
+with LookUp(open_home(sys.argv[1]), "shop", seconds=0.002) as lists:
+    print("ready", flush=True)
+    until = time.monotonic() + float(sys.argv[2])
+    while time.monotonic() < until:
+        for customer in ("ann", "bob", "nobody"):
+            found = lists.ask("acme", customer)
+            nights = {item.partition(" ")[0] for item in found.items} | {found.id[:8]}
+            mixed += len(nights) > 1
+            seen |= nights
+            asked += 1
+print(json.dumps({"asked": asked, "mixed": mixed, "nights": len(seen)}))
+"""
+
+
+def test_processes_ask_all_the_time_while_nights_swap(home: Home) -> None:
+    def lists(number: int) -> list[SegmentAnswers]:
+        day = (NOON + timedelta(days=number)).strftime("%Y%m%d")
+        found = answered("acme", ["ann", "bob"], [[f"{day} {n}" for n in range(3)]] * 2)
+        assert found.answers is not None
+        assert found.answers.newcomer is not None
+        found.answers.newcomer["product"] = f"{day} popular"
+        return [found]
+
+    night(home, lists(0))
+    command = [sys.executable, "-c", ASK, str(home.folder), "2"]
+    asking = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    for process in asking:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n", process.communicate()[1]
+    number = 0
+    while any(process.poll() is None for process in asking):
+        number += 1
+        night(home, lists(number), number)
+        time.sleep(0.02)
+    for process in asking:
+        out, errors = process.communicate()
+        assert process.returncode == 0, errors
+        done = json.loads(out)
+        assert done["mixed"] == 0
+        assert done["asked"] > 1_000
+        assert done["nights"] > 3
+    assert published(served_folder(home.folder, "shop")).batch.made == NOON + timedelta(days=number)
+
+
+def _wait(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.01)
