@@ -183,22 +183,21 @@ def test_one_process_may_look_up_twice(home: Home) -> None:
 
 
 ASK = """
-import json, sys, time
+import json, sys
 from loopcast.serve.lookup import LookUp
 from loopcast.store.home import open_home
 assert "pandas" not in sys.modules
 asked, mixed, seen = 0, 0, set()
 with LookUp(open_home(sys.argv[1]), "shop", seconds=0.002) as lists:
     print("ready", flush=True)
-    until = time.monotonic() + float(sys.argv[2])
-    while time.monotonic() < until:
+    while len(seen) < 5 or asked < 3_000:
         for customer in ("ann", "bob", "nobody"):
             found = lists.ask("acme", customer)
             nights = {item.partition(" ")[0] for item in found.items} | {found.id[:8]}
             mixed += len(nights) > 1
             seen |= nights
             asked += 1
-print(json.dumps({"asked": asked, "mixed": mixed, "nights": len(seen)}))
+print(json.dumps({"asked": asked, "mixed": mixed}))
 """
 
 
@@ -212,7 +211,7 @@ def test_processes_ask_all_the_time_while_nights_swap(home: Home) -> None:
         return [found]
 
     night(home, lists(0))
-    command = [sys.executable, "-c", ASK, str(home.folder), "2"]
+    command = [sys.executable, "-c", ASK, str(home.folder)]
     asking = [
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(3)
@@ -230,8 +229,7 @@ def test_processes_ask_all_the_time_while_nights_swap(home: Home) -> None:
         assert process.returncode == 0, errors
         done = json.loads(out)
         assert done["mixed"] == 0
-        assert done["asked"] > 1_000
-        assert done["nights"] > 3
+        assert done["asked"] >= 3_000
     assert published(served_folder(home.folder, "shop")).batch.made == NOON + timedelta(days=number)
 
 
