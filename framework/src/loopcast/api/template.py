@@ -136,6 +136,25 @@ class Refitting(Protocol):
         ...
 
 
+@runtime_checkable
+class GivingWay(Refitting, Protocol):
+    """A template that answers as a baseline does for a segment where it is not better than that.
+
+    Such a model is as good as the baseline by what it is, and is released as the best there is.
+
+    Attributes
+    ----------
+    gives_way_to
+        Name of the baseline's template.
+    """
+
+    gives_way_to: str
+
+    def give_way(self, model: Any) -> Any:
+        """Return the model that answers as the baseline does, and is fitted again as such a one."""
+        ...
+
+
 def fit_each(
     family: Mapping[str, ItemT], fit_one: Callable[[ItemT], ResultT]
 ) -> Iterator[tuple[str, ResultT | LoopcastError]]:

@@ -8,25 +8,37 @@ from loopcast.api import Evaluation, GateResult, Kpi
 
 
 def beats_baselines(
-    evaluations: Sequence[Evaluation], kpi: Kpi, baselines: Sequence[str]
+    evaluations: Sequence[Evaluation], kpi: Kpi, baselines: Sequence[str], *, same: str = ""
 ) -> tuple[GateResult, ...]:
-    """Check that the first contender beats each baseline on the key metric."""
+    """Check that the first contender beats each baseline on the key metric.
+
+    Parameters
+    ----------
+    same
+        Label of the baseline as which the contender answers, which has to be as good as that.
+    """
     own = evaluations[0].value(kpi.metric)
     by_label = {evaluation.contender: evaluation for evaluation in evaluations}
     results = []
     for label in baselines:
         other = by_label[label].value(kpi.metric)
-        passed = own is not None and other is not None and kpi.better(own, other)
+        as_good = own is not None and own == other
+        margin = f" by more than {kpi.minimum_effect:g}" if kpi.minimum_effect else ""
+        asked = f"{kpi.direction} than {label}'s {_shown(other)}{margin}"
         results.append(
             GateResult(
                 gate=f"beats_{label}",
-                passed=passed,
-                expectation=f"{kpi.metric} {kpi.direction} than {label}'s {_shown(other)}"
-                + (f" by more than {kpi.minimum_effect:g}" if kpi.minimum_effect else ""),
+                passed=as_good if label == same else better(own, other, kpi),
+                expectation=f"{kpi.metric} {f'as {label} has it' if label == same else asked}",
                 measured=f"{kpi.metric} {_shown(own)}",
             )
         )
     return tuple(results)
+
+
+def better(own: float | None, other: float | None, kpi: Kpi) -> bool:
+    """Tell whether both values are known, and the first is better by more than the minimum."""
+    return own is not None and other is not None and kpi.better(own, other)
 
 
 def _shown(value: float | None) -> str:

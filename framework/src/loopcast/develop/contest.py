@@ -7,7 +7,7 @@ What goes wrong in one segment is its outcome, and stops no other.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Generic, TypeVar
 
@@ -16,11 +16,12 @@ from loopcast.api import (
     Evaluation,
     FitContext,
     GateResult,
+    GivingWay,
     LoopcastError,
     ModelError,
     Refitting,
 )
-from loopcast.develop.baselines import beats_baselines
+from loopcast.develop.baselines import beats_baselines, better
 from loopcast.develop.course import Advance, Contender, Course
 from loopcast.develop.holdout import Holdout, Split
 from loopcast.develop.judged import Judged, Outcome
@@ -109,37 +110,52 @@ def train_family(
         )
         for segment, known in family.items()
     }
-    stages: list[Mapping[str, Any]] = [splits]
-    judged_models: Models = {}
-    for contender in course.contenders:
-        parts = {segment: split.training for segment, split in _good(splits).items()}
-        models = _fit(course, contender, parts, trial, context)
-        judged_models = models if contender is course.candidate else judged_models
-        stages.append(
-            models
-            | {
-                segment: _attempt(
-                    partial(trial.answer, model, splits[segment], contender.template.name)
-                )
-                for segment, model in _good(models).items()
-            }
-        )
-        advance(contender.label)
-    errors = _errors(stages)
-    whole = {segment: k.training for segment, k in family.items() if segment not in errors}
-    final, stand_in = _fit_all(course, judged_models, whole, trial, context), course.stand_in
+    results = _contest(course, splits, trial, context, advance)
+    whole = {segment: family[segment].training for segment in _good(results)}
+    models = {segment: results[segment].model for segment in whole}
+    final, stand_in = _fit_all(course, models, whole, trial, context), course.stand_in
     stand_ins = _fit(course, stand_in, whole, trial, context) if stand_in else {}
-    errors |= _errors([final, stand_ins])
+    errors = _errors([results, final, stand_ins])
     advance(course.candidate.label)
-    labels = [contender.label for contender in course.contenders]
     for segment, known in family.items():
         if segment in errors:
             yield segment, errors[segment]
         else:
-            answers = [stage[segment] for stage in stages[1:]]
-            judged = trial.lay_out(splits[segment], dict(zip(labels, answers, strict=True)))
             fitted = final[segment], stand_ins.get(segment)
-            yield segment, _trained(course, fitted, splits[segment], judged, known.dataset)
+            result = results[segment]
+            yield segment, _trained(course, fitted, splits[segment], result, known.dataset)
+
+
+def _contest(
+    course: Course[Holdout],
+    splits: Mapping[str, Any],
+    trial: Trial[Any],
+    context: FitContext,
+    advance: Advance,
+) -> dict[str, Any]:
+    """Return the result of each segment, or the error that stopped it."""
+    stages: list[Mapping[str, Any]] = [splits]
+    candidates: Models = {}
+    for contender in course.contenders:
+        parts = {segment: split.training for segment, split in _good(splits).items()}
+        models = _fit(course, contender, parts, trial, context)
+        candidates = models if contender is course.candidate else candidates
+        answers = {
+            segment: _attempt(
+                partial(trial.answer, model, splits[segment], contender.template.name)
+            )
+            for segment, model in _good(models).items()
+        }
+        stages.append(models | answers)
+        advance(contender.label)
+    errors = _errors(stages)
+    results = {
+        segment: _attempt(partial(_result, course, trial, split, candidates[segment], answers))
+        for segment, split in splits.items()
+        if segment not in errors
+        for answers in [[stage[segment] for stage in stages[1:]]]
+    }
+    return errors | results
 
 
 def judged_again(
@@ -227,36 +243,93 @@ def _silent(contender: Contender, parts: Mapping[str, Any]) -> dict[str, Any]:
     return {segment: ModelError(told.format(name, segment)) for segment in parts}
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Result:
+    """What the contest of one segment gave.
+
+    Attributes
+    ----------
+    model
+        The candidate's, which was judged.
+    same
+        Label of the baseline as which it answers, where it gave way to one.
+    """
+
+    model: Any
+    judged: Judged
+    evaluations: tuple[Evaluation, ...]
+    same: str = ""
+
+
+def _result(
+    course: Course[Holdout],
+    trial: Trial[Any],
+    split: Split[Any],
+    model: Any,
+    answers: Sequence[Outcome],
+) -> _Result:
+    """Measure all contenders; the candidate gives way where a baseline is as good, if it can."""
+    outcomes = dict(zip((c.label for c in course.contenders), answers, strict=True))
+    judged = trial.lay_out(split, outcomes)
+    evaluations = tuple(_measured(course, split, judged, c.label) for c in course.contenders)
+    result = _Result(model=model, judged=judged, evaluations=evaluations)
+    if trial.finish is None and isinstance(course.candidate.template, GivingWay):
+        return _giving_way(course, trial, split, course.candidate.template, result)
+    return result
+
+
+def _giving_way(
+    course: Course[Holdout],
+    trial: Trial[Any],
+    split: Split[Any],
+    template: GivingWay,
+    result: _Result,
+) -> _Result:
+    """Answer as the baseline that the candidate may give way to, where it does not beat it."""
+    candidate, kpi = course.candidate, course.logical_model.kpi
+    own, *others = (evaluation.value(kpi.metric) for evaluation in result.evaluations)
+    unbeaten = [
+        baseline.label
+        for baseline, other in zip(course.baselines, others, strict=True)
+        if baseline.template.name == template.gives_way_to and not better(own, other, kpi)
+    ]
+    if not unbeaten:
+        return result
+    model = template.give_way(result.model)
+    again = trial.answer(model, split, candidate.template.name)
+    judged = replace(result.judged, outcomes={**result.judged.outcomes, candidate.label: again})
+    evaluation = _measured(course, split, judged, candidate.label)
+    return _Result(
+        model=model,
+        judged=judged,
+        evaluations=(evaluation, *result.evaluations[1:]),
+        same=unbeaten[0],
+    )
+
+
+def _measured(course: Course[Holdout], split: Split[Any], judged: Judged, label: str) -> Evaluation:
+    dataset, protocol = split.fingerprint, split.protocol
+    return evaluate(judged, label, course.metrics, dataset=dataset, protocol=protocol)
+
+
 def _trained(
     course: Course[Holdout],
     fitted: tuple[Any, Any],
     split: Split[Any],
-    judged: Judged,
+    result: _Result,
     dataset: Dataset,
 ) -> Trained:
-    test = Dataset(
-        name=f"{dataset.name[:54]}_held_out",
-        fingerprint=split.fingerprint,
-        origin=f"{dataset.origin}: {split.protocol}",
-        rows=split.rows,
-    )
-    evaluations = tuple(
-        evaluate(
-            judged,
-            contender.label,
-            course.metrics,
-            dataset=test.fingerprint,
-            protocol=split.protocol,
-        )
-        for contender in course.contenders
-    )
+    kpi, labels = course.logical_model.kpi, [contender.label for contender in course.baselines]
     return Trained(
         model=fitted[0],
         stand_in=fitted[1],
-        test=test,
-        judged=judged,
-        evaluations=evaluations,
-        gates=beats_baselines(
-            evaluations, course.logical_model.kpi, [c.label for c in course.baselines]
+        test=Dataset(
+            name=f"{dataset.name[:54]}_held_out",
+            fingerprint=split.fingerprint,
+            origin=f"{dataset.origin}: {split.protocol}",
+            rows=split.rows,
         ),
+        judged=result.judged,
+        evaluations=result.evaluations,
+        gates=beats_baselines(result.evaluations, kpi, labels, same=result.same),
     )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from loopcast.api import RankData
 from loopcast_recommender.history.inner import Validation, clearly_better, hold_out
-from loopcast_recommender.history.model import HistoryModel, Tuning, make_model, scores
+from loopcast_recommender.history.model import POPULARITY, HistoryModel, Tuning, make_model, scores
 from loopcast_recommender.interactions import choices, presence, remembered
 from loopcast_recommender.popularity import popularity
 
@@ -45,6 +46,11 @@ def refit(model: HistoryModel, data: RankData, method: Method[Any]) -> HistoryMo
     return make_model(choices(data), model.tuning, method)
 
 
+def popular(model: HistoryModel) -> HistoryModel:
+    """Return the model of the same choices that ranks by popularity."""
+    return replace(model, tuning=POPULARITY, scorer=None)
+
+
 def _tuned(
     inner: Validation,
     method: Method[Any],
@@ -69,4 +75,4 @@ def _tuned(
     life = life if clearly_better(lives[life], lives[first]) else first
     if clearly_better(lives[life], quality(None, None)):
         return Tuning(option=options[best], half_life=life)
-    return Tuning(option=None, half_life=None)
+    return POPULARITY

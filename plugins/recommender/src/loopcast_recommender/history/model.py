@@ -46,6 +46,10 @@ class Tuning:
     half_life: float | None
 
 
+POPULARITY = Tuning(option=None, half_life=None)
+"""Popularity for everyone."""
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class HistoryModel:
     """A fitted model.

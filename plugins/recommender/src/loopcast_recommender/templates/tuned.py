@@ -16,6 +16,7 @@ class Tuned(ABC):
     """Base: subclasses name themselves, their method, and the options that it chooses from."""
 
     task: Literal["rank"] = "rank"
+    gives_way_to = "recommender.popularity"
 
     @abstractmethod
     def method(self) -> Method[Any]:
@@ -47,6 +48,12 @@ class Tuned(ABC):
         method = self.method()
         pairs = {segment: (models[segment], data) for segment, data in family.items()}
         return fit_each(pairs, lambda pair: refit(*pair, method))
+
+    def give_way(self, model: Any) -> Ranker:
+        """Return what is popular for everyone, with the same choices."""
+        from loopcast_recommender.history.fit import popular
+
+        return popular(model)
 
     def load(self, files: Files) -> Ranker:
         """Rebuild a model from its files."""

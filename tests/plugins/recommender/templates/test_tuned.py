@@ -1,0 +1,116 @@
+"""Where a template that tunes itself is not better than popularity, popularity is served."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from loopcast.api import (
+    Dataset,
+    FitContext,
+    Kpi,
+    LogicalModel,
+    PluginOrigin,
+    RankData,
+    RankOutcome,
+    RiskAnswers,
+)
+from loopcast.develop.contest import Trained, Trial, train_family
+from loopcast.develop.course import Contender, Course
+from loopcast.develop.engine import LocalEngine
+from loopcast.develop.holdout import Holdout
+from loopcast.develop.known import Known
+from loopcast.develop.rank.metrics import loopcast_metrics
+from loopcast.develop.rank.prepare import fingerprint
+from loopcast.develop.rank.trial import answer, lay_out, split_interactions
+from loopcast_recommender.ease.hyperparameters import EaseParameters
+from loopcast_recommender.history.model import HistoryModel
+from loopcast_recommender.popularity import fit_popularity
+from loopcast_recommender.templates.ease import Ease
+from loopcast_recommender.templates.popularity import Popularity
+
+from ..samples import SCHEMA, noise, query, rank_data, tastes
+
+TRIAL = Trial(split=split_interactions, answer=answer, lay_out=lay_out)
+CONTEXT = FitContext(seed=1, engine=LocalEngine())
+
+
+def contender(label: str, template: Any) -> Contender:
+    return Contender(label=label, template=template, hyperparameters=template.hyperparameters())
+
+
+COURSE = Course(
+    logical_model=LogicalModel(
+        name="shops",
+        title="Suggestions",
+        purpose="What each customer may like next.",
+        owner="shops",
+        risk=RiskAnswers(
+            audience="internal",
+            impact="minor",
+            lifetime="weeks",
+            reversibility="reversible",
+            personal_data="none",
+        ),
+        kpi=Kpi(metric="ndcg", direction="higher"),
+        schema=SCHEMA,
+    ),
+    candidate=contender("candidate", Ease()),
+    baselines=(contender("popularity", Popularity()),),
+    origin=PluginOrigin(plugin="recommender", package="loopcast-recommender", package_version="0"),
+    metrics=[metric for metric in loopcast_metrics() if metric.name == "ndcg"],
+    plan=Holdout(method="time", share=0.25, count=1),
+    seed=1,
+)
+
+
+def trained(data: RankData) -> Trained:
+    record = Dataset(name="sales", fingerprint=fingerprint(data), origin="test", rows=1)
+    known = Known(data=data, training=data, dataset=record)
+    [(_, found)] = train_family(COURSE, {"": known}, TRIAL, CONTEXT, lambda _: None)
+    assert isinstance(found, Trained)
+    return found
+
+
+def tastes_that_pass(seed: int) -> RankData:
+    """Tastes for three quarters of the time, then everyone wants what is popular alike."""
+    before, after = tastes(seed, rows=3_000), np.random.default_rng(seed)
+    who, what = after.integers(0, 120, 1_000), after.integers(0, 60, 1_000)
+    popular = np.bincount(before.item).argsort()[::-1][:8]
+    what = popular[what % 8]
+    return rank_data(np.append(before.entity, who), np.append(before.item, what))
+
+
+@pytest.mark.parametrize(("make", "foreseen"), [(noise, True), (tastes_that_pass, False)])
+def test_what_is_not_better_than_popularity_is_served_popularity(make: Any, foreseen: bool) -> None:
+    data = make(seed=1)
+    part = split_interactions(data, COURSE.plan, COURSE.seed).training
+    [(_, model)] = Ease().fit({"": part}, EaseParameters(), CONTEXT)
+    assert isinstance(model, HistoryModel)
+    assert (model.tuning.option is None) == foreseen  # by the inner validation
+    found = trained(data)
+    own, popularity = (evaluation.value("ndcg") for evaluation in found.evaluations)
+    assert own == popularity
+    [gate] = found.gates
+    assert (gate.gate, gate.passed) == ("beats_popularity", True)
+    assert gate.expectation == "ndcg as popularity has it"
+    first, second = found.judged.outcomes.values()
+    assert isinstance(first, RankOutcome)
+    assert isinstance(second, RankOutcome)
+    assert np.array_equal(first.ranking.items, second.ranking.items)
+    asked = query(data)
+    assert np.array_equal(
+        found.model.predict(asked).items, fit_popularity(data).predict(asked).items
+    )
+
+
+def test_what_is_better_stays_as_it_is() -> None:
+    found = trained(tastes(seed=1))
+    own, popularity = (evaluation.value("ndcg") for evaluation in found.evaluations)
+    assert own is not None
+    assert popularity is not None
+    assert own > 1.2 * popularity
+    assert found.gates[0].expectation.startswith("ndcg higher than popularity's")
+    assert found.model.tuning.option is not None
