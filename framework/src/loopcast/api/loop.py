@@ -116,6 +116,8 @@ class Alert(Record, frozen=True):
         The channels that have taken it.
     tell
         The role that it is addressed to.
+    part_of
+        The alert of the family whose part it is: that one is delivered, not this.
     """
 
     logical_model: Name
@@ -132,6 +134,7 @@ class Alert(Record, frozen=True):
     acknowledged_by: str = ""
     delivered: tuple[str, ...] = ()
     tell: str = ""
+    part_of: str = ""
 
     @property
     def id(self) -> str:

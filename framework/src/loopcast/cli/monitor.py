@@ -209,7 +209,7 @@ def _see_all(look: _Look, model: LogicalModel, plan: Plan) -> _Seen:
     )
     report = watch_family(watched, look.home, sketches, look.now)
     return _Seen(
-        found={each.segment: each.alerts for each in report.segments},
+        found=report.alerts,
         show=lambda _, state: print_family(report, state),
         page=lambda *_: render(report),
     )

@@ -114,6 +114,8 @@ def print_family(report: FamilyReport, state: Sequence[Health]) -> None:
         f"{report.logical_model.title}: {len(report.segments):,} segments from {report.first} "
         f"until {report.last}: {counts}"
     )
+    for alert in report.common:
+        click.echo(f"{alert.kind.replace('_', ' ')}: {alert.cause}")
     telling = [s for s in report.segments if s.state != "quiet"]
     rows = (
         [s.segment, s.state, s.reason, f"{s.predictions:,}", str(s.last or "–"), str(len(s.alerts))]

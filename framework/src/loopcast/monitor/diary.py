@@ -93,7 +93,8 @@ def bring_in(
     Returns
     -------
     tuple of Alert
-        Open alerts of these segments that nobody has acknowledged: those to deliver.
+        Open alerts of these segments that nobody has acknowledged and that are no part of
+        another: those to deliver.
     """
     wanted = due(plan, found.keys(), diary.read(logical_model), day)
     for segments in {frozenset(segments) for segments in wanted.values()}:
@@ -104,5 +105,5 @@ def bring_in(
     return tuple(
         alert
         for alert in book.open(logical_model)
-        if alert.segment in found and not alert.acknowledged_by
+        if alert.segment in found and not (alert.acknowledged_by or alert.part_of)
     )

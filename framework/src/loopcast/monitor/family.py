@@ -27,6 +27,7 @@ from loopcast.api import (
     VersionId,
 )
 from loopcast.deploy.lookup import Serving, look_up_all
+from loopcast.monitor.common import gathered
 from loopcast.monitor.compare import compare, read_references
 from loopcast.monitor.daily import DailySketches
 from loopcast.monitor.drift import Window, exceeding
@@ -104,6 +105,8 @@ class FamilyReport:
         The worst first.
     volume : ndarray, shape (days,)
         What served, of all segments.
+    common
+        What befalls so many segments that the family is told, and not each of them.
     """
 
     logical_model: LogicalModel
@@ -111,6 +114,7 @@ class FamilyReport:
     last: date
     segments: tuple[SegmentReport, ...]
     volume: np.ndarray
+    common: tuple[Alert, ...]
 
     @property
     def counts(self) -> dict[State, int]:
@@ -119,9 +123,10 @@ class FamilyReport:
         return {state: found[state] for state in get_args(State) if found[state]}
 
     @property
-    def alerts(self) -> tuple[Alert, ...]:
-        """Those of all segments."""
-        return tuple(alert for report in self.segments for alert in report.alerts)
+    def alerts(self) -> Mapping[Segment, Sequence[Alert]]:
+        """Those of each segment, and under the empty name those of the family."""
+        found = {report.segment: report.alerts for report in self.segments}
+        return found | {"": (*self.common, *found.get("", ()))}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -171,7 +176,8 @@ def watch_family(
     usage = traffic(days, *daily_use(segments, total, len(days)))
     drifts = _drifts(watched, home, total, versions, days)
     moved = _moved(watched, home, versions)
-    alerts = watched.plan.addressed(_alerts(watched, (segments, usage), drifts, moved, at))
+    wanted = watched.plan.addressed(_alerts(watched, (segments, usage), drifts, moved, at))
+    common, alerts = gathered(wanted, len(segments))
     found = _Found(
         days=days,
         usage=usage,
@@ -188,6 +194,7 @@ def watch_family(
         last=last,
         segments=tuple(sorted(reports, key=_badness)),
         volume=usage.counts.sum(axis=0),
+        common=common,
     )
 
 

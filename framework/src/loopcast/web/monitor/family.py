@@ -53,7 +53,14 @@ def _key_figures(report: FamilyReport) -> list[KeyFigure]:
 
 def _findings(report: FamilyReport) -> list[Finding]:
     verdicts = {"silent": "bad", "worse": "bad", "quiet": "good"}
-    return [
+    common = [
+        Finding(
+            verdict="bad" if alert.severity == "critical" else "open",
+            text=f"{alert.cause}. Suggested: {alert.remedy.replace('_', ' ')}.",
+        )
+        for alert in report.common
+    ]
+    return common + [
         Finding(verdict=verdicts.get(state, "open"), text=_sentence(report, state, count))
         for state, count in report.counts.items()
     ]
