@@ -97,7 +97,7 @@ def run_command(disable: tuple[str, ...], arguments: tuple[str, ...]) -> None:
 def plugin_manager(disable: Iterable[str] = ()) -> PluginManager:
     """Load the core's own hooks and the installed plugins."""
     from loopcast.develop import metrics
-    from loopcast.develop.fairness import reweighing
+    from loopcast.develop.fairness import mitigations
     from loopcast.develop.rank import metrics as rank_metrics
     from loopcast.develop.score import decisions, delinquency
     from loopcast.develop.score import metrics as score_metrics
@@ -113,7 +113,7 @@ def plugin_manager(disable: Iterable[str] = ()) -> PluginManager:
         decisions,
         rank_metrics,
         gates,
-        reweighing,
+        mitigations,
     )
     return PluginManager.load(disable, builtin=builtin)
 

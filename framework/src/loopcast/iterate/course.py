@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from loopcast.api import ConfigurationError, ForecastSchema
 from loopcast.develop.course import Contender, Course
+from loopcast.develop.decision import decision_for
 from loopcast.develop.holdout import Holdout
 from loopcast.develop.score.prepared import Chosen, PreparedTemplate
 from loopcast.settings import convert
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from loopcast.develop.score.region import Region
     from loopcast.iterate.settings_file import TrainingSettings
     from loopcast.plugins import PluginManager
-    from loopcast.settings import PreparationSettings, RunSettings, TemplateSettings
+    from loopcast.settings import RunSettings, TemplateSettings
 
 
 def course_of(
@@ -75,7 +76,7 @@ def _common(settings: RunSettings | TrainingSettings, plugins: PluginManager) ->
             f"{plugins.template(name).task}; a run needs both to be the same"
         )
     label = name.rpartition(".")[2]
-    chosen = _chosen(settings.preparation, plugins)
+    chosen = _chosen(settings, plugins)
     if label in settings.baselines:
         raise ConfigurationError(
             f"baselines.{label} has the label of the template {name}; give the baseline another"
@@ -84,7 +85,7 @@ def _common(settings: RunSettings | TrainingSettings, plugins: PluginManager) ->
         "logical_model": model,
         "candidate": _contender(_labelled(label, chosen), settings.template, plugins, chosen),
         "baselines": tuple(
-            _contender(label, baseline, plugins, chosen)
+            _contender(label, baseline, plugins, None if chosen and chosen.settles else chosen)
             for label, baseline in settings.baselines.items()
         ),
         "preparation": chosen,
@@ -114,9 +115,16 @@ def _labelled(label: str, chosen: Chosen | None) -> str:
     return f"{label}, {chosen.alternative}" if chosen and chosen.alternative else label
 
 
-def _chosen(settings: PreparationSettings, plugins: PluginManager) -> Chosen | None:
-    if settings.name is None:
+def _chosen(settings: RunSettings | TrainingSettings, plugins: PluginManager) -> Chosen | None:
+    name, options = settings.preparation.name, settings.preparation.options
+    if name is None:
         return None
-    preparation = plugins.preparation(settings.name)
-    options = convert(settings.options, preparation.options, f"{settings.name}.options")
-    return Chosen(preparation, options)
+    preparation = plugins.preparation(name)
+    typed = convert(options, preparation.options, f"{name}.options")
+    chosen = Chosen(preparation, typed, decision_for(settings.logical_model))
+    if chosen.settles and settings.calibration.method != "none":
+        raise ConfigurationError(
+            f"preparation {name} settles decisions at the cut-off of the scores, and calibration "
+            f"{settings.calibration.method} would move them across it; set calibration=none"
+        )
+    return chosen

@@ -86,7 +86,7 @@ def ready(
         preparation = course.region.statements(rows)
         rows, extra = course.region.outside(rows), {**extra, **course.region.files}
     if chosen:
-        preparation += chosen.statements(rows, course.seed)
+        preparation += chosen.statements(rows, course.seed, made.files)
     if chosen and course.calibration.method != "none":
         preparation += (CALIBRATED,)
     manifest = Manifest(

@@ -80,7 +80,7 @@ def test_statements_say_what_was_done_and_assumed(table: pd.DataFrame) -> None:
     data.target[::8] = np.nan
     chosen = Chosen(FirstHalf(), Half(least=5))
     assert chosen.described() == ["demo.first_half", {"least": 5}]
-    assert chosen.statements(data, seed=1) == (
+    assert chosen.statements(data, 1, {}) == (
         "Prepared by demo.first_half: the first half.",
         "Before, 175 of 200 rows have an outcome, which is 'bad' for 14.3% of their weight of 175; "
         "after, 87 of 100 rows have an outcome, which is 'bad' for 13.8% of their weight of 174.",

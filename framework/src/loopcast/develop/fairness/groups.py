@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from loopcast.api import NotFoundError
+from loopcast.api import DataError, NotFoundError
 
 if TYPE_CHECKING:
-    from loopcast.api import Judged, Rows, ScoreSchema
+    import pandas as pd
+
+    from loopcast.api import Judged, Rows, ScoreData, ScoreSchema
+
+Aim = Literal["selection", "opportunity"]
+"""What is made even: the share of favourable decisions, or that among the deserving."""
 
 CROSS = " × "
 """Stands between the attributes of groups by several at once, and between their values."""
@@ -35,6 +40,30 @@ def ways(attributes: Sequence[str], *, crossed: bool = True) -> Iterator[tuple[s
     yield from ((name,) for name in attributes)
     if crossed:
         yield from combinations(attributes, 2)
+
+
+def attributes_to_learn_by(data: ScoreData, attributes: Sequence[str], what: str) -> pd.DataFrame:
+    """Return attributes of training rows.
+
+    Parameters
+    ----------
+    what
+        Is done by them, for messages.
+
+    Raises
+    ------
+    DataError
+        Where there is no such attribute, or none is named.
+    """
+    frame = data.attributes
+    absent = [name for name in attributes if frame is None or name not in frame.columns]
+    if absent or not attributes or frame is None:
+        has = "none" if frame is None else ", ".join(map(str, frame.columns))
+        raise DataError(
+            f"{what} by {absent[0] if absent else 'no attribute'!r}: expected one that the "
+            f"schema declares as protected (there are: {has})"
+        )
+    return frame[list(attributes)]
 
 
 def groups_of(judged: Judged, attributes: Sequence[str]) -> dict[str, Rows]:

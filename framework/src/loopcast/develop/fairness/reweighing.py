@@ -6,12 +6,12 @@ A version that was trained so is an alternative beside the unconstrained one, an
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
-from loopcast.api import DataError, Hyperparameters, Preparation, ScoreData, hookimpl
-from loopcast.develop.fairness.groups import CROSS, declared
+from loopcast.api import DataError, Hyperparameters, ScoreData
+from loopcast.develop.fairness.groups import CROSS, attributes_to_learn_by, declared
 
 if TYPE_CHECKING:
     import numpy as np
@@ -95,14 +95,7 @@ def _groups(data: ScoreData, attributes: Sequence[str]) -> NDArray[np.intp]:
 
     from loopcast.develop.score.trial import subpopulations
 
-    frame = data.attributes
-    absent = [name for name in attributes if frame is None or name not in frame.columns]
-    if absent or not attributes or frame is None:
-        has = "none" if frame is None else ", ".join(map(str, frame.columns))
-        raise DataError(
-            f"reweighing by {absent[0] if absent else 'no attribute'!r}: expected one that the "
-            f"schema declares as protected (there are: {has})"
-        )
+    frame = attributes_to_learn_by(data, attributes, "reweighing")
     columns = [subpopulations(frame[name]) for name in attributes]
     codes = np.array([column.codes for column in columns], np.int64)
     sizes = [max(len(column.categories), 1) for column in columns]
@@ -140,10 +133,3 @@ def _factors(
     of_event = np.bincount((event == 1.0).astype(np.intp), weight, minlength=2) / total
     of_cell = np.bincount(cell, weight, minlength=2 * len(of_group)) / total
     return np.asarray((of_group[place] * of_event[(event == 1.0).astype(np.intp)]) / of_cell[cell])
-
-
-@hookimpl
-def loopcast_preparations() -> Sequence[Preparation]:
-    """Offer the core's preparations."""
-    preparation: Any = Reweighing()
-    return [preparation]

@@ -7,18 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from loopcast.develop.fairness.groups import Aim
 from loopcast.develop.fairness.measures import Decided, Fairness, Plan, fairness_of
 
 if TYPE_CHECKING:
     from loopcast.api import Rows
-
-Aim = Literal["selection", "opportunity"]
-"""What the cut-offs make even: the share of favourable decisions, or that among the deserving."""
 
 FOLDS = 2
 

@@ -22,6 +22,7 @@ from loopcast.api.formats import json_bytes
 from loopcast.develop.calibration.learn import enough, learn
 from loopcast.develop.calibration.maps import Calibration
 from loopcast.develop.score.sets import Bounds, DecisionSets, learn_sets
+from loopcast.develop.score.settled import Settled
 from loopcast.develop.score.trial import checked
 from loopcast.develop.score.unseen import Fit, out_of_fold
 from loopcast.settings import CalibrationSettings
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from loopcast.develop.holdout import Holdout
 
 CALIBRATION_FILE, SETS_FILE = "calibration.json", "decision_sets.json"
+SETTLED_FILE = "preparation_settled.json"
 """Their names in a bundle."""
 
 PartT = TypeVar("PartT")
@@ -52,11 +54,14 @@ class FinishedScorer:
         Of the template.
     calibration, sets
         ``None`` where there are none.
+    settled
+        What trials of its preparation have settled, until the bundle has it.
     """
 
     model: Scorer
     calibration: Calibration | None = None
     sets: DecisionSets | None = None
+    settled: Settled | None = None
 
     def predict(self, rows: pd.DataFrame) -> Scores:
         """Score rows, calibrate their probabilities, and draw their decision sets.
@@ -130,7 +135,7 @@ def _finished(
     if calibration is not None:
         unseen = calibration.apply(unseen, data.features)
     drawn = None if sets is None else learn_sets(unseen, data, sets)
-    return FinishedScorer(model, calibration, drawn)
+    return replace(_wrapped(model), calibration=calibration, sets=drawn)
 
 
 def _undecided(model: Scorer, sets: SetSettings | None) -> Scorer:
@@ -138,7 +143,11 @@ def _undecided(model: Scorer, sets: SetSettings | None) -> Scorer:
     if sets is None:
         return model
     drawn = DecisionSets(confidence=sets.confidence, whole=Bounds(), rows=0, events=0)
-    return FinishedScorer(model, None, drawn)
+    return replace(_wrapped(model), sets=drawn)
+
+
+def _wrapped(model: Scorer) -> FinishedScorer:
+    return model if isinstance(model, FinishedScorer) else FinishedScorer(model)
 
 
 def parts_of(scorer: Scorer) -> tuple[Scorer, Calibration | None]:
@@ -152,7 +161,11 @@ def finished_files(scorer: Scorer) -> dict[str, bytes]:
     """Return what a bundle holds of a scorer beside the template's own files."""
     if not isinstance(scorer, FinishedScorer):
         return {}
-    parts = {CALIBRATION_FILE: scorer.calibration, SETS_FILE: scorer.sets}
+    parts = {
+        CALIBRATION_FILE: scorer.calibration,
+        SETS_FILE: scorer.sets,
+        SETTLED_FILE: scorer.settled,
+    }
     return {n: json_bytes(msgspec.to_builtins(p)) for n, p in parts.items() if p is not None}
 
 

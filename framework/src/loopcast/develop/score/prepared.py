@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Literal
 
 import msgspec
@@ -20,14 +21,24 @@ from loopcast.api import (
     Scorer,
     Template,
 )
+from loopcast.develop.decision import Decision
+from loopcast.develop.score.finished import SETTLED_FILE, FinishedScorer
+from loopcast.develop.score.settled import FitOne, Settled, Settling
 
 
 @dataclass(frozen=True, eq=False)
 class Chosen:
-    """A preparation with its options."""
+    """A preparation with its options.
+
+    Attributes
+    ----------
+    decision
+        What the scores lead to.
+    """
 
     preparation: Preparation
     options: Any
+    decision: Decision = field(default_factory=Decision)
 
     def described(self) -> list[object]:
         """Return it as plain values."""
@@ -44,12 +55,38 @@ class Chosen:
         """Return rows and weights to learn from; raises as the preparation does."""
         return self.preparation.prepare(data, self.options, seed)
 
-    def statements(self, data: ScoreData, seed: int) -> tuple[str, ...]:
-        """Say in sentences what it does to data, and what that assumes."""
-        after = self.prepare(data, seed)
+    @property
+    def settles(self) -> bool:
+        """Whether trials of a template settle its options."""
+        return isinstance(self.preparation, Settling)
+
+    def settle(self, data: ScoreData, fit: FitOne, seed: int) -> Settled:
+        """Let trials settle the options; raises as the preparation does."""
+        assert isinstance(self.preparation, Settling)
+        return self.preparation.settle(data, self.options, self.decision, fit, seed)
+
+    def with_options(self, options: Mapping[str, Any]) -> Chosen:
+        """Return it with other options, which are plain values."""
+        return replace(self, options=msgspec.convert(options, self.preparation.options))
+
+    def statements(self, data: ScoreData, seed: int, files: Files) -> tuple[str, ...]:
+        """Say in sentences what it does to data, and what that assumes.
+
+        Parameters
+        ----------
+        files
+            Of the version, which hold what was settled.
+        """
+        chosen = self
+        told: tuple[str, ...] = ()
+        if SETTLED_FILE in files:
+            settled = msgspec.json.decode(files[SETTLED_FILE], type=Settled)
+            chosen, told = self.with_options(settled.options), settled.told
+        after = chosen.prepare(data, seed)
         return (
             f"Prepared by {self.preparation.name}: {self.preparation.summary}.",
             f"Before, {_share(data)}; after, {_share(after)}.",
+            *told,
             *self.preparation.assumptions(self.options),
         )
 
@@ -96,12 +133,30 @@ class PreparedTemplate:
     ) -> Iterator[tuple[str, Scorer | LoopcastError]]:
         """Prepare each segment, then fit; an error of the preparation is its segment's outcome."""
         ready: dict[str, ScoreData] = {}
+        settled: dict[str, Settled] = {}
         for segment, data in family.items():
+            chosen = self.chosen
             try:
-                ready[segment] = self.chosen.prepare(data, context.seed)
+                if chosen.settles:
+                    fit = partial(self._fit_one, hyperparameters, context, segment)
+                    settled[segment] = chosen.settle(data, fit, context.seed)
+                    chosen = chosen.with_options(settled[segment].options)
+                ready[segment] = chosen.prepare(data, context.seed)
             except LoopcastError as error:
                 yield segment, error
-        yield from self.template.fit(ready, hyperparameters, context)
+        for segment, found in self.template.fit(ready, hyperparameters, context):
+            if segment in settled and not isinstance(found, LoopcastError):
+                yield segment, FinishedScorer(found, settled=settled[segment])
+            else:
+                yield segment, found
+
+    def _fit_one(
+        self, hyperparameters: Any, context: FitContext, segment: str, data: ScoreData
+    ) -> Scorer:
+        [(_, found)] = self.template.fit({segment: data}, hyperparameters, context)
+        if isinstance(found, LoopcastError):
+            raise found
+        return found
 
     def load(self, files: Files) -> Scorer:
         """Rebuild a model from its files, as the template does."""
