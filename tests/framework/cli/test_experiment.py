@@ -20,6 +20,7 @@ from loopcast.cli import plugin_manager
 from loopcast.cli.experiment import experiment
 from loopcast.deploy.assignment import arms as assigned
 from loopcast.monitor.alerts import AlertBook
+from loopcast.store.catalog import VersionFilter
 from loopcast.store.events import event_table
 from loopcast.store.home import Home
 from loopcast.store.truth import truth_table
@@ -137,6 +138,27 @@ def test_a_proposal_waits_for_a_person_where_the_policy_says_so(call: Program, h
         concluded.output
     )
     assert "no sign-off by the role" in concluded.output
+    assert home.catalog.champion("demand").id == arms[0]  # type: ignore[union-attr]
+
+
+def test_an_alternative_that_wins_waits_for_its_signature(call: Program, home: Home) -> None:
+    fair = add(home, 3, alternative="reweighed by sex")
+    [two] = [v.version.id for v in home.catalog.versions(VersionFilter(stage="challenger"))]
+    home.catalog.release("demand", "", two, stage="staging", by="a", reason="r")
+    home.catalog.release("demand", "", fair, stage="challenger", by="a", reason="r")
+    call(*DECLARE, "--sample-size", "300")
+    call("begin", "spring", "-m", "demand", "--by", "ann")
+    arms = home.catalog.experiment("demand", "", "spring").experiment.arms
+    assert arms[1] == fair
+    arm = serve(home, list(arms))
+    hear(home, NOW, (arm == 0).astype(float), datetime.now(UTC))
+    policy = config.compose_policy("default", plugins=plugin_manager())
+    home.catalog.put_policy(policy)
+    home.catalog.put_validations([validated(fair, policy.row(MODEL))])
+    concluded = call("conclude", "spring", "-m", "demand", "--by", "ann")
+    assert concluded.exit_code == 0, concluded.output
+    assert f"{fair} is challenger" in concluded.output
+    assert "it is an alternative (reweighed by sex)" in concluded.output
     assert home.catalog.champion("demand").id == arms[0]  # type: ignore[union-attr]
 
 

@@ -26,6 +26,7 @@ from loopcast.api import (
 )
 from loopcast.api.risk import Audience, Impact, Lifetime, PersonalData, Reversibility
 from loopcast.deploy.bundle import version_of, write_bundle
+from loopcast.develop.documentation import ALTERNATIVE_FILE
 from loopcast.store.catalog import Registration
 from loopcast.store.home import Home, open_home
 
@@ -75,8 +76,10 @@ def make_home(folder: Path, *, model: LogicalModel = MODEL, catalog: str = "") -
     return home
 
 
-def add(home: Home, number: int, segment: str = "", *, mape: float = 3.0) -> VersionId:
-    """Register a version with a bundle of two files."""
+def add(
+    home: Home, number: int, segment: str = "", *, mape: float = 3.0, alternative: str = ""
+) -> VersionId:
+    """Register a version with a bundle of two files, and its label where it is an alternative."""
     manifest = Manifest(
         logical_model=MODEL.name,
         segment=segment,
@@ -90,6 +93,7 @@ def add(home: Home, number: int, segment: str = "", *, mape: float = 3.0) -> Ver
         files={},
     )
     files = {"model.json": f"{segment} {number}".encode(), "notes.md": b"# notes"}
+    files |= {ALTERNATIVE_FILE: alternative.encode()} if alternative else {}
     manifest, key = write_bundle(home.artifacts, manifest, files)
     version = version_of(manifest, key, NOON + timedelta(seconds=number))
     evaluation = Evaluation(

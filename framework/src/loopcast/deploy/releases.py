@@ -122,14 +122,21 @@ def release(
 def _require_signed(home: Home, standings: Iterable[Standing], goal: Goal) -> None:
     """Refuse alternatives that nobody has signed, whatever the policy demands."""
     for standing in standings:
-        label = label_of(home, standing.version)
-        signed = any(item.move == goal for item in standing.sign_offs)
-        if label and goal != "staging" and not signed:
-            raise GateError(
-                f"version {standing.version.id} is an alternative ({label}): to choose it is a "
-                f"decision that a person signs; 'loopcast sign {standing.version.id} --role ROLE "
-                f"--for {goal} --by NAME --statement TEXT' records one"
-            )
+        for reason in unsigned(home, standing, goal):
+            raise GateError(f"version {standing.version.id}: {reason}")
+
+
+def unsigned(home: Home, standing: Standing, goal: Goal) -> tuple[str, ...]:
+    """Say what an alternative lacks for a move beside what the policy demands, a sentence each."""
+    label = label_of(home, standing.version)
+    signed = any(item.move == goal for item in standing.sign_offs)
+    if not label or goal == "staging" or signed:
+        return ()
+    return (
+        f"it is an alternative ({label}): to choose it is a decision that a person signs; "
+        f"'loopcast sign {standing.version.id} --role ROLE --for {goal} --by NAME --statement "
+        "TEXT' records one",
+    )
 
 
 def label_of(home: Home, version: Version) -> str:

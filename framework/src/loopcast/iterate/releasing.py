@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from loopcast.api import Goal, Policy, Stage, Validation, VersionId
+from loopcast.api import Goal, Policy, Stage, Validation, Version, VersionId
+from loopcast.deploy.releases import label_of
 from loopcast.deploy.validation import (
     Surroundings,
     subject_of,
@@ -178,8 +179,9 @@ def _verdict(item: Registered, home: Home, rules: Rules, around: Surroundings) -
     version, champion = item.version, around.champion(item.version)
     if champion is None or champion.id == version.id:
         return _Verdict(better=True, reason="first version to pass its gates")
-    if item.made.doubt:
-        return _Verdict(better=False, reason=item.made.doubt)
+    doubt = item.made.doubt or _signed_for(home, champion)
+    if doubt:
+        return _Verdict(better=False, reason=doubt)
     subject = subject_of(home, rules.plugins, version, around)
     if subject.rival is None:
         return _Verdict(better=True, reason=subject.rival_note)
@@ -199,6 +201,12 @@ def _verdict(item: Registered, home: Home, rules: Rules, around: Surroundings) -
         reason = f"{reason}; a person has to decide, since {told}"
         return _Verdict(better=False, reason=reason, improved=True)
     return _Verdict(better=True, reason=reason)
+
+
+def _signed_for(home: Home, champion: Version) -> str:
+    """Say that a person chose an alternative, which nothing replaces unasked."""
+    label = label_of(home, champion)
+    return f"a person chose champion {champion.id}, an alternative ({label})" if label else ""
 
 
 def _moves(

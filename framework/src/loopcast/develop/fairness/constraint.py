@@ -221,7 +221,12 @@ def _member(data: ScoreData, options: ConstraintOptions) -> Floats:
             f"{', '.join(protected) or 'nothing'} as protected; say by which: options.attribute"
         )
     values = attributes_to_learn_by(data, [attribute], "constraint")[attribute]
-    if options.below is not None and pd.api.types.is_numeric_dtype(values):
+    if pd.api.types.is_numeric_dtype(values):
+        if options.below is None:
+            raise DataError(
+                f"fairness.constraint: {attribute} is numeric; expected the number below which "
+                "rows are of the group: options.below"
+            )
         return np.where(values.isna(), np.nan, values < options.below)
     return _of_category(pd.Categorical(values), attribute, options.group)
 
@@ -231,9 +236,8 @@ def _of_category(column: pd.Categorical[Any], attribute: str, asked: str) -> Flo
     group = asked or (groups[0] if len(groups) == 2 else "")
     if group not in groups:
         raise DataError(
-            f"fairness.constraint: {group or 'no group'!r} is no group by {attribute}; expected "
-            f"options.group to be one of {', '.join(groups[:MOST_GROUPS]) or 'none'}, or "
-            "options.below a number where it is numeric"
+            f"fairness.constraint: {group!r} is no group by {attribute}; expected "
+            f"options.group to be one of {', '.join(groups[:MOST_GROUPS]) or 'none'}"
         )
     inside = np.array([str(value) == group for value in column.categories], np.float64)
     return np.where(column.codes >= 0, inside[column.codes], np.nan)

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from loopcast.api import ExperimentStep, GateError, Policy, Stage, VersionId
-from loopcast.deploy.releases import release
+from loopcast.deploy.releases import release, unsigned
 from loopcast.govern.demands import lacking, next_goal
 from loopcast.iterate.experiments.evaluation import Evaluated, result_of
 from loopcast.iterate.experiments.results import Result
@@ -68,7 +68,10 @@ def _promote(
             return "champion", ()
         model = home.catalog.logical_model(standing.version.logical_model)
         goal = next_goal(standing)
-        missing = lacking(standing, goal, model, policy, by=by)
+        missing = (
+            *unsigned(home, standing, goal),
+            *lacking(standing, goal, model, policy, by=by),
+        )
         if missing or policy.row(model).release != "automatic":
             command = f"'loopcast release {version} --by NAME --reason TEXT'"
             return standing.stage, (f"it waits for a person: {command} makes it {goal}", *missing)
