@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,15 +18,17 @@ from loopcast.cli.progress import comparison_table, progress_bar
 from loopcast.develop.engine import engine_for
 from loopcast.iterate.family import SegmentReport, counts, train_segments
 from loopcast.iterate.settings_file import SETTINGS_FILE, settings_bytes
-from loopcast.serve.answer_files import AnswerFile, answer_table, batch_events
+from loopcast.serve.answer_files import AnswerFile, answer_table, batch_events, ruled_table
 from loopcast.serve.answers import SegmentAnswers, answer_segments
 from loopcast.serve.decision import decision_line, total_decisions
 from loopcast.serve.list_file import ListFile
 from loopcast.serve.lookup import LISTS
 from loopcast.serve.overview import Overview, all_of, overview
 from loopcast.serve.published import publish, served_folder
+from loopcast.serve.rules import RuleBook, read_rules
 from loopcast.serve.treatment import WORK_LIST, total_treatment, treatment_line, work_list
-from loopcast.settings import EngineSettings
+from loopcast.serve.under_rules import RULES_FILE, rules_line, total_rules
+from loopcast.settings import EngineSettings, convert
 from loopcast.store.files import write_atomically
 from loopcast.web.answers.page import AnswersReport, render
 
@@ -101,7 +104,8 @@ def execute_segments(run: Run) -> None:
 def _publish(run: Run) -> None:
     """Put what the released versions answered where consumers read it."""
     names = [ANSWER_FILES[run.settings.logical_model.task], "summary.json", PAGE]
-    names += [name for name in (WORK_LIST, LISTS) if (run.folder / name).exists()]
+    extra = (WORK_LIST, RULES_FILE, LISTS)
+    names += [name for name in extra if (run.folder / name).exists()]
     publish(
         served_folder(run.home.folder, _name(run)),
         {name: run.folder / name for name in names},
@@ -151,12 +155,19 @@ def _predict(run: Run, engine: Engine) -> tuple[list[Answered], Overview]:
     found: list[Answered] = []
     seen: list[Overview] = []
     batches = answer_segments(
-        run.course, run.source, run.home, run.plugins, engine, day=run.settings.job.origin
+        run.course,
+        run.source,
+        run.home,
+        run.plugins,
+        engine,
+        day=run.settings.job.origin,
+        rules=_rules(run),
     )
     with (
         AnswerFile(run.folder / ANSWER_FILES[model.task], _metadata(run)) as file,
         AnswerFile(run.folder / WORK_LIST, _metadata(run)) as for_people,
         _list_file(run) as lists,
+        AnswerFile(run.folder / RULES_FILE, _metadata(run)) as ruled,
     ):
         for batch in batches:
             table = answer_table(batch)
@@ -164,6 +175,7 @@ def _predict(run: Run, engine: Engine) -> tuple[list[Answered], Overview]:
             if lists:
                 lists.write(batch)
             for_people.write(work_list(table))
+            ruled.write(ruled_table(batch))
             seen += [overview(table, model)] if len(table) else []
             events = batch_events(batch, model.name, run.moment)
             if events is not None:
@@ -181,6 +193,16 @@ def _list_file(run: Run) -> AbstractContextManager[ListFile | None]:
     if not isinstance(schema, RankSchema):
         return nullcontext()
     return ListFile(run.folder / LISTS, schema, run.moment)
+
+
+def _rules(run: Run) -> RuleBook | None:
+    """Read the rules over ranked lists as they are now."""
+    chosen = run.settings.rules
+    if chosen is None:
+        return None
+    reader = run.plugins.reader(chosen.reader)
+    options = convert(chosen.options, reader.options, "rules.options")
+    return read_rules(reader.read(options, Path.cwd()), reader.describe(options))
 
 
 def _write_page(
@@ -242,6 +264,7 @@ def _answer_record(answered: Sequence[Answered]) -> dict[str, Any]:
         "not_answered": sum(bool(item.reason) for item in answered),
         **total_decisions([item.about for item in answered]),
         **total_treatment([item.about for item in answered]),
+        **total_rules([item.about for item in answered]),
         "segments": [_answered_record(item) for item in answered],
     }
 
@@ -287,6 +310,9 @@ def _show_answers(run: Run, answered: Sequence[Answered]) -> None:
     beyond = treatment_line(total_treatment([item.about for item in answered]))
     if beyond:
         run.console.print(f"  beyond    {beyond}", soft_wrap=True)
+    ruled = rules_line(total_rules([item.about for item in answered]))
+    if ruled:
+        run.console.print(f"  rules     {ruled}", soft_wrap=True)
     _show_reasons(run, [(item.segment, item.reason) for item in missing])
 
 

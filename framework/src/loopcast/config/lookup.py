@@ -11,6 +11,7 @@ from loopcast.api import ConfigurationError, PluginError, Policy
 from loopcast.plugins import PluginManager
 from loopcast.settings import (
     PreparationSettings,
+    RuleSettings,
     RunSettings,
     SettingError,
     TemplateSettings,
@@ -54,6 +55,7 @@ def look_up(settings: RunSettings, plugins: PluginManager) -> RunSettings:
             name: template(chosen, f"baselines.{name}")
             for name, chosen in settings.baselines.items()
         },
+        rules=settings.rules and _rules(settings.rules, plugins),
         fallback=settings.fallback and template(settings.fallback, "fallback"),
     )
 
@@ -114,6 +116,12 @@ def _preparation(chosen: PreparationSettings, plugins: PluginManager) -> Prepara
         return chosen
     preparation = _offered(plugins.preparation, chosen.name, "preparation.name")
     options = _typed(chosen.options, preparation.options, "preparation.options")
+    return msgspec.structs.replace(chosen, options=options)
+
+
+def _rules(chosen: RuleSettings, plugins: PluginManager) -> RuleSettings:
+    reader = _offered(plugins.reader, chosen.reader, "rules.reader")
+    options = _typed(chosen.options, reader.options, "rules.options")
     return msgspec.structs.replace(chosen, options=options)
 
 

@@ -71,12 +71,20 @@ class AnswerFile:
 
 def answer_table(batch: Sequence[SegmentAnswers]) -> pd.DataFrame:
     """Return the answers of a batch, with a column of segments."""
-    tables = [
-        item.answers.table.assign(segment=item.segment)
-        for item in batch
-        if item.answers is not None
-    ]
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    return _joined(
+        [(item.segment, item.answers.table) for item in batch if item.answers is not None]
+    )
+
+
+def ruled_table(batch: Sequence[SegmentAnswers]) -> pd.DataFrame:
+    """Return what rules did in a batch, with a column of segments."""
+    found = [(item.segment, item.answers.ruled) for item in batch if item.answers is not None]
+    return _joined([(segment, own) for segment, own in found if own is not None and len(own)])
+
+
+def _joined(tables: Sequence[tuple[str, pd.DataFrame]]) -> pd.DataFrame:
+    named = [table.assign(segment=segment) for segment, table in tables]
+    return pd.concat(named, ignore_index=True) if named else pd.DataFrame()
 
 
 def batch_events(

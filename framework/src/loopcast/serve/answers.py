@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from loopcast.develop.score.region import Region
     from loopcast.develop.source import Batch, Source
     from loopcast.plugins import PluginManager
+    from loopcast.serve.rules import RuleBook
     from loopcast.settings import DataSettings
     from loopcast.store.home import Home
 
@@ -61,6 +62,8 @@ class Answers:
         As the event log has them.
     labelling : ndarray, shape (n,), or 1
         Probability with which the outcome of each row will be known.
+    ruled
+        What rules did to the lists of a ranking: entity, item, place, rule and effect.
     about
         What the summary says of them, ready for JSON.
     newcomer
@@ -75,6 +78,7 @@ class Answers:
     inputs: Mapping[str, Any] = field(default_factory=dict)
     explanation: Mapping[str, Any] = field(default_factory=dict)
     labelling: Any = 1.0
+    ruled: pd.DataFrame | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
     newcomer: pd.DataFrame | None = None
 
@@ -134,6 +138,8 @@ class Question:
         Its rows as they were read, and where they come from, for messages.
     day
         The first day to forecast; the next one where ``None``.
+    rules
+        Over the lists of a ranking, those of this segment; ``None`` where there are none.
     """
 
     table: pd.DataFrame
@@ -141,6 +147,7 @@ class Question:
     settings: DataSettings
     course: Course[Any]
     day: str | None
+    rules: RuleBook | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -171,6 +178,7 @@ class _Job:
     versions: Mapping[VersionId, Version]
     templates: Mapping[str, Template[Any, Any]]
     artifacts: str
+    rules: Mapping[Segment, RuleBook]
 
 
 def answer_segments(
@@ -181,6 +189,7 @@ def answer_segments(
     engine: Engine,
     *,
     day: str | None = None,
+    rules: RuleBook | None = None,
 ) -> Iterator[list[SegmentAnswers]]:
     """Ask the released versions of every segment of a table; yield batch after batch.
 
@@ -190,6 +199,8 @@ def answer_segments(
     ----------
     day
         The first day to forecast; the next one of each segment where ``None``.
+    rules
+        Over the lists of a ranking. A segment of which one is wrong has that as its reason.
     """
     model = course.logical_model
     serving = look_up_all(home.catalog, model.name)
@@ -206,6 +217,7 @@ def answer_segments(
             versions={v: versions[v] for s in own.values() for v in _asked(s)},
             templates=templates,
             artifacts=home.artifacts_url,
+            rules={name: rules.of(name) for name in batch.segments} if rules else {},
         )
 
     yield from engine.map(_answer_batch, map(job, source.batches()))
@@ -230,6 +242,7 @@ def _answer(
         settings=job.batch.source.settings,
         course=job.course,
         day=job.day,
+        rules=job.rules.get(segment),
     )
     module = import_module(f"loopcast.serve.{model.task}")
 

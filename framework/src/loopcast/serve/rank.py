@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,12 +20,23 @@ from loopcast.develop.rank.query import ranked
 from loopcast.serve.answers import Answers
 from loopcast.serve.lookup import NEWCOMER
 from loopcast.serve.treatment import about_treatment
+from loopcast.serve.under_rules import (
+    NO_EFFECTS,
+    NO_RULES,
+    about_rules,
+    places_under_rules,
+    ruled_actions,
+    subject,
+)
 from loopcast.settings import RankTable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from loopcast.serve.answers import Question, Responsible
+    from loopcast.serve.rules import RuleBook
 
 
 def answer(question: Question, responsible: Responsible) -> Answers:
@@ -43,13 +55,16 @@ def answer(question: Question, responsible: Responsible) -> Answers:
     known = prepare_rank(question.table, names, schema, question.source).data
     _refuse_separators(known.items, question.source)
     data, count = _with_newcomer(known), len(known.entities)
+    if question.rules is not None:
+        question.rules.check(schema)
     version = responsible.versions(data.entities)
     version[count] = responsible.serving.version()
     treated = pd.concat(
         _treated(responsible, v, data, np.flatnonzero(version == v), question)
         for v in responsible.serving.candidates
     ).sort_index()
-    lists = _lists(responsible, data, treated)
+    lists, effects = _lists(responsible, data, treated, question.rules)
+    ruled = effects[effects["row"] < count]
     table = lists.rename(columns={"entity": schema.entity, "item": schema.item})
     new = lists["row"] == count
     asked = treated.iloc[:count]
@@ -58,9 +73,12 @@ def answer(question: Question, responsible: Responsible) -> Answers:
         newcomer=table[new].drop(columns=["row"]),
         key=known.entities.to_numpy(),
         version=version[:count],
-        action=asked["action"],
+        action=ruled_actions(asked["action"], lists[~new], ruled),
         outputs=_outputs(lists[~new], count),
-        about=about_treatment(asked),
+        ruled=ruled.drop(columns="row").rename(
+            columns={"entity": schema.entity, "item": schema.item}
+        ),
+        about={**about_treatment(asked), **about_rules(ruled)},
     )
 
 
@@ -111,23 +129,49 @@ def _treated(
     return pd.DataFrame({"version": version, **columns}, index=wanted)
 
 
-def _lists(responsible: Responsible, data: RankData, treated: pd.DataFrame) -> pd.DataFrame:
-    """Return one row for each filled place, and one of place 0 for an entity without an answer.
+def _lists(
+    responsible: Responsible, data: RankData, treated: pd.DataFrame, book: RuleBook | None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the lists, and what rules did to them.
 
-    Columns are entity, place, item, score, version, action and reason, and the row of the entity.
+    Of the lists, a row for each filled place, and one of place 0 for an entity without an answer:
+    entity, place, item, score, version, action and reason, and the row of the entity; under rules
+    also which rule put it there, and its place without rules. Of the effects: row of the entity,
+    entity, item, place without rules, rule and effect.
     """
-    parts = [_unanswered(responsible, data, treated)]
+    nobody = _unanswered(responsible, data, treated)
+    parts, effects = [nobody if book is None else nobody.assign(**NO_RULES)], [NO_EFFECTS]
     for column, models in (("own", responsible.models), ("handed_on", responsible.stand_ins)):
         for version, model in models.items():
             wanted = treated.index[(treated["version"] == version) & treated[column]].to_numpy()
             if len(wanted):
                 names = read_names(responsible.files[version])
-                found = ranked(model, _query(data, names, wanted), data.schema, version)
-                parts.append(_places(found, names, wanted))
+                ask = partial(ranked, model, schema=data.schema, template=version)
+                own, done = _part(ask, data, names, wanted, book)
+                parts.append(own)
+                effects.append(done)
     lists = pd.concat(parts).sort_values(["row", "place"], kind="stable", ignore_index=True)
     of_row = treated.loc[lists["row"], ["version", "action", "reason"]].reset_index(drop=True)
     lists.insert(0, "entity", data.entities[lists["row"]])
-    return pd.concat([lists, of_row], axis=1)
+    ruled = pd.concat(effects, ignore_index=True)
+    ruled.insert(0, "entity", data.entities[ruled["row"].to_numpy(np.intp)])
+    return pd.concat([lists, of_row], axis=1), ruled
+
+
+def _part(
+    ask: Callable[[RankQuery], Ranking],
+    data: RankData,
+    names: Names,
+    wanted: NDArray[np.intp],
+    book: RuleBook | None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the lists of some entities by one model, and what rules did to them."""
+    query = _query(data, names, wanted)
+    if book is None:
+        return _places(ask(query), names, wanted), NO_EFFECTS
+    about = subject(book, data, names, wanted)
+    lists, effects = places_under_rules(book, query, about, ask)
+    return lists.assign(row=wanted[lists["row"]]), effects.assign(row=wanted[effects["row"]])
 
 
 def _unanswered(responsible: Responsible, data: RankData, treated: pd.DataFrame) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from loopcast.settings.contenders import PreparationSettings, TemplateSettings
 from loopcast.settings.conversion import SettingError, convert, unknown
 from loopcast.settings.judging import BacktestSettings, CalibrationSettings, HoldoutSettings
 from loopcast.settings.retrain import RetrainSettings
+from loopcast.settings.rules import RuleSettings
 from loopcast.settings.tables import DataSettings, ForecastTable, RankTable, ScoreTable
 from loopcast.settings.work import (
     EngineSettings,
@@ -39,6 +40,7 @@ __all__ = [
     "PreparationSettings",
     "RankTable",
     "RetrainSettings",
+    "RuleSettings",
     "RunSettings",
     "ScoreTable",
     "SettingError",
@@ -69,6 +71,8 @@ class RunSettings(Record, frozen=True):
         What data must satisfy before anything is trained on it.
     calibration
         How the probabilities of a score are calibrated.
+    rules
+        Over the lists of a ranking: what is hidden, pinned or limited.
     policy
         What is demanded of versions, by the risk class of the logical model.
     retrain
@@ -94,6 +98,7 @@ class RunSettings(Record, frozen=True):
     checks: CheckSettings = CheckSettings()
     calibration: CalibrationSettings = CalibrationSettings()
     retrain: RetrainSettings = RetrainSettings()
+    rules: RuleSettings | None = None
     reconciliation: str = ""
     seed: Annotated[int, msgspec.Meta(ge=0, lt=2**32)] = 0
     experiment: ExperimentSettings = ExperimentSettings()
@@ -117,6 +122,11 @@ class RunSettings(Record, frozen=True):
             self.preparation.name is None or model.task == "score",
             f"preparation {self.preparation.name} is for scores, and logical model {model.name} "
             f"has the task {model.task}",
+        )
+        self.require(
+            self.rules is None or model.task == "rank",
+            f"rules are over the lists of a ranking, and logical model {model.name} has the task "
+            f"{model.task}",
         )
         self.require(
             not model.applicability.falls_back or self.fallback is not None or bool(model.fallback),

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 CHAMPION = "champion"
 
 
-_OWN = pa.array(["served", "flagged"])
+_OWN = pa.array(["served", "flagged", "adjusted", "nothing"])
 """Actions by which a version's own answer was given, whether within its domain or beyond it."""
 
 
