@@ -167,8 +167,10 @@ def _part(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the lists of some entities by one model, and what rules did to them."""
     query = _query(data, names, wanted)
-    if book is None:
-        return _places(ask(query), names, wanted), NO_EFFECTS
+    if book is None or book.table.empty:
+        free = _places(ask(query), names, wanted)
+        untouched = {} if book is None else {**NO_RULES, "place_without_rules": free["place"]}
+        return free.assign(**untouched), NO_EFFECTS
     about = subject(book, data, names, wanted)
     lists, effects = places_under_rules(book, query, about, ask)
     return lists.assign(row=wanted[lists["row"]]), effects.assign(row=wanted[effects["row"]])
