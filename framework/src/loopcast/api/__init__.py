@@ -110,6 +110,7 @@ from loopcast.api.rank import (
     RankOutcome,
     RankQuery,
     Rater,
+    SessionRanker,
     last_places,
 )
 from loopcast.api.record import (
@@ -270,6 +271,7 @@ __all__ = [
     "Scorer",
     "Scores",
     "Segment",
+    "SessionRanker",
     "SetSettings",
     "Severity",
     "Share",

@@ -123,6 +123,24 @@ class Rater(Ranker, Protocol):
         ...
 
 
+@runtime_checkable
+class SessionRanker(Ranker, Protocol):
+    """A ranker whose lists can be adjusted to what an entity is looking at."""
+
+    def session_scores(self, items: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Return what looking at some items adds to the score of each item, shape (n_items,).
+
+        It is added to the scores of a list that was made before; where scores add up over
+        choices, the sum is the score of an entity that had chosen these items too.
+
+        Parameters
+        ----------
+        items : ndarray, shape (viewed,)
+            Item codes.
+        """
+        ...
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class RankOutcome:
     """Rankings and the items that were chosen next; what a rank metric is computed from.

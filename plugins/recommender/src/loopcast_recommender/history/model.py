@@ -19,7 +19,7 @@ from loopcast.api import (
     read_npz,
 )
 from loopcast_recommender.history.method import Method, Scorer
-from loopcast_recommender.interactions import histories, presence, remembered
+from loopcast_recommender.interactions import histories, pairs, presence, remembered
 from loopcast_recommender.lists import rank
 from loopcast_recommender.popularity import popularity
 
@@ -73,6 +73,14 @@ class HistoryModel:
         """Rank by what each entity has chosen, and by popularity where it has chosen nothing."""
         history = remembered(histories(query, self.choices), self.tuning.half_life)
         return rank(query, lambda rows: scores(history[rows], self.scorer, self.share))
+
+    def session_scores(self, items: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Return the scores of who has chosen these items alone; zero where popularity ranks."""
+        if self.scorer is None or not len(items):
+            return np.zeros(len(self.share), dtype=np.float32)
+        viewed = np.unique(items)
+        history = pairs(np.zeros_like(viewed), viewed, (1, len(self.share)))
+        return np.asarray(self.scorer.score(history)[0])
 
     def save(self) -> Files:
         """Return what the model is made of."""
