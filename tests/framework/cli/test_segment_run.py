@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 
 from loopcast.api import (
     ConfigurationError,
@@ -18,13 +21,15 @@ from loopcast.api import (
     ScoreOutcome,
     SwitchError,
 )
+from loopcast.cli.feedback import feedback
 from loopcast.deploy.bundle import read_bundle
 from loopcast.deploy.loaded import load_version
 from loopcast.deploy.rank_bundle import read_scenario
 from loopcast.plugins import PluginManager
-from loopcast.serve.lookup import LookUp
+from loopcast.serve.lookup import LookUp, Suggestion
 from loopcast.serve.published import published, served_folder
 from loopcast.store.home import Home, open_home
+from loopcast.store.truth import join
 
 from ..examples import (
     applications,
@@ -364,8 +369,27 @@ def test_rankings_are_looked_up(tmp_path: Path, run: Any, home: Home) -> None:
         assert [popular[item] for item in new.items] == popular.tolist()[:5]
         with pytest.raises(NotFoundError, match=r"shop/odd has no lists: .* 'p\\n1' has a line"):
             look_up.ask("odd", "nobody")
-    events = home.events.read("shop")
-    assert events.num_rows == table["customer"].nunique()
+        some = look_up.ask("good", "c1")
+    assert home.events.read("shop").num_rows == table["customer"].nunique()
+    _feed_back(tmp_path, home, some)
+
+
+def _feed_back(tmp_path: Path, home: Home, some: Suggestion) -> None:
+    """A click and a purchase find the event of the list by its id."""
+    now = datetime.now(UTC).isoformat()
+    rows = [
+        {"id": some.id, "item": some.items[0], "kind": kind, "time": now, "value": value}
+        for kind, value in (("shown", None), ("clicked", None), ("bought", 9.5))
+    ]
+    pd.DataFrame(rows).to_csv(tmp_path / "feedback.csv", index=False)
+    at = ["-m", "shop", "--home", str(home.folder), "--json"]
+    command = ["ingest", str(tmp_path / "feedback.csv"), "--outcome", "revenue", *at]
+    done = CliRunner().invoke(feedback, command, catch_exceptions=False)
+    assert json.loads(done.output)["ingestion"]["new"] == 1
+    outcome = join(home.events.read("shop"), home.truth.latest("shop")).to_pandas()
+    assert outcome.set_index("key")["value"].dropna().to_dict() == {"c1": 9.5}
+    found = CliRunner().invoke(feedback, ["worth", *at], catch_exceptions=False)
+    assert json.loads(found.output)["young"] == len(outcome)
 
 
 def test_tenants_never_see_each_other(tmp_path: Path, run: Any, home: Home) -> None:

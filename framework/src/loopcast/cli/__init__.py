@@ -34,6 +34,7 @@ COMMANDS = {
     "stability": "Say how far scores and characteristics have moved, by segment.",
     "vintages": "Follow months of scores as their outcomes mature.",
     "truth": "Bring in what came true, and see what is known.",
+    "feedback": "Bring in what came of recommendations, and say what they have earned.",
     "experiment": "Compare versions online: shadows, A/B tests and bandits.",
     "events": "Ask and compact the event log.",
     "plugins": "List what is installed, and what it offers.",

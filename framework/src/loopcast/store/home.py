@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from loopcast.store.artifacts import Artifacts
     from loopcast.store.catalog import Catalog
     from loopcast.store.events import EventLog
+    from loopcast.store.feedback import FeedbackLog
     from loopcast.store.truth import TruthStore
 
 PRIVACY_KEY = "LOOPCAST_PRIVACY_KEY"
@@ -80,6 +81,13 @@ class Home:
         from loopcast.store.truth import TruthStore
 
         return TruthStore(f"{self.events_url.rstrip('/')}-truth")
+
+    @cached_property
+    def feedback(self) -> FeedbackLog:
+        """What became of recommendations."""
+        from loopcast.store.feedback import FeedbackLog
+
+        return FeedbackLog(f"{self.events_url.rstrip('/')}-feedback")
 
     def record(self, events: pa.Table, model: LogicalModel) -> None:
         """Log the events of a logical model, as its schema and its log settings want it."""

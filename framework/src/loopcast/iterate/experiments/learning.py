@@ -159,7 +159,10 @@ def _waits(trials: Sequence[Trial]) -> NDArray[np.int64]:
 
 
 def _joined(events: pa.Table, history: pa.Table, wait: NDArray[np.int64]) -> pa.Table:
-    """Give each impression the last outcome of its key until the next one, or its wait is over."""
+    """Give each impression the last outcome of its key until the next one, or its wait is over.
+
+    Of several at the same moment it is the largest, as in the ground truth itself.
+    """
     if not events.num_rows or not history.num_rows:
         return join(events, TRUTH_SCHEMA.empty_table())
     known = history.select(["segment", "key", "observed", "value", "text"]).to_pandas()
@@ -173,7 +176,7 @@ def _joined(events: pa.Table, history: pa.Table, wait: NDArray[np.int64]) -> pa.
         }
     )
     found = pd.merge_asof(
-        known.sort_values("observed"),
+        known.sort_values(["observed", "value"], na_position="first"),
         asked.sort_values("time"),
         left_on="observed",
         right_on="time",
