@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from numpy.typing import NDArray
 
 from loopcast.api import ModelError
 from loopcast.api.formats import json_bytes, npz_bytes, read_json, read_npz
@@ -62,6 +63,24 @@ def test_equal_values_have_equal_json() -> None:
 def test_what_json_cannot_hold_is_refused(value: Any) -> None:
     with pytest.raises(ModelError, match="cannot be written as JSON"):
         json_bytes({"value": value})
+
+
+def test_archives_that_numpy_writes_are_read_as_numpy_reads_them() -> None:
+    rng = np.random.default_rng(1)
+    arrays: dict[str, NDArray[Any]] = {
+        "columns": np.asfortranarray(rng.random((3, 5))),
+        "empty": np.zeros((0, 4), np.int32),
+        "texts": np.array([], dtype=np.str_),
+        "number": np.array(7),
+    }
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    for name, found in read_npz(buffer.getvalue()).items():
+        expected = arrays[name]
+        assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
+        assert found.flags.f_contiguous == expected.flags.f_contiguous
+        assert found.flags.writeable
+        assert np.array_equal(found, expected)
 
 
 def test_objects_are_refused() -> None:

@@ -6,11 +6,13 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from loopcast.api.errors import ModelError
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -59,13 +61,43 @@ def read_npz(data: bytes) -> dict[str, NDArray[Any]]:
     ModelError
         When the bytes are not an npz archive of plain arrays.
     """
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            names = archive.namelist()
+            return {name.removesuffix(".npy"): _array(archive.read(name)) for name in names}
+    except (
+        ValueError,
+        NotImplementedError,
+        OSError,
+        EOFError,
+        zipfile.BadZipFile,
+        AttributeError,
+    ) as error:
+        raise ModelError(f"{len(data)} bytes are not an npz archive of arrays: {error}") from None
+
+
+def _array(data: bytes) -> NDArray[Any]:
+    """Decode an array as an npz archive holds it."""
     import numpy as np
 
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError) as error:
-        raise ModelError(f"{len(data)} bytes are not an npz archive of arrays: {error}") from None
+    start = 10 + int.from_bytes(data[8:10], "little")
+    shape, fortran, dtype = _header(data[:start])
+    if dtype.hasobject:
+        raise ValueError("an array holds objects")
+    flat = np.frombuffer(data, dtype, offset=start)
+    return flat.reshape(shape, order="F" if fortran else "C").copy(order="K")
+
+
+@lru_cache(maxsize=1024)
+def _header(data: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Return shape, order and type; headers repeat, and cost more to parse than small arrays."""
+    import numpy as np
+
+    stream = io.BytesIO(data)
+    if np.lib.format.read_magic(stream) != (1, 0):
+        raise ValueError("an array is of a format that only very long headers need")
+    found: tuple[tuple[int, ...], bool, np.dtype[Any]] = np.lib.format.read_array_header_1_0(stream)
+    return found
 
 
 def json_bytes(value: Any) -> bytes:
