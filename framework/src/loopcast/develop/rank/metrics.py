@@ -27,7 +27,9 @@ def _hits(outcome: RankOutcome) -> tuple[NDArray[np.bool_], FloatArray]:
     chosen = np.unique(pairs)
     listed = np.arange(len(items))[:, None] * width + items
     count = np.bincount(chosen // width, minlength=len(items)).astype(np.float64)
-    return np.isin(listed, chosen) & (items >= 0), np.where(count > 0, count, np.nan)
+    beyond = np.append(chosen, -1)  # found where a place is after the last that was chosen
+    hits = (beyond[np.searchsorted(chosen, listed)] == listed) & (items >= 0)
+    return hits, np.where(count > 0, count, np.nan)
 
 
 def ndcg(outcome: RankOutcome) -> FloatArray:
