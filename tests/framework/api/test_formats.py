@@ -74,7 +74,7 @@ def test_archives_that_numpy_writes_are_read_as_numpy_reads_them() -> None:
         "number": np.array(7),
     }
     buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
+    np.savez(buffer, allow_pickle=False, **arrays)
     for name, found in read_npz(buffer.getvalue()).items():
         expected = arrays[name]
         assert (found.shape, found.dtype) == (expected.shape, expected.dtype)

@@ -205,7 +205,7 @@ def subject_of(
     around = around or surroundings(home, [version])
     loaded = load_version(home, plugins, version, around.models[version.logical_model])
     judged = loaded.judged()
-    rival, note = _rival(home, version, judged, around.champion(version))
+    rival, note = rival_of(home, version, judged, around.champion(version))
     return Subject(
         version=version.id,
         logical_model=loaded.logical_model,
@@ -270,7 +270,7 @@ def _scenarios(loaded: LoadedVersion) -> Iterable[Scenario]:
         yield Scenario(name="", inputs=query, answer=ranking)
 
 
-def _rival(
+def rival_of(
     home: Home, version: Version, judged: Judged, champion: Version | None
 ) -> tuple[Judged | None, str]:
     """Put the champion's judged rows beside the version's, or say why there are none."""

@@ -17,15 +17,16 @@ from loopcast.api import Goal, Policy, Stage, Validation, Version, VersionId
 from loopcast.deploy.releases import label_of
 from loopcast.deploy.validation import (
     Surroundings,
-    subject_of,
+    rival_of,
     surroundings,
     validate_versions,
 )
 from loopcast.develop.compare import compare
 from loopcast.develop.engine import LocalEngine
+from loopcast.develop.judged import JUDGED_FILE, read_judged
 from loopcast.govern.demands import lacking, reviewer
 from loopcast.store.catalog import Move, Standing
-from loopcast.validate.performance import Variation, check_variation
+from loopcast.validate.performance import Variation, measure_variation
 from loopcast.validate.results import shown
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def release_by_policy(
     stopped |= _alternatives(course, [name for name in entered if name not in stopped])
     open_ = {name: item for name, item in entered.items() if name not in stopped}
     around = surroundings(home, [item.version for item in open_.values()])
-    verdicts = {name: _verdict(item, home, rules, around) for name, item in open_.items()}
+    verdicts = {name: _verdict(course, item, home, around) for name, item in open_.items()}
     automatic = rules.policy.row(course.logical_model).release == "automatic"
     while moves := _moves(course, verdicts, home, rules, automatic=automatic):
         models = {course.logical_model.name: course.logical_model}
@@ -175,19 +176,21 @@ def _validate(
     }
 
 
-def _verdict(item: Registered, home: Home, rules: Rules, around: Surroundings) -> _Verdict:
+def _verdict(course: Course[Any], item: Registered, home: Home, around: Surroundings) -> _Verdict:
     version, champion = item.version, around.champion(item.version)
+    model = course.logical_model
     if champion is None or champion.id == version.id:
         return _Verdict(better=True, reason="first version to pass its gates")
     doubt = item.made.doubt or _signed_for(home, champion)
     if doubt:
         return _Verdict(better=False, reason=doubt)
-    subject = subject_of(home, rules.plugins, version, around)
-    if subject.rival is None:
-        return _Verdict(better=True, reason=subject.rival_note)
-    kpi = subject.logical_model.kpi
-    metric = subject.metrics[kpi.metric]
-    [found, *_] = compare(subject.rival, champion.id, version.id, [metric], kpi, by=())
+    judged = read_judged(item.made.files[JUDGED_FILE], model.task)
+    rival, note = rival_of(home, version, judged, champion)
+    if rival is None:
+        return _Verdict(better=True, reason=note)
+    kpi = model.kpi
+    metrics = [metric for metric in course.metrics if metric.name == kpi.metric]
+    [found, *_] = compare(rival, champion.id, version.id, metrics, kpi, by=())
     reason = (
         f"{kpi.metric} {shown(found.second)} against {shown(found.first)} of champion "
         f"{champion.id}: "
@@ -195,7 +198,7 @@ def _verdict(item: Registered, home: Home, rules: Rules, around: Surroundings) -
     )
     if found.verdict != "better":
         return _Verdict(better=False, reason=reason)
-    far = [test for test in check_variation(subject, LIMITS) if not test.passed]
+    far = [test for test in measure_variation(rival, model.task, LIMITS) if not test.passed]
     if far:
         told = "; ".join(f"{t.expectation}, measured {t.measured}" for t in far)
         reason = f"{reason}; a person has to decide, since {told}"

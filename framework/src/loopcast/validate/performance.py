@@ -11,7 +11,7 @@ from loopcast.api import GateDefinition, GateResult, Hyperparameters, Name, Subj
 from loopcast.validate.results import between, say, shown
 
 if TYPE_CHECKING:
-    from loopcast.api import Judged, MetricDefinition
+    from loopcast.api import Judged, MetricDefinition, Task
     from loopcast.develop.compare import Difference
 
 OpenShare = Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)]
@@ -147,16 +147,28 @@ _VARIATION = {"forecast": (0.1, 0.3), "score": (0.05, 0.2), "rank": (0.5, 0.9)}
 
 def check_variation(subject: Subject, options: Variation) -> Iterator[GateResult]:
     """Measure how far predictions are from the champion's."""
+    if subject.rival is None:
+        told = "predictions close to the champion's"
+        yield say("variation")("", True, told, subject.rival_note)
+    else:
+        yield from measure_variation(subject.rival, subject.logical_model.task, options)
+
+
+def measure_variation(rival: Judged, task: Task, options: Variation) -> Iterator[GateResult]:
+    """Measure how far predictions are from the champion's, on rows that both were judged on.
+
+    Parameters
+    ----------
+    rival
+        The outcomes of the champion and of the version, in this order.
+    """
     import numpy as np
 
     from loopcast.develop.compare import change_of_predictions
 
     result = say("variation")
-    if subject.rival is None:
-        yield result("", True, "predictions close to the champion's", subject.rival_note)
-        return
-    change = change_of_predictions(*subject.rival.outcomes.values())
-    defaults = _VARIATION[subject.logical_model.task]
+    change = change_of_predictions(*rival.outcomes.values())
+    defaults = _VARIATION[task]
     for name, share, limit, default in (
         ("median", 0.5, options.median, defaults[0]),
         ("95th percentile", 0.95, options.p95, defaults[1]),
