@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from ..config.town import ACME as ACME_WITH_MAPE
+from ..config.town import CONF
 from ..distributions import install
-from ..test_config import ACME as ACME_WITH_MAPE
-from ..test_config import CONF
 
 ACME = ACME_WITH_MAPE.replace("mape", "acme_bias")  # the core has its own
 
@@ -50,7 +50,7 @@ atexit.register(lambda: print(sorted(heavy & set(sys.modules)), file=sys.stderr)
     done = start(site, "--help", code=watch)
     assert done.returncode == 0
     assert done.stderr == "[]\n"
-    assert re.search("^  run +Train where needed and forecast", done.stdout, re.MULTILINE)
+    assert re.search("^  run +Train where needed, predict, retrain", done.stdout, re.MULTILINE)
 
 
 def test_listing_plugins_imports_nothing_heavy(site: Path) -> None:

@@ -29,10 +29,10 @@ def summary_of(folder: Path, **content: Any) -> None:
     (folder / SUMMARY).write_text(json.dumps(content))
 
 
-def test_minutes_that_are_spent_end_an_experiment(tmp_path: Path) -> None:
+def test_minutes_that_are_spent_end_a_multirun(tmp_path: Path) -> None:
     now = iter([0.0, 0.0, 50.0, 61.0, 120.0])
     multirun = Multirun(lambda _, folder: summary_of(folder), clock=lambda: next(now))
-    limited = settings("experiment.minutes=1")
+    limited = settings("budget.minutes=1")
     for number in range(4):
         (tmp_path / str(number)).mkdir()
         multirun.run(limited, tmp_path / str(number))
@@ -53,7 +53,7 @@ def test_a_run_that_finds_its_version_costs_nothing_and_one_that_fails_does(
             raise DataError("no rows")
         summary_of(folder, **content)
 
-    multirun, limited = Multirun(execute), settings("experiment.fits=2")
+    multirun, limited = Multirun(execute), settings("budget.fits=2")
     multirun.run(limited, tmp_path / "0")
     multirun.run(limited, tmp_path / "1")
     with pytest.raises(DataError):
@@ -64,14 +64,14 @@ def test_a_run_that_finds_its_version_costs_nothing_and_one_that_fails_does(
         "skipped": "the budget of 2 fits is spent"
     }
     multirun.conclude()
-    assert "experiment: 2 trained, 1 found, 1 skipped, since the budget of 2 fits" in (
+    assert "multirun: 2 trained, 1 found, 1 skipped, since the budget of 2 fits" in (
         capsys.readouterr().out
     )
 
 
-def test_a_single_run_is_no_experiment(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_a_single_run_is_no_multirun(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     multirun = Multirun(lambda _, folder: summary_of(folder, training={}))
-    multirun.run(settings("experiment.fits=1"), tmp_path)
+    multirun.run(settings("budget.fits=1"), tmp_path)
     multirun.conclude()
     assert capsys.readouterr().out == ""
 
@@ -82,11 +82,11 @@ def test_a_multirun_lands_in_the_store_within_its_budget(tmp_path: Path, home: H
     arguments = [
         "run", "--multirun", "--config-dir", str(tmp_path / "conf"), "logical_model=credit",
         "engine.workers=1", "job=train", "template.hyperparameters.ridge=0.001,10.0,1000.0",
-        "experiment.fits=2",
+        "budget.fits=2",
     ]  # fmt: skip
 
     result = CliRunner().invoke(loopcast, arguments)
     assert result.exit_code == 0, result.output
-    assert "experiment: 2 trained, 0 found, 1 skipped, since the budget of 2 fits" in result.output
+    assert "multirun: 2 trained, 0 found, 1 skipped, since the budget of 2 fits" in result.output
     assert "'loopcast models board -m credit' sets their versions side by side" in result.output
     assert len(home.catalog.versions()) == 2

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # Modules of this package by command, with what the help says, so that it imports none of them.
 COMMANDS = {
-    "run": "Train where needed and forecast: the main job, configured by Hydra.",
+    "run": "Train where needed, predict, retrain: the main job, configured by Hydra.",
     "models": "List, show and compare versions.",
     "explain": "Say why a version scores as it does, and what would change a decision.",
     "fairness": "Measure whom a version serves how well, and what evening it out would cost.",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from loopcast.settings import ExperimentSettings, RunSettings
+    from loopcast.settings import BudgetSettings, RunSettings
 
 SUMMARY = "summary.json"
 
@@ -45,7 +45,7 @@ class Multirun:
         """Carry out a run, or leave it out where the budget is spent."""
         if self._started is None:
             self._started = self.clock()
-        spent = self._spent(settings.experiment)
+        spent = self._spent(settings.budget)
         if spent:
             self._skip(spent, folder)
             return
@@ -60,7 +60,7 @@ class Multirun:
         else:
             self.found += 1
 
-    def _spent(self, budget: ExperimentSettings) -> str:
+    def _spent(self, budget: BudgetSettings) -> str:
         """Say what is spent; the empty string while there is some left."""
         if budget.fits is not None and self.trained >= budget.fits:
             return f"the budget of {budget.fits} fits is spent"
@@ -81,7 +81,7 @@ class Multirun:
         if self.trained + self.found + self.skipped < 2:
             return
         left_out = f", {self.skipped} skipped, since {self.why}" if self.skipped else ""
-        click.echo(f"experiment: {self.trained} trained, {self.found} found{left_out}")
+        click.echo(f"multirun: {self.trained} trained, {self.found} found{left_out}")
         for name in self.logical_models:
             click.echo(f"  'loopcast models board -m {name}' sets their versions side by side")
 

@@ -19,8 +19,8 @@ from loopcast.settings.retrain import RetrainSettings
 from loopcast.settings.rules import RuleSettings
 from loopcast.settings.tables import DataSettings, ForecastTable, RankTable, ScoreTable
 from loopcast.settings.work import (
+    BudgetSettings,
     EngineSettings,
-    ExperimentSettings,
     JobSettings,
     PluginSettings,
     StoreSettings,
@@ -28,11 +28,11 @@ from loopcast.settings.work import (
 
 __all__ = [
     "BacktestSettings",
+    "BudgetSettings",
     "CalibrationSettings",
     "CheckSettings",
     "DataSettings",
     "EngineSettings",
-    "ExperimentSettings",
     "ForecastTable",
     "HoldoutSettings",
     "JobSettings",
@@ -101,7 +101,7 @@ class RunSettings(Record, frozen=True):
     rules: RuleSettings | None = None
     reconciliation: str = ""
     seed: Annotated[int, msgspec.Meta(ge=0, lt=2**32)] = 0
-    experiment: ExperimentSettings = ExperimentSettings()
+    budget: BudgetSettings = BudgetSettings()
     plugins: PluginSettings = PluginSettings()
 
     def check(self) -> None:

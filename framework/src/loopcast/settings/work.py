@@ -90,8 +90,8 @@ class StoreSettings(Record, frozen=True):
     events: Text
 
 
-class ExperimentSettings(Record, frozen=True):
-    """The budget of the runs of one multirun; what is left when it is spent is skipped.
+class BudgetSettings(Record, frozen=True):
+    """What the runs of one multirun may cost together; what is left when it is spent is skipped.
 
     Attributes
     ----------

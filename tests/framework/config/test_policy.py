@@ -10,7 +10,7 @@ from loopcast import config
 from loopcast.api import ConfigurationError
 from loopcast.cli import plugin_manager
 
-SHIPPED = Path(__file__).resolve().parents[2] / "conf/policy/default.yaml"
+SHIPPED = Path(__file__).resolve().parents[3] / "conf/policy/default.yaml"
 
 
 def test_the_shipped_policy_grows_with_the_risk() -> None:
