@@ -15,7 +15,14 @@ from click.testing import CliRunner, Result
 from msgspec.structs import replace
 
 from loopcast import config
-from loopcast.api import ConfigurationError, DataError, GateError, LoopcastError, StoreError
+from loopcast.api import (
+    ConfigurationError,
+    DataError,
+    GateError,
+    LoopcastError,
+    NotFoundError,
+    StoreError,
+)
 from loopcast.cli import plugin_manager
 from loopcast.cli.experiment import experiment
 from loopcast.deploy.assignment import arms as assigned
@@ -197,6 +204,13 @@ def test_what_is_missing_or_impossible_is_said(
     assert isinstance(found.exception, error), found.output
     assert message in str(found.exception)
     assert home.catalog.experiments() == ()
+
+
+def test_a_list_of_nothing_says_so_and_one_of_no_model_is_refused(call: Program) -> None:
+    assert call("list", "-m", "demand").output.startswith("no experiments;")
+    found = call("list", "-m", "dmand")
+    assert isinstance(found.exception, NotFoundError)
+    assert "the nearest is 'demand'" in str(found.exception)
 
 
 def test_stopping_needs_a_running_experiment_and_a_reason(call: Program, home: Home) -> None:

@@ -263,6 +263,10 @@ class TestCompare:
         refused = error("models", "compare", versions[0], versions[1])
         assert f"the bundle of version {versions[0]} has no absent.npz" in str(refused)
 
+    def test_a_version_with_itself_is_refused(self, versions: list[str]) -> None:
+        refused = error("models", "compare", versions[0], versions[0][:8])
+        assert f"are the same version, {versions[0]}" in str(refused)
+
     def test_other_data_is_refused(self, versions: list[str]) -> None:
         refused = str(error("models", "compare", versions[0], versions[2]))
         assert "never judged on the same dataset in the same way" in refused

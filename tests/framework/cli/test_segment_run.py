@@ -309,6 +309,13 @@ def test_nothing_that_can_be_trained_is_an_error(tmp_path: Path, run: Any, home:
     assert not (tmp_path / "run" / "summary.json").exists()
 
 
+def test_what_may_only_serve_trains_nothing(tmp_path: Path, run: Any, home: Home) -> None:
+    applications(200, seed=1).to_csv(tmp_path / "applications.csv", index=False)
+    with pytest.raises(NotFoundError, match="no logical model 'credit' in the catalog"):
+        run("job=serve")
+    assert home.catalog.count() == 0
+
+
 SHOP = "logical_model=shop"
 
 

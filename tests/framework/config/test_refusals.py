@@ -32,7 +32,7 @@ UNKNOWN_WINDOW = "unknown key; did you mean 'window'? Valid: mode, weights, wind
         (
             "enigne.workers=2",
             "the command line: enigne: unknown key; did you mean 'engine'? Valid: backtest, "
-            "baselines, calibration, checks, data, engine, experiment, fallback, holdout, job, "
+            "baselines, budget, calibration, checks, data, engine, fallback, holdout, job, "
             "logical_model, plugins, policy, preparation, reconciliation, retrain, seed, store, "
             "template",
         ),

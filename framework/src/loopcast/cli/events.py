@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
 
+from loopcast.cli.selection import Moment
 from loopcast.cli.stores import store_options
 
 if TYPE_CHECKING:
     from loopcast.store.home import Home
 
 _MODEL = click.option("--logical-model", "-m", required=True, help="Whose events.")
-_SINCE = click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="First day, in UTC.")
-_UNTIL = click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="Day after the last.")
+_SINCE = click.option("--since", type=Moment(), help="First day, in UTC.")
+_UNTIL = click.option("--until", type=Moment(), help="Day after the last.")
 
 
 @click.group()
@@ -34,7 +35,7 @@ def query(
     """Ask in SQL; the events are the table "events". Needs DuckDB."""
     from loopcast.cli import tables
 
-    found = place.events.query(sql, logical_model, _in_utc(since), _in_utc(until))
+    found = place.events.query(sql, logical_model, since, until)
     rows = ([str(value) for value in row.values()] for row in found.to_pylist())
     tables.print_rows(tables.terminal(), logical_model, found.column_names, rows)
 
@@ -53,7 +54,3 @@ def compact(*, place: Home, logical_model: str) -> None:
         f"{done.merged:,} files merged into {done.days:,}, {done.removed:,} old ones removed, "
         f"{swept:,} unfinished ones removed"
     )
-
-
-def _in_utc(moment: datetime | None) -> datetime | None:
-    return moment.replace(tzinfo=UTC) if moment else None

@@ -156,7 +156,8 @@ def list_(*, place: Home, logical_model: str | None, as_json: bool) -> None:
     from loopcast.cli import tables
 
     with place.catalog as catalog:
-        found = catalog.experiments(logical_model)
+        model = catalog.logical_model(logical_model).name if logical_model else None
+        found = catalog.experiments(model)
     if as_json:
         tables.print_json(found)
         return
@@ -167,6 +168,8 @@ def list_(*, place: Home, logical_model: str | None, as_json: bool) -> None:
     )  # fmt: skip
     columns = ("name", "of", "kind", "metric", "state", "begun", "ended")
     tables.print_rows(tables.terminal(), "Experiments", columns, rows)
+    if not found:
+        click.echo("no experiments; 'loopcast experiment declare' begins one")
 
 
 @experiment.command()

@@ -158,7 +158,7 @@ def _ask_database(
     if found.wrong:
         alerts = tuple(of_health(look.of(logical_model), [found]))
         deliver(book.update(logical_model, "", (), alerts), channels, book)
-        raise StoreError(f"nothing else was looked at: {found.found}")
+        raise StoreError(f"{found.found}; nothing else was looked at")
     return found
 
 

@@ -68,7 +68,7 @@ class Answered:
 def execute_segments(run: Run) -> None:
     """Train every segment, or answer for every segment with its released version.
 
-    The first run of a logical model trains, whatever it is asked for.
+    A run that may train does so where it is told to, and where there is no version at all.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def execute_segments(run: Run) -> None:
     run.console.print(f"  data      {run.settings.data.name}: {run.source.text}", soft_wrap=True)
     found: dict[str, Any] = {}
     with engine_for(_engine(run)) as engine:
-        if run.settings.job.name == "train" or not run.home.catalog.newest(_name(run)):
+        if _trains(run):
             with watch.stage("train"):
                 reports = _train(run, engine)
             found["training"] = _training_record(reports)
@@ -99,6 +99,11 @@ def execute_segments(run: Run) -> None:
     took = ", ".join(f"{name} {value:.1f} s" for name, value in watch.seconds.items())
     run.console.print(f"  results   {run.folder}", soft_wrap=True)
     run.console.print(f"  took      {took}")
+
+
+def _trains(run: Run) -> bool:
+    job = run.settings.job.name
+    return job == "train" or (job == "predict" and not run.home.catalog.newest(_name(run)))
 
 
 def _publish(run: Run) -> None:

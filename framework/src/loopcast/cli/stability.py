@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from loopcast.api import NotFoundError
 from loopcast.cli.selection import json_option
 from loopcast.cli.stores import store_options
 
@@ -60,6 +61,11 @@ def stability(
         first = since.date() if since else (end - SPAN).date()
         limits = StabilityLimits(shifting=shifting, shifted=shifted)
         found = population_stability(place, model.name, first, last, limits)
+    if not found:
+        raise NotFoundError(
+            f"{model.name} has no predictions from {first} to {last} to compare with the training "
+            "of their versions; predict first, or look at other days"
+        )
     if as_json:
         tables.print_json(found)
     else:
@@ -83,7 +89,7 @@ def _print(found: Sequence[Stability], title: str, *, everything: bool) -> None:
         ),
         numbers_from=5,
     )  # fmt: skip
-    click.echo(f"{len(found) - len(shown)} more are stable" if found else "no predictions to judge")
+    click.echo(f"{len(found) - len(shown)} more are stable")
 
 
 def _is_score(one: Stability) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from loopcast.cli.selection import Moment, json_option
 from loopcast.cli.stores import store_options
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from loopcast.store.truth import Standing
 
 _MODEL = click.option("--logical-model", "-m", required=True, help="Whose predictions came true.")
-_AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group()
@@ -32,7 +32,7 @@ def truth() -> None:
 @click.option("--observed", help="Column of the moment when it became known, with a time zone.")
 @click.option(
     "--observed-at",
-    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]),
+    type=Moment(),
     help="That moment for all rows, in UTC where it has no zone.",
 )
 @click.option("--series", help="Forecasts: column of the series, in place of a key.")
@@ -41,7 +41,7 @@ def truth() -> None:
 @click.option("--segment-column", help="Column of the segment.")
 @click.option("--source", default="", help="Which system knows it.")
 @click.option("--reader", help="A reader of tables; by the file's name where it is left out.")
-@_AS_JSON
+@json_option
 def ingest(
     *,
     place: Home,
@@ -73,7 +73,7 @@ def ingest(
         key=key,
         value=value,
         observed=observed,
-        observed_at=_in_utc(observed_at),
+        observed_at=observed_at,
         series=series,
         time=time,
         segment=segment,
@@ -97,7 +97,7 @@ def ingest(
 @truth.command()
 @store_options
 @_MODEL
-@_AS_JSON
+@json_option
 def status(*, place: Home, logical_model: str, as_json: bool) -> None:
     """Say how many predictions have an outcome, and which outcomes have no prediction."""
     from loopcast.cli import tables
@@ -120,7 +120,3 @@ def _echo_standing(found: Standing) -> None:
             f"{found.unmatched:,} of {found.outcomes:,} outcomes belong to no prediction yet: "
             f"{shown}{', …' if found.unmatched > len(found.examples) else ''}"
         )
-
-
-def _in_utc(moment: datetime | None) -> datetime | None:
-    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment

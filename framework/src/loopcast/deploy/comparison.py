@@ -6,7 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from loopcast.api import IntegrityError, LogicalModel, Manifest, MetricDefinition, Version
+from loopcast.api import (
+    DataError,
+    IntegrityError,
+    LogicalModel,
+    Manifest,
+    MetricDefinition,
+    Version,
+)
 from loopcast.deploy.bundle import read_manifest
 from loopcast.develop.compare import Comparison, comparable, compare, pair
 from loopcast.develop.judged import JUDGED_FILE, Judged, read_judged
@@ -94,12 +101,16 @@ def compare_versions(
 
     Raises
     ------
+    DataError
+        Where both are the same version.
     NotFoundError
         Where one does not exist, or both were not judged on the same data in the same way.
     IntegrityError
         Where a bundle lacks its judged rows, or they are not the same ones.
     """
     one, two = home.catalog.version(first), home.catalog.version(second)
+    if one.id == two.id:
+        raise DataError(f"{first} and {second} are the same version, {one.id}; name another one")
     shared = comparable(home.catalog.evaluations(one.id), home.catalog.evaluations(two.id))
     manifests = tuple(read_manifest(home.artifacts, version.manifest) for version in (one, two))
     contests = [judged_of(home, *item) for item in zip((one, two), manifests, strict=True)]
