@@ -91,3 +91,13 @@ def test_the_page_needs_nothing_else(home: Home, version: str, tmp_path: Path) -
     assert not re.search(r"(src|href)=\"(?!#|data:)", text)
     assert "Nobody has chosen them" in text
     assert "By sex, four fifths are" in text
+    drawn = re.search(
+        r'<script type="application/json" id="reliability-0-data">(.*?)</script>', text
+    )
+    assert drawn
+    chart = json.loads(drawn[1])
+    assert [line["label"] for line in chart["lines"]] == ["f", "m", "as said"]
+    for line, band in zip(chart["lines"], chart["bands"], strict=False):
+        for value, low, high in zip(line["values"], band["low"], band["high"], strict=True):
+            assert value is None or 0.0 <= low <= value <= high <= 1.0
+    assert any(value is not None for value in chart["lines"][0]["values"])

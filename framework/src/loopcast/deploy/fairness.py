@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -91,6 +91,8 @@ class FairnessReport:
         Of what decisions earn.
     beside
         The newest versions that were judged on the same rows, this one among them.
+    outcomes
+        Of a score: by attribute, the judged rows of each group that is large enough.
     """
 
     attributes: tuple[str, ...]
@@ -103,6 +105,7 @@ class FairnessReport:
     correct: float | None = None
     profit_unit: str = ""
     beside: tuple[Beside, ...] = ()
+    outcomes: Mapping[str, Mapping[str, ScoreOutcome]] = field(default_factory=dict)
 
 
 def fairness_report(
@@ -152,6 +155,18 @@ def fairness_report(
         correct=_correct(found),
         profit_unit=profits.unit if profits else "",
         beside=tuple(_beside(home, loaded, chosen, decision, plan)),
+        outcomes={
+            name: {group: _part(outcome, rows) for group, rows in groups.items()}
+            for name, groups in compared.items()
+        },
+    )
+
+
+def _part(outcome: ScoreOutcome, rows: Rows) -> ScoreOutcome:
+    return ScoreOutcome(
+        actual=outcome.actual[rows],
+        probability=outcome.probability[rows],
+        weight=outcome.weight[rows],
     )
 
 

@@ -14,20 +14,27 @@ if TYPE_CHECKING:
     from loopcast.api import ScoreOutcome
 
 
-def reliability_figure(outcomes: Sequence[tuple[str, str, ScoreOutcome]]) -> Figure:
+def reliability_figure(
+    outcomes: Sequence[tuple[str, str, ScoreOutcome]],
+    *,
+    name: str = "calibration",
+    title: str = "Calibration: what happened of what was said",
+) -> Figure:
     """Return how often what was said came true, with 95 % intervals.
 
     Parameters
     ----------
     outcomes
-        Label, role and judged rows of each score.
+        Label, role and judged rows of each score, or of each group.
+    name
+        Of the figure in its page.
     """
     found = [(label, role, reliability(outcome)) for label, role, outcome in outcomes]
     middle = compact(found[0][2].middle.tolist())
     errors = [f"{label} {calibration_error(outcome):.2%}" for label, _, outcome in outcomes]
     return Figure(
-        id="calibration",
-        title="Calibration: what happened of what was said",
+        id=name,
+        title=title,
         text="On the dashed line, what was said happened as often; bins without rows are left out. "
         f"Expected calibration error: {', '.join(errors)}.",
         chart=LineChart(

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from loopcast.web import formats
-from loopcast.web.charts import Axis, Dot, DotPlot, Line, LineChart, compact
+from loopcast.web.charts import Axis, Dot, DotPlot, Line, LineChart, compact, level_role
 from loopcast.web.page import Figure
+from loopcast.web.reliability import reliability_figure
 
 if TYPE_CHECKING:
     from loopcast.deploy.fairness import FairnessReport
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 MOST_DRAWN = 8
 """Groups that are all drawn; of more, only those that are large enough to compare."""
+
+MOST_CURVES = 4
+"""Groups whose reliability is drawn: the bands of more would hide each other."""
 
 _MEASURES: Mapping[str, tuple[str, Callable[[GroupFairness], Interval]]] = {
     "granted": ("Decided in favour", lambda one: one.granted),
@@ -60,6 +64,25 @@ def _rows(
                 high=100.0 * measured.high if np.isfinite(measured.high) else None,
             )
             yield f"{one.group} ({one.rows:,})", (dot,)
+
+
+def reliability(number: int, attribute: str, report: FairnessReport) -> Iterator[Figure]:
+    """Yield how often what was said came true in each group, the largest ones of many."""
+    groups = report.outcomes.get(attribute)
+    if not groups:
+        return
+    largest = sorted(groups, key=lambda group: len(groups[group].actual), reverse=True)[
+        :MOST_CURVES
+    ]
+    yield reliability_figure(
+        [
+            (group, level_role(place), groups[group])
+            for place, group in enumerate(name for name in groups if name in largest)
+        ],
+        name=f"reliability-{number}",
+        title=f"What happened of what was said, by {attribute}"
+        + (f": the {MOST_CURVES} largest groups" if len(groups) > MOST_CURVES else ""),
+    )
 
 
 def trade_offs(report: FairnessReport) -> Iterator[Figure]:

@@ -44,7 +44,14 @@ def parts(report: FairnessReport, kpi: str) -> FairnessParts:
         about=_about(report),
         findings=_findings(report),
         groups=[
-            (found.attribute, tables.ratios(found), figures.by_group(number, found))
+            (
+                found.attribute,
+                tables.ratios(found),
+                [
+                    *figures.by_group(number, found),
+                    *figures.reliability(number, found.attribute, report),
+                ],
+            )
             for number, found in enumerate(report.decisions)
         ],
         trade_offs=list(figures.trade_offs(report)),
