@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from loopcast.web import formats
-from loopcast.web.charts import Axis, Dot, DotPlot, Line, LineChart, compact, level_role
+from loopcast.web.charts import Axis, Dot, DotPlot, Line, LineChart, compact
+from loopcast.web.fairness.tables import MOST_DRAWN
 from loopcast.web.page import Figure
 from loopcast.web.reliability import reliability_figure
 
@@ -18,11 +19,8 @@ if TYPE_CHECKING:
     from loopcast.develop.fairness.measures import Fairness, GroupFairness
     from loopcast.develop.fairness.sweep import Sweep
 
-MOST_DRAWN = 8
-"""Groups that are all drawn; of more, only those that are large enough to compare."""
-
 MOST_CURVES = 4
-"""Groups whose reliability is drawn: the bands of more would hide each other."""
+"""Groups whose reliability is drawn, each by itself, since bands would hide each other."""
 
 _MEASURES: Mapping[str, tuple[str, Callable[[GroupFairness], Interval]]] = {
     "granted": ("Decided in favour", lambda one: one.granted),
@@ -67,22 +65,16 @@ def _rows(
 
 
 def reliability(number: int, attribute: str, report: FairnessReport) -> Iterator[Figure]:
-    """Yield how often what was said came true in each group, the largest ones of many."""
-    groups = report.outcomes.get(attribute)
-    if not groups:
-        return
-    largest = sorted(groups, key=lambda group: len(groups[group].actual), reverse=True)[
-        :MOST_CURVES
-    ]
-    yield reliability_figure(
-        [
-            (group, level_role(place), groups[group])
-            for place, group in enumerate(name for name in groups if name in largest)
-        ],
-        name=f"reliability-{number}",
-        title=f"What happened of what was said, by {attribute}"
-        + (f": the {MOST_CURVES} largest groups" if len(groups) > MOST_CURVES else ""),
-    )
+    """Yield how often what was said came true, for each group, or the largest ones of many."""
+    groups = report.outcomes.get(attribute, {})
+    sizes = sorted((len(outcome.actual) for outcome in groups.values()), reverse=True)
+    for place, (group, outcome) in enumerate(groups.items()):
+        if len(outcome.actual) >= sizes[:MOST_CURVES][-1]:
+            yield reliability_figure(
+                [(group, "model", outcome)],
+                name=f"reliability-{number}-{place}",
+                title=f"What happened of what was said: {group}",
+            )
 
 
 def trade_offs(report: FairnessReport) -> Iterator[Figure]:

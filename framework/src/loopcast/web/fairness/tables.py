@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,12 +17,22 @@ if TYPE_CHECKING:
 
 FOUR_FIFTHS = 0.8
 
+MOST_DRAWN = 8
+"""Groups that are all drawn; of more, only those that are large enough to compare."""
+
 
 def ratios(found: Fairness) -> Table:
-    """Return each group beside the one that is granted most, and beside all others."""
+    """Return each group beside the one that is granted most, and beside all others.
+
+    Of many groups, those that are too small are named above the table only.
+    """
+    small = [one for one in found.groups if not one.enough]
+    named = small if len(found.groups) > MOST_DRAWN else []
     return Table(
         caption=f"By {found.attribute}, with 95 % intervals, each by itself: of many, some miss by "
-        "chance." + ("" if found.best else " Fewer than two groups are large enough to compare."),
+        "chance."
+        + ("" if found.best else " Fewer than two groups are large enough to compare.")
+        + (f" Too few rows to tell: {_sizes(named)}." if named else ""),
         columns=(
             "group",
             "rows",
@@ -40,9 +51,14 @@ def ratios(found: Fairness) -> Table:
                 _points(one.parity_gap),
             )
             for one in found.groups
+            if one not in named
         ),
         prose=True,
     )
+
+
+def _sizes(groups: Sequence[GroupFairness]) -> str:
+    return ", ".join(f"{one.group} ({one.rows})" for one in groups)
 
 
 def _ratio(found: Fairness, one: GroupFairness) -> str:
