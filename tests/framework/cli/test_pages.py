@@ -29,8 +29,8 @@ def test_every_chart_is_drawn_and_nothing_overflows(
     page = tmp_path / "shown.html"
     for arguments, plots in (
         (("explain", version, "--row", "a1_3", "--what-if", "--page", str(page)), 2),
-        (("fairness", version, "--page", str(page)), 2),
-        (("models", "dossier", version, "--output", str(page)), 4),
+        (("fairness", version, "--page", str(page)), 4),
+        (("models", "dossier", version, "--output", str(page)), 6),
     ):
         done = CliRunner().invoke(
             loopcast, [*arguments, "--home", str(home.folder)], catch_exceptions=False
