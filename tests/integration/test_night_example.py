@@ -1,0 +1,95 @@
+"""The example of a night: every command of its README, typed as it stands there."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLE = ROOT / "examples" / "05_night"
+
+pytestmark = pytest.mark.slow
+
+
+def typed() -> list[str]:
+    """Return the commands of the README, in order, without those that prepare the shell."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", (EXAMPLE / "README.md").read_text(), re.M | re.S)
+    lines = [line for block in blocks for line in block.splitlines()]
+    return [line for line in lines if not line.startswith("export ")]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where every command was typed."""
+    folder = tmp_path_factory.mktemp("night")
+    (folder / "examples").symlink_to(ROOT / "examples")
+    env = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "LOOPCAST_CONFIG_DIR": "examples/05_night/conf",
+        "LOOPCAST_HOME": "loopcast-home/night",
+    }
+    for line in typed():
+        done = subprocess.run(
+            ["bash", "-c", line], cwd=folder, env=env, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+    return folder
+
+
+def told(folder: Path, run: str) -> Any:
+    return json.loads((folder / "night" / run / "summary.json").read_text())
+
+
+@pytest.mark.parametrize("night", ["first", "second"])
+def test_a_night_says_what_became_of_every_shop(folder: Path, night: str) -> None:
+    segments = {s["segment"]: s for s in told(folder, night)["retraining"]["segments"]}
+    assert len(segments) == 200
+    results = pd.Series({name: own["result"] for name, own in segments.items()})
+    assert set(results.index[results == "failed"]) == {"t007", "t077", "t123"}
+    assert set(results.index[results == "frozen"]) == {f"t19{n}" for n in range(10)}
+    assert list(results.index[results == "off"]) == ["t042"]
+    assert "'yesterday'" in segments["t007"]["reason"]
+    assert "duplicates is 0.5" in segments["t077"]["reason"]
+    assert "dominance is 0.9" in segments["t123"]["reason"]
+
+
+def test_some_shops_get_a_better_model(folder: Path) -> None:
+    assert told(folder, "first")["retraining"]["counts"]["released"] > 0
+
+
+def test_lists_follow_the_rules_of_their_shop(folder: Path) -> None:
+    lists = pd.read_parquet(folder / "night/lists/rankings.parquet")
+    assert not {"t007", "t042"} & set(lists["segment"])
+    events = pd.read_csv(folder / "shops/events.csv", dtype="str")
+    genre = lists["film"].map(events.drop_duplicates("film").set_index("film")["genre"])
+    assert lists.groupby(["segment", "customer", genre]).size().max() == 4
+    assert "Horror" not in set(genre[lists["segment"] == "t002"])
+    first = lists[(lists["segment"] == "t001") & (lists["place"] == 1)]
+    assert set(first["film"]) == {"brand-new"}
+    counted = told(folder, "lists")["predictions"]["rules"]
+    assert counted["out of stock"]["removed"] > 0
+    assert counted["variety"]["removed"] > 0
+
+
+def test_the_day_is_known_to_the_next_night(folder: Path) -> None:
+    outcomes = pd.read_csv(folder / "shops/2026-01-01.csv")
+    chose = outcomes["chosen"] != "nothing"
+    assert 0.05 < chose.mean() < 0.8
+    events = pd.read_csv(folder / "shops/events.csv", dtype="str")
+    of_the_day = events[events["at"] == "2026-01-01"]
+    assert len(of_the_day) == outcomes.loc[chose, "chosen"].str.count("\n").add(1).sum()
+
+
+def test_the_morning_report_needs_no_network(folder: Path) -> None:
+    html = (folder / "night/first/retraining.html").read_text(encoding="utf-8")
+    assert not re.search(r"(src|href)=[\"']https?:", html)
+    assert "their Christmas campaign goes on" in html
