@@ -14,10 +14,18 @@ import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 
-from loopcast.api import BusinessKpi, ForecastSchema, InvalidRecordError, Kpi, LogicalModel, Site
+from loopcast.api import (
+    BusinessKpi,
+    ForecastSchema,
+    InvalidRecordError,
+    Kpi,
+    LogicalModel,
+    Release,
+    Site,
+)
 from loopcast.cli.monitor import monitor
 from loopcast.monitor.alerts import AlertBook
-from loopcast.monitor.business import KpiCourse, business_kpis
+from loopcast.monitor.business import KpiCourse, base_releases, business_kpis
 from loopcast.monitor.intervals import IntervalCoverage, interval_coverage
 from loopcast.monitor.missing import missing_answers, missing_forecasts
 from loopcast.monitor.performance import labelled_events
@@ -124,25 +132,28 @@ class TestMissing:
         events = scored("", "0" * 16, 0, people(np.random.default_rng(0), 8))
         keys = [*events["key"].to_pylist(), "unknown-1", "unknown-2"]
         truth = truth_table(key=keys, value=np.zeros(10), observed=NOON)
-        found = missing_answers(events, truth)
+        found = missing_answers(events, truth)[""]
         assert (found.share, set(found.examples)) == (0.2, {"unknown-1", "unknown-2"})
-        assert missing_answers(events, truth.slice(0, 0)).share == 0.0
+        assert missing_answers(events, truth.slice(0, 0)) == {}
 
 
 class TestBusiness:
     days = pd.date_range(START, periods=42, freq="D")
 
-    def course(self, seed: int, fall: float, **kpi: Any) -> KpiCourse:
+    def course(
+        self, seed: int, fall: float, *, since: int = 35, shown: int = 42, **kpi: Any
+    ) -> KpiCourse:
         noise = np.random.default_rng(seed)
         parts = []
         for day in range(len(self.days)):
-            inputs = people(noise, 60, 0.0 if day < 35 else fall)
+            inputs = people(noise, 60, 0.0 if day < since else fall)
             parts.append(scored("", "0" * 16, day, inputs))
         events = join(pa.concat_tables(parts), truth_table(key=[], value=[], observed=NOON))
         usual: dict[str, Any] = {"of": "input.income", "statistic": "share", "above": 0.0}
         watch = {"solvent": BusinessKpi(**(usual | kpi))}
         model = msgspec.structs.replace(CREDIT, watch=watch)
-        [found] = business_kpis(events, model, self.days)
+        released = {"": self.days[0].date()}
+        [found] = business_kpis(events, model, self.days[-shown:], released)[""]
         return found
 
     def test_a_week_that_is_worse_is_told(self) -> None:
@@ -156,6 +167,34 @@ class TestBusiness:
     def test_unchanged_weeks_are_not(self) -> None:
         alarms = sum(self.course(seed, 0.0).worse(0.02) for seed in range(40))
         assert alarms <= 2
+
+    def test_a_step_of_weeks_ago_is_not_forgotten(self) -> None:
+        found = self.course(0, -1.0, since=15)
+        assert found.before == pytest.approx(0.5, abs=0.05)
+        assert found.worse(0.1)
+        agreed = self.course(0, -1.0, since=0, registered=0.5)
+        assert (agreed.before, agreed.worse(0.1)) == (0.5, True)
+        assert not self.course(0, 0.0, registered=0.5).worse(0.1)
+        assert not self.course(0, -1.0, since=0).worse(0.1), "as it was after the release"
+
+    def test_first_days_before_the_span_count(self) -> None:
+        found = self.course(0, -1.0, since=20, shown=12)
+        assert len(found.values) == 12
+        assert found.before > 0.4
+        assert found.worse(0.1)
+
+    def test_the_release_that_later_days_are_compared_with(self) -> None:
+        days = (0, 30, 55)
+        history = [
+            Release(
+                logical_model="credit", segment="", version=f"{day:016d}", stage="champion",
+                since=START + timedelta(days=day), by="eva", reason="r",
+            )
+            for day in days
+        ]  # fmt: skip
+        for end, base in ((60, 30), (10, 0), (90, 55)):
+            found = base_releases(history, START + timedelta(days=end))
+            assert found == {"": (START + timedelta(days=base)).date()}
 
     def test_sums_of_texts_and_of_what_never_came(self) -> None:
         towns = self.course(1, 0.0, of="input.town", above=None, equal="a")

@@ -65,6 +65,9 @@ class BusinessKpi(Record, frozen=True):
         Of a share: events whose value is above a number, or equal to a number or text.
     direction
         Whether a lower or a higher value is better.
+    registered
+        What was agreed on: the last days are compared with it. Where it is left out, they are
+        compared with the first days after the release.
     """
 
     of: Annotated[str, msgspec.Meta(pattern=r"^((output|input)\..+|outcome|action)$")]
@@ -72,6 +75,7 @@ class BusinessKpi(Record, frozen=True):
     above: float | None = None
     equal: float | str | None = None
     direction: Direction = "higher"
+    registered: float | None = None
 
     def check(self) -> None:
         """A share says of what, and nothing else does."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,17 +12,25 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from loopcast.api import BusinessKpi, LogicalModel, ScoreSchema
+from loopcast.api import BusinessKpi, LogicalModel, Release, ScoreSchema, Segment
 from loopcast.develop.inference import Estimate, mean_influence, serial_error
 from loopcast.monitor.bins import Floats
+from loopcast.monitor.counted import once
+from loopcast.monitor.counting import SERVED, hours_of
+from loopcast.monitor.kpi import RESULT_COLUMNS
 from loopcast.monitor.observed import column, numbers
 from loopcast.monitor.performance import change
+from loopcast.store.truth import join
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from loopcast.store.home import Home
+
 RECENT = 7
-FEWEST_BEFORE = 14
+BASE = 14
+"""The last seven days are compared with the first fourteen after the release."""
+
 CHANCE = 0.01
 
 
@@ -33,7 +43,8 @@ class KpiCourse:
     values : ndarray, shape (days,)
         NaN where nothing is known.
     before, recent
-        Mean of the days before the last seven known ones, and of these; NaN where they are too few.
+        The registered value, or else the mean of the first days after the release, and that of the
+        last seven known days; NaN where they are too few.
     p_value
         Of the hypothesis that both are the same; 1 where it cannot be told.
     """
@@ -55,24 +66,101 @@ class KpiCourse:
         return bool(fall > share * abs(self.before)) and self.p_value <= CHANCE
 
 
-def business_kpis(
-    joined: pa.Table, model: LogicalModel, days: pd.DatetimeIndex
-) -> tuple[KpiCourse, ...]:
-    """Compute the business KPIs of a logical model.
+def watched_kpis(
+    home: Home,
+    model: LogicalModel,
+    joined: pa.Table,
+    days: pd.DatetimeIndex,
+    segments: Sequence[Segment],
+) -> dict[Segment, tuple[KpiCourse, ...]]:
+    """Compute the business KPIs of segments, with the first days after their releases.
 
     Parameters
     ----------
     joined
-        Events that served, as :func:`loopcast.store.truth.join` returns them.
+        What served in these days, with its outcomes.
+    """
+    if not model.watch:
+        return {}
+    first, end = days[0].date(), (days[-1] + timedelta(days=1)).to_pydatetime()
+    history = home.catalog.history(model.name, segments[0] if len(segments) == 1 else None)
+    released = dict.fromkeys(segments, first) | base_releases(history, end)
+    truth = home.truth.latest(model.name)
+    early = [join(each, truth) for each in first_days(home, model, released, first)]
+    everything = pa.concat_tables([joined, *(each.select(joined.column_names) for each in early)])
+    return business_kpis(everything, model, days, released)
+
+
+def business_kpis(
+    joined: pa.Table,
+    model: LogicalModel,
+    days: pd.DatetimeIndex,
+    released: Mapping[Segment, date],
+) -> dict[Segment, tuple[KpiCourse, ...]]:
+    """Compute the business KPIs of each segment.
+
+    Parameters
+    ----------
+    joined
+        Events that served, as :func:`loopcast.store.truth.join` returns them, of these days and of
+        the first ones after each release.
     days
         In UTC.
+    released
+        When the version was released whose first days each segment is compared with.
     """
-    place = days.get_indexer(pd.DatetimeIndex(joined["time"].to_pandas()).normalize())
+    if not model.watch or not released:
+        return {}
+    first = min(days[0], pd.Timestamp(min(released.values()), tz="UTC"))
+    all_days = pd.date_range(first, days[-1], freq="D")
+    names = pd.Index(sorted(released))
+    begun = [(released[name] - first.date()).days for name in names]
+    group = names.get_indexer(joined["segment"].to_pandas())
+    day = all_days.get_indexer(pd.DatetimeIndex(joined["time"].to_pandas()).normalize())
+    place = np.where((group >= 0) & (day >= 0), group * len(all_days) + day, -1)
     weight = 1.0 / joined["inclusion"].to_numpy()
-    return tuple(
-        _course(name, kpi, _daily(_values(joined, kpi), weight, place, kpi, len(days)))
+    daily = {
+        name: _daily(_values(joined, kpi), weight, place, kpi, len(names) * len(all_days))
         for name, kpi in model.watch.items()
-    )
+    }
+    return {
+        segment: tuple(
+            _course(name, kpi, daily[name].reshape(len(names), -1)[number, begun[number] :], days)
+            for name, kpi in model.watch.items()
+        )
+        for number, segment in enumerate(names)
+    }
+
+
+def base_releases(history: Iterable[Release], end: datetime) -> dict[Segment, date]:
+    """Return when each segment got the champion whose first days later ones are compared with.
+
+    That is the last one which has been there for long enough to tell, else the first.
+    """
+    long_ago = end - timedelta(days=BASE + RECENT)
+    found: dict[Segment, date] = {}
+    for release in history:
+        if release.stage == "champion" and (
+            release.segment not in found or release.since <= long_ago
+        ):
+            found[release.segment] = release.since.astimezone(UTC).date()
+    return found
+
+
+def first_days(
+    home: Home, model: LogicalModel, released: Mapping[Segment, date], until: date
+) -> Iterator[pa.Table]:
+    """Read what served on the first days after each release, as far as they are before a day."""
+    columns = [*RESULT_COLUMNS, *input_columns(model)]
+    for day in sorted({day for day in released.values() if day < until}):
+        start, _ = hours_of(day)
+        end, _ = hours_of(min(day + timedelta(days=BASE), until))
+        events = home.events.read(model.name, start, end, columns=columns)
+        own = pa.array([segment for segment, since in released.items() if since == day])
+        inside = pc.and_(
+            pc.is_in(events["segment"], own), pc.is_in(events["role"], pa.array(SERVED))
+        )
+        yield once(events.filter(inside))
 
 
 def input_columns(model: LogicalModel) -> list[str]:
@@ -125,15 +213,20 @@ def _daily(
     return np.asarray(np.divide(sums, divisor, out=np.full(days, np.nan), where=weights > 0))
 
 
-def _course(name: str, kpi: BusinessKpi, values: Floats) -> KpiCourse:
+def _course(name: str, kpi: BusinessKpi, values: Floats, days: pd.DatetimeIndex) -> KpiCourse:
+    """Compare the last days with what was registered, else with the first days."""
     known = values[np.isfinite(values)]
     before, recent, p_value = np.nan, np.nan, 1.0
-    if len(known) >= FEWEST_BEFORE + RECENT:
-        then, now = _mean(known[:-RECENT]), _mean(known[-RECENT:])
+    if len(known) >= BASE + RECENT:
+        first = _mean(known[:BASE])
+        agreed = Estimate(value=kpi.registered or 0.0, error=0.0, freedom=1)
+        then, now = first if kpi.registered is None else agreed, _mean(known[-RECENT:])
         before, recent = then.value, now.value
         p_value = change(then, now).p_value() or 0.0
+    shown = np.full(len(days), np.nan)
+    shown[len(days) - len(values[-len(days) :]) :] = values[-len(days) :]
     return KpiCourse(
-        name=name, kpi=kpi, values=values, before=before, recent=recent, p_value=p_value
+        name=name, kpi=kpi, values=shown, before=before, recent=recent, p_value=p_value
     )
 
 

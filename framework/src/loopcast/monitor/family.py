@@ -1,7 +1,7 @@
 """Every segment of a logical model in one look: how it fares, the worst first, and why.
 
 What is measured here comes from daily sketches, so that months of thousands of segments are
-looked at without reading an event again; only the KPI reads the events whose outcome is known.
+looked at without reading an event again; events are read once more for what came of them.
 False alarms are controlled over the whole family: p-values of all segments, inputs and
 subpopulations are adjusted together.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Literal, TypeVar, get_args
 
@@ -32,8 +32,15 @@ from loopcast.monitor.compare import compare, read_references
 from loopcast.monitor.daily import DailySketches
 from loopcast.monitor.drift import Window, exceeding
 from loopcast.monitor.findings import Moved, of_drift, of_performance, of_traffic
-from loopcast.monitor.kpi import Span, moved_kpis
 from loopcast.monitor.plan import Plan, usual_plan
+from loopcast.monitor.results import Asked, Results, family_results
+from loopcast.monitor.signals import (
+    Subject,
+    of_business,
+    of_calibration,
+    of_intervals,
+    of_missing,
+)
 from loopcast.monitor.totals import Total, daily_use, totals
 from loopcast.monitor.traffic import VOLUME_CHANCE, Traffic, traffic
 
@@ -41,14 +48,15 @@ if TYPE_CHECKING:
     from loopcast.store.home import Home
 
 State = Literal["silent", "worse", "drifting", "unusual", "frozen", "off", "quiet"]
-"""How a segment fares, the worst first: no predictions any more, a worse KPI, drifted inputs or
-outputs, another volume or latency than usual; frozen or off by its switch; none of these."""
+"""How a segment fares, the worst first: no predictions any more; a worse KPI, or intervals or
+scores that do not hold; drifted inputs or outputs; another volume or latency than usual, or
+predictions that are missing; frozen or off by its switch; none of these."""
 
 _RANK = {state: rank for rank, state in enumerate(get_args(State))}
 _KINDS: dict[State, tuple[str, ...]] = {
-    "worse": ("performance",),
+    "worse": ("performance", "business_kpi", "coverage", "calibration"),
     "drifting": ("input_drift", "output_drift"),
-    "unusual": ("volume", "latency"),
+    "unusual": ("volume", "latency", "missing_predictions"),
 }
 _SEVERITY = {"critical": 0, "warning": 1, "notice": 2}
 
@@ -73,8 +81,7 @@ class SegmentReport:
     moved
         The KPI in the contest of the version and now; ``None`` where it is not known.
     alerts
-        What is worth telling: kinds ``input_drift``, ``output_drift``, ``performance``,
-        ``volume`` and ``latency``, each with a suggested remedy.
+        What is worth telling, each with a suggested remedy.
     """
 
     segment: Segment
@@ -175,8 +182,16 @@ def watch_family(
     versions = _versions(segments, serving, total)
     usage = traffic(days, *daily_use(segments, total, len(days)))
     drifts = _drifts(watched, home, total, versions, days)
-    moved = _moved(watched, home, versions)
-    wanted = watched.plan.addressed(_alerts(watched, (segments, usage), drifts, moved, at))
+    asked = Asked(
+        model=model,
+        kpi=watched.kpi,
+        plan=watched.plan,
+        versions=versions,
+        days=days,
+        at=at,
+    )
+    results = family_results(asked, home)
+    wanted = watched.plan.addressed(_alerts(watched, (segments, usage), drifts, results, at))
     common, alerts = gathered(wanted, len(segments))
     found = _Found(
         days=days,
@@ -184,7 +199,7 @@ def watch_family(
         serving=serving,
         versions=versions,
         drifts=_by_segment(drifts),
-        moved=moved,
+        moved=results.moved,
         alerts=_by_segment(alerts),
     )
     reports = [_segment(found, place, name) for place, name in enumerate(segments)]
@@ -202,16 +217,30 @@ def _alerts(
     watched: FamilyWatched,
     used: tuple[Sequence[Segment], Traffic],
     drifts: Sequence[Drift],
-    moved: Mapping[Segment, Moved],
+    results: Results,
     at: datetime,
 ) -> Iterator[Alert]:
     plan, model = watched.plan, watched.model
     yield from of_drift(drifts, at)
     volume, latency = plan.chance("volume"), plan.chance("latency")
     yield from of_traffic(model.name, *used, at, volume=volume, latency=latency)
-    for name, each in moved.items():
+    for name, each in results.moved.items():
         least_change = plan.threshold("performance")
         yield from of_performance(model, name, each, at, least_change=least_change)
+    yield from _of_results(results, plan, Subject(logical_model=model.name, segment="", at=at))
+
+
+def _of_results(results: Results, plan: Plan, of: Subject) -> Iterator[Alert]:
+    for (name, _), held in results.intervals.items():
+        yield from of_intervals(replace(of, segment=name), [held], plan.threshold("coverage"))
+    for name, large in results.calibration.items():
+        yield from of_calibration(replace(of, segment=name), large, plan.threshold("calibration"))
+    for name, gone in results.missing.items():
+        share = plan.threshold("missing_predictions")
+        yield from of_missing(replace(of, segment=name), gone, share)
+    for (name, _), course in results.business.items():
+        share = plan.threshold("business_kpi")
+        yield from of_business(replace(of, segment=name), [course], share)
 
 
 def _badness(report: SegmentReport) -> tuple[int, int, int, str]:
@@ -274,18 +303,6 @@ def _drifts(
             watched.plan.limits,
         )
     ]
-
-
-def _moved(
-    watched: FamilyWatched, home: Home, versions: Mapping[Segment, VersionId]
-) -> dict[Segment, Moved]:
-    if watched.kpi is None:
-        return {}
-    start, after = (
-        datetime.combine(day, datetime.min.time(), UTC)
-        for day in (watched.first, watched.last + timedelta(days=1))
-    )
-    return moved_kpis(home, watched.model, watched.kpi, versions, Span(start=start, end=after))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 from scipy.stats import false_discovery_control
 
 from loopcast.api import (
@@ -28,10 +25,9 @@ from loopcast.api import (
 from loopcast.deploy.bundle import read_manifest
 from loopcast.develop.inference import Estimate
 from loopcast.develop.judged import JUDGED_FILE, read_judged
-from loopcast.monitor.counted import ONE_EVENT, once
+from loopcast.monitor.counted import ONE_EVENT
 from loopcast.monitor.findings import Moved
-from loopcast.monitor.performance import Labelled, change, estimate, labelled_events
-from loopcast.store.truth import join
+from loopcast.monitor.performance import Labelled, change, estimate, overall_estimate
 
 if TYPE_CHECKING:
     from loopcast.store.home import Home
@@ -42,37 +38,30 @@ RESULT_COLUMNS = (
 """Of events that are judged by their outcomes."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Span:
-    """From one moment to another, both with a time zone."""
-
-    start: datetime
-    end: datetime
-
-
 def moved_kpis(
     home: Home,
     model: LogicalModel,
     kpi: MetricDefinition,
     versions: Mapping[Segment, VersionId],
-    span: Span,
+    own: Mapping[Segment, Labelled],
 ) -> dict[Segment, Moved]:
     """Return how the KPI of each segment's version has moved, p-values adjusted over segments.
 
     A segment whose outcomes are not known, or too few to tell, is left out.
+
+    Parameters
+    ----------
+    own
+        Labelled events of the version of each segment.
     """
-    latest = home.truth.latest(model.name)
-    if not latest.num_rows or not measurable([kpi], model):
+    if not measurable([kpi], model):
         return {}
-    events = home.events.read(model.name, span.start, span.end, columns=RESULT_COLUMNS)
-    own = once(events.filter(pc.is_in(events["version"], pa.array(list(versions.values())))))
-    labelled = labelled_events(join(own, latest), model)
     records = home.catalog.versions_of(list(versions.values()))
     found = {
         segment: moved
-        for segment, rows in _by_segment(labelled)
+        for segment, labelled in own.items()
         if (record := records.get(versions.get(segment, "")))
-        and (moved := _moved(home, record, model, kpi, _now(labelled, kpi, rows)))
+        and (moved := _moved(home, record, model, kpi, overall_estimate(labelled, kpi)))
     }
     adjusted = false_discovery_control([m.p_value for m in found.values()]) if found else ()
     return {
@@ -89,23 +78,13 @@ def measurable(metrics: Sequence[MetricDefinition], model: LogicalModel) -> list
     return [metric for metric in metrics if model.task != "rank" or metric.rows is not None]
 
 
-def _by_segment(labelled: Labelled) -> Iterator[tuple[Segment, np.ndarray]]:
-    """Yield the labelled rows of each segment that has some."""
-    codes, names = pd.factorize(labelled.segment, sort=True)
+def by_segment(segments: Sequence[Segment] | np.ndarray) -> Iterator[tuple[Segment, np.ndarray]]:
+    """Yield the rows of each segment that has some."""
+    codes, names = pd.factorize(np.asarray(segments, dtype=object), sort=True)
     order = np.argsort(codes, kind="stable")
     ends = np.cumsum(np.bincount(codes, minlength=len(names)))
     for name, first, last in zip(names, np.append(0, ends), ends, strict=False):
         yield str(name), order[first:last]
-
-
-def _now(labelled: Labelled, kpi: MetricDefinition, rows: np.ndarray) -> Estimate:
-    return estimate(
-        take(labelled.outcome, rows),
-        kpi,
-        labelled.weight[rows],
-        labelled.block[rows],
-        serial=labelled.serial,
-    )
 
 
 def _moved(

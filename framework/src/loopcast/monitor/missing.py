@@ -14,7 +14,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from loopcast.api import ForecastSchema
+from loopcast.api import ForecastSchema, Segment
+from loopcast.monitor.kpi import by_segment
 from loopcast.monitor.observed import forecast_keys
 from loopcast.store.truth import joined_keys
 
@@ -59,7 +60,7 @@ def missing_forecasts(served: pa.Table, schema: ForecastSchema, until: pd.Timest
     keys = keys[(keys["step"] == schema.step) & (keys["start"] < until)]
     series = keys["series"].cat.remove_unused_categories()
     if not len(keys):
-        return _none()
+        return nothing_missing()
     first = keys["start"].min().tz_convert(schema.timezone)
     last = until.tz_convert(schema.timezone)
     slots = pd.date_range(first, last, freq=schema.step, inclusive="left").tz_convert("UTC")
@@ -80,32 +81,39 @@ def missing_forecasts(served: pa.Table, schema: ForecastSchema, until: pd.Timest
     )
 
 
-def missing_answers(served: pa.Table, outcomes: pa.Table) -> Missing:
-    """Return the outcomes that no event is about.
+def missing_answers(served: pa.Table, outcomes: pa.Table) -> dict[Segment, Missing]:
+    """Return the outcomes of each segment that no event is about.
 
     Parameters
     ----------
     served
-        All events of the segment, with the columns ``segment`` and ``key``.
+        All events of the segments, with the columns ``segment`` and ``key``.
     outcomes
         Those that were observed in the span, one for each key.
     """
-    if not outcomes.num_rows:
-        return _none()
     ours = joined_keys(served["segment"], served["key"], named=True)
     theirs = joined_keys(outcomes["segment"], outcomes["key"], named=True)
     gone = pc.invert(pc.is_in(theirs, value_set=ours)).to_numpy(zero_copy_only=False)
-    moments = pd.DatetimeIndex(outcomes["observed"].to_pandas()).normalize()
+    days = pd.DatetimeIndex(outcomes["observed"].to_pandas()).normalize()
+    keys = outcomes["key"].combine_chunks()
+    return {
+        segment: _missing_of(keys.take(pa.array(rows)), days[rows], gone[rows])
+        for segment, rows in by_segment(outcomes["segment"].to_numpy())
+    }
+
+
+def _missing_of(keys: pa.Array, moments: pd.DatetimeIndex, gone: np.ndarray) -> Missing:
     days, day = np.unique(moments, return_inverse=True)
-    keys = outcomes["key"].filter(pa.array(gone)).slice(0, EXAMPLES).to_pylist()
+    examples = keys.filter(pa.array(gone)).slice(0, EXAMPLES).to_pylist()
     return Missing(
         days=pd.DatetimeIndex(days),
         expected=np.bincount(day),
         missing=np.bincount(day, gone).astype(np.int64),
-        examples=dict.fromkeys(keys, 1),
+        examples=dict.fromkeys(examples, 1),
     )
 
 
-def _none() -> Missing:
+def nothing_missing() -> Missing:
+    """Return that no prediction was expected."""
     nothing = np.zeros(0, dtype=np.int64)
     return Missing(days=pd.DatetimeIndex([], tz="UTC"), expected=nothing, missing=nothing)

@@ -7,7 +7,7 @@ was labelled without being chosen stays out: nobody knows what it stands for.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -138,6 +138,17 @@ class Labelled:
     attributes: Mapping[str, pd.Categorical[str]]
     serial: bool
     coverage: Coverage
+
+    def take(self, rows: Rows) -> Labelled:
+        """Return some of the labelled events; what is said of all events stays."""
+        return replace(
+            self,
+            known=self.known[rows],
+            outcome=take(self.outcome, rows),
+            segment=self.segment[rows],
+            weight=self.weight[rows],
+            block=self.block[rows],
+        )
 
 
 def labelled_events(joined: pa.Table, model: LogicalModel) -> Labelled:

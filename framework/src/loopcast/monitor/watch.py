@@ -27,7 +27,7 @@ from loopcast.deploy.bundle import read_bundle
 from loopcast.develop.judged import JUDGED_FILE, read_judged
 from loopcast.monitor import signals
 from loopcast.monitor.bins import Floats
-from loopcast.monitor.business import KpiCourse, business_kpis, input_columns
+from loopcast.monitor.business import KpiCourse, input_columns, watched_kpis
 from loopcast.monitor.calibration import Large, calibration_in_the_large
 from loopcast.monitor.counted import on_day_before, once
 from loopcast.monitor.counting import SERVED, segment_days
@@ -36,7 +36,7 @@ from loopcast.monitor.drifted import Drifted, Own, drifted, rows_with_inputs, wi
 from loopcast.monitor.findings import Moved, of_drift, of_performance, of_traffic
 from loopcast.monitor.intervals import IntervalCoverage, interval_coverage
 from loopcast.monitor.kpi import RESULT_COLUMNS, measurable, moved, registered
-from loopcast.monitor.missing import Missing, missing_answers, missing_forecasts
+from loopcast.monitor.missing import Missing, missing_answers, missing_forecasts, nothing_missing
 from loopcast.monitor.performance import (
     Coverage,
     Every,
@@ -292,6 +292,7 @@ def _results(served: _Served, home: Home) -> _Results:
     joined = join(served.events, served.truth)
     labelled = labelled_events(joined, watched.model)
     metrics = measurable(watched.metrics, watched.model)
+    kpis = watched_kpis(home, watched.model, joined, served.days, [watched.segment])
     return _Results(
         performance=tuple(performance(labelled, metrics, watched.every)),
         coverage=labelled.coverage,
@@ -299,7 +300,7 @@ def _results(served: _Served, home: Home) -> _Results:
         intervals=interval_coverage(labelled),
         calibration=calibration_in_the_large(labelled, watched.model, served.at),
         missing=_missing(served, home),
-        business=business_kpis(joined, watched.model, served.days),
+        business=kpis.get(watched.segment, ()),
     )
 
 
@@ -331,7 +332,8 @@ def _missing(served: _Served, home: Home) -> Missing:
     predicted = home.events.read(
         model.name, segment=served.watched.segment, columns=["segment", "key"]
     )
-    return missing_answers(predicted, truth.filter(inside))
+    found = missing_answers(predicted, truth.filter(inside))
+    return found.get(served.watched.segment, nothing_missing())
 
 
 def _usage(served: _Served) -> Traffic:

@@ -18,9 +18,9 @@ MOST_ROWS = 500
 MOST_SUBJECTS = 25
 _WORDS: dict[State, str] = {
     "silent": "have fallen silent",
-    "worse": "have a worse KPI than when they were judged",
+    "worse": "do worse than when they were judged, or not what they promise",
     "drifting": "have inputs or outputs that drifted",
-    "unusual": "have another volume or latency than usual",
+    "unusual": "have another volume or latency than usual, or miss predictions",
     "frozen": "are frozen",
     "off": "are switched off",
     "quiet": "are quiet",
