@@ -38,7 +38,7 @@ def centred_effect(
         values = _averaged(values, rows, starts, bins.body)
         rows, events = (_added(each, starts, bins.body) for each in (rows, events))
         bins = pooled(bins, starts)
-    level = float(np.average(values, weights=rows))
+    level = float(values @ rows / rows.sum())
     centred = values - level
     unseen = rows == 0.0
     unseen[: bins.body] &= not bins.ordered

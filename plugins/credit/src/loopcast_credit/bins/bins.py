@@ -106,14 +106,23 @@ class CategoryBins(Record, frozen=True, tag="category"):
     def codes(self, values: pd.Series[Any]) -> NDArray[Any]:
         """Return the bin of each value, shape (rows,), an unsigned integer."""
         place = {name: code for code, group in enumerate(self.groups) for name in group}
-        known = values.astype("category").cat
-        table = [place.get(str(name), self.body + 1) for name in known.categories]
+        names, codes = categories(values)
+        table = [place.get(name, self.body + 1) for name in names]
         dtype = np.uint8 if self.size <= 256 else np.uint16
-        # Pandas codes a missing value as -1, which is the last entry of the table.
-        return np.array([*table, self.body], dtype)[known.codes.to_numpy()]
+        # A missing value's place is -1, which is the last entry of the table.
+        return np.array([*table, self.body], dtype)[codes]
 
 
 Bins = NumericBins | CategoryBins
+
+
+def categories(values: pd.Series[Any]) -> tuple[list[str], NDArray[np.signedinteger[Any]]]:
+    """Return the names of a column's categories, and each row's place among them.
+
+    A missing value has the place -1. A column of categories is not copied.
+    """
+    known: Any = values.array if values.dtype == "category" else values.astype("category").array
+    return [str(name) for name in known.categories], known.codes
 
 
 def _interval(

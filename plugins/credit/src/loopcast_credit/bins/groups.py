@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from loopcast_credit.bins.bins import categories
+
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
@@ -65,11 +67,11 @@ def _rates(
     values: pd.Series[Any], event: NDArray[np.float64], weight: NDArray[np.float64]
 ) -> tuple[list[str], NDArray[np.float64], NDArray[np.float64]]:
     """Return each category, the weight of its rows, and its event rate with a prior."""
-    known = values.astype("category").cat
-    names = [str(name) for name in known.categories]
-    codes = known.codes.to_numpy()
-    seen = codes >= 0
-    rows = np.bincount(codes[seen], weight[seen], minlength=len(names)).astype(np.float64)
-    events = np.bincount(codes[seen], (weight * event)[seen], minlength=len(names))
+    names, codes = categories(values)
+    places = codes.astype(np.intp) + 1
+    rows, events = (
+        np.bincount(places, each, minlength=len(names) + 1)[1:].astype(np.float64)
+        for each in (weight, weight * event)
+    )
     average = events.sum() / max(rows.sum(), 1e-300)
     return names, rows, (events + PRIOR * average) / (rows + PRIOR)

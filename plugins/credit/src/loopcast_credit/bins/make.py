@@ -37,7 +37,7 @@ def make_bins(
         For a characteristic that is no feature, or a word that does not fit its kind.
     """
     check_names(options.characteristics, features)
-    return [_bins(name, features[name], event, weight, options) for name in features.columns]
+    return [_bins(str(name), column, event, weight, options) for name, column in features.items()]
 
 
 def check_names(said: Mapping[str, object], features: pd.DataFrame) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from loopcast.api import Record
 from loopcast_credit.additive.card import require_columns
+from loopcast_credit.bins.bins import categories
 from loopcast_credit.bins.groups import ranked_categories
 from loopcast_credit.bins.make import is_number
 
@@ -42,9 +43,8 @@ class Input(Record, frozen=True):
             x = values.to_numpy(np.float64)
         else:
             rank = {name: float(at) for at, name in enumerate(self.categories)}
-            known = values.astype("category").cat
-            table = [rank.get(str(name), np.nan) for name in known.categories]
-            x = np.array([*table, np.nan])[known.codes.to_numpy()]
+            names, codes = categories(values)
+            x = np.array([*(rank.get(name, np.nan) for name in names), np.nan])[codes]
         return x if self.fill is None else np.where(np.isnan(x), self.fill, x)
 
 

@@ -61,16 +61,49 @@ class Design:
         ends = 1 + np.cumsum([0, *(pack.members.shape[1] for pack in self.packs)])
         return [slice(a, b) for a, b in itertools.pairwise(ends.tolist())]
 
+    @cached_property
+    def cells(self) -> list[slice]:
+        """Place of each pack's cells among those of all."""
+        ends = np.cumsum([0, *(pack.cells for pack in self.packs)])
+        return [slice(a, b) for a, b in itertools.pairwise(ends.tolist())]
+
+    @cached_property
+    def by_cell(self) -> Any:
+        """Sparse matrix of all packs' cells by rows: 1 where a row is in a cell.
+
+        Its products visit all packs of a row at once, which takes half the time of a pass over
+        the rows for each pack.
+        """
+        from scipy.sparse import csc_array
+
+        rows, packs = len(self.event), len(self.packs)
+        index = np.int32 if rows * packs <= np.iinfo(np.int32).max else np.int64
+        cells = np.empty((rows, packs), index)
+        for at, (pack, place) in enumerate(zip(self.packs, self.cells, strict=True)):
+            np.add(pack.codes, place.start, out=cells[:, at], casting="same_kind")
+        ends = np.arange(0, rows * packs + 1, packs, dtype=index)
+        return csc_array(
+            (np.ones(rows * packs), cells.ravel(), ends), shape=(self.cells[-1].stop, rows)
+        )
+
+    @cached_property
+    def by_row(self) -> Any:
+        """The same matrix, of rows by cells."""
+        return self.by_cell.T
+
     def log_odds(self, beta: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the log-odds of each row, shape (rows,)."""
-        total: NDArray[np.float64] = self.offset + beta[0]
-        for pack, place in zip(self.packs, self.places, strict=True):
-            total += (pack.members @ beta[place])[pack.codes]
+        pairs = zip(self.packs, self.places, strict=True)
+        table = np.concatenate([pack.members @ beta[place] for pack, place in pairs])
+        total: NDArray[np.float64] = self.by_row @ table
+        total += self.offset + beta[0]
         return total
 
     def sums(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """Sum a number of each row over all rows and over each bin, shape (coefficients,)."""
-        return np.concatenate([[rows.sum()], *(pack.sums(rows) for pack in self.packs)])
+        table = self.by_cell @ rows
+        pairs = zip(self.packs, self.cells, strict=True)
+        return np.concatenate([[rows.sum()], *(table[cell] @ pack.members for pack, cell in pairs)])
 
     def curvature(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the weighted product of the indicator matrix with itself.

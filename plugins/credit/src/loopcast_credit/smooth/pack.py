@@ -35,10 +35,6 @@ class Pack:
         """Number of combinations."""
         return len(self.members)
 
-    def sums(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Sum a number of each row over each bin, shape (bins,)."""
-        return np.asarray(np.bincount(self.codes, rows, minlength=self.cells) @ self.members)
-
     def joint(self, other: Pack, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """Sum a number of each row over each pair of bins, shape (bins, bins of the other)."""
         pair = self.codes * other.cells
