@@ -107,10 +107,10 @@ class CategoryBins(Record, frozen=True, tag="category"):
         """Return the bin of each value, shape (rows,), an unsigned integer."""
         place = {name: code for code, group in enumerate(self.groups) for name in group}
         names, codes = categories(values)
-        table = [place.get(name, self.body + 1) for name in names]
         dtype = np.uint8 if self.size <= 256 else np.uint16
         # A missing value's place is -1, which is the last entry of the table.
-        return np.array([*table, self.body], dtype)[codes]
+        table = np.array([*(place.get(name, self.body + 1) for name in names), self.body], dtype)
+        return np.asarray(table[codes])
 
 
 Bins = NumericBins | CategoryBins

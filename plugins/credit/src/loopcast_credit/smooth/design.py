@@ -82,9 +82,8 @@ class Design:
         for at, (pack, place) in enumerate(zip(self.packs, self.cells, strict=True)):
             np.add(pack.codes, place.start, out=cells[:, at], casting="same_kind")
         ends = np.arange(0, rows * packs + 1, packs, dtype=index)
-        return csc_array(
-            (np.ones(rows * packs), cells.ravel(), ends), shape=(self.cells[-1].stop, rows)
-        )
+        parts: Any = np.ones(rows * packs), cells.ravel(), ends
+        return csc_array(parts, shape=(self.cells[-1].stop, rows))
 
     @cached_property
     def by_row(self) -> Any:
@@ -118,11 +117,13 @@ class Design:
         ndarray, shape (coefficients, coefficients)
         """
         result = np.empty((self.starts[-1], self.starts[-1]))
-        result[0] = result[:, 0] = self.sums(rows)
         for i, (pack, place) in enumerate(zip(self.packs, self.places, strict=True)):
             result[place, place] = pack.own(rows)
             for other, beside in zip(self.packs[:i], self.places[:i], strict=True):
                 table = pack.joint(other, rows)
                 result[place, beside] = table
                 result[beside, place] = table.T
+        # A row has one bin of each characteristic: a bin's own weight is what it shares with all.
+        result[0] = result[:, 0] = result.diagonal()
+        result[0, 0] = rows.sum()
         return result
