@@ -9,6 +9,7 @@ import pytest
 from loopcast import config
 from loopcast.api import ConfigurationError, PluginError
 from loopcast.plugins import PluginManager
+from loopcast.settings import RunSettings
 
 from ..distributions import HEADER, SHIPPED, install
 from .town import DATA, TOWN_RUN, load, refused, unreachable
@@ -31,10 +32,8 @@ UNKNOWN_WINDOW = "unknown key; did you mean 'window'? Valid: mode, weights, wind
         ),
         (
             "enigne.workers=2",
-            "the command line: enigne: unknown key; did you mean 'engine'? Valid: backtest, "
-            "baselines, budget, calibration, checks, data, engine, fallback, holdout, job, "
-            "logical_model, plugins, policy, preparation, reconciliation, retrain, seed, store, "
-            "template",
+            "the command line: enigne: unknown key; did you mean 'engine'? Valid: "
+            + ", ".join(sorted(RunSettings.__struct_fields__)),
         ),
         (
             "data.table.until=2014-01-01",
