@@ -188,3 +188,20 @@ def test_one_segment_leaves_the_alerts_of_all_others(home: Home) -> None:
     CliRunner().invoke(monitor, [*options, "-s", "s05"], catch_exceptions=False)
     assert {alert.id for alert in book.open("credit") if alert.segment != "s05"} == before
     assert {alert.segment for alert in book.open("credit")} == {"", "s03", "s05", "s07", "s09"}
+
+
+def test_segments_that_leave_are_told_as_one_alert(home: Home) -> None:
+    assert not [alert for alert in look(home).alerts[""] if alert.kind == "switches"]
+    when = START + timedelta(days=DAYS - 2)
+    home.catalog.set_switch("credit", ["s14"], "off", by="eva", reason="useless", at=when)
+    [alert] = [alert for alert in look(home).alerts[""] if alert.kind == "switches"]
+    assert alert.cause == (
+        f"3 of 20 segments were frozen or switched off since {FIRST}, 2 of them off; "
+        f"the last is s14, since {when:%Y-%m-%d %H:%M}Z by eva (useless)"
+    )
+    assert alert.evidence == {"share": 0.15, "frozen": 1.0, "off": 2.0, "standing": 3.0}
+    assert (alert.segment, alert.remedy, alert.tell) == ("", "ask_a_person", "model_owner")
+    later = look(home, FIRST + timedelta(days=10))
+    assert not [alert for alert in later.alerts[""] if alert.kind == "switches"]
+    home.catalog.set_switch("credit", ["s14"], "on", by="eva", reason="better", at=NOW)
+    assert not [alert for alert in look(home).alerts[""] if alert.kind == "switches"]

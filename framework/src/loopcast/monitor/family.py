@@ -41,6 +41,7 @@ from loopcast.monitor.signals import (
     of_intervals,
     of_missing,
 )
+from loopcast.monitor.switched import of_switches
 from loopcast.monitor.totals import Total, daily_use, totals
 from loopcast.monitor.traffic import VOLUME_CHANCE, Traffic, traffic
 
@@ -193,6 +194,9 @@ def watch_family(
     results = family_results(asked, home)
     wanted = watched.plan.addressed(_alerts(watched, (segments, usage), drifts, results, at))
     common, alerts = gathered(wanted, len(segments))
+    of = Subject(logical_model=model.name, segment="", at=at)
+    share = watched.plan.threshold("switches")
+    switched = of_switches(of, serving.values(), days[0].to_pydatetime(), share)
     found = _Found(
         days=days,
         usage=usage,
@@ -209,7 +213,7 @@ def watch_family(
         last=last,
         segments=tuple(sorted(reports, key=_badness)),
         volume=usage.counts.sum(axis=0),
-        common=common,
+        common=(*common, *watched.plan.addressed(switched)),
     )
 
 

@@ -31,6 +31,7 @@ _WATCHED: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "missing": ("missing_predictions", ("share",)),
     "quality": ("bad_day", ("share",)),
     "resources": ("resources", ("free",)),
+    "switches": ("switches", ("share",)),
 }
 """By the name of a row: the kind of its alerts, and the measures that it can have."""
 
@@ -45,6 +46,7 @@ _USUAL = {
     "missing": 0.01,
     "quality": 0.05,
     "resources": 0.1,
+    "switches": 0.05,
 }
 """Thresholds where no policy says others."""
 
