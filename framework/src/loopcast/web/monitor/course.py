@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 
 def marks(report: Report, times: pd.DatetimeIndex) -> tuple[tuple[float, str], ...]:
-    """Return releases to champion and experiments; what is in the last window is at its start."""
+    """Return releases to champion and experiments, those of a day at one mark.
+
+    What is in the last window is at its start.
+    """
     moments = [
         (release.since, f"{release.version[:6]} champion")
         for release in report.releases
@@ -32,9 +35,12 @@ def marks(report: Report, times: pd.DatetimeIndex) -> tuple[tuple[float, str], .
             if at is not None
         ]
     end = times[-1].timestamp()
-    return tuple(
-        (min(at.timestamp(), end), text) for at, text in moments if report.start <= at < report.end
-    )
+    days: dict[float, list[str]] = {}
+    for at, text in sorted(moments):
+        if report.start <= at < report.end:
+            day = pd.Timestamp(at).floor("D").timestamp()
+            days.setdefault(min(day, end), []).append(text)
+    return tuple((day, ", ".join(texts)) for day, texts in days.items())
 
 
 def volume(report: Report) -> Figure:

@@ -61,7 +61,8 @@ def _key_figures(report: Report) -> list[KeyFigure]:
     other = {name: count for name, count in report.actions.items() if name != "served"}
     if other:
         text = ", ".join(f"{count:,} {name}" for name, count in sorted(other.items()))
-        figures.append(KeyFigure(label="not served", value=f"{sum(other.values()):,}", detail=text))
+        plain = f"{report.actions.get('served', 0):,}"
+        figures.append(KeyFigure(label="served as asked", value=plain, detail=text))
     share = formats.percent(report.coverage.share)
     detail = f"of {report.coverage.chosen:,} that were chosen to be labelled"
     figures.append(KeyFigure(label="outcomes known", value=share, detail=detail))
