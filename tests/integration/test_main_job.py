@@ -147,6 +147,7 @@ def test_a_model_that_loses_to_a_baseline_makes_no_forecast(
     assert "Traceback" not in lost.stderr
 
 
+@pytest.mark.slow
 def test_a_switch_holds_what_serves(first: subprocess.CompletedProcess[str], folder: Path) -> None:
     def switch(state: str) -> None:
         with open_home(folder / "home").catalog as catalog:
@@ -168,6 +169,7 @@ def test_a_switch_holds_what_serves(first: subprocess.CompletedProcess[str], fol
     switch("on")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("units", [1, 8])
 def test_a_killed_run_leaves_nothing_in_the_way(tmp_path: Path, units: int) -> None:
     arguments = ("template=forecasting.seasonal_naive", "~baselines.naive_week")

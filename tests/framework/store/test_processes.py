@@ -79,6 +79,7 @@ def test_processes_begin_experiments_on_one_population_at_once(catalog_url: str)
         assert states == ["declared"] * 3 + ["running"]
 
 
+@pytest.mark.slow
 class TestKilled:
     @pytest.mark.parametrize(("task", "last"), [("release", 1), ("rollback", 0)])
     def test_at_each_step_of_a_move(self, catalog_url: str, task: str, last: int) -> None:
