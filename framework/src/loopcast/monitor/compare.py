@@ -45,7 +45,11 @@ class Compared:
 
 
 def compare(
-    total: Sequence[Total], references: Mapping[VersionId, Reference], months: Sequence[int]
+    total: Sequence[Total],
+    references: Mapping[VersionId, Reference],
+    months: Sequence[int],
+    *,
+    least_design: Floats | None = None,
 ) -> list[Compared]:
     """Measure every group that has a reference; p-values are adjusted over all of them.
 
@@ -53,9 +57,14 @@ def compare(
     ----------
     months
         Calendar month of each day of the totals, from 0 to 11.
+    least_design : ndarray, shape (inputs,)
+        Design effect that no group goes below: a subpopulation such as one day of the week has
+        few days to show its own.
     """
     pairs = [
-        piece for each in total for piece in _pieces(each, _Beside.of(each, references, months))
+        piece
+        for each in total
+        for piece in _pieces(each, _Beside.of(each, references, months), least_design)
     ]
     measured = adjusted([found for _, found in pairs]) if pairs else []
     return [
@@ -110,23 +119,26 @@ class _Beside:
                 )
 
 
-def _pieces(total: Total, beside: _Beside) -> Iterator[tuple[tuple[Group, ...], Measured]]:
+def _pieces(
+    total: Total, beside: _Beside, least_design: Floats | None
+) -> Iterator[tuple[tuple[Group, ...], Measured]]:
     for piece in beside.pieces():
         groups = tuple(total.groups[i] for i in piece.position)
-        yield groups, _measured(total.take(piece.position), piece)
+        yield groups, _measured(total.take(piece.position), piece, least_design)
 
 
-def _measured(total: Total, beside: _Beside) -> Measured:
+def _measured(total: Total, beside: _Beside, least_design: Floats | None) -> Measured:
     references = beside.reference
     whole = np.concatenate([each.sketch.counts for each in references])
     own = np.stack([each.design for each in references])
+    least = own if least_design is None else np.maximum(own, least_design)
     both = Pair(
         reference=concatenated(beside.sketch),
         recent=total.sketch,
         edges=np.stack([each.bins.edges for each in references]),
         sizes=(
             concatenated(beside.sketch).size / own,
-            total.sketch.size / np.maximum(total.design(places(whole)), own),
+            total.sketch.size / np.maximum(total.design(places(whole)), least),
         ),
     )
     effect = np.stack([each.effect for each in references])
