@@ -164,7 +164,7 @@ def test_a_missing_day_is_noticed(home: Home) -> None:
 
 
 def test_nothing_to_look_at(home: Home) -> None:
-    with pytest.raises(DataError, match="credit  has no events from 2026-04"):
+    with pytest.raises(DataError, match="credit has no events from 2026-04"):
         look(home, 100, 110)
 
 

@@ -124,6 +124,7 @@ from loopcast.api.record import (
     Share,
     TemplateName,
     VersionId,
+    place_name,
 )
 from loopcast.api.risk import RiskAnswers, RiskClass
 from loopcast.api.schema import (
@@ -299,6 +300,7 @@ __all__ = [
     "json_bytes",
     "last_places",
     "npz_bytes",
+    "place_name",
     "read_json",
     "read_npz",
     "row_count",

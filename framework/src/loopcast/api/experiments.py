@@ -8,7 +8,16 @@ from typing import Annotated, Literal
 import msgspec
 
 from loopcast.api.models import Direction
-from loopcast.api.record import Name, NonNegative, OpenShare, Positive, Record, Segment, VersionId
+from loopcast.api.record import (
+    Name,
+    NonNegative,
+    OpenShare,
+    Positive,
+    Record,
+    Segment,
+    VersionId,
+    place_name,
+)
 
 ExperimentKind = Literal["shadow", "ab", "bandit"]
 
@@ -116,7 +125,7 @@ class Experiment(Record, frozen=True):
     @property
     def place(self) -> str:
         """Logical model and segment, for messages."""
-        return f"{self.logical_model}/{self.segment}" if self.segment else self.logical_model
+        return place_name(self.logical_model, self.segment)
 
     @property
     def salt(self) -> str:

@@ -11,7 +11,7 @@ import msgspec
 from loopcast.api.errors import ConfigurationError
 from loopcast.api.formats import json_bytes
 from loopcast.api.models import GateResult, LogicalModel, Switch
-from loopcast.api.record import Digest, Name, Positive, Record, Segment, VersionId
+from loopcast.api.record import Digest, Name, Positive, Record, Segment, VersionId, place_name
 from loopcast.api.risk import (
     Audience,
     Impact,
@@ -246,7 +246,7 @@ class SwitchSetting(Record, frozen=True):
     @property
     def place(self) -> str:
         """Logical model and segment, for messages."""
-        return f"{self.logical_model}/{self.segment}" if self.segment else self.logical_model
+        return place_name(self.logical_model, self.segment)
 
     @property
     def circumstances(self) -> str:

@@ -31,6 +31,17 @@ Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 OpenShare = Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)]
 
 
+def place_name(logical_model: str, segment: str) -> str:
+    """Name a segment of a logical model, for messages and tables.
+
+    Examples
+    --------
+    >>> place_name("demand", "north"), place_name("demand", "")
+    ('demand/north', 'demand')
+    """
+    return f"{logical_model}/{segment}" if segment else logical_model
+
+
 @cache
 def _twin(record: type[msgspec.Struct]) -> type[msgspec.Struct]:
     """Return a plain struct with the same fields, against which one native call checks them."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from loopcast.api import place_name
 from loopcast.cli.selection import by_option, reason_option, segment_options
 from loopcast.cli.stores import store_options
 
@@ -33,7 +34,6 @@ def rollback(
     Good is one that was champion before, was not rolled back from since, and whose files are
     intact. Nothing is signed or validated for it: it has been champion.
     """
-    from loopcast.cli import tables
     from loopcast.deploy.releases import roll_back, segments_of
 
     with place.catalog as catalog:
@@ -41,5 +41,5 @@ def rollback(
         done = roll_back(place, logical_model, segments, by=by, reason=reason)
     for item in done:
         skipped = f"; damaged and skipped: {', '.join(item.skipped)}" if item.skipped else ""
-        where = tables.place(logical_model, item.segment)
+        where = place_name(logical_model, item.segment)
         click.echo(f"{where}: {item.came} is champion again, after {item.went}{skipped}")

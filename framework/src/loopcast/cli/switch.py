@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, get_args
 
 import click
 
-from loopcast.api import Switch
+from loopcast.api import Switch, place_name
 from loopcast.cli.selection import by_option, reason_option, segment_options
 from loopcast.cli.stores import store_options
 
@@ -44,7 +44,6 @@ def switch(
     freeze  the champion stays: no training, no release
     off     nothing is predicted; callers are told so, and what to do instead
     """
-    from loopcast.cli import tables
     from loopcast.deploy.releases import segments_of
 
     with place.catalog as catalog:
@@ -52,6 +51,6 @@ def switch(
         catalog.set_switch(logical_model, segments, state, by=by, reason=reason)
         fallback = catalog.logical_model(logical_model).fallback
     for name in segments:
-        click.echo(f"{tables.place(logical_model, name)} is {_EFFECT[state]}")
+        click.echo(f"{place_name(logical_model, name)} is {_EFFECT[state]}")
     if state == "off":
         click.echo(f"fallback: {fallback}" if fallback else "no fallback is configured")

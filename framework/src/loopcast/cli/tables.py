@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from loopcast.api import Version
+from loopcast.api import Version, place_name
 
 PIPE_WIDTH = 200
 """Columns where output goes to a file or another program."""
@@ -68,12 +68,7 @@ def print_pairs(console: Console, title: str, pairs: Mapping[str, str]) -> None:
 
 def place_of(version: Version) -> str:
     """Return the logical model and segment of a version."""
-    return place(version.logical_model, version.segment)
-
-
-def place(logical_model: str, segment: str) -> str:
-    """Name a segment of a logical model."""
-    return f"{logical_model}/{segment}" if segment else logical_model
+    return place_name(version.logical_model, version.segment)
 
 
 def minute(moment: datetime | None) -> str:

@@ -15,6 +15,7 @@ from loopcast.api import (
     Segment,
     Stage,
     Version,
+    place_name,
 )
 from loopcast.deploy.bundle import read_manifest
 from loopcast.deploy.comparison import CONFIDENCE, judged_of, settings_of
@@ -98,7 +99,7 @@ def board(
     judged = {s.version.id: home.catalog.evaluations(s.version.id)[:1] for s in summaries}
     ways = [(e.dataset, e.protocol) for found in judged.values() for e in found]
     if not ways:
-        place = f"{logical_model}/{segment}" if segment else logical_model
+        place = place_name(logical_model, segment)
         raise NotFoundError(f"{place} has no version that was judged; train one first")
     entries = [
         _Entry(

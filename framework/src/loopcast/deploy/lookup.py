@@ -14,6 +14,7 @@ from loopcast.api import (
     SwitchError,
     SwitchSetting,
     VersionId,
+    place_name,
 )
 from loopcast.deploy import assignment
 from loopcast.store.catalog import Catalog
@@ -105,7 +106,7 @@ class Serving:
     @property
     def place(self) -> str:
         """Logical model and segment, for messages."""
-        return f"{self.logical_model}/{self.segment}" if self.segment else self.logical_model
+        return place_name(self.logical_model, self.segment)
 
     def version(self, entity: str | None = None) -> VersionId:
         """Return the version that answers, for an entity where one is named.

@@ -19,6 +19,7 @@ from loopcast.api import (
     StoreError,
     Version,
     VersionId,
+    place_name,
 )
 from loopcast.deploy.bundle import read_bundle, read_manifest
 from loopcast.develop.documentation import ALTERNATIVE_FILE
@@ -218,7 +219,7 @@ def roll_back(
 def _last_good(
     home: Home, logical_model: str, segment: Segment, reign: Sequence[VersionId]
 ) -> RolledBack:
-    place = f"{logical_model}/{segment}" if segment else logical_model
+    place = place_name(logical_model, segment)
     if not reign:
         raise NotFoundError(f"{place} has no champion to roll back from")
     went, *before = reign

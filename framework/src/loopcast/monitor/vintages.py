@@ -19,7 +19,14 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy.special import gammaincinv
 
-from loopcast.api import DataError, LogicalModel, MetricDefinition, ScoreOutcome, ScoreSchema
+from loopcast.api import (
+    DataError,
+    LogicalModel,
+    MetricDefinition,
+    ScoreOutcome,
+    ScoreSchema,
+    place_name,
+)
 from loopcast.develop.fairness.intervals import Interval
 from loopcast.develop.score.metrics import auc
 from loopcast.monitor.bins import Floats
@@ -198,7 +205,9 @@ def vintages_of(
     joined = join(served, home.truth.latest(model.name))
     joined = joined.filter(pc.greater(joined["labelling"], 0.0))
     if not joined.num_rows:
-        raise DataError(f"{model.name} {segment} has no predictions to follow; predict first")
+        raise DataError(
+            f"{place_name(model.name, segment)} has no predictions to follow; predict first"
+        )
     return vintages(_cases(joined, model.schema), window, now)
 
 

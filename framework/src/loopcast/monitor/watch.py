@@ -22,6 +22,7 @@ from loopcast.api import (
     MetricDefinition,
     Release,
     Version,
+    place_name,
 )
 from loopcast.deploy.bundle import read_bundle
 from loopcast.develop.judged import JUDGED_FILE, read_judged
@@ -152,8 +153,8 @@ def watch(watched: Watched, home: Home, at: datetime) -> Report:
     events = home.events.read(model.name, *span, segment=watched.segment, columns=columns)
     if not events.num_rows:
         raise DataError(
-            f"{model.name} {watched.segment} has no events from {span[0]:%Y-%m-%d} until "
-            f"{span[1]:%Y-%m-%d}; predict first, or look at other days"
+            f"{place_name(model.name, watched.segment)} has no events from {span[0]:%Y-%m-%d} "
+            f"until {span[1]:%Y-%m-%d}; predict first, or look at other days"
         )
     served = _served(watched, home, events, at)
     usage, results = _usage(served), _results(served, home)

@@ -20,7 +20,7 @@ from weakref import WeakValueDictionary
 import lmdb
 import msgspec
 
-from loopcast.api import IntegrityError, LoopcastError, NotFoundError, Segment
+from loopcast.api import IntegrityError, LoopcastError, NotFoundError, Segment, place_name
 from loopcast.deploy.lookup import Serving
 from loopcast.serve.published import published, served_folder
 
@@ -210,7 +210,7 @@ class LookUp:
                 return _Night(folder, lists, off)
 
     def _place(self, segment: Segment) -> str:
-        return f"{self._logical_model}/{segment}" if segment else self._logical_model
+        return place_name(self._logical_model, segment)
 
 
 def _open(folder: Path) -> lmdb.Environment | None:

@@ -21,6 +21,7 @@ from loopcast.api import (
     SwitchSetting,
     Validation,
     VersionId,
+    place_name,
 )
 from loopcast.store import (
     audit,
@@ -233,7 +234,7 @@ class GovernedCatalog:
         """
         found = {t.experiment.name: t for t in self.experiments(logical_model, [segment])}
         if name not in found:
-            place = f"{logical_model}/{segment}" if segment else logical_model
+            place = place_name(logical_model, segment)
             known = ", ".join(found) or "none"
             raise NotFoundError(f"{place} has no experiment {name!r}; there are: {known}")
         return found[name]

@@ -31,6 +31,7 @@ from loopcast.api import (
     Record,
     Segment,
     VersionId,
+    place_name,
 )
 from loopcast.iterate.experiments.design import (
     days_needed,
@@ -150,7 +151,7 @@ def plan(
 
 
 def _place(model: LogicalModel, segment: Segment) -> str:
-    return f"{model.name}/{segment}" if segment else model.name
+    return place_name(model.name, segment)
 
 
 def _one(challenger: VersionId | None, place: str) -> tuple[VersionId, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from loopcast.api import place_name
 from loopcast.web import formats
 from loopcast.web.page import Finding, KeyFigure
 
@@ -27,8 +28,7 @@ def title(dossier: Dossier) -> str:
 
 def place(dossier: Dossier) -> str:
     """Name the logical model and segment."""
-    segment = dossier.version.segment
-    return f"{dossier.logical_model.name}/{segment}" if segment else dossier.logical_model.name
+    return place_name(dossier.logical_model.name, dossier.version.segment)
 
 
 def lead(dossier: Dossier) -> str:
