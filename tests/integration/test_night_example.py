@@ -3,45 +3,26 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-EXAMPLE = ROOT / "examples" / "05_night"
+from .readme import Readme, beside_examples
+
+README = Readme(example="05_night", home="night")
 
 pytestmark = pytest.mark.slow
-
-
-def typed() -> list[str]:
-    """Return the commands of the README, in order, without those that prepare the shell."""
-    blocks = re.findall(r"^```sh\n(.*?)^```", (EXAMPLE / "README.md").read_text(), re.M | re.S)
-    lines = [line for block in blocks for line in block.splitlines()]
-    return [line for line in lines if not line.startswith("export ")]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where every command was typed."""
-    folder = tmp_path_factory.mktemp("night")
-    (folder / "examples").symlink_to(ROOT / "examples")
-    env = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "LOOPCAST_CONFIG_DIR": "examples/05_night/conf",
-        "LOOPCAST_HOME": "loopcast-home/night",
-    }
-    for line in typed():
-        done = subprocess.run(
-            ["bash", "-c", line], cwd=folder, env=env, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+    folder = beside_examples(tmp_path_factory.mktemp("night"))
+    for line in README.commands:
+        README.told(line, folder)
     return folder
 
 

@@ -3,70 +3,44 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-EXAMPLE = ROOT / "examples" / "04_scorecard"
+from .readme import Readme, beside_examples
+
+README = Readme(example="04_scorecard", home="scorecard")
 TEMPLATES = {"CHAMPION": "credit.scorecard", "CHALLENGER": "credit.boosted_scorecard"}
 """What the reader puts in place of a word: the id of the version of a template."""
 
 pytestmark = pytest.mark.slow
 
 
-def typed() -> list[str]:
-    """Return the commands of the README, in order, without those that prepare the shell."""
-    blocks = re.findall(r"^```sh\n(.*?)^```", (EXAMPLE / "README.md").read_text(), re.M | re.S)
-    lines = [line for block in blocks for line in block.splitlines()]
-    return [line for line in lines if not line.startswith("export ")]
-
-
-def start(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    env = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "LOOPCAST_CONFIG_DIR": str(EXAMPLE / "conf"),
-        "LOOPCAST_HOME": "loopcast-home/scorecard",
-        "COLUMNS": "200",
-    }
-    return subprocess.run(
-        ["bash", "-c", command], cwd=folder, env=env, capture_output=True, text=True, check=False
-    )
-
-
 def versions(folder: Path) -> dict[str, str]:
-    listed = json.loads(start("loopcast models list -m consumer_loans --json", folder).stdout)
+    listed = json.loads(
+        README.start("loopcast models list -m consumer_loans --json", folder).stdout
+    )
     ids = {version["template"]: version["id"] for version in listed}
     return {word: ids[name] for word, name in TEMPLATES.items() if name in ids}
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("scorecard")
-    (folder / "examples").symlink_to(ROOT / "examples")
-    return folder
+    return beside_examples(tmp_path_factory.mktemp("scorecard"))
 
 
 @pytest.fixture(scope="module")
 def told(folder: Path) -> dict[str, str]:
     """What each command printed; one that begins with ``!`` has to be refused in words."""
     found: dict[str, str] = {}
-    for line in typed():
+    for line in README.commands:
         command = line
         if any(word in line for word in TEMPLATES):
             for word, version in versions(folder).items():
                 command = command.replace(word, version)
-        done = start(command, folder)
-        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-        assert ("loopcast: error: " in done.stderr) == line.startswith("!"), done.stderr
-        assert "Traceback" not in done.stderr
-        found[line] = done.stdout + done.stderr
+        found[line] = README.told(command, folder)
     return found
 
 

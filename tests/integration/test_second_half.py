@@ -3,59 +3,28 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-EXAMPLE = ROOT / "examples" / "03_second_half"
+from .readme import Readme, beside_examples
+
+README = Readme(example="03_second_half", home="flights")
 
 pytestmark = pytest.mark.slow
 
 
-def typed() -> list[str]:
-    """Return the commands of the README, in order, without those that prepare the shell."""
-    blocks = re.findall(r"^```sh\n(.*?)^```", (EXAMPLE / "README.md").read_text(), re.M | re.S)
-    lines = [line for block in blocks for line in block.splitlines()]
-    return [line for line in lines if not line.startswith("export ")]
-
-
-def start(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    env = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "LOOPCAST_CONFIG_DIR": "examples/03_second_half/conf",
-        "LOOPCAST_HOME": "loopcast-home/flights",
-        "COLUMNS": "200",
-    }
-    return subprocess.run(
-        ["bash", "-c", command], cwd=folder, env=env, capture_output=True, text=True, check=False
-    )
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("flights")
-    (folder / "examples").symlink_to(ROOT / "examples")
-    return folder
+    return beside_examples(tmp_path_factory.mktemp("flights"))
 
 
 @pytest.fixture(scope="module")
 def told(folder: Path) -> list[tuple[str, str]]:
     """What each command printed; one that begins with ``!`` has to be refused in words."""
-    found = []
-    for line in typed():
-        done = start(line, folder)
-        assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
-        assert ("loopcast: error: " in done.stderr) == line.startswith("!"), done.stderr
-        assert "Traceback" not in done.stderr
-        found.append((line, done.stdout + done.stderr))
-    return found
+    return [(line, README.told(line, folder)) for line in README.commands]
 
 
 def of(told: list[tuple[str, str]], *words: str) -> str:
@@ -96,12 +65,12 @@ def test_the_test_is_sealed_until_it_is_complete(told: list[tuple[str, str]]) ->
 def test_the_winner_serves_from_the_day_of_the_replay(
     told: list[tuple[str, str]], folder: Path
 ) -> None:
-    history = json.loads(start("loopcast models history late_flights --json", folder).stdout)
+    history = json.loads(README.start("loopcast models history late_flights --json", folder).stdout)
     champions = [entry for entry in history["releases"] if entry["stage"] == "champion"]
     assert [entry["since"][:10] for entry in champions] == ["2013-04-01", "2013-07-01"]
     with sqlite3.connect(folder / "loopcast-home" / "flights" / "catalog.db") as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    assert "as they were written" in start("loopcast audit verify", folder).stdout
+    assert "as they were written" in README.start("loopcast audit verify", folder).stdout
 
 
 def test_the_page_shows_all_of_it_and_needs_no_network(

@@ -3,51 +3,29 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-EXAMPLE = ROOT / "examples" / "02_turn_of_the_loop"
+from .readme import Readme, beside_examples
+
+README = Readme(example="02_turn_of_the_loop", home="turn")
 SAID = {"CHAMPION": "champion", "CHALLENGER": "staging"}
 """What the reader puts in place of a word: the id of the version that stands in a stage."""
 
 pytestmark = pytest.mark.slow
 
 
-def typed() -> list[str]:
-    """Return the commands of the README, in order, without those that prepare the shell."""
-    blocks = re.findall(r"^```sh\n(.*?)^```", (EXAMPLE / "README.md").read_text(), re.M | re.S)
-    lines = [line for block in blocks for line in block.splitlines()]
-    return [line for line in lines if not line.startswith("export ")]
-
-
-def start(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    env = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "LOOPCAST_CONFIG_DIR": str(EXAMPLE / "conf"),
-        "LOOPCAST_HOME": "loopcast-home/turn",
-        "COLUMNS": "200",
-    }
-    return subprocess.run(
-        ["bash", "-c", command], cwd=folder, env=env, capture_output=True, text=True, check=False
-    )
-
-
 def version_in(stage: str, folder: Path) -> str:
-    done = start(f"loopcast models list -m victoria_reserve --stage {stage} --json", folder)
+    done = README.start(f"loopcast models list -m victoria_reserve --stage {stage} --json", folder)
     [version] = json.loads(done.stdout)
     return str(version["id"])
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("turn")
+    return beside_examples(tmp_path_factory.mktemp("turn"))
 
 
 @pytest.fixture(scope="module")
@@ -55,18 +33,14 @@ def told(folder: Path) -> dict[str, str]:
     """What each command printed; one that begins with ``!`` has to be refused in words."""
     found: dict[str, str] = {}
     known: dict[str, str] = {}
-    for line in typed():
+    for line in README.commands:
         for word in SAID.keys() - known.keys():
             if word in line:
                 known[word] = version_in(SAID[word], folder)
         command = line
         for word, version in known.items():
             command = command.replace(word, version)
-        done = start(command, folder)
-        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-        assert ("loopcast: error: " in done.stderr) == line.startswith("!"), done.stderr
-        assert "Traceback" not in done.stderr
-        found[line] = found.get(line, "") + done.stdout + done.stderr
+        found[line] = found.get(line, "") + README.told(command, folder)
     return found
 
 
