@@ -20,7 +20,8 @@ from loopcast.plugins import PluginManager
 from loopcast.store.home import Home
 
 from ..examples import applications, sales
-from .test_segment_run import FAMILY, SHOP
+from .test_rank_run import SHOP
+from .test_segment_run import FAMILY
 
 
 def again(home: Home, plugins: PluginManager, tmp_path: Path, segment: str, name: str) -> Rebuilt:

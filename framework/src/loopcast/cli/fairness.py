@@ -85,7 +85,14 @@ def fairness(
 
 
 def _show(console: Console, report: FairnessReport, kpi: str) -> None:
-    from loopcast.cli.tables import number, print_rows
+    _show_decisions(console, report)
+    _show_kpi(console, report, kpi)
+    _show_versions(console, report)
+    _show_alternatives(console, report)
+
+
+def _show_decisions(console: Console, report: FairnessReport) -> None:
+    from loopcast.cli.tables import print_rows
 
     for found in report.decisions:
         print_rows(
@@ -107,6 +114,11 @@ def _show(console: Console, report: FairnessReport, kpi: str) -> None:
                 for one in found.groups
             ),
         )  # fmt: skip
+
+
+def _show_kpi(console: Console, report: FairnessReport, kpi: str) -> None:
+    from loopcast.cli.tables import number, print_rows
+
     print_rows(
         console,
         f"{kpi} by group",
@@ -124,6 +136,11 @@ def _show(console: Console, report: FairnessReport, kpi: str) -> None:
         ),
         numbers_from=2,
     )
+
+
+def _show_versions(console: Console, report: FairnessReport) -> None:
+    from loopcast.cli.tables import number, print_rows
+
     print_rows(
         console,
         "versions that were judged on the same rows",
@@ -139,6 +156,11 @@ def _show(console: Console, report: FairnessReport, kpi: str) -> None:
             for one in report.beside
         ),
     )
+
+
+def _show_alternatives(console: Console, report: FairnessReport) -> None:
+    from loopcast.cli.tables import print_rows
+
     for attribute, alternatives in report.alternatives.items():
         print_rows(
             console,

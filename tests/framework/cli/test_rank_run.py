@@ -1,0 +1,135 @@
+"""Rankings end to end: trained, released, looked up and taught by what became of them."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from loopcast.api import (
+    NotFoundError,
+)
+from loopcast.cli.feedback import feedback
+from loopcast.deploy.bundle import read_bundle
+from loopcast.deploy.loaded import load_version
+from loopcast.deploy.rank_bundle import read_scenario
+from loopcast.plugins import PluginManager
+from loopcast.serve.lookup import LookUp, Suggestion
+from loopcast.store.home import Home
+from loopcast.store.truth import join
+
+from ..examples import (
+    sales,
+)
+
+SHOP = "logical_model=shop"
+
+
+def test_rankings_go_the_same_way(
+    tmp_path: Path, run: Any, home: Home, plugins: PluginManager
+) -> None:
+    table = sales(900, seed=1)
+    table.to_csv(tmp_path / "sales.csv", index=False)
+    summary = run(SHOP)
+    [trained] = summary["training"]["segments"]
+    assert trained["status"] == "better"
+    assert 0 < trained["kpi"] < 1
+    lists = pd.read_parquet(tmp_path / "run" / "rankings.parquet")
+    assert list(lists.columns) == [
+        "customer", "place", "product", "score", "version", "action", "reason", "segment",
+    ]  # fmt: skip
+    assert set(lists["customer"]) == set(table["customer"])
+    bought = set(zip(table["customer"], table["product"], strict=True))
+    assert not bought & set(zip(lists["customer"], lists["product"], strict=True))
+    popular = table["product"].value_counts(normalize=True)
+    first = lists[lists["place"] == 1].set_index("customer")
+    for customer in list(first.index)[:5]:
+        open_ = popular.drop([p for c, p in bought if c == customer])
+        assert first.loc[customer, "score"] == pytest.approx(open_.max())
+    events = home.events.read("shop").to_pylist()
+    assert len(events) == table["customer"].nunique()
+    texts = {event["key"]: dict(event["output_texts"])["items"] for event in events}
+    by_customer = lists.groupby("customer")["product"].agg("\n".join)
+    assert texts == by_customer.to_dict()
+    champion = home.catalog.champion("shop")
+    assert champion is not None
+    loaded = load_version(home, plugins, champion)
+    query, expected = read_scenario(loaded.bundle.files)
+    again = loaded.model.predict(query)
+    np.testing.assert_array_equal(again.items, expected.items)
+    assert query.entities[-1] == -1
+    assert loaded.judged().outcomes.keys() == {"popularity"}
+
+
+def test_rankings_are_looked_up(tmp_path: Path, run: Any, home: Home) -> None:
+    table = sales(900, seed=1)
+    odd = pd.concat([table.assign(tenant="good"), table.assign(tenant="odd")])
+    odd.loc[(odd["tenant"] == "odd") & (odd["product"] == "p1"), "product"] = "p\n1"
+    odd.to_csv(tmp_path / "sales.csv", index=False)
+    run(SHOP, "data.table.segment=tenant")
+    lists = pd.read_parquet(tmp_path / "run" / "rankings.parquet")
+    with LookUp(home, "shop") as look_up:
+        for customer, own in lists.groupby("customer"):
+            found = look_up.ask("good", str(customer))
+            assert found.items == tuple(own["product"])
+            assert found.scores == tuple(own["score"])
+            assert (found.version,) == tuple(own["version"].unique())
+        new = look_up.ask("good", "nobody")
+        popular = table["product"].value_counts()
+        assert not new.personal
+        assert new.action == "flagged"
+        assert new.reason.startswith("customer never seen in training")
+        assert [popular[item] for item in new.items] == popular.tolist()[:5]
+        with pytest.raises(NotFoundError, match=r"shop/odd has no lists: .* 'p\\n1' has a line"):
+            look_up.ask("odd", "nobody")
+        some = look_up.ask("good", "c1")
+    assert home.events.read("shop").num_rows == table["customer"].nunique()
+    _feed_back(tmp_path, home, some)
+
+
+def _feed_back(tmp_path: Path, home: Home, some: Suggestion) -> None:
+    """A click and a purchase find the event of the list by its id."""
+    now = datetime.now(UTC).isoformat()
+    rows = [
+        {"id": some.id, "item": some.items[0], "kind": kind, "time": now, "value": value}
+        for kind, value in (("shown", None), ("clicked", None), ("bought", 9.5))
+    ]
+    pd.DataFrame(rows).to_csv(tmp_path / "feedback.csv", index=False)
+    at = ["-m", "shop", "--home", str(home.folder), "--json"]
+    command = ["ingest", str(tmp_path / "feedback.csv"), "--outcome", "revenue", *at]
+    done = CliRunner().invoke(feedback, command, catch_exceptions=False)
+    assert json.loads(done.output)["ingestion"]["new"] == 1
+    outcome = join(home.events.read("shop"), home.truth.latest("shop")).to_pandas()
+    assert outcome.set_index("key")["value"].dropna().to_dict() == {"c1": 9.5}
+    found = CliRunner().invoke(feedback, ["worth", *at], catch_exceptions=False)
+    assert json.loads(found.output)["young"] == len(outcome)
+
+
+def test_tenants_never_see_each_other(tmp_path: Path, run: Any, home: Home) -> None:
+    tenants = []
+    for number in range(6):
+        table = sales(300, seed=number).assign(tenant=f"t{number}")
+        table["product"] = f"t{number}_" + table["product"]
+        table["customer"] = f"t{number}_" + table["customer"]
+        tenants.append(table)
+    tenants[3] = tenants[3].head(1)
+    table = pd.concat(tenants).sample(frac=1.0, random_state=2)
+    table.to_csv(tmp_path / "sales.csv", index=False)
+    found = run(SHOP, "data.table.segment=tenant")
+    assert found["training"]["counts"]["better"] == 5
+    assert found["training"]["counts"]["failed"] == 1
+    lists = pd.read_parquet(tmp_path / "run" / "rankings.parquet")
+    assert set(lists["segment"]) == {"t0", "t1", "t2", "t4", "t5"}
+    for column in ("product", "customer"):
+        assert (lists[column].str.partition("_")[0] == lists["segment"]).all()
+    for segment, version in home.catalog.champions("shop").items():
+        files = read_bundle(home.artifacts, version.manifest).files
+        names = [f"t{n}_" for n in range(6) if f"t{n}" != segment]
+        others = [name.encode(code) for name in names for code in ("utf-8", "utf-32-le")]
+        assert not [name for name, data in files.items() if any(o in data for o in others)]
