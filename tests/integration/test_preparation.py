@@ -84,7 +84,7 @@ def test_what_was_assumed_of_the_rejected_is_documented(
     assert f"Before, {known} of 4454 rows have an outcome" in document
     assert f"after, {both} of {both} rows have an outcome" in document
     assert "The odds of the event of a rejected applicant are 1 times what a model" in document
-    *_, untested, calibrated = json.loads(files["preparation.json"])
+    *_, untested, calibrated = json.loads(files["row_preparation.json"])
     assert untested.startswith("No outcome of a rejected applicant has been seen")
     assert calibrated.startswith("Probabilities were then calibrated on rows whose outcome")
     version = home.catalog.version(first["version"])

@@ -86,3 +86,11 @@ def test_pages_need_no_network(told: dict[str, str], folder: Path, page: str) ->
     html = (folder / page).read_text(encoding="utf-8")
     assert "Reserve for tomorrow" in html or "victoria_reserve" in html
     assert not re.search(r"(src|href)=[\"']https?:", html)
+
+
+def test_the_dossier_of_a_forecast_tells_of_no_prepared_rows(
+    told: dict[str, str], folder: Path
+) -> None:
+    html = (folder / "dossier.html").read_text(encoding="utf-8")
+    assert "Data and its origin" in html
+    assert "What training rows have passed" not in html

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 ALTERNATIVE_FILE = "alternative.txt"
 """What the version is labelled as, in bundles of alternatives beside unconstrained versions."""
 
-PREPARATION_FILE = "preparation.json"
+PREPARATION_FILE = "row_preparation.json"
 """What training rows have passed, in sentences; in bundles of versions whose rows have."""
 
 
