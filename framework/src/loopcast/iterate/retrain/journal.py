@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -82,20 +83,33 @@ class Journal:
         return self.unfinished(settings) or begun
 
     def note(self, round_: Round, done: Sequence[Retrained]) -> None:
-        """Keep what became of some segments, whole or not at all."""
+        """Keep what became of some segments, whole or not at all.
+
+        Nothing is kept of a round that another process has finished, and removed, meanwhile.
+        """
         content = msgspec.json.encode(done)
         name = f"{sha256(content).hexdigest()[:16]}.json"
-        write_atomically(self._folder / round_.id / name, content)
+        try:
+            write_atomically(self._folder / round_.id / name, content)
+        except FileNotFoundError:
+            if self._is_open(round_):
+                raise
 
     def done(self, round_: Round) -> Mapping[Segment, Retrained]:
         """Return what became of the segments that are done."""
-        files = sorted((self._folder / round_.id).glob("*.json"))
-        parts = [msgspec.json.decode(file.read_bytes(), type=list[Retrained]) for file in files]
-        return {item.segment: item for part in parts for item in part}
+        found: dict[Segment, Retrained] = {}
+        for file in sorted((self._folder / round_.id).glob("*.json")):
+            with suppress(FileNotFoundError):  # another process has just finished the round
+                part = msgspec.json.decode(file.read_bytes(), type=list[Retrained])
+                found |= {item.segment: item for item in part}
+        return found
 
     def finish(self, round_: Round) -> None:
         """Forget a round that is done."""
-        begun = self.unfinished(round_.settings)
-        if begun is not None and begun.id == round_.id:
+        if self._is_open(round_):
             (self._folder / _ROUND).unlink(missing_ok=True)
         rmtree(self._folder / round_.id, ignore_errors=True)
+
+    def _is_open(self, round_: Round) -> bool:
+        begun = self.unfinished(round_.settings)
+        return begun is not None and begun.id == round_.id
