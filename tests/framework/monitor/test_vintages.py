@@ -154,5 +154,5 @@ def test_the_command_reads_the_event_log(tmp_path: Path) -> None:
     )
     with pytest.raises(DataError, match="only scores have vintages"):
         vintages_of(home, shop, "", 12, NOW)
-    with pytest.raises(DataError, match="loans north has no predictions to follow"):
+    with pytest.raises(DataError, match="loans/north has no predictions to follow"):
         vintages_of(home, MODEL, "north", 12, NOW)
