@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis.extra import numpy as hnp
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+from loopcast_edge.wire import Golden, Interval, Profile, ReferenceColumn, Tensor, Trial, encode
+
+from .examples import MANIFEST, tensor
+
+
+@given(hnp.arrays(np.float32, hnp.array_shapes(max_dims=4, max_side=5)))
+def test_a_tensor_is_the_array_bit_for_bit(array: NDArray[np.float32]) -> None:
+    found = Tensor.of(array).array()
+    assert found.shape == array.shape
+    assert found.tobytes() == array.tobytes()
+
+
+def test_a_tensor_has_the_bytes_of_its_shape() -> None:
+    with pytest.raises(ValueError, match=r"4 bytes are no float32 of shape \(2,\)"):
+        Tensor(shape=(2,), data=bytes(4))
+
+
+GOLDEN = MANIFEST.golden[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"expires": MANIFEST.created}, "not after it was created"),
+        ({"outputs": MANIFEST.outputs * 2}, "do not have 5 features and 2 outputs"),
+        ({"golden": (replace(GOLDEN, features=tensor([1.0], [2.0])),)}, "5 features"),
+        ({"state": tensor([0.0])}, "have a state"),
+        ({"intervals": (Interval(coverage=0.9, below=(), above=(1.0,)),)}, "half-width"),
+        ({"profile": Profile(zone="UTC", values=tensor([1.0, 2.0]))}, "value for each of 1"),
+    ],
+)
+def test_the_parts_of_a_manifest_fit_together(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        replace(MANIFEST, **changes)
+
+
+def test_golden_rows_have_answers() -> None:
+    with pytest.raises(ValueError, match="2 golden rows have 1 answers"):
+        Golden(features=tensor([1.0], [2.0]), output=tensor([1.0]))
+    with pytest.raises(ValueError, match="goes in and comes out"):
+        Golden(features=tensor([1.0]), output=tensor([1.0]), state=tensor([1.0]))
+
+
+def test_bins_are_of_a_number_or_of_texts() -> None:
+    with pytest.raises(ValueError, match="edges do not ascend"):
+        ReferenceColumn(name="a", edges=(1.0, 1.0))
+    with pytest.raises(ValueError, match="edges of a number and texts"):
+        ReferenceColumn(name="a", edges=(1.0,), known=("x",))
+
+
+def test_a_small_manifest_is_small() -> None:
+    small = replace(MANIFEST, profile=None, reference=None, trial=Trial(), intervals=(), note="")
+    assert len(encode(small)) < 1600
