@@ -1,4 +1,4 @@
-"""Records of gates, drift, experiments, packages, devices and rollouts."""
+"""Records of gates, drift and experiments."""
 
 from __future__ import annotations
 
@@ -11,14 +11,11 @@ import pytest
 from loopcast.api import (
     BanditSettings,
     BanditState,
-    Device,
     Drift,
     Experiment,
     ExperimentStep,
     InvalidRecordError,
-    Package,
     Record,
-    Rollout,
 )
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -45,12 +42,6 @@ GOOD: list[tuple[type[Record], dict[str, Any]]] = [
          "failures": (9.0, 8.0), "shares": (0.25, 0.75)},
     ),
     (ExperimentStep, {"step": "begun", "at": NOW, "by": "owner"}),
-    (
-        Package,
-        PLACE | {"version": A, "sequence": 1, "model": "c" * 64, "size": 3600, "expires": LATER},
-    ),
-    (Device, {"name": "meter-1", "labels": {"region": "north"}, "desired": A}),
-    (Rollout, PLACE | {"name": "march", "version": A, "cohorts": (0.01, 0.1, 1.0)}),
 ]  # fmt: skip
 CHANGES: list[tuple[type[Record], dict[str, Any], str]] = [
     (Drift, {"end": NOW}, "is empty"),
@@ -69,12 +60,6 @@ CHANGES: list[tuple[type[Record], dict[str, Any], str]] = [
     (BanditState, {"shares": (0.5, 0.6)}, "shares add up to 1.1"),
     (BanditState, {"failures": (1.0,)}, "differ in length"),
     (ExperimentStep, {"step": "stopped"}, "stopped without a reason"),
-    (Package, {"sequence": 0}, "Package.sequence"),
-    (Package, {"expires": LATER.replace(tzinfo=None)}, "has no time zone"),
-    (Device, {"name": "meter/1"}, "Device.name"),
-    (Rollout, {"cohorts": (0.5, 0.1, 1.0)}, "do not grow to 1.0"),
-    (Rollout, {"cohorts": (0.5,)}, "do not grow to 1.0"),
-    (Rollout, {"cohorts": ()}, "do not grow to 1.0"),
 ]
 
 

@@ -32,6 +32,16 @@ from loopcast.api.experiments import (
     StepName,
 )
 from loopcast.api.export import CScorer, CSource, OnnxScorer, SqlScorer
+from loopcast.api.fleet import (
+    Device,
+    DeviceName,
+    ErrorTest,
+    Observed,
+    Package,
+    Rollout,
+    RolloutAct,
+    RolloutStep,
+)
 from loopcast.api.forecast import (
     Effect,
     ExplainedForecaster,
@@ -75,16 +85,7 @@ from loopcast.api.hooks import (
     hookimpl,
 )
 from loopcast.api.judged import Judged, Outcome, Rows, row_count, take
-from loopcast.api.loop import (
-    Alert,
-    Device,
-    Drift,
-    DriftThresholds,
-    Package,
-    Remedy,
-    Rollout,
-    Severity,
-)
+from loopcast.api.loop import Alert, Drift, DriftThresholds, Remedy, Severity
 from loopcast.api.models import (
     BundleFile,
     BusinessKpi,
@@ -182,6 +183,7 @@ __all__ = [
     "Dataset",
     "DecisionSettings",
     "Device",
+    "DeviceName",
     "Digest",
     "Direction",
     "Document",
@@ -190,6 +192,7 @@ __all__ = [
     "DriftThresholds",
     "Effect",
     "Engine",
+    "ErrorTest",
     "Evaluation",
     "Event",
     "Experiment",
@@ -231,6 +234,7 @@ __all__ = [
     "Name",
     "NonNegative",
     "NotFoundError",
+    "Observed",
     "OnnxScorer",
     "OpenShare",
     "Outcome",
@@ -263,6 +267,8 @@ __all__ = [
     "RiskClass",
     "Role",
     "Rollout",
+    "RolloutAct",
+    "RolloutStep",
     "Rows",
     "SamplingRule",
     "Scenario",

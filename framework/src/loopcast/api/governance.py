@@ -43,6 +43,13 @@ Act = Literal[
     "begin",
     "stop",
     "conclude",
+    "invite",
+    "enrol",
+    "label",
+    "revoke",
+    "package",
+    "plan",
+    "roll",
 ]
 """What the audit log records."""
 

@@ -1,8 +1,7 @@
-"""Records of the way back (drift, alert) and out (package, device, rollout)."""
+"""Records of the way back: drift and alert."""
 
 from __future__ import annotations
 
-import itertools
 from datetime import datetime
 from hashlib import sha256
 from typing import Annotated, Literal
@@ -10,17 +9,12 @@ from typing import Annotated, Literal
 import msgspec
 
 from loopcast.api.record import (
-    Digest,
     Name,
-    NonNegative,
     OpenShare,
-    Positive,
     Record,
     Segment,
     VersionId,
 )
-
-CohortShare = Annotated[float, msgspec.Meta(gt=0.0, le=1.0)]
 
 
 class Drift(Record, frozen=True):
@@ -146,74 +140,3 @@ class Alert(Record, frozen=True):
         """A time without a zone could mean two different moments."""
         aware = self.raised.tzinfo is not None and self.seen.tzinfo is not None
         self.require(aware, f"raised {self.raised} or seen {self.seen} has no time zone")
-
-
-class Package(Record, frozen=True):
-    """What a device receives: a version's .tflite file under a signed manifest.
-
-    Attributes
-    ----------
-    sequence
-        Grows with every package of a logical model and segment; a device never goes back
-        unless a signed order names the package.
-    expires
-        After this moment the package is not activated.
-    """
-
-    logical_model: Name
-    segment: Segment
-    version: VersionId
-    sequence: Positive
-    model: Digest
-    size: NonNegative
-    expires: datetime
-
-    def check(self) -> None:
-        """A time without a zone could mean two different moments."""
-        self.require(self.expires.tzinfo is not None, f"expires {self.expires} has no time zone")
-
-
-class Device(Record, frozen=True):
-    """An edge agent and what it was told and has told.
-
-    Attributes
-    ----------
-    labels
-        What rollouts select by: ``{"region": "north"}``.
-    desired, reported
-        The version it should run, and the one it says it runs.
-    """
-
-    name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_\-]*$", max_length=64)]
-    labels: dict[str, str] = {}
-    desired: VersionId | None = None
-    reported: VersionId | None = None
-    last_seen: datetime | None = None
-
-
-class Rollout(Record, frozen=True):
-    """A staged move of a version onto devices.
-
-    Attributes
-    ----------
-    select
-        Labels that a device must have to take part; all devices where empty.
-    cohorts
-        Growing shares of the devices; the first is the canary, the last is 1.
-    deadline_hours
-        A device that is silent for longer counts as failed.
-    """
-
-    name: Name
-    logical_model: Name
-    segment: Segment
-    version: VersionId
-    cohorts: tuple[CohortShare, ...]
-    select: dict[str, str] = {}
-    deadline_hours: Annotated[float, msgspec.Meta(gt=0.0)] = 24.0
-
-    def check(self) -> None:
-        """Cohorts grow until all devices are reached."""
-        growing = all(a < b for a, b in itertools.pairwise(self.cohorts))
-        ends = bool(self.cohorts) and self.cohorts[-1] == 1.0
-        self.require(growing and ends, f"cohorts {self.cohorts} do not grow to 1.0")

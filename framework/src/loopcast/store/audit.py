@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Row, Select, func, select
 
 from loopcast.api import Act, AuditEntry, Digest, VersionId
 from loopcast.api.formats import json_bytes
+from loopcast.store.fleet_tables import devices, packages, rollout_steps, rollouts
 from loopcast.store.tables import (
     audit,
     experiment_steps,
@@ -102,6 +103,23 @@ CONTENT: dict[str, Select[Any]] = {
     )
     .join(experiments, experiment_steps.c.experiment == experiments.c.number)
     .order_by(experiment_steps.c.entry, experiment_steps.c.number),
+    "devices": select(
+        devices.c.entry, devices.c.name, devices.c.enrolled, devices.c.certificate
+    ).order_by(devices.c.entry, devices.c.number),
+    "packages": select(
+        packages.c.entry, versions.c.id, packages.c.logical_model, packages.c.segment,
+        packages.c.sequence, packages.c.manifest, packages.c.envelope, packages.c.model,
+        packages.c.size, packages.c.created, packages.c.expires,
+    )
+    .join(versions, packages.c.version == versions.c.number)
+    .order_by(packages.c.entry, packages.c.number),
+    "rollouts": select(rollouts.c.entry, rollouts.c.record).order_by(rollouts.c.entry),
+    "rollout_steps": select(
+        rollout_steps.c.entry, rollouts.c.name, rollout_steps.c.act, rollout_steps.c.at,
+        rollout_steps.c.by, rollout_steps.c.reason, rollout_steps.c.evidence,
+    )
+    .join(rollouts, rollout_steps.c.rollout == rollouts.c.number)
+    .order_by(rollout_steps.c.entry, rollout_steps.c.number),
 }  # fmt: skip
 _OF_ACT: dict[Act, tuple[str, ...]] = {
     "upgrade": (),
@@ -118,10 +136,19 @@ _OF_ACT: dict[Act, tuple[str, ...]] = {
     "begin": ("experiment_steps",),
     "stop": ("experiment_steps",),
     "conclude": ("experiment_steps",),
+    "invite": (),
+    "enrol": ("devices",),
+    "label": (),
+    "revoke": (),
+    "package": ("packages",),
+    "plan": ("rollouts",),
+    "roll": ("rollout_steps",),
 }
 _CARRIERS = {"versions": versions, "releases": releases, "validations": validations}
 _CARRIERS |= {"sign_offs": sign_offs, "switches": switches, "policies": policies}
 _CARRIERS |= {"experiments": experiments, "experiment_steps": experiment_steps}
+_CARRIERS |= {"devices": devices, "packages": packages}
+_CARRIERS |= {"rollouts": rollouts, "rollout_steps": rollout_steps}
 
 
 def next_number(connection: Connection) -> int:

@@ -25,8 +25,8 @@ from loopcast.api import (
 )
 from loopcast.store import database, governance, measurements, queries, registration
 from loopcast.store.audit import AuditFilter
+from loopcast.store.fleet_catalog import FleetCatalog
 from loopcast.store.governance import Standing
-from loopcast.store.governed import GovernedCatalog
 from loopcast.store.queries import VersionFilter, VersionSummary
 from loopcast.store.registration import Registration
 from loopcast.store.releases import Move, Return, apply_moves, apply_returns, reigns
@@ -48,7 +48,7 @@ Review = Callable[[Mapping[VersionId, Standing]], None]
 """Sees where versions stand before they move, and raises to refuse."""
 
 
-class Catalog(GovernedCatalog):
+class Catalog(FleetCatalog):
     """The catalog in SQLite or PostgreSQL, safe under several processes.
 
     Every write is one transaction: killed at any moment, it leaves the old state or the new.

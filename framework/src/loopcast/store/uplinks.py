@@ -1,0 +1,116 @@
+"""What devices have sent: each batch kept once, and on its way into the ordinary stores.
+
+A batch is durable, and may be acknowledged, as soon as it is here. Batches are then taken into the
+event log and the ground truth in groups, *intakes*, whose members never change: an intake that
+is repeated after a crash, or by two centres at once, writes the same files again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, func, select, tuple_, update
+
+from loopcast.api import DeviceName
+from loopcast.store.devices import numbers
+from loopcast.store.fleet_tables import devices, uplinks
+from loopcast.store.registration import chunks, insert
+
+
+@dataclass(frozen=True, kw_only=True)
+class Uplink:
+    """A batch as it came.
+
+    Attributes
+    ----------
+    batch
+        What the device calls it, the same however often it is sent.
+    kind
+        ``events``, ``truth``, ``sketch`` or ``update``.
+    payload
+        Its bytes.
+    """
+
+    device: DeviceName
+    batch: str
+    kind: str
+    at: datetime
+    payload: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Intake:
+    """Batches that go into the ordinary stores together."""
+
+    number: int
+    uplinks: tuple[Uplink, ...]
+
+
+def put(connection: Connection, items: Sequence[Uplink]) -> tuple[Uplink, ...]:
+    """Keep batches that are not known yet.
+
+    Returns
+    -------
+    tuple of Uplink
+        Those that are kept now, new or known before; the others are of no enrolled device.
+    """
+    keys = numbers(connection, {item.device for item in items})
+    ours = {(keys[i.device], i.batch): i for i in reversed(items) if i.device in keys}
+    known = {
+        (row.device, row.batch)
+        for chunk in chunks(ours)
+        for row in connection.execute(
+            select(uplinks.c.device, uplinks.c.batch).where(
+                tuple_(uplinks.c.device, uplinks.c.batch).in_(chunk)
+            )
+        )
+    }
+    rows = (
+        {"device": key, "batch": batch, "kind": item.kind, "at": item.at, "payload": item.payload}
+        for (key, batch), item in reversed(ours.items())
+        if (key, batch) not in known
+    )
+    insert(connection, uplinks, rows)
+    return tuple(ours.values())
+
+
+def next_intake(connection: Connection, most: int) -> Intake | None:
+    """Return the oldest intake that is not finished, or group waiting batches into a new one.
+
+    Parameters
+    ----------
+    most
+        Batches of a new intake.
+    """
+    waiting = uplinks.c.payload.is_not(None)
+    number = connection.scalar(select(func.min(uplinks.c.intake)).where(waiting))
+    if number is None:
+        number = (connection.scalar(select(func.max(uplinks.c.intake))) or 0) + 1
+        oldest = select(uplinks.c.number).where(waiting).order_by(uplinks.c.number).limit(most)
+        grouped = update(uplinks).where(uplinks.c.number.in_(oldest)).values(intake=number)
+        if connection.execute(grouped).rowcount == 0:
+            return None
+    query = (
+        select(devices.c.name, uplinks)
+        .join(devices, uplinks.c.device == devices.c.number)
+        .where(uplinks.c.intake == number)
+        .order_by(uplinks.c.number)
+    )
+    found = tuple(
+        Uplink(device=row.name, batch=row.batch, kind=row.kind, at=row.at, payload=row.payload)
+        for row in connection.execute(query)
+    )
+    return Intake(number=number, uplinks=found)
+
+
+def finish(connection: Connection, intake: int) -> None:
+    """Note that the batches of an intake are in the ordinary stores."""
+    connection.execute(update(uplinks).where(uplinks.c.intake == intake).values(payload=None))
+
+
+def waiting(connection: Connection) -> int:
+    """Return how many batches are not in the ordinary stores yet."""
+    query = select(func.count()).where(uplinks.c.payload.is_not(None))
+    return connection.scalar(query) or 0
