@@ -1,0 +1,35 @@
+"""Files that a power cut leaves whole: the old content or the new one, never a part."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def write(path: Path, content: bytes) -> None:
+    """Replace a file at one moment, and return when the disk has it.
+
+    The content goes into a file beside it, which is synced and renamed over the old one; then the
+    folder is synced, so that the new name survives too.
+
+    Raises
+    ------
+    OSError
+        If the disk is full or cannot be written; the old content is still there.
+    """
+    beside = path.with_name(path.name + ".new")
+    with beside.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+    sync(path.parent)
+
+
+def sync(folder: Path) -> None:
+    """Have the disk keep the names in a folder."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,387 @@
+"""The outbox: what goes home, kept until the centre says that it is stored.
+
+Events and outcomes wait as rows, in the order in which they happened. Sealed, a number of them
+becomes a batch: bytes that never change again, under a number that is never used again. So the
+centre can store each batch once however often it comes, and the device drops it only when a receipt
+names it; the broker's own acknowledgement says nothing of the kind.
+
+The outbox is bounded. Where rows would be too many, the oldest are condensed to counts and sums by
+source and hour, then by day, then altogether, before anything is lost. What is sealed stays as it
+is, for it may have been stored already.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any, NamedTuple, Optional, Union
+
+import msgspec
+
+from loopcast_edge.wire import (
+    Batch,
+    Condensed,
+    EdgeEvent,
+    EventBatch,
+    Outcome,
+    Receipt,
+    Source,
+    Subject,
+    TruthBatch,
+    WireError,
+    encode,
+)
+
+MOST_ROWS = 50_000
+BATCH_ROWS = 500
+WINDOW = 16
+HOUR_MS, DAY_MS, EVER_MS = 3_600_000, 86_400_000, 2**53
+FORMAT = 1
+
+SCHEMA = f"""
+CREATE TABLE outbox (id TEXT NOT NULL);
+CREATE TABLE origins (id INTEGER PRIMARY KEY, body BLOB NOT NULL UNIQUE);
+CREATE TABLE waiting (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind TEXT NOT NULL,
+    origin INTEGER NOT NULL REFERENCES origins,
+    condensed INTEGER NOT NULL,
+    body BLOB NOT NULL
+);
+CREATE TABLE batches (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT, channel TEXT NOT NULL, payload BLOB NOT NULL
+);
+PRAGMA user_version = {FORMAT};
+"""
+
+
+class _Kind(NamedTuple):
+    """What waits as rows: its batch, the fields of it, and how an entry names its origin."""
+
+    batch: type[Batch]
+    origin: Any
+    entry: Any
+    origins: str
+    entries: str
+    place: str
+
+
+KINDS = {
+    "events": _Kind(EventBatch, Source, EdgeEvent, "sources", "events", "source"),
+    "truth": _Kind(TruthBatch, Subject, Outcome, "subjects", "outcomes", "subject"),
+}
+
+
+class Sealed(NamedTuple):
+    """A batch on its way: its number, its channel upward, and its bytes."""
+
+    sequence: int
+    channel: str
+    payload: bytes
+
+
+class _Row(NamedTuple):
+    id: int
+    kind: str
+    origin: int
+    condensed: bool
+    body: bytes
+
+
+class Outbox:
+    """Events, outcomes and other batches of a device until they are stored at the centre.
+
+    Parameters
+    ----------
+    path
+        A file of SQLite, made where there is none; ``None`` keeps all in memory. A damaged file is
+        set aside, and a new outbox with a name of its own begun.
+    most_rows
+        More rows than this do not wait: the oldest are condensed.
+    """
+
+    def __init__(self, path: Optional[Path], most_rows: int = MOST_ROWS) -> None:
+        self._most = most_rows
+        self._database, self.set_aside = _open(path)
+        [(self.id,)] = self._database.execute("SELECT id FROM outbox")
+        self._rows = self._count("waiting")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    def add_events(self, source: Source, events: Sequence[EdgeEvent]) -> None:
+        """Keep at most 2,000 predictions of one source; the disk has them when this returns.
+
+        Raises
+        ------
+        WireError
+            If one is not what the protocol allows; none is kept then.
+        """
+        self._add("events", source, events)
+
+    def add_outcomes(self, subject: Subject, outcomes: Sequence[Outcome]) -> None:
+        """Keep at most 2,000 outcomes of one subject; the disk has them when this returns.
+
+        Raises
+        ------
+        WireError
+            If one is not what the protocol allows; none is kept then.
+        """
+        self._add("truth", subject, outcomes)
+
+    def add_batch(self, channel: str, make: Callable[[str, int], Batch]) -> int:
+        """Keep a batch of another kind, made of the outbox's name and the batch's number.
+
+        Returns
+        -------
+        int
+            Its number.
+
+        Raises
+        ------
+        WireError
+            If it is not what the protocol allows; nothing is kept then.
+        """
+        with self._transaction():
+            return self._seal(channel, make)
+
+    def seal(self) -> None:
+        """Make batches of what waits, as long as fewer than ``WINDOW`` are pending."""
+        while self.pending < WINDOW:
+            oldest = self._select("ORDER BY id LIMIT 1", ())
+            if not oldest:
+                return
+            self._seal_rows(oldest[0].kind)
+
+    def batches(self) -> list[Sealed]:
+        """Return the batches that no receipt has named, oldest first, ``WINDOW`` at most."""
+        rows = self._database.execute(
+            "SELECT sequence, channel, payload FROM batches ORDER BY sequence LIMIT ?", (WINDOW,)
+        )
+        return [Sealed(*row) for row in rows]
+
+    def stored(self, receipt: Receipt) -> None:
+        """Drop what the centre has stored; a receipt for another outbox drops nothing."""
+        if receipt.outbox != self.id:
+            return
+        with self._transaction():
+            self._database.executemany(
+                "DELETE FROM batches WHERE sequence = ?", [(number,) for number in receipt.stored]
+            )
+
+    @property
+    def pending(self) -> int:
+        """How many batches no receipt has named."""
+        return self._count("batches")
+
+    @property
+    def waiting(self) -> int:
+        """How many rows are in no batch yet, condensed ones included."""
+        return self._rows
+
+    def _add(self, kind: str, origin: Union[Source, Subject], entries: Sequence[Any]) -> None:
+        what = KINDS[kind]
+        placed = tuple(msgspec.structs.replace(each, **{what.place: 0}) for each in entries)
+        encode(_batch(what, self.id, 1, (origin,), placed))
+        with self._transaction():
+            number = self._origin(origin)
+            rows = [(kind, number, msgspec.msgpack.encode(entry)) for entry in placed]
+            self._database.executemany(
+                "INSERT INTO waiting (kind, origin, condensed, body) VALUES (?, ?, 0, ?)", rows
+            )
+            kept = self._condense(self._rows + len(rows))
+        self._rows = kept
+
+    def _origin(self, origin: Union[Source, Subject]) -> int:
+        """Return the number of an origin, a new one where it is new."""
+        body = msgspec.msgpack.encode(origin)
+        self._database.execute("INSERT OR IGNORE INTO origins (body) VALUES (?)", (body,))
+        [(number,)] = self._database.execute("SELECT id FROM origins WHERE body = ?", (body,))
+        return int(number)
+
+    def _seal(self, channel: str, make: Callable[[str, int], Batch]) -> int:
+        """Store a batch under the next number, within a transaction."""
+        cursor = self._database.execute(
+            "INSERT INTO batches (channel, payload) VALUES (?, x'')", (channel,)
+        )
+        sequence = int(cursor.lastrowid or 0)
+        self._database.execute(
+            "UPDATE batches SET payload = ? WHERE sequence = ?",
+            (encode(make(self.id, sequence)), sequence),
+        )
+        return sequence
+
+    def _seal_rows(self, kind: str) -> None:
+        """Make one batch of the oldest rows of a kind."""
+        rows = self._select("WHERE kind = ? ORDER BY id LIMIT ?", (kind, BATCH_ROWS))
+        while True:
+            try:
+                with self._transaction():
+                    self._seal(f"up/{kind}", lambda box, number: self._gather(rows, box, number))
+                    self._forget(rows)
+            except WireError:
+                if len(rows) == 1:
+                    raise
+                rows = rows[: len(rows) // 2]  # together they are too long for one payload
+            else:
+                self._rows -= len(rows)
+                return
+
+    def _gather(self, rows: Sequence[_Row], box: str, number: int) -> Batch:
+        """Make the batch of some rows of one kind."""
+        what = KINDS[rows[0].kind]
+        places = {number: place for place, number in enumerate(dict.fromkeys(r.origin for r in rows))}
+        bodies = [
+            self._database.execute("SELECT body FROM origins WHERE id = ?", (number,)).fetchone()[0]
+            for number in places
+        ]
+        origins = tuple(msgspec.msgpack.decode(body, type=what.origin) for body in bodies)
+        entries = tuple(_decoded(row, **{what.place: places[row.origin]}) for row in rows if not row.condensed)
+        condensed = tuple(_decoded(row, source=places[row.origin]) for row in rows if row.condensed)
+        return _batch(what, box, number, origins, entries, condensed)
+
+    def _condense(self, rows: int) -> int:
+        """Condense the oldest tenth, as coarsely as it takes, where rows are too many."""
+        for span in (HOUR_MS, DAY_MS, EVER_MS):
+            if rows > self._most:
+                oldest = self._select("ORDER BY id LIMIT ?", (max(2, rows // 10),))
+                rows -= self._merge(oldest, span)
+        return rows
+
+    def _merge(self, rows: Sequence[_Row], span: int) -> int:
+        """Replace rows by one for each source and span of time; return how many fewer they are."""
+        groups: dict[tuple[int, int], tuple[_Row, Condensed]] = {}
+        for row in rows:
+            part = _condensed(row)
+            key = (row.origin, part.start // span)
+            first, whole = groups.get(key, (row, None))
+            groups[key] = first, part if whole is None else _sum(whole, part)
+        self._forget(rows)
+        self._database.executemany(
+            "INSERT INTO waiting (id, kind, origin, condensed, body) VALUES (?, ?, ?, 1, ?)",
+            [
+                (first.id, first.kind, first.origin, msgspec.msgpack.encode(whole))
+                for first, whole in groups.values()
+            ],
+        )
+        return len(rows) - len(groups)
+
+    def _select(self, which: str, values: tuple[Any, ...]) -> list[_Row]:
+        query = f"SELECT id, kind, origin, condensed, body FROM waiting {which}"
+        return [_Row(*row) for row in self._database.execute(query, values)]
+
+    def _forget(self, rows: Sequence[_Row]) -> None:
+        self._database.executemany("DELETE FROM waiting WHERE id = ?", [(row.id,) for row in rows])
+
+    def _count(self, table: str) -> int:
+        [(count,)] = self._database.execute(f"SELECT count(*) FROM {table}")
+        return int(count)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Do all of it or nothing; the disk has it afterwards."""
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._database.execute("ROLLBACK")
+            raise
+        self._database.execute("COMMIT")
+
+
+def _batch(
+    what: _Kind,
+    box: str,
+    number: int,
+    origins: Sequence[Any],
+    entries: Sequence[Any],
+    condensed: Sequence[Condensed] = (),
+) -> Batch:
+    fields = {what.origins: origins, what.entries: entries, "condensed": condensed}
+    try:
+        return what.batch(outbox=box, sequence=number, **fields)
+    except ValueError as error:
+        raise WireError(f"{what.entries} of {origins[0].logical_model}: {error}") from None
+
+
+def _decoded(row: _Row, **place: int) -> Any:
+    kind = Condensed if row.condensed else KINDS[row.kind].entry
+    return msgspec.structs.replace(msgspec.msgpack.decode(row.body, type=kind), **place)
+
+
+def _condensed(row: _Row) -> Condensed:
+    """Return a row as a sum of itself."""
+    entry = _decoded(row)
+    if isinstance(entry, Condensed):
+        return entry
+    time, values = (
+        (entry.time, entry.outputs)
+        if isinstance(entry, EdgeEvent)
+        else (entry.observed, (entry.value,))
+    )
+    sums = tuple(float(each) if isinstance(each, (int, float)) else 0.0 for each in values)
+    return Condensed(source=0, start=time, end=time, count=1, sums=sums)
+
+
+def _sum(one: Condensed, other: Condensed) -> Condensed:
+    return Condensed(
+        source=0,
+        start=min(one.start, other.start),
+        end=max(one.end, other.end),
+        count=one.count + other.count,
+        sums=tuple(a + b for a, b in zip_longest(one.sums, other.sums, fillvalue=0.0)),
+    )
+
+
+def _open(path: Optional[Path]) -> tuple[sqlite3.Connection, Optional[Path]]:
+    """Open an outbox; return it, and where a damaged one was put, if there was one."""
+    if path is None or not path.exists():
+        return _made(path), None
+    try:
+        return _existing(path), None
+    except sqlite3.DatabaseError:
+        aside = path.with_name(f"{path.name}.damaged-{secrets.token_hex(4)}")
+        path.replace(aside)
+        for rest in ("-wal", "-shm"):
+            path.with_name(path.name + rest).unlink(missing_ok=True)
+        return _made(path), aside
+
+
+def _existing(path: Path) -> sqlite3.Connection:
+    database = _connected(path)
+    try:
+        [(verdict,)] = database.execute("PRAGMA quick_check(1)")
+        [(found,)] = database.execute("PRAGMA user_version")
+        if verdict != "ok" or found not in (0, FORMAT):
+            raise sqlite3.DatabaseError(verdict)
+        if found == 0:  # the power went while it was made
+            _make(database)
+    except sqlite3.DatabaseError:
+        database.close()
+        raise
+    return database
+
+
+def _made(path: Optional[Path]) -> sqlite3.Connection:
+    database = _connected(path)
+    _make(database)
+    return database
+
+
+def _make(database: sqlite3.Connection) -> None:
+    """Make the tables and draw the outbox's name, all or nothing."""
+    name = secrets.token_hex(8)
+    database.executescript(f"BEGIN; {SCHEMA} INSERT INTO outbox VALUES ('{name}'); COMMIT;")
+
+
+def _connected(path: Optional[Path]) -> sqlite3.Connection:
+    database = sqlite3.connect(":memory:" if path is None else path, isolation_level=None)
+    database.execute("PRAGMA journal_mode = WAL")
+    database.execute("PRAGMA synchronous = FULL")  # a power cut loses nothing that was committed
+    database.execute("PRAGMA cache_size = -512")
+    return database

@@ -1,0 +1,92 @@
+"""The slots of a place on the disk, and what a device has to remember outside them.
+
+A state folder holds::
+
+    trust                          keys, and the highest accepted sequence of each place
+    outbox.sqlite                  what goes home
+    places/MODEL@SEGMENT/pointer   which package is in which slot: replaced at one moment
+    places/MODEL@SEGMENT/DIGEST/   a package: its signed manifest and its file
+
+A package is written beside its name and renamed when the disk has all of it; it is in a slot when the
+pointer says so, and deleted when it is in none.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple, Optional
+
+import msgspec
+
+from loopcast_edge.agent import files
+from loopcast_edge.agent.machine import Place
+
+POINTER, MANIFEST, MODEL = "pointer", "manifest", "model.tflite"
+
+
+class Package(NamedTuple):
+    """A package as it was fetched: the envelope of its manifest, and its file."""
+
+    envelope: bytes
+    model: bytes
+
+
+class Slots:
+    """The slots of one logical model and segment.
+
+    Parameters
+    ----------
+    folder
+        Of its own; made when something is first kept.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def place(self) -> Place:
+        """Return what the pointer says; an empty place where there is none that can be read."""
+        try:
+            return msgspec.msgpack.decode((self._folder / POINTER).read_bytes(), type=Place)
+        except (FileNotFoundError, msgspec.MsgspecError):
+            return Place()
+
+    def point(self, place: Place) -> None:
+        """Make the switch: the place is what :meth:`place` returns from now on, or the old one is."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        files.write(self._folder / POINTER, msgspec.msgpack.encode(place))
+
+    def put(self, digest: str, package: Package) -> None:
+        """Keep a package under the digest of its manifest."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        target = self._folder / digest
+        beside = self._folder / f"{digest}.new"
+        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(target, ignore_errors=True)
+        beside.mkdir()
+        files.write(beside / MANIFEST, package.envelope)
+        files.write(beside / MODEL, package.model)
+        beside.rename(target)
+        files.sync(self._folder)
+
+    def package(self, digest: str) -> Optional[Package]:
+        """Return a package as it is on the disk, to be checked anew; ``None`` where it is not."""
+        folder = self._folder / digest
+        try:
+            return Package((folder / MANIFEST).read_bytes(), (folder / MODEL).read_bytes())
+        except FileNotFoundError:
+            return None
+
+    def model_path(self, digest: str) -> Path:
+        """Return where the file of a package is, for a process that proves it."""
+        return self._folder / digest / MODEL
+
+    def clean(self, keep: Iterable[Optional[str]]) -> None:
+        """Delete all packages but these."""
+        kept = set(keep)
+        if not self._folder.is_dir():
+            return
+        for each in self._folder.iterdir():
+            if each.is_dir() and each.name not in kept:
+                shutil.rmtree(each)
