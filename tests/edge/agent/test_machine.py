@@ -38,25 +38,26 @@ A, B, C = "a" * 64, "b" * 64, "c" * 64
 
 def after(*happened: Happening, place: Place | None = None) -> tuple[State, list[Effect]]:
     """The state after some happenings, and the effects of the last."""
-    state, effects = State(place or Place()), ()
+    state = State(place or Place())
+    effects: tuple[Effect, ...] = ()
     for each in happened:
         state, effects = step(state, each)
     return state, list(effects)
 
 
 def test_a_package_goes_through_all_stages() -> None:
-    state, effects = after(Wanted(A))
-    assert effects == [Fetch(A)]
+    state, effects = step(State(), Wanted(A))
+    assert effects == (Fetch(A),)
     assert stage(state, A) == "fetching"
-    state, effects = step(state, Fetched(A))  # type: ignore[assignment]
-    assert list(effects) == [Prove(A)]
+    state, effects = step(state, Fetched(A))
+    assert effects == (Prove(A),)
     assert stage(state, A) == "verifying"
-    state, effects = step(state, Proved(A))  # type: ignore[assignment]
+    state, effects = step(state, Proved(A))
     place = Place(active=A, on_trial=True)
-    assert list(effects) == [Accept(A), Save(place), Load(place)], "the sequence is noted first"
+    assert effects == (Accept(A), Save(place), Load(place)), "the sequence is noted first"
     assert stage(state, A) == "trial"
-    state, effects = step(state, Judged(A, good=True))  # type: ignore[assignment]
-    assert list(effects) == [Save(Place(active=A))]
+    state, effects = step(state, Judged(A, good=True))
+    assert effects == (Save(Place(active=A)),)
     assert stage(state, A) == "running"
 
 

@@ -41,7 +41,7 @@ def event(number: int, time: int | None = None, value: float = 1.0) -> EdgeEvent
 def drained(box: Outbox) -> list[EventBatch | TruthBatch]:
     """What a centre gets that stores all: batches in order."""
     kinds: dict[str, Any] = {"up/events": EventBatch, "up/truth": TruthBatch}
-    batches = []
+    batches: list[EventBatch | TruthBatch] = []
     while True:
         box.seal()
         sent = box.batches()

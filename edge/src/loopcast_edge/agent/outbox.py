@@ -16,6 +16,7 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple, Optional, Union
@@ -156,7 +157,8 @@ class Outbox:
             oldest = self._select("ORDER BY id LIMIT 1", ())
             if not oldest:
                 return
-            self._seal_rows(oldest[0].kind)
+            which = "WHERE kind = ? ORDER BY id LIMIT ?"
+            self._seal_rows(self._select(which, (oldest[0].kind, BATCH_ROWS)))
 
     def batches(self) -> list[Sealed]:
         """Return the batches that no receipt has named, oldest first, ``WINDOW`` at most."""
@@ -187,7 +189,7 @@ class Outbox:
     def _add(self, kind: str, origin: Union[Source, Subject], entries: Sequence[Any]) -> None:
         what = KINDS[kind]
         placed = tuple(msgspec.structs.replace(each, **{what.place: 0}) for each in entries)
-        encode(_batch(what, self.id, 1, (origin,), placed))
+        encode(_batch(what, self.id, 1, **{what.origins: (origin,), what.entries: placed}))
         with self._transaction():
             number = self._origin(origin)
             rows = [(kind, number, msgspec.msgpack.encode(entry)) for entry in placed]
@@ -216,34 +218,36 @@ class Outbox:
         )
         return sequence
 
-    def _seal_rows(self, kind: str) -> None:
-        """Make one batch of the oldest rows of a kind."""
-        rows = self._select("WHERE kind = ? ORDER BY id LIMIT ?", (kind, BATCH_ROWS))
-        while True:
-            try:
-                with self._transaction():
-                    self._seal(f"up/{kind}", lambda box, number: self._gather(rows, box, number))
-                    self._forget(rows)
-            except WireError:
-                if len(rows) == 1:
-                    raise
-                rows = rows[: len(rows) // 2]  # together they are too long for one payload
-            else:
-                self._rows -= len(rows)
-                return
+    def _seal_rows(self, rows: Sequence[_Row]) -> None:
+        """Make one batch of the oldest rows of a kind, as many as fit."""
+        try:
+            with self._transaction():
+                self._seal(f"up/{rows[0].kind}", partial(self._gather, rows))
+                self._forget(rows)
+        except WireError:
+            if len(rows) == 1:
+                raise
+            self._seal_rows(rows[: len(rows) // 2])
+        else:
+            self._rows -= len(rows)
 
     def _gather(self, rows: Sequence[_Row], box: str, number: int) -> Batch:
         """Make the batch of some rows of one kind."""
         what = KINDS[rows[0].kind]
-        places = {number: place for place, number in enumerate(dict.fromkeys(r.origin for r in rows))}
+        places = {
+            number: place for place, number in enumerate(dict.fromkeys(r.origin for r in rows))
+        }
         bodies = [
             self._database.execute("SELECT body FROM origins WHERE id = ?", (number,)).fetchone()[0]
             for number in places
         ]
         origins = tuple(msgspec.msgpack.decode(body, type=what.origin) for body in bodies)
-        entries = tuple(_decoded(row, **{what.place: places[row.origin]}) for row in rows if not row.condensed)
+        entries = tuple(
+            _decoded(row, **{what.place: places[row.origin]}) for row in rows if not row.condensed
+        )
         condensed = tuple(_decoded(row, source=places[row.origin]) for row in rows if row.condensed)
-        return _batch(what, box, number, origins, entries, condensed)
+        fields = {what.origins: origins, what.entries: entries, "condensed": condensed}
+        return _batch(what, box, number, **fields)
 
     def _condense(self, rows: int) -> int:
         """Condense the oldest tenth, as coarsely as it takes, where rows are too many."""
@@ -294,19 +298,12 @@ class Outbox:
         self._database.execute("COMMIT")
 
 
-def _batch(
-    what: _Kind,
-    box: str,
-    number: int,
-    origins: Sequence[Any],
-    entries: Sequence[Any],
-    condensed: Sequence[Condensed] = (),
-) -> Batch:
-    fields = {what.origins: origins, what.entries: entries, "condensed": condensed}
+def _batch(what: _Kind, box: str, number: int, **fields: Any) -> Batch:
+    """Make a batch of its origins, entries and condensed rows."""
     try:
         return what.batch(outbox=box, sequence=number, **fields)
     except ValueError as error:
-        raise WireError(f"{what.entries} of {origins[0].logical_model}: {error}") from None
+        raise WireError(f"a batch of {what.entries}: {error}") from None
 
 
 def _decoded(row: _Row, **place: int) -> Any:

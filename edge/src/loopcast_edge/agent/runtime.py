@@ -130,6 +130,8 @@ class Model:
         ModelError
             If shapes do not fit, or the interpreter fails on these values.
         """
+        if features.ndim != 2 or features.shape[1] != self.width:
+            raise ModelError(f"features of shape {features.shape}; the model reads {self.width}")
         run = self._interpreter
         try:
             if len(features) != self._rows:
@@ -142,7 +144,9 @@ class Model:
             run.invoke()
             results = [run.get_tensor(index) for index in self._outputs]
         except (ValueError, RuntimeError) as error:
-            raise ModelError(f"the model fails on rows of shape {features.shape}: {error}") from error
+            raise ModelError(
+                f"the model fails on rows of shape {features.shape}: {error}"
+            ) from error
         return results[0], results[1] if len(results) > 1 else None
 
     def _state(self, state: Optional[Floats]) -> Floats:

@@ -7,8 +7,8 @@ A state folder holds::
     places/MODEL@SEGMENT/pointer   which package is in which slot: replaced at one moment
     places/MODEL@SEGMENT/DIGEST/   a package: its signed manifest and its file
 
-A package is written beside its name and renamed when the disk has all of it; it is in a slot when the
-pointer says so, and deleted when it is in none.
+A package is written beside its name and renamed when the disk has all of it; it is in a slot when
+the pointer says so, and deleted when it is in none.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Slots:
             return Place()
 
     def point(self, place: Place) -> None:
-        """Make the switch: the place is what :meth:`place` returns from now on, or the old one is."""
+        """Make the switch: from now on :meth:`place` returns this one, whatever happens."""
         self._folder.mkdir(parents=True, exist_ok=True)
         files.write(self._folder / POINTER, msgspec.msgpack.encode(place))
 
