@@ -16,6 +16,7 @@ from loopcast_edge.wire.batches import (
 )
 from loopcast_edge.wire.chunks import Chunk, FileIndex
 from loopcast_edge.wire.codec import VERSION, Message, WireError, decode, digest_of, encode
+from loopcast_edge.wire.keys import Holders, SecretKey, co_sign, make_root, sign
 from loopcast_edge.wire.manifest import (
     DriftReference,
     Golden,
@@ -47,6 +48,7 @@ from loopcast_edge.wire.trust import (
     Signed,
     Timestamp,
 )
+from loopcast_edge.wire.verify import StaleError, Trust, TrustError, opened
 
 __all__ = [
     "VERSION",
@@ -61,6 +63,7 @@ __all__ = [
     "EventBatch",
     "FileIndex",
     "Golden",
+    "Holders",
     "Interval",
     "Keys",
     "Manifest",
@@ -80,20 +83,28 @@ __all__ = [
     "RoleKeys",
     "RollbackOrder",
     "Root",
+    "SecretKey",
     "Signature",
     "Signed",
     "SketchDay",
     "Source",
+    "StaleError",
     "Subject",
     "Tensor",
     "Timestamp",
     "Trial",
+    "Trust",
+    "TrustError",
     "TruthBatch",
     "Update",
     "WireError",
+    "co_sign",
     "decode",
     "digest_of",
     "encode",
+    "make_root",
+    "opened",
     "recipe",
+    "sign",
     "topics",
 ]

@@ -127,6 +127,20 @@ def decode(payload: bytes, kind: type[Sent]) -> Sent:
         raise WireError(f"{_kind(kind)}: {error}") from None
 
 
+def kind_of(payload: bytes) -> str:
+    """Return the kind that a payload says it is of.
+
+    Raises
+    ------
+    WireError
+        When it is no message.
+    """
+    try:
+        return msgspec.msgpack.decode(payload, type=_Header).kind
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise WireError(f"no message: {error}") from None
+
+
 def _check_header(header: _Header, kind: type[Message]) -> None:
     if header.kind != _kind(kind):
         raise WireError(f"{_kind(kind)}: a message of kind {header.kind[:40]!r} came instead")

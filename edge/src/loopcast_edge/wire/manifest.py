@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, ClassVar, Optional
+from typing import TYPE_CHECKING, Annotated, ClassVar, Optional
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
 from loopcast_edge.wire.codec import (
     Column,
@@ -27,6 +25,10 @@ from loopcast_edge.wire.codec import (
     VersionId,
 )
 from loopcast_edge.wire.recipe import Recipe
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 
@@ -55,6 +57,8 @@ class Tensor(Part, frozen=True):
 
     def array(self) -> NDArray[np.float32]:
         """Return the array, which cannot be written to."""
+        import numpy as np
+
         return np.frombuffer(self.data, dtype="<f4").reshape(self.shape)
 
 
