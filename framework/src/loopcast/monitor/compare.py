@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from loopcast.api import VersionId
 from loopcast.deploy.bundle import read_manifest
 from loopcast.monitor.bins import Floats
 from loopcast.monitor.daily import Group
-from loopcast.monitor.drift import Measured, adjusted, measure_pair
+from loopcast.monitor.drift import Measured, adjusted, measure_pair, studentised
 from loopcast.monitor.measures import Pair, places
 from loopcast.monitor.reference import REFERENCE_FILE, Reference, in_season, read_reference
 from loopcast.monitor.sketch import Sketch, concatenated
@@ -45,11 +46,7 @@ class Compared:
 
 
 def compare(
-    total: Sequence[Total],
-    references: Mapping[VersionId, Reference],
-    months: Sequence[int],
-    *,
-    least_design: Floats | None = None,
+    total: Sequence[Total], references: Mapping[VersionId, Reference], months: Sequence[int]
 ) -> list[Compared]:
     """Measure every group that has a reference; p-values are adjusted over all of them.
 
@@ -57,14 +54,9 @@ def compare(
     ----------
     months
         Calendar month of each day of the totals, from 0 to 11.
-    least_design : ndarray, shape (inputs,)
-        Design effect that no group goes below: a subpopulation such as one day of the week has
-        few days to show its own.
     """
     pairs = [
-        piece
-        for each in total
-        for piece in _pieces(each, _Beside.of(each, references, months), least_design)
+        piece for each in total for piece in _pieces(each, _Beside.of(each, references, months))
     ]
     measured = adjusted([found for _, found in pairs]) if pairs else []
     return [
@@ -119,27 +111,61 @@ class _Beside:
                 )
 
 
-def _pieces(
-    total: Total, beside: _Beside, least_design: Floats | None
-) -> Iterator[tuple[tuple[Group, ...], Measured]]:
+def _pieces(total: Total, beside: _Beside) -> Iterator[tuple[tuple[Group, ...], Measured]]:
+    design, freedom = _designs(total, beside)
     for piece in beside.pieces():
-        groups = tuple(total.groups[i] for i in piece.position)
-        yield groups, _measured(total.take(piece.position), piece, least_design)
+        groups, rows = tuple(total.groups[i] for i in piece.position), piece.position
+        found = _measured(total.take(rows), piece, design[rows])
+        yield groups, studentised(found, freedom[rows])
 
 
-def _measured(total: Total, beside: _Beside, least_design: Floats | None) -> Measured:
+def _designs(total: Total, beside: _Beside) -> tuple[Floats, Floats]:
+    """Return the design effect of each group, and the degrees of freedom it is known by.
+
+    Few days show too little of how much their rows resemble each other. So no group goes below
+    its reference, and no subpopulation, such as one day of the week, below what it has of the
+    resemblance of all rows: an effect of 1 + (m − 1) ρ, with m rows a day.
+
+    Source: L. Kish (1965), Survey Sampling, section 5.4.
+    """
+    known, shown = np.ones(total.places.shape), np.ones(total.places.shape)
+    for piece in beside.pieces():
+        order = places(np.concatenate([each.sketch.counts for each in piece.reference]))
+        known[piece.position] = np.stack([each.design for each in piece.reference])
+        shown[piece.position] = total.take(piece.position).design(order)
+    whole = {_all_rows(group): n for n, group in enumerate(total.groups) if not group.subset}
+    of = [whole[_all_rows(group)] for group in total.groups]
+    beyond = np.maximum(total.sketch.total / np.maximum(total.active, 1) - 1.0, 0.0)
+    share = np.divide(beyond, beyond[of], out=np.zeros_like(beyond), where=beyond[of] > 0)
+    lent = 1.0 + np.minimum(share, 1.0) * (shown[of] - 1.0)
+    days = np.where(lent > shown, total.active[of], total.active)
+    design = np.maximum.reduce([known, shown, lent])
+    return design, _freedom(design, known, days)
+
+
+def _freedom(design: Floats, known: Floats, days: NDArray[np.int64]) -> Floats:
+    """Return the degrees of freedom of design effects that days show beyond what is known.
+
+    Source: F. E. Satterthwaite (1946), Biometrics 2, of a sum one of whose parts has no error.
+    """
+    ratio = np.divide(
+        design, design - known, out=np.full_like(design, np.inf), where=design > known
+    )
+    return np.asarray(np.maximum(days - 1, 1) * ratio**2)
+
+
+def _all_rows(group: Group) -> Group:
+    return replace(group, subset="")
+
+
+def _measured(total: Total, beside: _Beside, design: Floats) -> Measured:
     references = beside.reference
-    whole = np.concatenate([each.sketch.counts for each in references])
     own = np.stack([each.design for each in references])
-    least = own if least_design is None else np.maximum(own, least_design)
     both = Pair(
         reference=concatenated(beside.sketch),
         recent=total.sketch,
         edges=np.stack([each.bins.edges for each in references]),
-        sizes=(
-            concatenated(beside.sketch).size / own,
-            total.sketch.size / np.maximum(total.design(places(whole)), least),
-        ),
+        sizes=(concatenated(beside.sketch).size / own, total.sketch.size / design),
     )
     effect = np.stack([each.effect for each in references])
     centres: Floats = np.stack([each.bins.centres for each in references])

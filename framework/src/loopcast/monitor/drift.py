@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri, stdtr
 from scipy.stats import false_discovery_control
 
 from loopcast.api import Drift, DriftThresholds, Segment, VersionId
@@ -114,6 +115,25 @@ def _wide(values: Floats, shape: tuple[int, ...]) -> Floats:
     found = np.full(shape, np.nan)
     found[:, : values.shape[1]] = values
     return found
+
+
+def studentised(found: Measured, freedom: Floats) -> Measured:
+    """Widen p-values by what is not known of the design effects that they rest on.
+
+    Where days had to show how alike their rows are, a difference is one over an estimated error,
+    as Student's is: a normal deviate becomes one with degrees of freedom.
+
+    Parameters
+    ----------
+    freedom : ndarray, shape (groups, inputs)
+        Infinite where the design effect is known.
+    """
+    kinds = dict.fromkeys(P_VALUES.values())
+    return _with(found, {kind: _by_student(getattr(found, kind), freedom) for kind in kinds})
+
+
+def _by_student(p_values: Floats, freedom: Floats) -> Floats:
+    return np.where(np.isfinite(freedom), 2.0 * stdtr(freedom, ndtri(p_values / 2.0)), p_values)
 
 
 def adjusted(found: Sequence[Measured]) -> list[Measured]:

@@ -116,8 +116,7 @@ def drifted(
     months = [day.month - 1 for day in _span(own.days)]
     season = in_season(own.reference, total.rows[0] @ np.eye(MONTHS)[months])
     design = _design(own.reference, total)
-    known = {own.window.version: own.reference}
-    [found] = compare([total], known, months, least_design=design)
+    [found] = compare([total], {own.window.version: own.reference}, months)
     windows, sketch = _windows(own, every)
     in_windows = measure(season, sketch, design)
     numeric = np.isfinite(in_windows.ks)
