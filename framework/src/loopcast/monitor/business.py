@@ -85,10 +85,12 @@ def watched_kpis(
     first, end = days[0].date(), (days[-1] + timedelta(days=1)).to_pydatetime()
     history = home.catalog.history(model.name, segments[0] if len(segments) == 1 else None)
     released = dict.fromkeys(segments, first) | base_releases(history, end)
-    truth = home.truth.latest(model.name)
-    early = [join(each, truth) for each in first_days(home, model, released, first)]
-    everything = pa.concat_tables([joined, *(each.select(joined.column_names) for each in early)])
-    return business_kpis(everything, model, days, released)
+    early = list(first_days(home, model, released, first))
+    if early:
+        truth = home.truth.latest(model.name)
+        found = [join(each, truth).select(joined.column_names) for each in early]
+        joined = pa.concat_tables([joined, *found])
+    return business_kpis(joined, model, days, released)
 
 
 def business_kpis(
@@ -115,9 +117,10 @@ def business_kpis(
     all_days = pd.date_range(first, days[-1], freq="D")
     names = pd.Index(sorted(released))
     begun = [(released[name] - first.date()).days for name in names]
-    group = names.get_indexer(joined["segment"].to_pandas())
-    day = all_days.get_indexer(pd.DatetimeIndex(joined["time"].to_pandas()).normalize())
-    place = np.where((group >= 0) & (day >= 0), group * len(all_days) + day, -1)
+    group = pc.index_in(joined["segment"], value_set=pa.array(names)).fill_null(-1).to_numpy()
+    day = pc.days_between(pa.scalar(first, joined["time"].type), joined["time"]).to_numpy()
+    inside = (group >= 0) & (day >= 0) & (day < len(all_days))
+    place = np.where(inside, group.astype(np.intp) * len(all_days) + day, -1)
     weight = 1.0 / joined["inclusion"].to_numpy()
     daily = {
         name: _daily(_values(joined, kpi), weight, place, kpi, len(names) * len(all_days))

@@ -69,7 +69,7 @@ def calibration_in_the_large(labelled: Labelled, model: LogicalModel, at: dateti
     if not isinstance(outcome, ScoreOutcome):
         return None
     ripe = pd.Timestamp(at - timedelta(days=model.truth_delay_days))
-    rows = np.flatnonzero((labelled.time.iloc[labelled.known] <= ripe).to_numpy())
+    rows = np.flatnonzero(labelled.time.array[labelled.known] <= ripe)
     outcome, block = take(outcome, rows), labelled.block[rows]
     if not len(rows):
         return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -244,10 +245,7 @@ def read_day(content: bytes, name: str) -> Day:
 
 
 def _part(batch: pa.RecordBatch) -> Part:
-    groups = tuple(
-        Group(**dict(zip(_NAMES, row, strict=True)))
-        for row in zip(*(batch.column(name).to_pylist() for name in _NAMES), strict=True)
-    )
+    groups = _groups(bytes(batch.select(list(_NAMES)).serialize()))
     counts, squares, moments, places = (_values(batch.column(n)) for n in _VALUES)
     count = len(groups)
     inputs, numbers = len(places) // max(count, 1), len(moments) // max(4 * count, 1)
@@ -261,6 +259,17 @@ def _part(batch: pa.RecordBatch) -> Part:
         places=places.reshape(count, inputs),
         rows=batch.column("rows").to_numpy(),
         latency=batch.column("latency").to_numpy(zero_copy_only=False),
+    )
+
+
+@lru_cache(maxsize=4)
+def _groups(names: bytes) -> tuple[Group, ...]:
+    """Decode groups; days mostly have the same as the day before, which then are one object."""
+    schema = pa.schema([(name, pa.string()) for name in _NAMES])
+    columns = pa.ipc.read_record_batch(pa.py_buffer(names), schema).columns
+    return tuple(
+        Group(**dict(zip(_NAMES, row, strict=True)))
+        for row in zip(*(column.to_pylist() for column in columns), strict=True)
     )
 
 

@@ -94,22 +94,32 @@ def missing_answers(served: pa.Table, outcomes: pa.Table) -> dict[Segment, Missi
     ours = joined_keys(served["segment"], served["key"], named=True)
     theirs = joined_keys(outcomes["segment"], outcomes["key"], named=True)
     gone = pc.invert(pc.is_in(theirs, value_set=ours)).to_numpy(zero_copy_only=False)
-    days = pd.DatetimeIndex(outcomes["observed"].to_pandas()).normalize()
+    days, day = _days_of(outcomes["observed"])
     keys = outcomes["key"].combine_chunks()
     return {
-        segment: _missing_of(keys.take(pa.array(rows)), days[rows], gone[rows])
+        segment: _missing_of(keys, days, day, rows, rows[gone[rows]])
         for segment, rows in by_segment(outcomes["segment"].to_numpy())
     }
 
 
-def _missing_of(keys: pa.Array, moments: pd.DatetimeIndex, gone: np.ndarray) -> Missing:
-    days, day = np.unique(moments, return_inverse=True)
-    examples = keys.filter(pa.array(gone)).slice(0, EXAMPLES).to_pylist()
+def _days_of(moments: pa.ChunkedArray) -> tuple[pd.DatetimeIndex, np.ndarray]:
+    """Return the days in UTC that moments are of, sorted, and the place of each among them."""
+    numbers = pc.cast(pc.floor_temporal(moments, unit="day"), pa.int64()).to_numpy()
+    days, day = np.unique(numbers, return_inverse=True)
+    return pd.DatetimeIndex(pa.array(days).cast(moments.type).to_pandas()), day
+
+
+def _missing_of(
+    keys: pa.Array, days: pd.DatetimeIndex, day: np.ndarray, rows: np.ndarray, gone: np.ndarray
+) -> Missing:
+    """Return what is missing of one segment, of which rows and those without an event are given."""
+    expected, missing = (np.bincount(day[each], minlength=len(days)) for each in (rows, gone))
+    there = expected > 0
     return Missing(
-        days=pd.DatetimeIndex(days),
-        expected=np.bincount(day),
-        missing=np.bincount(day, gone).astype(np.int64),
-        examples=dict.fromkeys(examples, 1),
+        days=days[there],
+        expected=expected[there],
+        missing=missing[there],
+        examples=dict.fromkeys(keys.take(pa.array(gone[:EXAMPLES])).to_pylist(), 1),
     )
 
 
