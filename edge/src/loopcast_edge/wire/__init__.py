@@ -14,8 +14,17 @@ from loopcast_edge.wire.batches import (
     TruthBatch,
     Update,
 )
-from loopcast_edge.wire.chunks import Chunk, FileIndex
+from loopcast_edge.wire.chunks import (
+    CHUNK_SIZE,
+    Assembler,
+    Chunk,
+    FileIndex,
+    Published,
+    publish_delta,
+    publish_file,
+)
 from loopcast_edge.wire.codec import VERSION, Message, WireError, decode, digest_of, encode
+from loopcast_edge.wire.delta import apply_delta, make_delta
 from loopcast_edge.wire.keys import Holders, SecretKey, co_sign, make_root, sign
 from loopcast_edge.wire.manifest import (
     DriftReference,
@@ -39,6 +48,7 @@ from loopcast_edge.wire.messages import (
     Reported,
 )
 from loopcast_edge.wire.recipe import Measurement, Recipe
+from loopcast_edge.wire.sketch import DaySketch, empty_sketch, unpack_sketch
 from loopcast_edge.wire.trust import (
     Keys,
     RoleKeys,
@@ -51,11 +61,14 @@ from loopcast_edge.wire.trust import (
 from loopcast_edge.wire.verify import StaleError, Trust, TrustError, opened
 
 __all__ = [
+    "CHUNK_SIZE",
     "VERSION",
+    "Assembler",
     "Assignment",
     "Batch",
     "Chunk",
     "Condensed",
+    "DaySketch",
     "Desired",
     "DriftReference",
     "EdgeEvent",
@@ -76,6 +89,7 @@ __all__ = [
     "Paired",
     "Presence",
     "Profile",
+    "Published",
     "Receipt",
     "Recipe",
     "ReferenceColumn",
@@ -98,13 +112,19 @@ __all__ = [
     "TruthBatch",
     "Update",
     "WireError",
+    "apply_delta",
     "co_sign",
     "decode",
     "digest_of",
+    "empty_sketch",
     "encode",
+    "make_delta",
     "make_root",
     "opened",
+    "publish_delta",
+    "publish_file",
     "recipe",
     "sign",
     "topics",
+    "unpack_sketch",
 ]

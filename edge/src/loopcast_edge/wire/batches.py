@@ -189,10 +189,10 @@ class SketchDay(Batch, frozen=True, tag="sketch"):
     rows
         Predictions that are counted.
     counts
-        Counts of all bins of all columns, in Golomb–Rice code.
+        Of all bins of all columns, in Golomb–Rice code.
     moments
-        Of each numeric column, four little-endian float32: sums of x − c and of (x − c)² about
-        the centre of its bins, lowest and highest value.
+        Of each number (the error too), four little-endian float32: sums of x − c and of (x − c)²
+        about the centre of its bins, lowest and highest value.
     slowest_us
         95 % of predictions took no longer, in microseconds.
     errors

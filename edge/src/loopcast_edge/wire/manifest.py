@@ -155,8 +155,9 @@ class Profile(Part, frozen=True):
 class ReferenceColumn(Part, frozen=True):
     """The bins of one input, output or error, as the version's reference has them.
 
-    A number belongs to the first bin whose upper end it does not exceed, and to the last where
-    it exceeds all. The last but one bin of a category is for texts that are not known.
+    A number belongs to the first bin whose upper end it does not exceed, and to the one after them
+    where it exceeds all. A text belongs to the bin of its place among the known ones, and to the
+    one after them where it is none. The last bin is for what is missing.
 
     Attributes
     ----------
@@ -175,6 +176,11 @@ class ReferenceColumn(Part, frozen=True):
     centre: Finite = 0.0
     known: Annotated[tuple[Text, ...], msgspec.Meta(max_length=61)] = ()
 
+    @property
+    def bins(self) -> int:
+        """How many bins it has: with that of all else, and the last one of missing values."""
+        return max(len(self.edges), len(self.known)) + 2
+
     def __post_init__(self) -> None:
         if self.edges and self.known:
             raise ValueError(f"{self.name}: edges of a number and texts of a category")
@@ -191,10 +197,25 @@ class DriftReference(Part, frozen=True):
         Names the bins at the centre.
     columns
         Numbers first, as in the reference of the version.
+    error
+        Bins of errors, prediction minus outcome; ``None`` where outcomes are not seen.
     """
 
     digest: Hex16
     columns: Annotated[tuple[ReferenceColumn, ...], msgspec.Meta(max_length=256)]
+    error: Optional[ReferenceColumn] = None
+
+    def __post_init__(self) -> None:
+        kinds = [bool(column.known) for column in self.columns]
+        if kinds != sorted(kinds):
+            raise ValueError("a number comes after a category")
+        if self.error is not None and self.error.known:
+            raise ValueError("errors are numbers")
+
+    @property
+    def counted(self) -> tuple[ReferenceColumn, ...]:
+        """All that is counted, in the order of a sketch: numbers, categories, and the error."""
+        return self.columns if self.error is None else (*self.columns, self.error)
 
 
 class Trial(Part, frozen=True):
