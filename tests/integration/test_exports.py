@@ -10,9 +10,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from loopcast.api import Feature, FitContext, ScoreData, Scorer, ScoreSchema, Template
+from loopcast.api import (
+    Feature,
+    FitContext,
+    PortableScorer,
+    ScoreData,
+    Scorer,
+    ScoreSchema,
+    Template,
+)
+from loopcast.deploy.export.calibrated.graph import calibrated_portable
 from loopcast.deploy.export.forms import FORMS, Names
 from loopcast.deploy.export.probes import probes
+from loopcast.deploy.export.tflite.runtimes import sessions
+from loopcast.deploy.export.tflite.score import score_features
+from loopcast.deploy.export.tflite.write import write_tflite
 from loopcast.develop.calibration.learn import learn
 from loopcast.develop.calibration.maps import Calibration
 from loopcast.settings import CalibrationSettings
@@ -111,6 +123,29 @@ def test_all_languages_agree_once_calibrated(method: Any, by: str | None) -> Non
         calibration = learn(model.predict(data.features).probability, data, settings)
         assert len(calibration.groups) == (0 if by is None else len(TRAP) - 1)
         require_agreement(model, calibration, data)
+
+
+@pytest.mark.parametrize("by", [None, 'we"ird'])
+@pytest.mark.parametrize("method", [None, "platt", "beta", "isotonic"])
+def test_cards_agree_in_single_precision(method: Any, by: str | None) -> None:
+    """Probability, calibrated or not, and points, of every template whose models are cards."""
+    data = applications()
+    rows = probes(data.features.iloc[:600])
+    for name in ("credit.scorecard", "credit.logistic", "credit.boosted_scorecard"):
+        model = fitted(TEMPLATES[name], data)
+        found, unseen = model.predict(rows), model.predict(data.features).probability
+        assert isinstance(model, PortableScorer)
+        portable = model.to_graph()
+        expected = found.probability
+        if method is not None:
+            settings = CalibrationSettings(method=method, by=by)
+            calibration = learn(unseen, data, settings)
+            portable = calibrated_portable(portable, calibration)
+            expected = calibration.apply(expected, rows)
+        [session] = sessions(write_tflite(portable.graph).content)
+        answered, _ = session.run(score_features(portable.recipe, rows))
+        np.testing.assert_allclose(answered[:, 0], expected, rtol=0, atol=5e-6, err_msg=name)
+        np.testing.assert_allclose(answered[:, 1], found.points, rtol=1e-6, err_msg=name)
 
 
 def without(data: ScoreData, name: str | None) -> ScoreData:

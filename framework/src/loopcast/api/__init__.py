@@ -103,6 +103,7 @@ from loopcast.api.models import (
     Switch,
     Version,
 )
+from loopcast.api.portable import Portable, PortableScorer
 from loopcast.api.preparation import Mitigation, Preparation
 from loopcast.api.rank import (
     RankData,
@@ -243,6 +244,8 @@ __all__ = [
     "PluginOrigin",
     "Policy",
     "PolicyRow",
+    "Portable",
+    "PortableScorer",
     "Positive",
     "Preparation",
     "Production",

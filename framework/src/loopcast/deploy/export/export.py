@@ -13,6 +13,7 @@ import numpy as np
 from loopcast.api import Digest, IntegrityError, ModelError, StoreError
 from loopcast.deploy.export.forms import FORMS, Names
 from loopcast.deploy.export.probes import probes
+from loopcast.deploy.export.tflite.export import TOLERANCE, checked_file
 from loopcast.develop.score.finished import parts_of
 
 if TYPE_CHECKING:
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
     from loopcast.deploy.loaded import LoadedVersion
     from loopcast.store.home import Home
 
-TOLERANCE = 1e-12
-"""Largest difference of a probability between an export and its model."""
+TOLERANCES = {"sql": 1e-12, "c": 1e-12, "onnx": 1e-12, "tflite": TOLERANCE}
+"""Largest difference between an export and its model: of a probability, or, where a form computes
+in float32, of an answer as a share of the largest."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +34,13 @@ class Exported:
     Attributes
     ----------
     form
-        ``sql``, ``c`` or ``onnx``.
+        ``sql``, ``c``, ``onnx`` or ``tflite``.
     content
         Of the file.
     rows
         How many rows it was compared on.
     worst
-        Largest difference of a probability, by whom it was run.
+        Largest difference, by whom it was run.
     """
 
     form: str
@@ -47,11 +49,25 @@ class Exported:
     worst: dict[str, float]
 
 
-def export(loaded: LoadedVersion, form: str, names: Names, tolerance: float) -> Exported:
+def export(
+    loaded: LoadedVersion,
+    form: str,
+    names: Names,
+    tolerance: float | None = None,
+    *,
+    ready: bytes | None = None,
+) -> Exported:
     """Write a version in a form, and compare it with its model on the bundle's test scenario.
 
-    Beside the scenario's rows it is compared on rows that are odd in each feature: missing,
+    Beside the scenario's rows, a score is compared on rows that are odd in each feature: missing,
     unseen, beyond all bounds.
+
+    Parameters
+    ----------
+    tolerance
+        Largest difference; that of `TOLERANCES` where it is ``None``.
+    ready
+        A .tflite file of the version that another converter has made, to be taken if it agrees.
 
     Raises
     ------
@@ -62,6 +78,13 @@ def export(loaded: LoadedVersion, form: str, names: Names, tolerance: float) -> 
     ConfigurationError
         Where the package that runs the form is not installed.
     """
+    allowed = TOLERANCES[form] if tolerance is None else tolerance
+    if form == "tflite":
+        return Exported(form, *checked_file(loaded, ready, allowed))
+    return _in_a_language(loaded, form, names, allowed)
+
+
+def _in_a_language(loaded: LoadedVersion, form: str, names: Names, tolerance: float) -> Exported:
     scorer, calibration = parts_of(loaded.model)
     if not isinstance(scorer, FORMS[form].protocol):
         offered = [name for name, one in FORMS.items() if isinstance(scorer, one.protocol)]
@@ -90,7 +113,7 @@ def _scenario(loaded: LoadedVersion) -> pd.DataFrame:
     if loaded.logical_model.task != "score":
         raise ModelError(
             f"{loaded.logical_model.name} is of the task {loaded.logical_model.task}, and exports "
-            "are made of scores"
+            "to SQL, C and ONNX are made of scores"
         )
     return read_scenario(loaded.bundle.files)[0]
 

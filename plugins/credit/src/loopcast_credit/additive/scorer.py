@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from loopcast.api import Contributions, CSource, Files, Scores
+from loopcast.api import Contributions, CSource, Files, Portable, Scores
 from loopcast_credit.additive.card import Card, card_bytes, read_card, require_columns
 from loopcast_credit.additive.table import card_csv, card_markdown
 
@@ -89,6 +89,12 @@ class AdditiveScorer:
         from loopcast_credit.export.onnx import card_onnx
 
         return card_onnx(self.card)
+
+    def to_graph(self) -> Portable:
+        """Return the card as a graph; see :class:`loopcast.api.PortableScorer`."""
+        from loopcast_credit.export.portable import card_graph
+
+        return card_graph(self.card)
 
     def save(self) -> Files:
         """Return the card, and the same as tables for people."""

@@ -1,0 +1,1 @@
+"""Graphs as .tflite files: written, made small, run, and compared with their model."""

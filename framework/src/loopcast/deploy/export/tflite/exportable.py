@@ -1,0 +1,34 @@
+"""A version on its way to a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from loopcast.deploy.export.tflite.vectors import Vectors
+
+if TYPE_CHECKING:
+    from loopcast.api.graph import Graph
+    from loopcast.api.recipe import Recipe
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Exportable:
+    """What a file of a version has to be.
+
+    Attributes
+    ----------
+    recipe
+        How its features are made.
+    outputs
+        Names of the columns that it answers.
+    vectors
+        What it has to answer.
+    graph
+        What it computes; ``None`` where only another converter can say so.
+    """
+
+    recipe: Recipe
+    outputs: tuple[str, ...]
+    vectors: Vectors
+    graph: Graph | None

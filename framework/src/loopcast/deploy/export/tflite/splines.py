@@ -1,0 +1,114 @@
+"""Splines as operators, the bases of all features at once.
+
+A cubic B-spline at a distance u of its centre, in knot intervals, is
+
+    B(u) = (relu(2 - |u|)³ - 4 relu(1 - |u|)³) / 6,
+
+which operators that every runtime has compute exactly (C. de Boor, A Practical Guide to Splines
+(2001), chapter IX, written with truncated powers of the distance).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from loopcast.api import graph as g
+from loopcast.api.errors import ModelError
+from loopcast.deploy.export.tflite.bases import Expansion, Floats, Written
+from loopcast.deploy.export.tflite.lowering import RELU, Lowering
+
+FEWEST = 4
+
+
+def splines(every: Sequence[g.Spline], to: Lowering) -> Written:
+    """Write bases of splines: B-splines first, then what is below and above the edge knots."""
+    for spline in every:
+        if spline.size < FEWEST:
+            raise ModelError(
+                f"a spline of {spline.size} B-splines; a cubic one has {FEWEST} or more"
+            )
+    ordered = sorted(every, key=lambda one: not one.periodic)
+    open_ones = [one for one in ordered if not one.periodic]
+    distances, beyond = [], []
+    for group, write in ((ordered[: -len(open_ones) or None], _cycle), (open_ones, _open)):
+        if group:
+            distance, *edges = write(group, to)
+            distances.append(distance)
+            beyond += edges
+    core = _cubes(to.joined(distances), to)
+    starts = np.cumsum([0, *(one.size for one in ordered)])
+    expansions: dict[g.Basis, Expansion] = {}
+    for one, start in zip(ordered, starts, strict=False):
+        places = start + np.arange(one.size)
+        if one.periodic:
+            expansions[one] = Expansion(places, np.eye(one.size))
+        else:
+            edge = starts[-1] + open_ones.index(one)
+            edges_at = [edge, edge + len(open_ones)]
+            expansions[one] = Expansion(np.append(places, edges_at), _continued(one.size))
+    return Written([core, *beyond], expansions, int(starts[-1]) + 2 * len(open_ones))
+
+
+def _continued(size: int) -> Floats:
+    """Return the matrix that adds the slopes at the edges to coefficients, (size + 2, size)."""
+    matrix = np.vstack([np.eye(size), np.zeros((2, size))])
+    matrix[size, [0, 2]] = -0.5, 0.5
+    matrix[size + 1, [size - 3, size - 1]] = -0.5, 0.5
+    return matrix
+
+
+def _positions(splines: Sequence[g.Spline], to: Lowering) -> int:
+    """Return where each feature is, in knot intervals from the lower edge knot."""
+    x = to.columns(to.features, [one.feature for one in splines])
+    shifted = to.model.add("SUB", x, to.numbers([one.lower for one in splines]))
+    return to.model.add(
+        "MUL", shifted, to.numbers([_intervals(one) / (one.upper - one.lower) for one in splines])
+    )
+
+
+def _intervals(spline: g.Spline) -> int:
+    return spline.size if spline.periodic else spline.size - 3
+
+
+def _distances(position: int, splines: Sequence[g.Spline], to: Lowering) -> int:
+    """Return the distance of each feature from the centre of each of its B-splines."""
+    own = np.repeat(np.arange(len(splines)), [one.size for one in splines])
+    centres = [
+        (np.arange(one.size) - 1) % one.size if one.periodic else np.arange(one.size) - 1
+        for one in splines
+    ]
+    each = to.columns(position, own)
+    return to.model.add("ABS", to.model.add("SUB", each, to.numbers(np.hstack(centres))))
+
+
+def _cycle(splines: Sequence[g.Spline], to: Lowering) -> tuple[int, ...]:
+    """Return the distances of periodic splines, the shorter way round."""
+    around = to.numbers([_intervals(one) for one in splines])
+    position = to.model.add("FLOOR_MOD", _positions(splines, to), around)
+    distance = _distances(position, splines, to)
+    lengths = to.numbers(np.repeat([_intervals(one) for one in splines], [s.size for s in splines]))
+    other = to.model.add("SUB", lengths, distance)
+    return (to.model.add("MINIMUM", distance, other),)
+
+
+def _open(splines: Sequence[g.Spline], to: Lowering) -> tuple[int, ...]:
+    """Return the distances of splines with ends, and how far below and above them features are."""
+    position = _positions(splines, to)
+    ends = to.numbers([_intervals(one) for one in splines])
+    zero = to.numbers(0.0)
+    inside = to.model.add("MINIMUM", to.model.add("MAXIMUM", position, zero), ends)
+    below = to.model.add("MINIMUM", position, zero)
+    above = to.model.add("SUB", position, ends, FusedActivationFunction=RELU)
+    return _distances(inside, splines, to), below, above
+
+
+def _cubes(distance: int, to: Lowering) -> int:
+    """Return the B-splines at distances from their centres."""
+    outer = to.model.add("SUB", to.numbers(2.0), distance, FusedActivationFunction=RELU)
+    inner = to.model.add("SUB", to.numbers(1.0), distance, FusedActivationFunction=RELU)
+    sixth = to.model.add("MUL", outer, to.numbers(1 / 6))
+    scaled = to.model.add("MUL", inner, to.numbers(4 / 6))
+    cube = to.folded("MUL", [outer, outer, sixth])
+    return to.model.add("SUB", cube, to.folded("MUL", [inner, inner, scaled]))

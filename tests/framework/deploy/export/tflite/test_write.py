@@ -1,0 +1,203 @@
+"""What is written computes what the blocks say, in LiteRT and by independent references."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from loopcast.api import ModelError
+from loopcast.api import graph as g
+from loopcast.deploy.export.tflite.runtimes import sessions
+from loopcast.deploy.export.tflite.storage import Precision
+from loopcast.deploy.export.tflite.write import write_tflite
+
+from .splines import curve
+
+Floats = NDArray[np.float64]
+HOUR = g.Spline(0, 0.0, 24.0, 10, periodic=True)
+TEMPERATURE = g.Spline(1, -5.0, 35.0, 8)
+FEATURES = ("hour", "temperature", "working", "slot")
+
+
+def answered(
+    output: g.Block, x: Floats, features: tuple[str, ...] = FEATURES, **options: Any
+) -> Floats:
+    """What LiteRT answers to a graph of one output block."""
+    graph = g.Graph(features=features, output=output, outputs=("y",))
+    [session] = sessions(write_tflite(graph, **options).content)
+    return session.run(x.astype(np.float32))[0].astype(np.float64)
+
+
+def rows(count: int = 300) -> Floats:
+    random = np.random.default_rng(3)
+    return np.column_stack(
+        [
+            random.uniform(0, 24, count),
+            random.uniform(-20, 50, count),
+            random.integers(0, 2, count),
+            random.integers(0, 4, count),
+        ]
+    ).astype(np.float32)
+
+
+def coefficients(*shape: int) -> Floats:
+    return np.random.default_rng(sum(shape)).normal(0.0, 1.0, shape)
+
+
+def test_a_sum_of_splines_is_that_of_scipy_beyond_the_knots_too() -> None:
+    x = rows()
+    first, second = coefficients(10, 2), coefficients(8, 2)
+    terms = (g.Term("hour", (HOUR,), first), g.Term("temperature", (TEMPERATURE,), second))
+    expected = curve(HOUR, first, x[:, 0]) + curve(TEMPERATURE, second, x[:, 1]) + [3.0, -4.0]
+    found = answered(g.Additive(terms, np.array([3.0, -4.0])), x)
+    assert x[:, 1].min() < TEMPERATURE.lower - 10
+    np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6 * np.abs(expected).max())
+
+
+@given(
+    size=st.integers(4, 40), lower=st.floats(-50, 50), length=st.floats(0.5, 400), data=st.data()
+)
+@settings(max_examples=25)
+def test_any_spline(size: int, lower: float, length: float, data: st.DataObject) -> None:
+    spline = g.Spline(0, lower, lower + length, size, periodic=data.draw(st.booleans()))
+    x = (lower + length * np.linspace(-1.5, 2.5, 60)).astype(np.float32).astype(np.float64)
+    coef = coefficients(size, 1)
+    found = answered(g.Additive((g.Term("x", (spline,), coef),), np.zeros(1)), x[:, None], ("x",))
+    # A float32 next to a knot is a few parts in ten million of the whole range away from it.
+    np.testing.assert_allclose(found, curve(spline, coef, x), atol=2e-5 * np.sqrt(size))
+
+
+def test_products_are_row_by_row_and_lines_multiply() -> None:
+    x = rows()
+    coef = coefficients(80, 1)
+    terms = (
+        g.Term("surface", (HOUR, TEMPERATURE), coef),
+        g.Term("of workdays", (HOUR, g.Line(2)), coefficients(10, 1)),
+        g.Term("all three", (HOUR, TEMPERATURE, g.Line(2)), coef),
+        g.Term("line", (g.Line(1),), np.array([[0.5]])),
+    )
+    inner = np.stack(
+        [curve(TEMPERATURE, row[:, None], x[:, 1])[:, 0] for row in coef.reshape(10, 8)]
+    )
+    surface = np.array([curve(HOUR, inner[:, [k]], x[[k], 0])[0, 0] for k in range(len(x))])
+    of_workdays = curve(HOUR, coefficients(10, 1), x[:, 0])[:, 0] * x[:, 2]
+    expected = surface * (1 + x[:, 2]) + of_workdays + 0.5 * x[:, 1]
+    found = answered(g.Additive(terms, np.zeros(1)), x)[:, 0]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize(
+    ("precision", "atol"), [("float32", 1e-5), ("float16", 5e-3), ("int8", 0.1)]
+)
+def test_a_feature_chooses_among_models(precision: Precision, atol: float) -> None:
+    x = rows()
+    coef, intercept = coefficients(10, 4), np.arange(4.0)
+    whole = curve(HOUR, coef, x[:, 0]) + intercept
+    expected = whole[np.arange(len(x)), x[:, 3].astype(int)]
+    terms = (g.Term("hour", (HOUR,), coef),)
+    found = answered(g.Additive(terms, intercept, choice=3), x, precision=precision)
+    assert found.shape == (len(x), 1)
+    np.testing.assert_allclose(found[:, 0], expected, rtol=0, atol=atol)
+
+
+def test_intervals_specials_and_missing_values() -> None:
+    """Values on bounds belong above, a special one to no interval, a missing one to none."""
+    basis = g.Intervals(0, (1.0, 2.5), specials=(2.0,), slopes=True)
+    coef = np.array([10.0, 20.0, 30.0, 40.0, 50.0, 1.0, 2.0, 3.0])[:, None]
+    x = np.array([-1.0, 0.5, 1.0, 2.0, 2.25, 2.5, 7.0, np.nan])[:, None]
+    found = answered(g.Additive((g.Term("x", (basis,), coef),), np.zeros(1)), x, ("x",))
+    expected = [10 - 1.0, 10 + 0.5, 20 + 2.0, 40, 20 + 4.5, 30 + 7.5, 30 + 21.0, 50]
+    assert found[:, 0].tolist() == expected
+
+
+def test_slopes_without_cuts() -> None:
+    basis = g.Intervals(0, (), slopes=True)
+    term = g.Term("x", (basis,), np.array([[3.0], [7.0], [0.5]]))
+    x = np.array([[4.0], [np.nan]])
+    assert answered(g.Additive((term,), np.zeros(1)), x, ("x",)).ravel().tolist() == [5.0, 7.0]
+
+
+def test_levels_and_codes_that_are_none() -> None:
+    term = g.Term("c", (g.Levels(0, 3),), np.array([[1.5], [2.5], [3.5]]))
+    x = np.array([[0.0], [1.0], [2.0], [3.0], [-1.0]])
+    assert answered(g.Additive((term,), np.zeros(1)), x, ("c",)).ravel().tolist() == [
+        1.5, 2.5, 3.5, 0.0, 0.0,
+    ]  # fmt: skip
+
+
+def test_other_blocks() -> None:
+    x = np.random.default_rng(0).normal(0, 1, (7, 3)).astype(np.float32).astype(np.float64)
+    of, names = g.Features(), ("a", "b", "c")
+    weights, bias = coefficients(2, 3), coefficients(2)
+    linear = g.Linear(of, weights, bias)
+    logistic, product = g.Logistic(linear), g.Product(g.Columns(of, (2,)), of)
+    both = g.Joined((logistic, g.Sum((of, product)), g.Clipped(of, -0.5, 0.5)))
+    clipped = np.clip(x, -0.5, 0.5)
+    expected = np.hstack([expit(x @ weights.T + bias), x + x[:, [2]] * x, clipped])
+    np.testing.assert_allclose(answered(both, x, names), expected, atol=1e-6)
+    natural = g.Logarithm(g.Exponential(of))
+    np.testing.assert_allclose(answered(natural, x, names), x, atol=1e-6)
+    top = answered(g.Top(of, 2), x, names)
+    order = np.argsort(-x, axis=1)[:, :2]
+    assert np.array_equal(top[:, :2], order)
+    np.testing.assert_allclose(top[:, 2:], np.take_along_axis(x, order, axis=1), rtol=1e-7)
+
+
+def test_a_state_goes_round() -> None:
+    """A running sum of the first feature."""
+    state = g.Sum((g.State(), g.Features()))
+    graph = g.Graph(
+        features=("x",), output=state, outputs=("y",), state=1, next_state=g.Product(state, state)
+    )
+    [session] = sessions(write_tflite(graph).content)
+    memory = np.zeros((1, 1), np.float32)
+    for x, output, kept in ((1.0, 1.0, 1.0), (2.0, 3.0, 9.0)):
+        found, memory = session.run(np.array([[x]], np.float32), memory)  # type: ignore[assignment]
+        assert (found.item(), memory.item()) == (output, kept)
+    with pytest.raises(ModelError, match="what the next one is"):
+        write_tflite(g.Graph(features=("x",), output=g.State(), outputs=("y",)))
+
+
+def test_the_same_graph_gives_the_same_bytes_and_half_the_size() -> None:
+    terms = (g.Term("hour", (HOUR,), coefficients(10, 48)),)
+    graph = g.Graph(features=FEATURES, output=g.Additive(terms, np.zeros(48)), outputs=("y",) * 48)
+    kinds: tuple[Precision, ...] = ("float32", "float16", "int8")
+    sizes = [len(write_tflite(graph, kind).content) for kind in kinds]
+    assert write_tflite(graph, "int8").content == write_tflite(graph, "int8").content
+    assert sizes[0] - sizes[1] > 800
+    assert sizes[1] - sizes[2] > 0
+
+
+def test_frozen_scales_are_kept_while_weights_fit() -> None:
+    def graph(coef: Floats) -> g.Graph:
+        terms = (g.Term("hour", (HOUR,), coef),)
+        return g.Graph(features=FEATURES, output=g.Additive(terms, np.zeros(2)), outputs=("a", "b"))
+
+    coef = coefficients(10, 2)
+    before = write_tflite(graph(coef), "int8")
+    largest = np.abs(coef).argmax(axis=0)
+    coef[largest, [0, 1]] *= [0.99, 1.5]
+    after = write_tflite(graph(coef), "int8", before.scales)
+    [[kept, grown]] = [one.tolist() for one in before.scales]
+    assert after.scales[0][0] == kept
+    assert after.scales[0][1] == pytest.approx(1.5 * grown)
+
+
+def test_a_term_of_the_wrong_size_is_named() -> None:
+    terms = (g.Term("s(hour)", (HOUR,), np.ones((9, 1))),)
+    graph = g.Graph(features=FEATURES, output=g.Additive(terms, np.zeros(1)), outputs=("y",))
+    with pytest.raises(ModelError, match=r"s\(hour\) has 9 coefficients for 10 columns"):
+        write_tflite(graph)
+    short = g.Graph(
+        features=FEATURES,
+        output=g.Additive((g.Term("x", (g.Spline(0, 0, 1, 3),), np.ones((3, 1))),), np.zeros(1)),
+        outputs=("y",),
+    )
+    with pytest.raises(ModelError, match="a spline of 3 B-splines"):
+        write_tflite(short)
