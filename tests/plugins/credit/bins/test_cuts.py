@@ -11,16 +11,20 @@ from loopcast_credit.bins.cuts import quantile_cuts, round_between
 numbers = st.floats(-1e9, 1e9, allow_subnormal=False)
 
 
-@given(numbers, numbers)
-def test_a_round_number_lies_between(one: float, other: float) -> None:
-    below, above = sorted((one, other))
-    if below < above:
-        assert below < round_between(below, above) <= above
+@given(st.lists(st.tuples(numbers, numbers).filter(lambda pair: pair[0] != pair[1])))
+def test_round_numbers_lie_between(pairs: list[tuple[float, float]]) -> None:
+    below, above = np.sort(np.array(pairs).reshape(-1, 2)).T
+    found = round_between(below, above)
+    assert (below < found).all()
+    assert (found <= above).all()
+    digits = [len(f"{number:.15g}".strip("-0.").replace(".", "")) for number in found]
+    wide = above - below > 1e-6
+    assert all(count <= 16 for count in np.array(digits)[wide])
 
 
 def test_a_round_number_of_an_unbounded_gap_is_its_end() -> None:
-    assert round_between(-math.inf, 3.0) == 3.0
-    assert round_between(1.0, math.inf) == math.inf
+    below, above = np.array([-math.inf, 1.0]), np.array([3.0, math.inf])
+    assert round_between(below, above).tolist() == [3.0, math.inf]
 
 
 @given(

@@ -10,9 +10,10 @@ from scipy.optimize import minimize
 from loopcast_credit.bins.bins import Bins, CategoryBins, NumericBins
 from loopcast_credit.smooth import fit as fitting
 from loopcast_credit.smooth.design import Design
+from loopcast_credit.smooth.evidence import shared_evidence, weight_of_evidence
 from loopcast_credit.smooth.fit import fit_bins
 from loopcast_credit.smooth.pack import packed
-from loopcast_credit.smooth.penalty import START, penalties
+from loopcast_credit.smooth.penalty import LEAST, MOST, START, penalties
 
 BINS: list[Bins] = [
     NumericBins(name="x", cuts=(1.0, 2.0, 3.0)),
@@ -22,7 +23,7 @@ BINS: list[Bins] = [
 
 def drawn(rows: int, seed: int = 0) -> Design:
     random = np.random.default_rng(seed)
-    codes = (random.integers(0, 5, rows), random.integers(0, 4, rows))
+    codes = tuple(random.integers(0, size, rows).astype(np.uint8) for size in (5, 4))
     offset = random.normal(0.0, 0.5, rows)
     log_odds = offset - 1.0 + 0.7 * codes[0] - 0.5 * codes[1]
     event = (random.random(rows) < 1.0 / (1.0 + np.exp(-log_odds))).astype(float)
@@ -63,7 +64,7 @@ def test_the_more_rows_the_more_characteristics_are_packed() -> None:
 
 
 def test_coefficients_maximise_the_penalised_likelihood(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fitting, "TUNING", ())
+    monkeypatch.setattr(fitting, "TUNED", 0)
     design, parts = drawn(400), penalties(BINS)
     x = indicators(design)
     penalty = parts.total(np.full(len(parts.ranks), START))
@@ -78,9 +79,29 @@ def test_coefficients_maximise_the_penalised_likelihood(monkeypatch: pytest.Monk
     np.testing.assert_allclose(fit_bins(design, parts).beta, best.x, atol=fitting.CLOSE)
 
 
+@given(seed=st.integers(0, 99), slope=st.sampled_from([0.0, 0.3, 3.0]))
+@settings(deadline=None, max_examples=20)
+def test_slopes_and_penalties_are_even_where_the_fit_ends(seed: int, slope: float) -> None:
+    random = np.random.default_rng(seed)
+    codes = tuple(random.integers(0, size, 600).astype(np.uint8) for size in (5, 4))
+    log_odds = slope * (codes[0] - 2.0) + random.normal(size=600)
+    event = (log_odds > np.quantile(log_odds, 0.7)).astype(float)
+    design = Design(codes, (5, 4), event, random.uniform(0.5, 2.0, 600), random.normal(size=600))
+    parts = penalties(BINS)
+    beta = fit_bins(design, parts).beta
+    uphill = design.sums(design.weight * (event - 1.0 / (1.0 + np.exp(-design.log_odds(beta)))))
+    downhill = parts.total(np.ones(len(parts.ranks))) @ beta
+    assert abs(uphill[0]) < 1e-4
+    for penalty in range(len(parts.ranks)):
+        own = np.flatnonzero(parts.owner[1:] == penalty) + 1
+        strength = uphill[own] @ downhill[own] / (downhill[own] @ downhill[own])
+        assert LEAST * 0.999 < strength < MOST * 1.001
+        np.testing.assert_allclose(uphill[own], strength * downhill[own], atol=1e-4)
+
+
 def test_noise_is_flattened_and_a_signal_is_kept() -> None:
     random = np.random.default_rng(3)
-    codes = (random.integers(0, 5, 20_000), random.integers(0, 5, 20_000))
+    codes = tuple(random.integers(0, 5, 20_000).astype(np.uint8) for _ in range(2))
     truth = np.array([-1.0, -0.5, 0.0, 0.5, 0.0])
     event = (random.random(20_000) < 1.0 / (1.0 + np.exp(1.0 - truth[codes[0]]))).astype(float)
     design = Design(codes, (5, 5), event, np.ones(20_000), np.zeros(20_000))
@@ -93,8 +114,20 @@ def test_noise_is_flattened_and_a_signal_is_kept() -> None:
     assert np.ptp(noise[:4]) < 0.1
 
 
+@pytest.mark.parametrize("times", [1, 3])
+def test_what_is_said_several_times_counts_once(times: int) -> None:
+    random = np.random.default_rng(5)
+    said = random.integers(0, 4, 5000).astype(np.uint8)
+    event = (random.random(5000) < 0.1 + 0.2 * said).astype(float)
+    design = Design((said,) * times, (4,) * times, event, np.ones(5000), np.zeros(5000))
+    beta, log_odds = shared_evidence(design)
+    np.testing.assert_allclose(beta[1:], weight_of_evidence(design)[1:] / times, rtol=0.05)
+    np.testing.assert_allclose(log_odds, design.log_odds(beta), atol=1e-12)
+
+
 def test_a_perfect_separation_stays_finite() -> None:
-    codes = (np.repeat([0, 1], 100), np.tile([0, 1], 100))
+    two = np.array([0, 1], np.uint8)
+    codes = (np.repeat(two, 100), np.tile(two, 100))
     event = np.repeat([0.0, 1.0], 100)
     design = Design(codes, (5, 4), event, np.ones(200), np.zeros(200))
     assert np.abs(fit_bins(design, penalties(BINS)).beta).max() < 20.0

@@ -54,9 +54,9 @@ def pooled(bins: NumericBins, starts: Sequence[int]) -> NumericBins:
 
 def alike_starts(values: NDArray[np.float64], tolerance: float) -> list[int]:
     """Pool each run of neighbours that stay within a tolerance of the run's first."""
-    starts = [0]
-    for at in range(1, len(values)):
-        if abs(values[at] - values[starts[-1]]) >= tolerance:
+    starts, plain = [0], values.tolist()
+    for at, value in enumerate(plain[1:], start=1):
+        if abs(value - plain[starts[-1]]) >= tolerance:
             starts.append(at)
     return starts
 

@@ -68,7 +68,9 @@ class NumericBins(Record, frozen=True, tag="numeric"):
         codes = _interval(x, self.cuts, np.dtype(np.uint8 if self.size <= 256 else np.uint16))
         for place, special in enumerate(self.specials):
             codes[x == special] = self.body + place
-        codes[np.isnan(x)] = self.size - 1
+        missing = np.isnan(x)
+        if missing.any():
+            codes[missing] = self.size - 1
         return codes
 
 
@@ -131,6 +133,7 @@ def _interval(
     if len(cuts) > FEW_CUTS:
         return np.searchsorted(np.asarray(cuts), x, side="right").astype(dtype)
     codes = np.zeros(len(x), dtype)
+    above = np.empty(len(x), np.bool_)
     for cut in cuts:
-        codes += x >= cut
+        codes += np.greater_equal(x, cut, out=above).view(np.uint8)
     return codes

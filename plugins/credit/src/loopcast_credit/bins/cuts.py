@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +11,8 @@ if TYPE_CHECKING:
 
 SAMPLE = 20_000
 """Quantiles of more rows are taken from so many of them, evenly spaced."""
+STEPS = np.array([[10.0], [5.0], [2.0], [1.0], [0.5], [0.2]])
+"""Of round numbers, times the power of ten below the gap between two; the last always fits."""
 
 
 def quantile_cuts(values: NDArray[np.float64], bins: int, minimum: float) -> tuple[float, ...]:
@@ -44,7 +45,8 @@ def quantile_cuts(values: NDArray[np.float64], bins: int, minimum: float) -> tup
     if not len(ordered) or ordered[0] == ordered[-1]:
         return ()
     places = _places(ordered, bins, max(minimum * len(ordered), 1.0))
-    return tuple(round_between(float(ordered[at - 1]), float(ordered[at])) for at in places)
+    ends = np.array(places, np.intp)
+    return tuple(round_between(ordered[ends - 1], ordered[ends]).tolist())
 
 
 def _places(ordered: NDArray[np.float64], bins: int, minimum: float) -> list[int]:
@@ -71,24 +73,33 @@ def _thinned(places: list[int], ordered: NDArray[np.float64], bins: int) -> list
     return places
 
 
-def round_between(below: float, above: float) -> float:
-    """Return the roundest number in the middle half between two numbers.
+def round_between(below: NDArray[np.float64], above: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the roundest number in the middle half between each two numbers.
 
     A cut keeps its distance from the values beside it, so that a small change of such a value
     changes no bin.
 
+    Parameters
+    ----------
+    below, above : ndarray, shape (n,)
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Above ``below``, and at most ``above``, which it is where no number lies between.
+
     Examples
     --------
-    >>> round_between(118.7, 121.2), round_between(2.0, 3.0), round_between(0.31, 0.3301)
-    (120.0, 2.5, 0.32)
+    >>> round_between(np.array([118.7, 2.0, 0.31]), np.array([121.2, 3.0, 0.3301])).tolist()
+    [120.0, 2.5, 0.32]
     """
-    span = above - below
-    if not math.isfinite(span):
-        return above
-    exponent = math.floor(math.log10(span))
-    for power in (exponent + 1, exponent, exponent - 1):
-        for step in (10.0**power, 5.0 * 10.0 ** (power - 1), 2.0 * 10.0 ** (power - 1)):
-            value = round(math.floor((above - span / 4) / step) * step, max(0, 1 - power))
-            if below + span / 4 <= value <= above - span / 4:
-                return value
-    return above
+    with np.errstate(all="ignore"):  # an unbounded gap has no middle, and ends as its end
+        quarter = (above - below) / 4.0
+        low, high = below + quarter, above - quarter
+        exponent = np.floor(np.log10(above - below))
+        step = 10.0**exponent * STEPS
+        decimals = 10.0 ** np.maximum(1.0 - exponent, 0.0)
+        found = np.rint(np.floor(high / step) * step * decimals) / decimals
+        fits = (low <= found) & (found <= high)
+    first, gap = fits.argmax(axis=0), np.arange(len(below))
+    return np.where(fits[first, gap], found[first, gap], above)

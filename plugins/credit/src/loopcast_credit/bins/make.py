@@ -80,7 +80,9 @@ def _cuts(values: pd.Series[Any], said: Characteristic, options: BinOptions) -> 
     if said.cuts is not None:
         return said.cuts
     x = values.to_numpy(np.float64)
-    x = x[~np.isnan(x)]
+    known = ~np.isnan(x)
+    if not known.all():
+        x = x[known]
     if said.specials:
         x = x[~np.isin(x, said.specials)]
     return quantile_cuts(x, options.bins, options.minimum_share)

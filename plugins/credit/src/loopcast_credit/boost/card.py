@@ -91,7 +91,7 @@ def _steps(
         place = np.unique(np.searchsorted(seen, stumps[:, 0], side="right"))
         # A threshold beyond every number seen only tells missing ones apart.
         place = place[(place > 0) & (place < len(seen))]
-        cuts = [round_between(float(seen[at - 1]), float(seen[at])) for at in place]
+        cuts = round_between(seen[place - 1], seen[place]).tolist()
         middle = seen[np.concatenate([[0], place])] if len(seen) else np.zeros(1)
         return NumericBins(name=one.name, cuts=tuple(cuts)), _summed(stumps, middle, missing)
     ranks = np.arange(len(one.categories), dtype=np.float64)

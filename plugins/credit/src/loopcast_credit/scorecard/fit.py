@@ -101,7 +101,7 @@ def make_card(fitted: Fitted, p: ScorecardParameters, event: str) -> Card:
     bins, design, fit = fitted
     tolerance = p.resolution / p.scale.factor
     intercept = float(fit.beta[0])
-    rows, events = design.sums(design.weight), design.sums(design.weight * design.event)
+    rows, events = design.rows, design.events
     effects = []
     for at, one in enumerate(bins):
         place = slice(design.starts[at], design.starts[at + 1])

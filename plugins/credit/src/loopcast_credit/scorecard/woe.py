@@ -10,15 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from loopcast_credit.linear.newton import newton
+from loopcast_credit.smooth.evidence import weight_of_evidence
 from loopcast_credit.smooth.fit import Fit
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from loopcast_credit.smooth.design import Design
-
-PRIOR = 1.0
-"""Rows of average risk that are added to each bin, so that one without events has a weight."""
 
 
 def fit_woe(design: Design, ridge: float) -> Fit:
@@ -37,12 +33,3 @@ def fit_woe(design: Design, ridge: float) -> Fit:
     values = np.concatenate([beta[:1], *scaled])
     probability = 1.0 / (1.0 + np.exp(-design.log_odds(values)))
     return Fit(values, design.sums(design.weight * probability * (1.0 - probability)))
-
-
-def weight_of_evidence(design: Design) -> NDArray[np.float64]:
-    """Return the weight of evidence of each bin, shape (coefficients,); zero for the intercept."""
-    rows = design.sums(design.weight)
-    events = design.sums(design.weight * design.event)
-    share = events[0] / rows[0]
-    odds = (events + PRIOR * share) / (rows - events + PRIOR * (1.0 - share))
-    return np.asarray(np.log(odds) - np.log(share / (1.0 - share)))

@@ -10,6 +10,7 @@ packed, and one table counts all pairs between two packs.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -51,21 +52,24 @@ class Design:
         return np.concatenate([[1], 1 + np.cumsum(self.sizes)])
 
     @cached_property
+    def rows(self) -> NDArray[np.float64]:
+        """Weight of all rows and of those in each bin, shape (coefficients,)."""
+        return self.sums(self.weight)
+
+    @cached_property
+    def events(self) -> NDArray[np.float64]:
+        """Weight of all rows with the event and of those in each bin, shape (coefficients,)."""
+        return self.sums(self.weight * self.event)
+
+    @cached_property
     def packs(self) -> tuple[Pack, ...]:
         """The characteristics, several as one."""
         return packed(self.codes, self.sizes)
 
     @cached_property
-    def places(self) -> list[slice]:
-        """Place of each pack among the coefficients."""
-        ends = 1 + np.cumsum([0, *(pack.members.shape[1] for pack in self.packs)])
-        return [slice(a, b) for a, b in itertools.pairwise(ends.tolist())]
-
-    @cached_property
     def cells(self) -> list[slice]:
         """Place of each pack's cells among those of all."""
-        ends = np.cumsum([0, *(pack.cells for pack in self.packs)])
-        return [slice(a, b) for a, b in itertools.pairwise(ends.tolist())]
+        return _slices(pack.cells for pack in self.packs)
 
     @cached_property
     def by_cell(self) -> Any:
@@ -92,8 +96,7 @@ class Design:
 
     def log_odds(self, beta: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the log-odds of each row, shape (rows,)."""
-        pairs = zip(self.packs, self.places, strict=True)
-        table = np.concatenate([pack.members @ beta[place] for pack, place in pairs])
+        table = np.concatenate([pack.members @ beta[pack.place] for pack in self.packs])
         total: NDArray[np.float64] = self.by_row @ table
         total += self.offset + beta[0]
         return total
@@ -101,8 +104,11 @@ class Design:
     def sums(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """Sum a number of each row over all rows and over each bin, shape (coefficients,)."""
         table = self.by_cell @ rows
-        pairs = zip(self.packs, self.cells, strict=True)
-        return np.concatenate([[rows.sum()], *(table[cell] @ pack.members for pack, cell in pairs)])
+        result = np.empty(self.starts[-1])
+        result[0] = rows.sum()
+        for pack, cells in zip(self.packs, self.cells, strict=True):
+            result[pack.place] = table[cells] @ pack.members
+        return result
 
     def curvature(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the weighted product of the indicator matrix with itself.
@@ -117,13 +123,27 @@ class Design:
         ndarray, shape (coefficients, coefficients)
         """
         result = np.empty((self.starts[-1], self.starts[-1]))
-        for i, (pack, place) in enumerate(zip(self.packs, self.places, strict=True)):
-            result[place, place] = pack.own(rows)
-            for other, beside in zip(self.packs[:i], self.places[:i], strict=True):
-                table = pack.joint(other, rows)
-                result[place, beside] = table
-                result[beside, place] = table.T
+        order = np.concatenate([pack.place for pack in self.packs])
+        result[np.ix_(order, order)] = self._pairs(rows)
         # A row has one bin of each characteristic: a bin's own weight is what it shares with all.
         result[0] = result[:, 0] = result.diagonal()
         result[0, 0] = rows.sum()
         return result
+
+    def _pairs(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Sum a number of each row over each pair of bins, in the order of the packs."""
+        places = _slices(len(pack.place) for pack in self.packs)
+        result = np.empty((places[-1].stop, places[-1].stop))
+        for i, (pack, place) in enumerate(zip(self.packs, places, strict=True)):
+            result[place, place] = pack.own(rows)
+            for other, beside in zip(self.packs[:i], places[:i], strict=True):
+                table = pack.joint(other, rows)
+                result[place, beside] = table
+                result[beside, place] = table.T
+        return result
+
+
+def _slices(sizes: Iterable[int]) -> list[slice]:
+    """Return where parts are that follow each other."""
+    ends = np.cumsum([0, *sizes]).tolist()
+    return [slice(a, b) for a, b in itertools.pairwise(ends)]

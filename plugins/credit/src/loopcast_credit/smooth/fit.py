@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from loopcast.api import ConvergenceError
+from loopcast_credit.smooth.evidence import shared_evidence
 from loopcast_credit.smooth.penalty import START, Penalties, next_strength
 
 if TYPE_CHECKING:
@@ -16,13 +18,12 @@ if TYPE_CHECKING:
     from loopcast_credit.smooth.design import Design
 
 STEPS = 100
-TUNING = (1, 1, 2)
-"""How often the strengths of the penalties move at each of the first steps."""
-CLOSE = 1e-4
+TUNED = 4
+"""At so many of the first steps, the strengths of the penalties move."""
+CLOSE = 1e-6
 """Largest change of a coefficient, in log-odds, at which the fit has converged."""
-SLOW = 0.5
-"""The curvature hardly changes any more once the strengths stand, so that it is computed anew only
-where a step is still more than this part of the one before."""
+PATIENCE = 20
+"""Steps after which a fit that has not converged computes the curvature anew."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,68 +74,85 @@ class _Quadratic:
 def fit_bins(design: Design, parts: Penalties) -> Fit:
     """Maximise the penalised likelihood, and with it the strengths of the penalties.
 
-    The strengths move between the first steps, each at the quadratic that Newton's method has
-    there (performance iteration: S. N. Wood, Generalized Additive Models, 2nd edition, 6.4).
+    The curvature is computed once, near the summit. The strengths move between the first steps,
+    each at the quadratic that Newton's method has there (performance iteration: S. N. Wood,
+    Generalized Additive Models, 2nd edition, 6.4); what the curvature has become elsewhere is
+    learned from the slopes on the way.
 
     Raises
     ------
     ConvergenceError
         Where coefficients still move after many steps.
     """
-    point = _start(design)
+    beta, log_odds = shared_evidence(design)
+    path = [_point(design, beta, log_odds)]
     strength = np.full(len(parts.ranks), START)
-    curvature = design.curvature(point.variance(design))
+    curvature = design.curvature(path[0].variance(design))
     quadratic = _quadratic(curvature, parts.total(strength))
     change = np.inf
     for step in range(STEPS):
-        for _ in range(TUNING[step] if step < len(TUNING) else 0):
-            target = _solved(quadratic, curvature @ point.beta + point.slope)
-            strength = next_strength(parts, strength, _inverse(quadratic), target)
+        if step < TUNED:
+            target = _solved(quadratic, curvature @ path[-1].beta + path[-1].slope)
+            strength = next_strength(parts, strength, _root(quadratic), target)
             quadratic = _quadratic(curvature, parts.total(strength))
-        before, last = point, change
-        point = _uphill(design, point, quadratic)
-        change = float(np.abs(point.beta - before.beta).max())
-        tuned = step > len(TUNING)
-        if tuned and change < CLOSE:
-            return Fit(point.beta, curvature.diagonal())
-        if step == len(TUNING) - 1 or (tuned and change > SLOW * last):
-            curvature = design.curvature(point.variance(design))
+        elif step % PATIENCE == 0:
+            path = path[-1:]
+            curvature = design.curvature(path[0].variance(design))
             quadratic = _quadratic(curvature, quadratic.penalty)
+        path.append(_uphill(design, path, quadratic))
+        change = float(np.abs(path[-1].beta - path[-2].beta).max())
+        if step >= TUNED and change < CLOSE:
+            return Fit(path[-1].beta, curvature.diagonal())
     raise ConvergenceError(
         f"coefficients still moved by {change:.2g} in step {STEPS}; use fewer bins"
     )
 
 
-def _start(design: Design) -> _Point:
-    """Return the point where every row has the same odds."""
-    beta = np.zeros(int(design.starts[-1]))
-    share = np.average(design.event, weights=design.weight)
-    beta[0] = np.log(share / (1.0 - share)) - np.average(design.offset, weights=design.weight)
-    return _point(design, beta)
-
-
-def _point(design: Design, beta: NDArray[np.float64]) -> _Point:
+def _point(design: Design, beta: NDArray[np.float64], log_odds: NDArray[np.float64]) -> _Point:
     with np.errstate(over="ignore"):
-        probability = 1.0 / (1.0 + np.exp(-design.log_odds(beta)))
+        probability = 1.0 / (1.0 + np.exp(-log_odds))
     slope = design.sums(design.weight * (design.event - probability))
     return _Point(beta, slope, probability)
 
 
-def _uphill(design: Design, point: _Point, quadratic: _Quadratic) -> _Point:
-    """Go to the top of the quadratic, or half as far each time that this is beyond the summit.
+def _uphill(design: Design, path: Sequence[_Point], quadratic: _Quadratic) -> _Point:
+    """Go on along a path, half as far each time that this is beyond the summit.
 
     The penalised likelihood is concave, so that a step goes too far where it goes down at its end
     as steeply as it went up at its beginning.
     """
-    gradient = point.slope - quadratic.penalty @ point.beta
-    step = _solved(quadratic, gradient)
+    here = path[-1]
+    gradient = here.slope - quadratic.penalty @ here.beta
+    step = _step(path, quadratic, gradient)
     rise = float(gradient @ step)
     for _ in range(30):
-        there = _point(design, point.beta + step)
+        beta = here.beta + step
+        there = _point(design, beta, design.log_odds(beta))
         if (there.slope - quadratic.penalty @ there.beta) @ step >= -rise:
             return there
         step, rise = step / 2.0, rise / 2.0
-    return point
+    return here
+
+
+def _step(
+    path: Sequence[_Point], quadratic: _Quadratic, gradient: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the way to the top of the quadratic, bent so that it explains the slopes of a path.
+
+    Source: J. Nocedal and S. J. Wright, Numerical Optimization, 2nd edition (2006), algorithm 7.4,
+    with the quadratic's inverse in place of a multiple of the identity.
+    """
+    moves = np.diff([point.beta for point in path], axis=0)
+    falls = moves @ quadratic.penalty - np.diff([point.slope for point in path], axis=0)
+    scale = 1.0 / np.sum(moves * falls, axis=1)
+    parts = np.empty(len(moves))
+    for at in reversed(range(len(moves))):
+        parts[at] = scale[at] * (moves[at] @ gradient)
+        gradient = gradient - parts[at] * falls[at]
+    step = _solved(quadratic, gradient)
+    for at in range(len(moves)):
+        step = step + (parts[at] - scale[at] * (falls[at] @ step)) * moves[at]
+    return step
 
 
 def _quadratic(curvature: NDArray[np.float64], penalty: NDArray[np.float64]) -> _Quadratic:
@@ -149,8 +167,8 @@ def _solved(quadratic: _Quadratic, right: NDArray[np.float64]) -> NDArray[np.flo
     return np.asarray(cho_solve((quadratic.factor, False), right, check_finite=False))
 
 
-def _inverse(quadratic: _Quadratic) -> NDArray[np.float64]:
-    """Return the upper triangle of the inverse of a quadratic's matrix."""
+def _root(quadratic: _Quadratic) -> NDArray[np.float64]:
+    """Return the root of the inverse of a quadratic's matrix, an upper triangle."""
     from scipy.linalg import lapack
 
-    return np.asarray(lapack.dpotri(quadratic.factor)[0])
+    return np.asarray(lapack.dtrtri(quadratic.factor)[0])

@@ -12,23 +12,27 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MOST = 256
-"""Largest number of cells of a pack; the table of two packs then stays in the processor's cache."""
+"""Largest number of cells of a pack. The table of two packs then stays in the processor's cache,
+and its cells are numbers of 16 bits."""
 
 
 @dataclass(frozen=True, eq=False)
 class Pack:
-    """Neighbouring characteristics as one, whose cells are the combinations of their bins.
+    """Characteristics as one, whose cells are the combinations of their bins.
 
     Attributes
     ----------
-    codes : ndarray, shape (rows,), intp
+    codes : ndarray, shape (rows,), uint16
         The cell of each row.
     members : ndarray, shape (cells, bins of all characteristics)
         1 where a cell is in a bin.
+    place : ndarray, shape (bins of all characteristics,)
+        Place of each bin among the coefficients.
     """
 
-    codes: NDArray[np.intp]
+    codes: NDArray[np.uint16]
     members: NDArray[np.float64]
+    place: NDArray[np.intp]
 
     @property
     def cells(self) -> int:
@@ -37,9 +41,11 @@ class Pack:
 
     def joint(self, other: Pack, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """Sum a number of each row over each pair of bins, shape (bins, bins of the other)."""
-        pair = self.codes * other.cells
+        size = self.cells * other.cells
+        pair = self.codes.astype(np.min_scalar_type(size))
+        pair *= pair.dtype.type(other.cells)
         pair += other.codes
-        table = np.bincount(pair, rows, minlength=self.cells * other.cells)
+        table = np.bincount(pair, rows, minlength=size)
         return np.asarray(self.members.T @ table.reshape(self.cells, -1) @ other.members)
 
     def own(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -49,7 +55,9 @@ class Pack:
 
 
 def packed(codes: Sequence[NDArray[Any]], sizes: Sequence[int]) -> tuple[Pack, ...]:
-    """Pack neighbouring characteristics while tables of their cells are smaller than the rows.
+    """Pack characteristics while tables of their cells are smaller than the rows.
+
+    The larger ones choose first, each the first pack with room for it, so that packs are few.
 
     Parameters
     ----------
@@ -58,23 +66,31 @@ def packed(codes: Sequence[NDArray[Any]], sizes: Sequence[int]) -> tuple[Pack, .
     sizes
         Number of bins of each characteristic.
     """
-    rows = len(codes[0])
-    most = min(MOST, int(np.sqrt(2 * rows)))
+    most = min(MOST, int(np.sqrt(2 * len(codes[0]))))
     groups: list[list[int]] = []
-    for at, size in enumerate(sizes):
-        if groups and size * np.prod([sizes[one] for one in groups[-1]]) <= most:
-            groups[-1].append(at)
-        else:
+    for at in sorted(range(len(sizes)), key=lambda at: -sizes[at]):
+        room = (g for g in groups if sizes[at] * np.prod([sizes[one] for one in g]) <= most)
+        group = next(room, None)
+        if group is None:
             groups.append([at])
-    return tuple(
-        _pack([codes[at] for at in group], [sizes[at] for at in group]) for group in groups
-    )
+        else:
+            group.append(at)
+    ends = 1 + np.cumsum(sizes)
+    places = [np.arange(end - size, end) for end, size in zip(ends, sizes, strict=True)]
+    return tuple(_pack(group, codes, sizes, places) for group in groups)
 
 
-def _pack(codes: Sequence[NDArray[Any]], sizes: Sequence[int]) -> Pack:
-    cell = codes[0].astype(np.intp)
-    for one, size in zip(codes[1:], sizes[1:], strict=True):
-        cell *= size
-        cell += one
-    bins = np.indices(sizes).reshape(len(sizes), -1)
-    return Pack(cell, np.hstack([np.eye(size)[own] for size, own in zip(sizes, bins, strict=True)]))
+def _pack(
+    group: Sequence[int],
+    codes: Sequence[NDArray[Any]],
+    sizes: Sequence[int],
+    places: Sequence[NDArray[np.intp]],
+) -> Pack:
+    cell = codes[group[0]].astype(np.uint16)
+    for at in group[1:]:
+        cell *= sizes[at]
+        cell += codes[at]
+    own = [sizes[at] for at in group]
+    bins = np.indices(own).reshape(len(own), -1)
+    members = np.hstack([np.eye(size)[one] for size, one in zip(own, bins, strict=True)])
+    return Pack(cell, members, np.concatenate([places[at] for at in group]))

@@ -24,27 +24,46 @@ START, LEAST, MOST = 10.0, 1e-2, 1e7
 class Penalties:
     """Quadratic penalties, each of full rank on coefficients of its own.
 
+    At strength one they are Σ level_i · β_i² + Σ link_i · (β_i − β_{i+1})².
+
     Attributes
     ----------
-    matrix : ndarray, shape (coefficients, coefficients)
-        Of all penalties at strength one; zero for the intercept.
+    level, link : ndarray, shape (coefficients,)
+        Weight of each coefficient's own size, and of its difference from the next one; zero for
+        the intercept.
     owner : ndarray, shape (coefficients,)
         The penalty of each coefficient. The intercept's is the first, which asks nothing of it.
     ranks : ndarray, shape (penalties,)
         Number of coefficients of each penalty.
     """
 
-    matrix: NDArray[np.float64]
+    level: NDArray[np.float64]
+    link: NDArray[np.float64]
     owner: NDArray[np.intp]
     ranks: NDArray[np.float64]
 
     def total(self, strength: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the sum of the penalties, shape (coefficients, coefficients)."""
-        return np.asarray(self.matrix * strength[self.owner][:, None])
+        level, link = strength[self.owner] * (self.level, self.link)
+        own = level + link
+        own[1:] += link[:-1]
+        return np.asarray(np.diag(own) - np.diag(link[:-1], 1) - np.diag(link[:-1], -1))
 
-    def by_penalty(self, each: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Sum a number of each coefficient by penalty, shape (penalties,)."""
-        return np.bincount(self.owner, each, minlength=len(self.ranks)).astype(np.float64)
+    def of(self, beta: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return each penalty at strength one, summed over columns of coefficients.
+
+        Parameters
+        ----------
+        beta : ndarray, shape (coefficients, columns)
+
+        Returns
+        -------
+        ndarray, shape (penalties,)
+        """
+        squares = self.level * np.einsum("ij,ij->i", beta, beta)
+        steps = np.diff(beta, axis=0)
+        squares[:-1] += self.link[:-1] * np.einsum("ij,ij->i", steps, steps)
+        return np.bincount(self.owner, squares, minlength=len(self.ranks)).astype(np.float64)
 
 
 def penalties(bins: Sequence[Bins]) -> Penalties:
@@ -53,30 +72,25 @@ def penalties(bins: Sequence[Bins]) -> Penalties:
     Intervals are held to their neighbours, groups of categories to zero. Bins such as *missing*
     are too few to say how large they are, so those of all characteristics say it together.
     """
-    matrix = np.eye(1 + sum(one.size for one in bins))
-    matrix[0, 0] = 0.0
-    owner = np.full(len(matrix), len(bins))
-    owner[0] = 0
+    size = 1 + sum(one.size for one in bins)
+    level, link, owner = np.ones(size), np.zeros(size), np.full(size, len(bins))
+    level[0], owner[0] = 0.0, 0
     start = 1
     for at, one in enumerate(bins):
-        body = slice(start, start + one.body)
-        owner[body] = at
+        end = start + one.body
+        owner[start:end] = at
         if one.ordered:
-            matrix[body, body] = _differences(one.body)
+            level[start:end] = LEVEL
+            link[start : end - 1] = 1.0
         start += one.size
     ranks = np.bincount(owner[1:], minlength=len(bins) + 1).astype(np.float64)
-    return Penalties(matrix, owner, ranks)
-
-
-def _differences(size: int) -> NDArray[np.float64]:
-    first = np.diff(np.eye(size), axis=0)
-    return np.asarray(first.T @ first + LEVEL * np.eye(size))
+    return Penalties(level, link, owner, ranks)
 
 
 def next_strength(
     parts: Penalties,
     strength: NDArray[np.float64],
-    covariance: NDArray[np.float64],
+    root: NDArray[np.float64],
     beta: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Raise the marginal likelihood of the strengths.
@@ -87,16 +101,13 @@ def next_strength(
     Parameters
     ----------
     strength : ndarray, shape (penalties,)
-    covariance : ndarray, shape (coefficients, coefficients)
-        Of which the upper triangle is looked at.
+    root : ndarray, shape (coefficients, coefficients)
+        Whose product with its transpose is the covariance of the coefficients.
     beta : ndarray, shape (coefficients,)
 
     Returns
     -------
     ndarray, shape (penalties,)
     """
-    upper = np.triu(covariance) * parts.matrix
-    traces = parts.by_penalty(2.0 * upper.sum(axis=1) - upper.diagonal())
-    left = np.clip(parts.ranks - strength * traces, 0.0, parts.ranks)
-    sizes = parts.by_penalty(beta * (parts.matrix @ beta))
-    return np.clip(left / np.maximum(sizes, 1e-12), LEAST, MOST)
+    left = np.clip(parts.ranks - strength * parts.of(root), 0.0, parts.ranks)
+    return np.clip(left / np.maximum(parts.of(beta[:, None]), 1e-12), LEAST, MOST)
