@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -48,8 +50,7 @@ def test_rare_categories_are_other_and_many_are_grouped_by_rate() -> None:
     event = (random.random(8000) < 0.1 + 0.02 * code).astype(float)
     names = pd.Series([f"c{one:02}" for one in code])
     names[:5] = "seldom"
-    frame = pd.DataFrame({"c": names.astype("category")})
-    [bins] = make_bins(frame, event, np.ones(8000), BinOptions(bins=5))
+    [bins] = make_bins({"c": names.astype("category")}, event, np.ones(8000), BinOptions(bins=5))
     assert isinstance(bins, CategoryBins)
     assert len(bins.groups) == 5
     assert not any("seldom" in group for group in bins.groups)
@@ -58,22 +59,21 @@ def test_rare_categories_are_other_and_many_are_grouped_by_rate() -> None:
 
 
 def test_an_expert_overrules_the_data() -> None:
-    frame = pd.DataFrame({"x": np.arange(100.0), "c": pd.Series(["a", "b"] * 50, dtype="category")})
+    columns = {"x": pd.Series(np.arange(100.0)), "c": pd.Series(["a", "b"] * 50, dtype="category")}
     said = {
         "x": Characteristic(cuts=(10.0, 50.0), specials=(99.0,)),
         "c": Characteristic(groups=(("a", "z"),)),
     }
     options = BinOptions(characteristics=said)
-    number, category = make_bins(frame, np.zeros(100), np.ones(100), options)
+    number, category = make_bins(columns, np.zeros(100), np.ones(100), options)
     assert number == NumericBins(name="x", cuts=(10.0, 50.0), specials=(99.0,))
     assert category == CategoryBins(name="c", groups=(("a", "z"),))
 
 
 def test_specials_do_not_move_the_cuts() -> None:
     values = np.concatenate([np.arange(100.0), np.full(100, 999.0)])
-    frame = pd.DataFrame({"x": values})
     options = BinOptions(bins=4, characteristics={"x": Characteristic(specials=(999.0,))})
-    [bins] = make_bins(frame, np.zeros(200), np.ones(200), options)
+    [bins] = make_bins({"x": pd.Series(values)}, np.zeros(200), np.ones(200), options)
     assert isinstance(bins, NumericBins)
     assert bins.cuts == (24.5, 49.5, 74.5)
 
@@ -90,6 +90,9 @@ def test_specials_do_not_move_the_cuts() -> None:
     ],
 )
 def test_words_that_do_not_fit_are_refused(said: dict[str, Characteristic], message: str) -> None:
-    frame = pd.DataFrame({"x": [1.0, 2.0], "c": pd.Series(["a", "b"], dtype="category")})
+    columns: dict[str, pd.Series[Any]] = {
+        "x": pd.Series([1.0, 2.0]),
+        "c": pd.Series(["a", "b"], dtype="category"),
+    }
     with pytest.raises(ConfigurationError, match=message):
-        make_bins(frame, np.zeros(2), np.ones(2), BinOptions(characteristics=said))
+        make_bins(columns, np.zeros(2), np.ones(2), BinOptions(characteristics=said))

@@ -79,6 +79,13 @@ def test_coefficients_maximise_the_penalised_likelihood(monkeypatch: pytest.Monk
     np.testing.assert_allclose(fit_bins(design, parts).beta, best.x, atol=fitting.CLOSE)
 
 
+def test_a_curvature_anew_leads_to_the_same_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    design, parts = drawn(400), penalties(BINS)
+    once = fit_bins(design, parts).beta
+    monkeypatch.setattr(fitting, "PATIENCE", 1)
+    np.testing.assert_allclose(fit_bins(design, parts).beta, once, atol=fitting.CLOSE)
+
+
 @given(seed=st.integers(0, 99), slope=st.sampled_from([0.0, 0.3, 3.0]))
 @settings(deadline=None, max_examples=20)
 def test_slopes_and_penalties_are_even_where_the_fit_ends(seed: int, slope: float) -> None:

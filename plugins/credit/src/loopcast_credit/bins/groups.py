@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from loopcast_credit.bins.bins import categories
+from loopcast_credit.bins.counted import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,10 +69,8 @@ def _rates(
 ) -> tuple[list[str], NDArray[np.float64], NDArray[np.float64]]:
     """Return each category, the weight of its rows, and its event rate with a prior."""
     names, codes = categories(values)
-    places = codes.astype(np.intp) + 1
-    rows, events = (
-        np.bincount(places, each, minlength=len(names) + 1)[1:].astype(np.float64)
-        for each in (weight, weight * event)
-    )
+    # A missing value's place is -1, the last of the table.
+    size = len(names) + 1
+    rows, events = (counted(codes, each, size)[:-1] for each in (weight, weight * event))
     average = events.sum() / max(rows.sum(), 1e-300)
     return names, rows, (events + PRIOR * average) / (rows + PRIOR)

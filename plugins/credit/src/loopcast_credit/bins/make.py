@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def make_bins(
-    features: pd.DataFrame,
+    features: Mapping[str, pd.Series[Any]],
     event: NDArray[np.float64],
     weight: NDArray[np.float64],
     options: BinOptions,
@@ -28,7 +28,7 @@ def make_bins(
 
     Parameters
     ----------
-    features : DataFrame, shape (rows, features)
+    features : mapping of str to Series, shape (rows,)
     event, weight : ndarray, shape (rows,)
 
     Raises
@@ -37,20 +37,21 @@ def make_bins(
         For a characteristic that is no feature, or a word that does not fit its kind.
     """
     check_names(options.characteristics, features)
-    return [_bins(str(name), column, event, weight, options) for name, column in features.items()]
+    return [_bins(name, column, event, weight, options) for name, column in features.items()]
 
 
-def check_names(said: Mapping[str, object], features: pd.DataFrame) -> None:
+def check_names(said: Mapping[str, object], features: Iterable[str]) -> None:
     """Check that an expert speaks of features that there are.
 
     Raises
     ------
     ConfigurationError
     """
+    known = list(features)
     for name in said:
-        if name not in features.columns:
-            known = ", ".join(map(str, features.columns))
-            raise ConfigurationError(f"characteristics: {name!r} is no feature; there are {known}")
+        if name not in known:
+            there = ", ".join(known)
+            raise ConfigurationError(f"characteristics: {name!r} is no feature; there are {there}")
 
 
 def _bins(

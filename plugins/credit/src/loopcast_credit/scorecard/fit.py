@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -58,8 +58,9 @@ def fit_monotone(
     p: ScorecardParameters,
 ) -> Fitted:
     """Fit the weights of bins, pooling intervals until risk moves as it should."""
-    bins = make_bins(features, event, weight, p)
-    codes = [_codes(one, features) for one in bins]
+    columns = {str(name): column for name, column in features.items()}
+    bins = make_bins(columns, event, weight, p)
+    codes = [one.codes(columns[one.name]) for one in bins]
     while True:
         sizes = tuple(one.size for one in bins)
         design = Design(tuple(codes), sizes, event, weight, offset)
@@ -69,12 +70,8 @@ def fit_monotone(
             return Fitted(bins, design, fit)
         for at, (old, new) in enumerate(zip(bins, fewer, strict=True)):
             if old != new:
-                codes[at] = _codes(new, features)
+                codes[at] = new.codes(columns[new.name])
         bins = fewer
-
-
-def _codes(bins: Bins, features: pd.DataFrame) -> NDArray[Any]:
-    return bins.codes(features[bins.name])
 
 
 def _own(design: Design, fit: Fit, at: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -122,9 +122,9 @@ class Design:
         -------
         ndarray, shape (coefficients, coefficients)
         """
+        order = np.argsort(np.concatenate([pack.place for pack in self.packs]))
         result = np.empty((self.starts[-1], self.starts[-1]))
-        order = np.concatenate([pack.place for pack in self.packs])
-        result[np.ix_(order, order)] = self._pairs(rows)
+        result[1:, 1:] = self._pairs(rows).take(order, axis=0).take(order, axis=1)
         # A row has one bin of each characteristic: a bin's own weight is what it shares with all.
         result[0] = result[:, 0] = result.diagonal()
         result[0, 0] = rows.sum()

@@ -1,4 +1,4 @@
-"""Penalised logistic regression on bins, by Newton's method."""
+"""Penalised logistic regression on bins, by a quasi-Newton method."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from loopcast_credit.smooth.design import Design
 
 STEPS = 100
-TUNED = 4
+TUNED = 3
 """At so many of the first steps, the strengths of the penalties move."""
-CLOSE = 1e-6
+CLOSE = 1e-5
 """Largest change of a coefficient, in log-odds, at which the fit has converged."""
 PATIENCE = 20
 """Steps after which a fit that has not converged computes the curvature anew."""

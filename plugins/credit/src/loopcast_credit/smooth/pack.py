@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from loopcast_credit.bins.counted import counted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,12 +48,12 @@ class Pack:
         pair = self.codes.astype(np.min_scalar_type(size))
         pair *= pair.dtype.type(other.cells)
         pair += other.codes
-        table = np.bincount(pair, rows, minlength=size)
-        return np.asarray(self.members.T @ table.reshape(self.cells, -1) @ other.members)
+        table = counted(pair, rows, size).reshape(self.cells, other.cells)
+        return np.asarray(self.members.T @ table @ other.members)
 
     def own(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """Sum a number of each row over each pair of bins of the pack, shape (bins, bins)."""
-        table = np.bincount(self.codes, rows, minlength=self.cells)
+        table = counted(self.codes, rows, self.cells)
         return np.asarray((self.members.T * table) @ self.members)
 
 
@@ -69,7 +72,7 @@ def packed(codes: Sequence[NDArray[Any]], sizes: Sequence[int]) -> tuple[Pack, .
     most = min(MOST, int(np.sqrt(2 * len(codes[0]))))
     groups: list[list[int]] = []
     for at in sorted(range(len(sizes)), key=lambda at: -sizes[at]):
-        room = (g for g in groups if sizes[at] * np.prod([sizes[one] for one in g]) <= most)
+        room = (g for g in groups if sizes[at] * math.prod(sizes[one] for one in g) <= most)
         group = next(room, None)
         if group is None:
             groups.append([at])

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 LEVEL = 0.05
 """Weight of a bin's own size beside its difference from the next one."""
 
-START, LEAST, MOST = 10.0, 1e-2, 1e7
+START, LEAST, MOST = 100.0, 1e-2, 1e7
 """Strength of a penalty at first, and its limits."""
 
 
@@ -45,9 +45,12 @@ class Penalties:
     def total(self, strength: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the sum of the penalties, shape (coefficients, coefficients)."""
         level, link = strength[self.owner] * (self.level, self.link)
-        own = level + link
-        own[1:] += link[:-1]
-        return np.asarray(np.diag(own) - np.diag(link[:-1], 1) - np.diag(link[:-1], -1))
+        size = len(level)
+        matrix = np.zeros((size, size))
+        flat = matrix.reshape(-1)
+        flat[:: size + 1] = level + link + np.roll(link, 1)
+        flat[1 :: size + 1] = flat[size :: size + 1] = -link[:-1]
+        return matrix
 
     def of(self, beta: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return each penalty at strength one, summed over columns of coefficients.
