@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 import zipfile
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from loopcast.api.errors import ModelError
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
+_NAME_LENGTHS = struct.Struct("<HH")
+_ENCRYPTED = 1
 
 
 def npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
@@ -63,17 +67,32 @@ def read_npz(data: bytes) -> dict[str, NDArray[Any]]:
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            names = archive.namelist()
-            return {name.removesuffix(".npy"): _array(archive.read(name)) for name in names}
+            members = archive.infolist()
+            return {
+                m.filename.removesuffix(".npy"): _array(_content(archive, m, data)) for m in members
+            }
     except (
         ValueError,
         NotImplementedError,
         OSError,
         EOFError,
+        struct.error,
         zipfile.BadZipFile,
         AttributeError,
     ) as error:
         raise ModelError(f"{len(data)} bytes are not an npz archive of arrays: {error}") from None
+
+
+def _content(archive: zipfile.ZipFile, member: zipfile.ZipInfo, data: bytes) -> bytes:
+    """Return what an archive holds under a name; where it is as it was written, by its place."""
+    if member.compress_type != zipfile.ZIP_STORED or member.flag_bits & _ENCRYPTED:
+        return archive.read(member)
+    name, extra = _NAME_LENGTHS.unpack_from(data, member.header_offset + 26)
+    start = member.header_offset + 30 + name + extra
+    content = data[start : start + member.file_size]
+    if crc32(content) != member.CRC:
+        raise zipfile.BadZipFile(f"bad CRC-32 of {member.filename}")
+    return content
 
 
 def _array(data: bytes) -> NDArray[Any]:

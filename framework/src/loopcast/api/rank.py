@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -164,6 +165,25 @@ class RankOutcome:
     popularity: NDArray[np.float64]
     chosen_value: NDArray[np.float32] | None = None
     expected_value: NDArray[np.float32] | None = None
+
+    @cached_property
+    def hits(self) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+        """Which places of the lists were chosen, and how many items each entity chose.
+
+        Shapes (entities, length) and (entities,); NaN for an entity that chose none. Metrics
+        share it.
+        """
+        import numpy as np
+
+        items = self.ranking.items.astype(np.int64)
+        width = len(self.popularity)
+        chosen = np.sort(self.chosen_entity.astype(np.int64) * width + self.chosen_item)
+        chosen = chosen[np.diff(chosen, prepend=-1) > 0]
+        listed = np.arange(len(items))[:, None] * width + items
+        count = np.bincount(chosen // width, minlength=len(items)).astype(np.float64)
+        beyond = np.append(chosen, -1)  # found where a place is after the last that was chosen
+        hits = (beyond[np.searchsorted(chosen, listed)] == listed) & (items >= 0)
+        return hits, np.where(count > 0, count, np.nan)
 
 
 def last_places(

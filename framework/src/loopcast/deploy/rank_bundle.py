@@ -16,7 +16,6 @@ from loopcast.deploy.frames import frame_bytes, read_frame
 from loopcast.deploy.limits import Limits, limits_files
 from loopcast.deploy.loaded import MODEL
 from loopcast.develop.applicability import fit_domain
-from loopcast.develop.judged import JUDGED_FILE, judged_bytes
 from loopcast.develop.rank.inputs import entity_columns
 from loopcast.develop.rank.query import pairs_matrix, ranked
 
@@ -81,7 +80,6 @@ def pack(
             {"schema": msgspec.to_builtins(data.schema), "bounds": input_bounds(data)}
         ),
         "evaluation.json": json_bytes(msgspec.to_builtins(trained.evaluations)),
-        JUDGED_FILE: judged_bytes(trained.judged),
         **limits_files(
             Limits(
                 domains={"": fit_domain(entity_columns(data))}, stand_ins={"": trained.stand_in}

@@ -14,7 +14,6 @@ from loopcast.deploy.frames import frame_bytes, read_frame
 from loopcast.deploy.limits import Limits, limits_files
 from loopcast.deploy.loaded import MODEL, load_model
 from loopcast.develop.applicability import fit_domain
-from loopcast.develop.judged import JUDGED_FILE, judged_bytes
 from loopcast.develop.score.finished import finished_files
 from loopcast.develop.score.inputs import columns_of
 from loopcast.develop.score.trial import probabilities
@@ -67,7 +66,6 @@ def pack(
             {"schema": msgspec.to_builtins(data.schema), "bounds": input_bounds(data.features)}
         ),
         "evaluation.json": json_bytes(msgspec.to_builtins(trained.evaluations)),
-        JUDGED_FILE: judged_bytes(trained.judged),
         **limits_files(
             Limits(
                 domains={"": fit_domain(columns_of(data.features))},

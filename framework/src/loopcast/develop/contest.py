@@ -67,6 +67,8 @@ class Trained:
 
     Attributes
     ----------
+    split
+        How its data was cut for the contest.
     test
         Describes the judged part.
     evaluations
@@ -76,6 +78,7 @@ class Trained:
     """
 
     model: Any
+    split: Split[Any]
     test: Dataset
     judged: Judged
     evaluations: tuple[Evaluation, ...]
@@ -323,6 +326,7 @@ def _trained(
     return Trained(
         model=fitted[0],
         stand_in=fitted[1],
+        split=split,
         test=Dataset(
             name=f"{dataset.name[:54]}_held_out",
             fingerprint=split.fingerprint,

@@ -108,14 +108,18 @@ def measure(
     subsets
         Positions of rows by ``attribute=value``; the empty string for the overall value.
     """
-    from loopcast.develop.judged import take  # imports pandas, which a start does without
+    from loopcast.develop.judged import (
+        row_count,
+        take,
+    )  # imports pandas, which a start does without
 
     if definition.rows is not None:
         values = definition.rows(outcome)
         weight = outcome.weight if isinstance(outcome, ScoreOutcome) else np.ones(len(values))
     for subset, rows in subsets.items():
         if definition.whole is not None:
-            value = definition.whole(take(outcome, rows)) if len(rows) else np.nan
+            part = outcome if len(rows) == row_count(outcome) else take(outcome, rows)
+            value = definition.whole(part) if len(rows) else np.nan
         else:
             value = mean_of_rows(values[rows], weight[rows], root=definition.root)
         known = float(value) if np.isfinite(value) else None

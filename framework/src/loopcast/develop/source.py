@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import numpy as np
 
 from loopcast.api import DataError, FamilyReader, NotFoundError, Segment
 from loopcast.develop.columns import Columns, texts
@@ -15,6 +16,7 @@ from loopcast.settings import DataSettings, convert
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
     from loopcast.api import Reader
 
@@ -93,7 +95,7 @@ class Source:
         names_of_rows = texts(columns.known(column)).to_numpy()
         rows_of = {str(n): rows for n, rows in table.groupby(names_of_rows).indices.items()}
         for names in _cut(list(rows_of), size):
-            parts = {name: table.iloc[rows_of[name]].reset_index(drop=True) for name in names}
+            parts = {name: _rows(table, np.asarray(rows_of[name])) for name in names}
             yield Batch(source=self, segments=names, parts=parts)
 
 
@@ -137,7 +139,7 @@ class Batch:
             )
             rows_of = table.groupby(column, sort=False).indices
             for name, value in zip(self.segments, self.values, strict=True):
-                yield name, table.iloc[rows_of[value]].reset_index(drop=True)
+                yield name, _rows(table, np.asarray(rows_of[value]))
 
     def without(self, segments: Container[str]) -> Batch:
         """Return the batch without some segments."""
@@ -176,6 +178,14 @@ def check_segment(name: str) -> str:
             f"{name!r:.130} cannot name a segment; expected up to 120 letters, digits, '_', '.' "
             "and '-', of which the first is a letter or a digit"
         ) from None
+
+
+def _rows(table: pd.DataFrame, rows: NDArray[np.intp]) -> pd.DataFrame:
+    """Return some rows, in their order; those that follow each other are not copied."""
+    first, last = rows[0], rows[-1]
+    if last - first + 1 == len(rows):
+        return table.iloc[first : last + 1].reset_index(drop=True)
+    return table.iloc[rows].reset_index(drop=True)
 
 
 def _cut(names: Sequence[str], size: int) -> Iterator[tuple[str, ...]]:

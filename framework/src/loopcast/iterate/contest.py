@@ -10,7 +10,7 @@ from loopcast.develop.contest import Trained, Trial, train_family
 from loopcast.develop.course import Advance, Contender, Course
 from loopcast.develop.holdout import Holdout
 from loopcast.develop.known import Known
-from loopcast.iterate.tasks import Made
+from loopcast.iterate.tasks import Contest, Made
 from loopcast.monitor.training import reference_file
 
 DataT = TypeVar("DataT")
@@ -47,5 +47,6 @@ def make_family(
                     files=files,
                     evaluations=trained.evaluations,
                     gates=trained.gates,
+                    contest=Contest(judged=trained.judged, split=trained.split),
                 ),
             )

@@ -24,9 +24,9 @@ from loopcast.develop.forecast.covered import Covered
 from loopcast.develop.forecast.dataset import KnownForecast, known_forecast
 from loopcast.develop.forecast.inputs import inputs_of
 from loopcast.develop.forecast.train import run_contest, train
-from loopcast.develop.judged import JUDGED_FILE, Judged, judged_bytes
+from loopcast.develop.judged import Judged
 from loopcast.develop.known import Known
-from loopcast.iterate.tasks import Champion, Made, TaskSteps
+from loopcast.iterate.tasks import Champion, Contest, Made, TaskSteps
 from loopcast.monitor.training import reference_file
 
 if TYPE_CHECKING:
@@ -66,11 +66,11 @@ def _make_one(
         datasets=(known.dataset,),
         files={
             **files,
-            JUDGED_FILE: judged_bytes(judged),
             **reference_file(known.training, judged, course.seed),
         },
         evaluations=trained.contest.evaluations,
         gates=trained.gates,
+        contest=Contest(judged=judged),
     )
 
 
@@ -105,7 +105,7 @@ def _judge(
     course: Course[Any],
     known: Known[ForecastData],
     champion: Champion,
-    own: Judged,
+    contest: Contest,
     engine: Engine,
 ) -> tuple[Judged, Evaluation]:
     assert isinstance(course, ForecastCourse)
@@ -116,11 +116,11 @@ def _judge(
         baselines=(),
         fallback=None,
     )
-    series = list(own.keys[0].categories)
-    _, contest = run_contest(
+    series = list(contest.judged.keys[0].categories)
+    _, theirs = run_contest(
         alone, known.training, known.dataset.fingerprint, engine, lambda _: None, keep=series
     )
-    return contest.judged, contest.evaluations[0]
+    return theirs.judged, theirs.evaluations[0]
 
 
 STEPS = TaskSteps(know=_know, inputs=inputs_of, make=_make, judge=_judge)

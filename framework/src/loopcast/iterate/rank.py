@@ -31,7 +31,7 @@ from loopcast.develop.rank.prepare import dataset_record, prepare_rank
 from loopcast.develop.rank.query import ranked
 from loopcast.develop.rank.trial import answer, lay_out, split_interactions
 from loopcast.iterate.contest import make_family
-from loopcast.iterate.tasks import Champion, Made, TaskSteps
+from loopcast.iterate.tasks import Champion, Contest, Made, TaskSteps
 from loopcast.settings import RankTable
 
 if TYPE_CHECKING:
@@ -66,10 +66,11 @@ def _judge(
     course: Course[Holdout],
     known: Known[RankData],
     champion: Champion,
-    own: Judged,
+    contest: Contest,
     engine: Engine,
 ) -> tuple[Judged, Evaluation]:
-    split = split_interactions(known.training, course.plan.after(known.since), course.seed)
+    split = contest.split
+    assert split is not None
     query, items = _asked(split, read_names(champion.files))
     found = ranked(champion.model, query, split.training.schema, champion.name)
     ranking = Ranking(

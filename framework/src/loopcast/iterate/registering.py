@@ -15,6 +15,7 @@ from loopcast.deploy.bundle import version_of, write_bundles
 from loopcast.develop.course import Course
 from loopcast.develop.documentation import ALTERNATIVE_FILE, PREPARATION_FILE, document
 from loopcast.develop.environment import package_versions
+from loopcast.develop.judged import JUDGED_FILE, judged_bytes
 from loopcast.store.registration import Registration
 
 if TYPE_CHECKING:
@@ -111,7 +112,13 @@ def ready(
         gates=made.gates,
         preparation=preparation,
     )
-    files = {**made.files, **extra, **checked.files, "documentation.md": documentation}
+    files = {
+        **made.files,
+        JUDGED_FILE: judged_bytes(made.contest.judged),
+        **extra,
+        **checked.files,
+        "documentation.md": documentation,
+    }
     if preparation:
         files[PREPARATION_FILE] = json_bytes(list(preparation))
     if chosen and chosen.alternative:

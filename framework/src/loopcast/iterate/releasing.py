@@ -23,7 +23,6 @@ from loopcast.deploy.validation import (
 )
 from loopcast.develop.compare import compare
 from loopcast.develop.engine import LocalEngine
-from loopcast.develop.judged import JUDGED_FILE, read_judged
 from loopcast.govern.demands import lacking, reviewer
 from loopcast.store.catalog import Move, Standing
 from loopcast.validate.performance import Variation, measure_variation
@@ -184,8 +183,7 @@ def _verdict(course: Course[Any], item: Registered, home: Home, around: Surround
     doubt = item.made.doubt or _signed_for(home, champion)
     if doubt:
         return _Verdict(better=False, reason=doubt)
-    judged = read_judged(item.made.files[JUDGED_FILE], model.task)
-    rival, note = rival_of(home, version, judged, champion)
+    rival, note = rival_of(home, version, item.made.contest.judged, champion)
     if rival is None:
         return _Verdict(better=True, reason=note)
     kpi = model.kpi

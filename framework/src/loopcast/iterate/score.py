@@ -27,7 +27,7 @@ from loopcast.develop.score.inputs import inputs_of
 from loopcast.develop.score.prepare import dataset_record, prepare_score
 from loopcast.develop.score.trial import answer, lay_out, split_rows
 from loopcast.iterate.contest import make_family
-from loopcast.iterate.tasks import Champion, Made, TaskSteps
+from loopcast.iterate.tasks import Champion, Contest, Made, TaskSteps
 from loopcast.settings import ScoreTable
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _judge(
     course: Course[Holdout],
     known: Known[ScoreData],
     champion: Champion,
-    own: Judged,
+    contest: Contest,
     engine: Engine,
 ) -> tuple[Judged, Evaluation]:
     split = split_rows(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from loopcast.api import Dataset, Engine, Evaluation, GateResult, LoopcastError, Task
 from loopcast.develop.course import Advance, Course
+from loopcast.develop.holdout import Split
 from loopcast.develop.judged import Judged
 from loopcast.develop.known import Known
 
@@ -19,6 +20,22 @@ if TYPE_CHECKING:
     from loopcast.develop.checks.inputs import Inputs
     from loopcast.develop.checks.run import Checked
     from loopcast.settings import DataSettings
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Contest:
+    """The contest of a training, in memory: nothing that is at hand is computed or read again.
+
+    Attributes
+    ----------
+    judged
+        What it left behind.
+    split
+        How the data was cut for it; ``None`` where a task cuts otherwise, or nobody needs it.
+    """
+
+    judged: Judged
+    split: Split[Any] | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -33,6 +50,8 @@ class Made:
         Of the bundle, by name, as the task has them.
     evaluations
         By contender, the candidate first.
+    contest
+        Its judged rows become a file when the bundle is put together.
     doubt
         Why the champion could not be judged beside it, where that was tried.
     note
@@ -43,12 +62,14 @@ class Made:
     files: Mapping[str, bytes]
     evaluations: tuple[Evaluation, ...]
     gates: tuple[GateResult, ...]
+    contest: Contest
     doubt: str = ""
     note: str = ""
 
     def after(self, checked: Checked) -> Made:
-        """Return the same with what the checks of its data have measured."""
-        return replace(self, gates=(*self.gates, *checked.gates))
+        """Return the same with what the checks of its data have measured, without its split."""
+        contest = replace(self.contest, split=None)
+        return replace(self, gates=(*self.gates, *checked.gates), contest=contest)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -93,13 +114,13 @@ class TaskSteps:
         the outcome of its segment, and stops no other.
     judge
         Ask a champion about the rows that a training was judged on: the course, what is known,
-        the champion, what the training's own contest left, and the engine.
+        the champion, the training's own contest, and the engine.
     """
 
     know: Callable[[pd.DataFrame, DataSettings, LogicalModel, str, str | None], Known[Any]]
     inputs: Callable[[Any], Inputs]
     make: Callable[[Course[Any], Mapping[str, Known[Any]], Engine, Advance], Outcomes]
-    judge: Callable[[Course[Any], Known[Any], Champion, Judged, Engine], tuple[Judged, Evaluation]]
+    judge: Callable[[Course[Any], Known[Any], Champion, Contest, Engine], tuple[Judged, Evaluation]]
 
 
 def steps_of(task: Task) -> TaskSteps:

@@ -19,26 +19,13 @@ if TYPE_CHECKING:
     FloatArray = NDArray[np.float64]
 
 
-def _hits(outcome: RankOutcome) -> tuple[NDArray[np.bool_], FloatArray]:
-    """Return which places of the lists were chosen, and how many items each entity chose."""
-    items = outcome.ranking.items.astype(np.int64)
-    width = len(outcome.popularity)
-    pairs = outcome.chosen_entity.astype(np.int64) * width + outcome.chosen_item
-    chosen = np.unique(pairs)
-    listed = np.arange(len(items))[:, None] * width + items
-    count = np.bincount(chosen // width, minlength=len(items)).astype(np.float64)
-    beyond = np.append(chosen, -1)  # found where a place is after the last that was chosen
-    hits = (beyond[np.searchsorted(chosen, listed)] == listed) & (items >= 0)
-    return hits, np.where(count > 0, count, np.nan)
-
-
 def ndcg(outcome: RankOutcome) -> FloatArray:
     """Discounted cumulative gain over that of the best list.
 
     Source: K. Järvelin and J. Kekäläinen (2002), Cumulated gain-based evaluation of IR
     techniques, ACM TOIS 20, with the discount log₂(1 + place).
     """
-    hits, chosen = _hits(outcome)
+    hits, chosen = outcome.hits
     discount = 1.0 / np.log2(np.arange(2, hits.shape[1] + 2))
     best = np.cumsum(discount)
     possible = np.minimum(np.nan_to_num(chosen, nan=1.0), hits.shape[1]).astype(np.int64)
@@ -47,19 +34,19 @@ def ndcg(outcome: RankOutcome) -> FloatArray:
 
 def recall(outcome: RankOutcome) -> FloatArray:
     """Share of the chosen items that the list holds."""
-    hits, chosen = _hits(outcome)
+    hits, chosen = outcome.hits
     return np.asarray(hits.sum(axis=1) / chosen)
 
 
 def precision(outcome: RankOutcome) -> FloatArray:
     """Share of the list that was chosen; an empty place counts as a miss."""
-    hits, _ = _hits(outcome)
+    hits, _ = outcome.hits
     return np.asarray(hits.mean(axis=1))
 
 
 def average_precision(outcome: RankOutcome) -> FloatArray:
     """Mean of the precision at each hit, over as many hits as the list could have had."""
-    hits, chosen = _hits(outcome)
+    hits, chosen = outcome.hits
     at_place = np.cumsum(hits, axis=1) / np.arange(1, hits.shape[1] + 1)
     return np.asarray((at_place * hits).sum(axis=1) / np.minimum(chosen, hits.shape[1]))
 

@@ -13,13 +13,8 @@ from loopcast.deploy.bundle import read_bundle, read_manifest
 from loopcast.deploy.loaded import load_model, schema_of
 from loopcast.develop.compare import pair
 from loopcast.develop.engine import LocalEngine
-from loopcast.develop.judged import (
-    JUDGED_FILE,
-    champion_label,
-    judged_bytes,
-    read_judged,
-)
-from loopcast.iterate.tasks import Champion, Made, steps_of
+from loopcast.develop.judged import champion_label
+from loopcast.iterate.tasks import Champion, Contest, Made, steps_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -96,9 +91,9 @@ def beside_champion(
 
 
 def _judged_beside(made: Made, course: Course[Any], known: Known[Any], champion: Champion) -> Made:
-    task, label = course.logical_model.task, champion_label(champion.name)
-    own = read_judged(made.files[JUDGED_FILE], task)
-    theirs, evaluation = steps_of(task).judge(course, known, champion, own, LocalEngine())
+    task = course.logical_model.task
+    own, label = made.contest.judged, champion_label(champion.name)
+    theirs, evaluation = steps_of(task).judge(course, known, champion, made.contest, LocalEngine())
     pair(own, theirs, ("of the training", champion.name))  # refuses other rows
     [outcome] = theirs.outcomes.values()
     first = made.evaluations[0]
@@ -106,10 +101,7 @@ def _judged_beside(made: Made, course: Course[Any], known: Known[Any], champion:
         raise IntegrityError(f"it was judged {evaluation.protocol}, not {first.protocol}")
     return replace(
         made,
-        files={
-            **made.files,
-            JUDGED_FILE: judged_bytes(replace(own, outcomes={**own.outcomes, label: outcome})),
-        },
+        contest=Contest(judged=replace(own, outcomes={**own.outcomes, label: outcome})),
         evaluations=(
             *made.evaluations,
             msgspec.structs.replace(evaluation, contender=label, dataset=first.dataset),
