@@ -215,11 +215,36 @@ def last_places(
     import numpy as np
     from scipy import sparse
 
-    order = np.argsort(entity, kind="stable")
+    count = len(entity)
+    order = stable_order(entity)
     sizes = np.bincount(entity, minlength=shape[0])
-    place = np.repeat(np.cumsum(sizes), sizes) - np.arange(len(order))
-    cell = entity[order].astype(np.int64) * shape[1] + item[order]
-    # Backwards, so that the first of equal cells is the last choice.
-    kept, last = np.unique(cell[::-1], return_index=True)
-    row, column = np.divmod(kept, shape[1])
-    return sparse.csr_array((place[::-1][last].astype(np.float32), (row, column)), shape=shape)
+    place = np.empty(count, dtype=np.float32)
+    place[order] = np.repeat(np.cumsum(sizes), sizes) - np.arange(count)
+    cell = entity.astype(np.int64) * shape[1] + item
+    by_cell = stable_order(cell)
+    last = by_cell[np.diff(cell[by_cell], append=-1) != 0]
+    row, column = np.divmod(cell[last], shape[1])
+    ends = np.cumsum(np.bincount(row, minlength=shape[0]))
+    return sparse.csr_array((place[last], column, np.append(0, ends)), shape=shape)
+
+
+def stable_order(codes: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+    """Return the order of codes, equal ones as they are: many times as fast as to sort indices.
+
+    Parameters
+    ----------
+    codes : ndarray, shape (n,)
+        Not negative, and less than 2⁶³ / n.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> stable_order(np.array([2, 0, 2, 1])).tolist()
+    [1, 3, 0, 2]
+    """
+    import numpy as np
+
+    bits = len(codes).bit_length()
+    keys = (codes.astype(np.int64) << bits) | np.arange(len(codes))
+    keys.sort()
+    return keys & ((1 << bits) - 1)

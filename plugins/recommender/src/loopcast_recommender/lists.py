@@ -59,9 +59,24 @@ def best(scores: NDArray[np.float32], length: int) -> tuple[NDArray[Any], NDArra
     """
     rows, items = scores.shape
     if 0 < length < items:
-        among = np.sort(np.argpartition(-scores, length - 1, axis=1)[:, :length], axis=1)
+        among = _largest(scores, length)
     else:
         among = np.tile(np.arange(min(length, items)), (rows, 1))
     values = np.take_along_axis(scores, among, axis=1)
     order = np.argsort(-values, axis=1, kind="stable")
     return np.take_along_axis(among, order, axis=1), np.take_along_axis(values, order, axis=1)
+
+
+def _largest(scores: NDArray[np.float32], length: int) -> NDArray[np.intp]:
+    """Return the places of the largest scores of each row in their order, the first of equal ones.
+
+    Values are parted, not places, which is several times as fast.
+    """
+    least = -np.partition(-scores, length - 1, axis=1)[:, length - 1, None]
+    kept = scores >= least
+    if np.count_nonzero(kept) > len(scores) * length:
+        higher = scores > least
+        equal = kept & ~higher
+        room = length - np.count_nonzero(higher, axis=1)[:, None]
+        kept = higher | (equal & (np.cumsum(equal, axis=1) <= room))
+    return np.flatnonzero(kept).reshape(len(scores), length) % scores.shape[1]

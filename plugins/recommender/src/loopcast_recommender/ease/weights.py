@@ -132,9 +132,11 @@ def inverted(gram: NDArray[np.floating], ridge: float) -> NDArray[np.float64]:
     factor, failed = linalg.lapack.dpotrf(matrix.T, lower=1, overwrite_a=1)
     if failed:
         raise ConvergenceError(f"ridge {ridge:g} is too small for {len(gram)} rows; raise ridges")
-    inverse, _ = linalg.lapack.dpotri(factor, lower=1, overwrite_c=1)
-    lower = np.tril(inverse, -1)
-    return np.asarray(lower + lower.T + np.diag(np.diag(inverse)))
+    # The other triangle of the factor is zero, and stays so.
+    lower, _ = linalg.lapack.dpotri(factor, lower=1, overwrite_c=1)
+    inverse = lower + lower.T
+    inverse[np.diag_indices_from(inverse)] /= 2.0
+    return np.asarray(inverse)
 
 
 def weights_of(inverse: NDArray[np.float64]) -> Floats32:
