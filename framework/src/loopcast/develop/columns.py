@@ -13,6 +13,7 @@ import pandas as pd
 from loopcast.api import DataError, Feature
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from numpy.typing import NDArray
 
 
@@ -161,3 +162,11 @@ def categories(values: pd.Series) -> pd.Categorical[Any]:
     """Return values as categories of text in alphabetical order."""
     codes, names = pd.factorize(texts(values), sort=True)
     return pd.Categorical.from_codes(codes, categories=pd.Index(names, dtype="str"))
+
+
+def text_array(values: Any) -> pa.Array:
+    """Return a column of texts as one Arrow array of strings, without Python objects."""
+    import pyarrow as pa
+
+    found = pa.array(values, pa.string(), from_pandas=True)
+    return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
