@@ -79,4 +79,5 @@ def _largest(scores: NDArray[np.float32], length: int) -> NDArray[np.intp]:
         equal = kept & ~higher
         room = length - np.count_nonzero(higher, axis=1)[:, None]
         kept = higher | (equal & (np.cumsum(equal, axis=1) <= room))
-    return np.flatnonzero(kept).reshape(len(scores), length) % scores.shape[1]
+    cells = np.flatnonzero(kept).reshape(len(scores), length)
+    return np.asarray(cells % scores.shape[1])

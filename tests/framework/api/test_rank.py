@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loopcast.api import Ranking, RankOutcome, last_places
+
+CHOICES = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 6)), max_size=40)
+
+
+@given(CHOICES)
+def test_places_are_counted_from_the_last_choice_of_each_entity(
+    choices: list[tuple[int, int]],
+) -> None:
+    expected = np.zeros((5, 7), dtype=np.float32)
+    for entity in range(5):
+        own = [item for who, item in choices if who == entity]
+        for place, item in enumerate(reversed(own), start=1):
+            expected[entity, item] = expected[entity, item] or place
+    who, what = np.array(choices, dtype=np.int32).reshape(-1, 2).T
+    found = last_places(who, what, (5, 7))
+    assert np.array_equal(found.toarray(), expected)
+    assert found.has_canonical_format
+
+
+@given(CHOICES, st.integers(0, 2**32 - 1))
+def test_hits_are_the_listed_items_that_were_chosen(
+    choices: list[tuple[int, int]], seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    lists = np.stack([rng.permutation(7)[:4] for _ in range(5)]).astype(np.int32)
+    lists[rng.random(lists.shape) < 0.2] = -1
+    entity, item = np.array(choices, dtype=np.int32).reshape(-1, 2).T
+    outcome = RankOutcome(
+        ranking=Ranking(items=lists, scores=np.zeros(lists.shape, np.float32)),
+        chosen_entity=entity,
+        chosen_item=item,
+        popularity=np.full(7, 1 / 7),
+    )
+    hits, count = outcome.hits
+    pairs = set(choices)
+    assert hits.tolist() == [[(row, i) in pairs for i in own] for row, own in enumerate(lists)]
+    sizes = [len({i for who, i in pairs if who == row}) for row in range(5)]
+    assert np.array_equal(count, [size or np.nan for size in sizes], equal_nan=True)
