@@ -1,0 +1,101 @@
+"""A real Mosquitto on a free port, for the tests of the fleet."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from loopcast.fleet.authority import Authority, Identity
+from loopcast.fleet.broker import Listener, write_broker
+
+
+def mosquitto() -> str:
+    """The program; the test is skipped where it is not installed."""
+    program = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin")
+    if program is None:
+        pytest.skip("Mosquitto is not installed: apt-get install mosquitto")
+    return program
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Broker:
+    """A Mosquitto that can be killed, started again, and told to read its files again."""
+
+    configuration: Path
+    port: int
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with (self.configuration.parent / "mosquitto.log").open("ab") as log:
+            self.process = subprocess.Popen([mosquitto(), "-c", self.configuration], stderr=log)
+        for _ in range(200):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            time.sleep(0.02)
+        raise AssertionError((self.configuration.parent / "mosquitto.log").read_text())
+
+    def kill(self) -> None:
+        """Stop it as a power cut does."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+
+@contextmanager
+def secured(folder: Path, authority: Authority) -> Iterator[Broker]:
+    """Run a Mosquitto as `loopcast fleet broker` configures it."""
+    port = free_port()
+    user = "root" if os.geteuid() == 0 else ""
+    listener = Listener(port=port, address="127.0.0.1", user=user)
+    broker = Broker(write_broker(folder, authority, listener), port)
+    broker.start()
+    try:
+        yield broker
+    finally:
+        broker.kill()
+
+
+@contextmanager
+def plain(folder: Path) -> Iterator[Broker]:
+    """Run a Mosquitto without certificates, in which the user name is not checked."""
+    folder.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    configuration = folder / "mosquitto.conf"
+    configuration.write_text(
+        f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 20000\n"
+        "max_inflight_messages 200\n"
+    )
+    broker = Broker(configuration, port)
+    broker.start()
+    try:
+        yield broker
+    finally:
+        broker.kill()
+
+
+def tls_context(folder: Path, authority: Authority, own: Identity | None) -> ssl.SSLContext:
+    """What a client needs to be known to the broker."""
+    context = ssl.create_default_context(cadata=authority.pem.decode())
+    if own is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / "client.pem"
+        file.write_bytes(own.key + own.certificate)
+        context.load_cert_chain(file)
+    return context
