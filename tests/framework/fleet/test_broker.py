@@ -43,7 +43,7 @@ class Peer:
         self.connected = self._event.wait(2.0)
 
     def _on_message(self, _client: Any, _data: Any, message: MQTTMessage) -> None:
-        self.got.append((message.topic, message.payload))
+        self.got.append((message.topic, bytes(message.payload)))
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         self.client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(5.0)
