@@ -254,12 +254,19 @@ class TestUplinks:
         assert first is not None
         ready.put_uplinks([self.uplink(9)])
         assert ready.next_intake(10) == first
-        ready.finish_intake(first.number)
+        ready.finish_intake(first, first.uplinks[:1])
         second = ready.next_intake(10)
         assert second is not None
         assert [each.payload for each in second.uplinks] == [b"3", b"4", b"9"]
-        ready.finish_intake(second.number)
+        ready.finish_intake(second)
         assert ready.next_intake(10) is None
         assert ready.waiting_uplinks() == 0
-        ready.put_uplinks([self.uplink(1)])
+        ready.put_uplinks([self.uplink(0), self.uplink(1)])
         assert ready.waiting_uplinks() == 0
+        assert [each.payload for each in ready.kept_uplinks("refused")] == [b"0"]
+
+    def test_what_has_no_ordinary_store_stays(self, ready: Catalog) -> None:
+        sketch = replace(self.uplink(1), kind="sketch")
+        ready.put_uplinks([sketch])
+        assert ready.next_intake(10) is None
+        assert ready.kept_uplinks("sketch") == (sketch,)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from loopcast.api import Device, DeviceName, Digest, Package, Rollout, RolloutStep, Segment
@@ -185,6 +185,11 @@ class FleetCatalog(GovernedCatalog):
         with database.reading(self._engine) as connection:
             return rollouts.course(connection, name)
 
+    def places_of_devices(self) -> frozenset[tuple[DeviceName, str, Segment]]:
+        """Return of which logical models and segments each device was ever to run a package."""
+        with database.reading(self._engine) as connection:
+            return rollouts.places(connection)
+
     def rollouts(self, *, under_way: bool = False) -> tuple[Course, ...]:
         """Return rollouts, the oldest first.
 
@@ -207,10 +212,15 @@ class FleetCatalog(GovernedCatalog):
         with database.writing(self._engine) as connection:
             return uplinks.next_intake(connection, most)
 
-    def finish_intake(self, number: int) -> None:
-        """Note that the batches of an intake are in the ordinary stores."""
+    def finish_intake(self, intake: Intake, refused: Collection[Uplink] = ()) -> None:
+        """Note that the batches of an intake are in the ordinary stores, but for those refused."""
         with database.writing(self._engine) as connection:
-            uplinks.finish(connection, number)
+            uplinks.finish(connection, intake, refused)
+
+    def kept_uplinks(self, kind: str) -> tuple[Uplink, ...]:
+        """Return batches that stay in the catalog: ``sketch``, ``update`` or ``refused``."""
+        with database.reading(self._engine) as connection:
+            return uplinks.kept(connection, kind)
 
     def waiting_uplinks(self) -> int:
         """Return how many batches are not in the ordinary stores."""

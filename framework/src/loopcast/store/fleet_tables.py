@@ -172,5 +172,8 @@ uplinks = Table(
     Column("intake", Integer),
     UniqueConstraint("device", "batch"),
 )
-_WAITING = uplinks.c.payload.is_not(None)
+TAKEN_IN = ("events", "truth")
+"""Kinds of batches that go into the ordinary stores; the others stay where they are."""
+
+_WAITING = uplinks.c.payload.is_not(None) & uplinks.c.kind.in_(TAKEN_IN)
 Index("ix_uplinks_waiting", uplinks.c.intake, sqlite_where=_WAITING, postgresql_where=_WAITING)

@@ -15,6 +15,7 @@ from loopcast.api import (
     NotFoundError,
     Rollout,
     RolloutStep,
+    Segment,
     StoreError,
     place_name,
 )
@@ -180,6 +181,19 @@ def open_courses(connection: Connection) -> tuple[Course, ...]:
     query = select(rollouts.c.number).where(rollouts.c.number.not_in(ended))
     found = connection.scalars(query.order_by(rollouts.c.number)).all()
     return tuple(_course(connection, number) for number in found)
+
+
+def places(connection: Connection) -> frozenset[tuple[DeviceName, str, Segment]]:
+    """Return of which logical models and segments each device was ever to run a package."""
+    query = (
+        select(devices.c.name, packages_table.c.logical_model, packages_table.c.segment)
+        .join(rollout_members, rollout_members.c.device == devices.c.number)
+        .join(rollouts, rollout_members.c.rollout == rollouts.c.number)
+        .join(packages_table, rollouts.c.package == packages_table.c.number)
+        .distinct()
+    )
+    rows = connection.execute(query)
+    return frozenset((row.name, row.logical_model, row.segment) for row in rows)
 
 
 def _course(connection: Connection, number: int) -> Course:

@@ -7,16 +7,22 @@ is repeated after a crash, or by two centres at once, writes the same files agai
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, func, select, tuple_, update
 
 from loopcast.api import DeviceName
 from loopcast.store.devices import numbers
-from loopcast.store.fleet_tables import devices, uplinks
+from loopcast.store.fleet_tables import TAKEN_IN, devices, uplinks
 from loopcast.store.registration import chunks, insert
+
+REFUSED = "refused"
+"""The kind of a batch that could not be taken in."""
+
+_WAITING = uplinks.c.payload.is_not(None) & uplinks.c.kind.in_(TAKEN_IN)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,33 +90,51 @@ def next_intake(connection: Connection, most: int) -> Intake | None:
     most
         Batches of a new intake.
     """
-    waiting = uplinks.c.payload.is_not(None)
-    number = connection.scalar(select(func.min(uplinks.c.intake)).where(waiting))
+    number = connection.scalar(select(func.min(uplinks.c.intake)).where(_WAITING))
     if number is None:
         number = (connection.scalar(select(func.max(uplinks.c.intake))) or 0) + 1
-        oldest = select(uplinks.c.number).where(waiting).order_by(uplinks.c.number).limit(most)
+        oldest = select(uplinks.c.number).where(_WAITING).order_by(uplinks.c.number).limit(most)
         grouped = update(uplinks).where(uplinks.c.number.in_(oldest)).values(intake=number)
         if connection.execute(grouped).rowcount == 0:
             return None
-    query = (
-        select(devices.c.name, uplinks)
-        .join(devices, uplinks.c.device == devices.c.number)
-        .where(uplinks.c.intake == number)
-        .order_by(uplinks.c.number)
-    )
-    found = tuple(
-        Uplink(device=row.name, batch=row.batch, kind=row.kind, at=row.at, payload=row.payload)
-        for row in connection.execute(query)
-    )
-    return Intake(number=number, uplinks=found)
+    return Intake(number=number, uplinks=_uplinks(connection, uplinks.c.intake == number))
 
 
-def finish(connection: Connection, intake: int) -> None:
-    """Note that the batches of an intake are in the ordinary stores."""
-    connection.execute(update(uplinks).where(uplinks.c.intake == intake).values(payload=None))
+def finish(connection: Connection, intake: Intake, refused: Collection[Uplink]) -> None:
+    """Note that the batches of an intake are in the ordinary stores.
+
+    Parameters
+    ----------
+    refused
+        Those that cannot be; they are kept as they came, for a person to look at.
+    """
+    keys = numbers(connection, {item.device for item in refused})
+    here = uplinks.c.intake == intake.number
+    for chunk in chunks((keys[item.device], item.batch) for item in refused):
+        own = tuple_(uplinks.c.device, uplinks.c.batch).in_(chunk)
+        connection.execute(update(uplinks).where(here, own).values(kind=REFUSED))
+    taken = update(uplinks).where(here, uplinks.c.kind != REFUSED)
+    connection.execute(taken.values(payload=None))
 
 
 def waiting(connection: Connection) -> int:
     """Return how many batches are not in the ordinary stores yet."""
-    query = select(func.count()).where(uplinks.c.payload.is_not(None))
-    return connection.scalar(query) or 0
+    return connection.scalar(select(func.count()).where(_WAITING)) or 0
+
+
+def kept(connection: Connection, kind: str) -> tuple[Uplink, ...]:
+    """Return batches of a kind that stay here, in the order in which they came."""
+    return _uplinks(connection, (uplinks.c.kind == kind) & uplinks.c.payload.is_not(None))
+
+
+def _uplinks(connection: Connection, condition: Any) -> tuple[Uplink, ...]:
+    query = (
+        select(devices.c.name, uplinks)
+        .join(devices, uplinks.c.device == devices.c.number)
+        .where(condition)
+        .order_by(uplinks.c.number)
+    )
+    return tuple(
+        Uplink(device=row.name, batch=row.batch, kind=row.kind, at=row.at, payload=row.payload)
+        for row in connection.execute(query)
+    )

@@ -183,7 +183,7 @@ def _add_uplinks() -> None:
         sa.PrimaryKeyConstraint("number", name="pk_uplinks"),
         sa.UniqueConstraint("device", "batch", name="uq_uplinks_device_batch"),
     )
-    waiting = sa.text("payload IS NOT NULL")
+    waiting = sa.text("payload IS NOT NULL AND kind IN ('events', 'truth')")
     op.create_index(
         "ix_uplinks_waiting", "uplinks", ["intake"], sqlite_where=waiting, postgresql_where=waiting
     )

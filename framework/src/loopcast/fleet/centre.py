@@ -1,0 +1,176 @@
+"""The centre at work: it listens, keeps, acknowledges, moves rollouts on, and tells devices.
+
+Nothing is kept in this process but what may be forgotten. Each turn reads what came, makes it
+durable, acknowledges it, and publishes what the catalog says is unpublished; a centre that dies
+between any two of these does them again when it is back, or another one does.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from loopcast.api import DeviceName, Package, Rollout, RolloutStep
+from loopcast.fleet import intake, publish, rolling
+from loopcast.fleet.keyring import Keyring, read_keys
+from loopcast.fleet.link import Incoming, Link
+from loopcast.store.devices import DeviceState
+from loopcast.store.packages import Told
+from loopcast.store.uplinks import Uplink
+from loopcast_edge.wire import Presence, Reported, WireError, decode, topics
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from loopcast.store.home import Home
+
+LOGGER = logging.getLogger("loopcast.fleet")
+
+RENEWAL = timedelta(days=1).total_seconds()
+"""Seconds after which devices get a new time stamp."""
+
+PAUSE = 0.25
+"""Seconds between looks at rollouts and at what is to be published."""
+
+INTAKE_PAUSE = 2.0
+"""Seconds between intakes, so that many batches become one file."""
+
+BASES = 3
+"""Packages, the newest first, from which the difference is published."""
+
+Hear = Callable[[Rollout, RolloutStep], None]
+"""Told of each step that is taken by rule."""
+
+
+@dataclass
+class Centre:
+    """A centre of the fleet; any number of them may serve the same devices.
+
+    Attributes
+    ----------
+    place
+        The stores.
+    keys
+        Folder of the fleet's keys.
+    link
+        An open connection to the broker.
+    hear
+        Told of each step that this centre takes.
+    """
+
+    place: Home
+    keys: Path
+    link: Link
+    hear: Hear = lambda _plan, _step: None
+    _connection: int = 0
+    _spread: set[str] = field(default_factory=set)
+    _withdrawn: set[str] = field(default_factory=set)
+    _due: dict[str, float] = field(default_factory=dict)
+
+    def run(self, until: Callable[[], bool]) -> None:
+        """Serve the fleet until told otherwise; what is half-done is finished first."""
+        while not until():
+            self.turn(PAUSE)
+        intake.take_in(self.place)
+
+    def turn(self, seconds: float) -> int:
+        """Do what there is to do, after waiting so long for a message at most; count messages."""
+        messages = self.link.received(seconds)
+        self._keep(messages)
+        if self._is_due("look", PAUSE):
+            for plan, step in rolling.advance(self.place.catalog, datetime.now(UTC)):
+                self.hear(plan, step)
+            self._tell()
+        if self._is_due("intake", INTAKE_PAUSE):
+            intake.take_in(self.place)
+        return len(messages)
+
+    def _is_due(self, what: str, pause: float) -> bool:
+        now = time.monotonic()
+        due = now >= self._due.get(what, 0.0)
+        if due:
+            self._due[what] = now + pause
+        return due
+
+    def _keep(self, messages: Iterable[Incoming]) -> None:
+        """Make what devices have sent durable, and only then acknowledge it."""
+        states, uplinks = sorted_out(messages, datetime.now(UTC))
+        if states:
+            self.place.catalog.see(states)
+        if uplinks:
+            self.link.send(intake.receipts(self.place.catalog.put_uplinks(uplinks)))
+
+    def _tell(self) -> None:
+        """Publish what the catalog says is unpublished, and everything to a new broker."""
+        catalog, anew = self.place.catalog, self._connection != self.link.connections
+        if anew:
+            self._connection = self.link.connections
+            self._spread.clear()
+        told = catalog.told() if anew else catalog.unpublished()
+        renewal = self._is_due("renewal", RENEWAL) or anew
+        if not (told or renewal):
+            return
+        ring, courses = read_keys(self.keys), catalog.rollouts()
+        known = {((p.logical_model, p.segment), p.sequence): p for p in catalog.packages()}
+        withdrawn = publish.withdrawn(courses, known)
+        if renewal or withdrawn != self._withdrawn:
+            self.link.send(publish.key_messages(ring, withdrawn))
+            self._withdrawn = withdrawn
+        self._spread_packages(ring, told.values(), known.values())
+        orders = publish.Orders(ring)
+        self.link.send(publish.desired_messages(told, publish.ceilings(courses), orders))
+        catalog.note_published({name: each.sequence for name, each in told.items()})
+
+    def _spread_packages(
+        self, ring: Keyring, told: Iterable[Told], known: Iterable[Package]
+    ) -> None:
+        """Publish packages that this broker does not have, each once for the whole fleet."""
+        wanted = {p.manifest: p for each in told for p, _ in each.packages}
+        packages = list(known)
+        for manifest in wanted.keys() - self._spread:
+            package = wanted[manifest]
+            bases = [p for p in reversed(packages) if _is_before(p, package)][:BASES]
+            self.link.send(publish.package_messages(self.place, ring, package, bases))
+            self._spread.add(manifest)
+
+
+def _is_before(one: Package, other: Package) -> bool:
+    same = (one.logical_model, one.segment) == (other.logical_model, other.segment)
+    return same and one.sequence < other.sequence
+
+
+def sorted_out(
+    messages: Iterable[Incoming], now: datetime
+) -> tuple[Mapping[DeviceName, DeviceState], list[Uplink]]:
+    """Return what devices say of themselves, the newest of each, and what they send home.
+
+    What cannot be read is noted and left out; it stops nobody else.
+    """
+    presences: dict[DeviceName, Presence] = {}
+    reports: dict[DeviceName, bytes] = {}
+    uplinks: list[Uplink] = []
+    for message in messages:
+        try:
+            device, channel = topics.origin(message.topic)
+            if channel == "presence":
+                presences[device] = decode(message.payload, Presence)
+            elif channel == "reported":
+                decode(message.payload, Reported)
+                reports[device] = message.payload
+            else:
+                uplinks.append(intake.uplink_of(message, now))
+        except WireError as error:
+            LOGGER.warning("a message on %s is left out: %s", message.topic[:120], error)
+    names = presences.keys() | reports.keys()
+    return {name: _state(presences.get(name), reports.get(name), now) for name in names}, uplinks
+
+
+def _state(presence: Presence | None, report: bytes | None, now: datetime) -> DeviceState:
+    if presence is None:
+        return DeviceState(seen=now, report=report)
+    since = datetime.fromtimestamp(presence.since / 1000.0, UTC)
+    return DeviceState(seen=now, online=presence.online, since=since, report=report)

@@ -1,0 +1,258 @@
+"""The centre's connection to the broker; the only module of the core's fleet that knows MQTT."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import secrets
+import ssl
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
+
+from loopcast.api import ConfigurationError, StoreError
+from loopcast_edge.wire import topics
+
+if TYPE_CHECKING:
+    from paho.mqtt.client import Client, ConnectFlags, MQTTMessage, MQTTMessageInfo
+
+LOGGER = logging.getLogger("loopcast.fleet")
+
+DAY = 86_400
+PATIENCE = 30.0
+"""Seconds that a connection, or a confirmation by the broker, may take."""
+
+_WINDOW = 200
+"""Messages on their way at once."""
+
+_SHARED = f"$share/centre/{topics.ROOT}/device/+/up/#"
+_EACH = (topics.device("+", "reported"), topics.device("+", "presence"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Broker:
+    """Where the broker is, and as whom the centre connects.
+
+    Attributes
+    ----------
+    url
+        ``mqtts://host:8883``, or ``mqtt://host:1883`` without certificates.
+    authority, identity
+        For ``mqtts``: certificate of the fleet's authority, and the centre's key with its own.
+    """
+
+    url: str
+    authority: Path | None = None
+    identity: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outgoing:
+    """A message of the centre.
+
+    Attributes
+    ----------
+    expires
+        Seconds after which it is of no use; ``None`` for what the broker keeps.
+    """
+
+    topic: str
+    payload: bytes
+    retain: bool = True
+    expires: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Incoming:
+    """A message of a device."""
+
+    topic: str
+    payload: bytes
+
+
+class Link:
+    """A connection that comes back by itself.
+
+    Every centre hears what devices report, and of what they send home each message goes to one.
+
+    Parameters
+    ----------
+    broker
+        Where it is.
+    listen
+        Whether messages of devices are wanted.
+
+    Attributes
+    ----------
+    connections
+        How often it was connected: a broker that was lost may have forgotten what it kept.
+
+    Raises
+    ------
+    ConfigurationError
+        When the URL or the certificates cannot be used.
+    """
+
+    def __init__(self, broker: Broker, *, listen: bool) -> None:
+        self._parts = _parsed(broker.url)
+        self._url, self._listen = broker.url, listen
+        self._inbox: queue.SimpleQueue[Incoming] = queue.SimpleQueue()
+        self._ready = threading.Event()
+        self._refusal = ""
+        self.connections = 0
+        self._client = _client()
+        self._client.on_connect = self._on_connect
+        self._client.on_disconnect = self._on_disconnect
+        self._client.on_message = self._on_message
+        if self._parts.scheme == "mqtts":
+            self._client.tls_set_context(_tls(broker))
+        elif self._parts.username:
+            self._client.username_pw_set(self._parts.username, self._parts.password)
+
+    def __enter__(self) -> Self:
+        try:
+            self._client.connect(self._parts.hostname or "", self._port, clean_start=True)
+        except OSError as error:
+            raise StoreError(f"{self._where}: {error}; is the broker running?") from None
+        self._client.loop_start()
+        if not self._ready.wait(PATIENCE) or self._refusal:
+            self.__exit__(None, None, None)
+            reason = self._refusal or f"no answer in {PATIENCE:g} s"
+            raise StoreError(f"{self._where} did not let the centre in: {reason}")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def send(self, messages: Iterable[Outgoing]) -> int:
+        """Publish messages, wait until the broker has all of them, and count them.
+
+        Raises
+        ------
+        StoreError
+            When the broker does not confirm them in time; some may have arrived.
+        """
+        sent = [self._publish(message) for message in messages]
+        deadline = time.monotonic() + PATIENCE
+        for info in sent:
+            self._wait(info, deadline)
+        return len(sent)
+
+    def _wait(self, info: MQTTMessageInfo, deadline: float) -> None:
+        try:
+            info.wait_for_publish(max(deadline - time.monotonic(), 0.0))
+            confirmed = info.is_published()
+        except (RuntimeError, ValueError) as error:
+            raise StoreError(f"{self._where}: a message was not sent: {error}") from None
+        if not confirmed:
+            raise StoreError(f"{self._where} confirmed no message for {PATIENCE:g} s")
+
+    def _publish(self, message: Outgoing) -> MQTTMessageInfo:
+        from paho.mqtt.packettypes import PacketTypes
+        from paho.mqtt.properties import Properties
+
+        properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+        if message.expires is not None:
+            properties.MessageExpiryInterval = message.expires
+        return self._client.publish(
+            message.topic, message.payload, qos=1, retain=message.retain, properties=properties
+        )
+
+    def received(self, seconds: float, most: int = 5_000) -> list[Incoming]:
+        """Return what devices have sent, after waiting so long for the first of it at most."""
+        try:
+            found = [self._inbox.get(timeout=seconds)]
+        except queue.Empty:
+            return []
+        while len(found) < most:
+            try:
+                found.append(self._inbox.get_nowait())
+            except queue.Empty:
+                break
+        return found
+
+    @property
+    def _port(self) -> int:
+        return self._parts.port or (8883 if self._parts.scheme == "mqtts" else 1883)
+
+    @property
+    def _where(self) -> str:
+        """The broker, without a password."""
+        return f"broker {self._parts.scheme}://{self._parts.hostname}:{self._port}"
+
+    def _on_connect(
+        self, client: Client, _data: Any, _flags: ConnectFlags, reason: Any, _properties: Any
+    ) -> None:
+        self._refusal = str(reason) if reason.is_failure else ""
+        if not self._refusal:
+            self.connections += 1
+            if self._listen:
+                client.subscribe([(topic, _quality()) for topic in (_SHARED, *_EACH)])
+        self._ready.set()
+
+    def _on_disconnect(
+        self, _client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any
+    ) -> None:
+        if reason.is_failure:
+            LOGGER.warning("%s was lost: %s", self._where, reason)
+
+    def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
+        self._inbox.put(Incoming(topic=message.topic, payload=bytes(message.payload)))
+
+
+def _client() -> Client:
+    try:
+        from paho.mqtt.client import Client
+        from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+    except ImportError:
+        raise ConfigurationError(
+            "the fleet needs paho-mqtt; install it with: pip install 'loopcast[edge]'"
+        ) from None
+    client = Client(
+        CallbackAPIVersion.VERSION2,
+        client_id=f"centre-{secrets.token_hex(6)}",
+        protocol=MQTTProtocolVersion.MQTTv5,
+    )
+    client.max_inflight_messages_set(_WINDOW)
+    return client
+
+
+def _quality() -> Any:
+    from paho.mqtt.subscribeoptions import SubscribeOptions
+
+    return SubscribeOptions(qos=1)
+
+
+def _parsed(url: str) -> Any:
+    parts = urlsplit(url)
+    if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname:
+        raise ConfigurationError(
+            f"{url!r} is no broker; use mqtts://HOST:PORT, or mqtt://HOST:PORT without certificates"
+        )
+    return parts
+
+
+def _tls(broker: Broker) -> ssl.SSLContext:
+    """Return what proves the broker to the centre, and the centre to the broker."""
+    if broker.authority is None or broker.identity is None:
+        raise ConfigurationError(f"{broker.url}: mqtts takes the fleet's authority and an identity")
+    try:
+        context = ssl.create_default_context(cafile=broker.authority)
+        context.load_cert_chain(broker.identity)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(
+            f"{broker.url}: certificates in {broker.identity.parent}: {error}; "
+            "'loopcast fleet keys make' makes them"
+        ) from None
+    return context

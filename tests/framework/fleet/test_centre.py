@@ -1,0 +1,284 @@
+"""The centre at a real broker: rollouts from begin to end, receipts, and what survives a loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import pytest
+
+from loopcast.api import ConfigurationError, Package, StoreError
+from loopcast.fleet import intake, rolling
+from loopcast.fleet.centre import Centre
+from loopcast.fleet.keyring import Keyring, rotate
+from loopcast.fleet.link import Broker as Address
+from loopcast.fleet.link import Incoming, Link
+from loopcast.fleet.rollout import standing
+from loopcast.store.home import Home
+from loopcast_edge.wire import (
+    EdgeEvent,
+    EventBatch,
+    Outcome,
+    Source,
+    Subject,
+    TruthBatch,
+    encode,
+    topics,
+)
+
+from ..store.builders import version
+from .brokers import Broker
+from .conftest import enrol, rollout
+from .fake import FakeFleet, wait_for
+
+OUTBOX = "0" * 16
+
+
+@contextmanager
+def centre(place: Home, ring: Keyring, broker: Broker) -> Iterator[Centre]:
+    address = Address(url=f"mqtt://127.0.0.1:{broker.port}")
+    with Link(address, listen=True) as link:
+        yield Centre(place=place, keys=ring.folder, link=link)
+
+
+def begin(place: Home, name: str, sequence: int, **fields: object) -> None:
+    rolling.begin(place.catalog, rollout(name, sequence, **fields), by="ann", reason="r")
+
+
+def serve(serving: Centre, condition: Callable[[], bool]) -> None:
+    """Serve until a condition holds."""
+    wait_for(condition, lambda: serving.turn(0.05), 20)
+
+
+def until(place: Home, name: str, wanted: str, serving: Centre) -> None:
+    """Serve until a rollout has come so far."""
+    serve(serving, lambda: phase(place, name) == wanted)
+
+
+def phase(place: Home, name: str) -> str:
+    return standing(place.catalog.rollout(name).steps).phase
+
+
+def acts(place: Home, name: str) -> list[str]:
+    return [step.act for step in place.catalog.rollout(name).steps]
+
+
+@pytest.fixture
+def first(place: Home, package: Callable[[int], Package]) -> tuple[str, ...]:
+    """Six devices, a first package that is on its way, and a second one."""
+    names = enrol(place, 6)
+    package(1)
+    package(2)
+    begin(place, "first", 1, test=None)
+    return names
+
+
+class TestRollouts:
+    def test_a_good_package_reaches_everyone(
+        self, place: Home, ring: Keyring, broker: Broker, first: tuple[str, ...]
+    ) -> None:
+        with (
+            centre(place, ring, broker) as serving,
+            FakeFleet(broker.port, first, ring.pin, errors={2: 0.97}) as fleet,
+        ):
+            until(place, "first", "complete", serving)
+            begin(place, "second", 2)
+            until(place, "second", "complete", serving)
+            assert fleet.running == dict.fromkeys(first, 2)
+        assert acts(place, "second") == ["begin", "advance", "complete"]
+        place.catalog.verify_audit()
+
+    def test_a_worse_package_stops_at_the_canary_and_is_taken_back(
+        self, place: Home, ring: Keyring, broker: Broker, first: tuple[str, ...]
+    ) -> None:
+        with (
+            centre(place, ring, broker) as serving,
+            FakeFleet(broker.port, first, ring.pin, errors={2: 1.3}) as fleet,
+        ):
+            until(place, "first", "complete", serving)
+            begin(place, "second", 2)
+            members = place.catalog.rollout("second").members
+            reached = [name for name, member in members.items() if member.stage == 0]
+            serve(serving, lambda: {fleet.running[name] for name in reached} == {2},
+                lambda: serving.turn(0.05), 20,
+            )  # fmt: skip
+            wait_for(lambda: fleet.running == dict.fromkeys(first, 1))
+        assert acts(place, "second") == ["begin", "stop"]
+        last = place.catalog.rollout("second").steps[-1]
+        assert "errors are 1.3 of the champion's on 3 devices, worse" in last.reason
+        assert last.evidence["ratio"] == pytest.approx(1.3)
+
+    def test_a_refused_package_stops_at_once(
+        self, place: Home, ring: Keyring, broker: Broker, first: tuple[str, ...]
+    ) -> None:
+        with (
+            centre(place, ring, broker) as serving,
+            FakeFleet(broker.port, first, ring.pin, refusing={2}) as fleet,
+        ):
+            until(place, "first", "complete", serving)
+            begin(place, "second", 2)
+            until(place, "second", "stopped", serving)
+            assert set(fleet.running.values()) == {1}
+        assert "golden vectors differ" in place.catalog.rollout("second").steps[-1].reason
+
+    def test_a_complete_rollout_is_taken_back_by_a_person(
+        self, place: Home, ring: Keyring, broker: Broker, first: tuple[str, ...]
+    ) -> None:
+        with (
+            centre(place, ring, broker) as serving,
+            FakeFleet(broker.port, first, ring.pin) as fleet,
+        ):
+            until(place, "first", "complete", serving)
+            begin(place, "second", 2)
+            until(place, "second", "complete", serving)
+            with pytest.raises(StoreError, match="second came after first"):
+                rolling.act(place.catalog, "first", "abort", by="ann", reason="wrong on Sunday")
+            rolling.act(place.catalog, "second", "abort", by="ann", reason="wrong on Sunday")
+            serve(serving, lambda: fleet.running == dict.fromkeys(first, 1))
+
+    def test_plans_that_could_only_end_at_the_deadline_are_refused(
+        self, place: Home, package: Callable[[int], Package]
+    ) -> None:
+        enrol(place, 4)
+        package(1)
+        with pytest.raises(ConfigurationError, match=r"canary has 2 devices.*takes 3"):
+            begin(place, "small", 1)
+        with pytest.raises(ConfigurationError, match="4 of 4 devices run no package of demand"):
+            begin(place, "early", 1, cohorts=(1.0,))
+        with pytest.raises(ConfigurationError, match="first stage has no device"):
+            begin(place, "nobody", 1, select={"region": "north"})
+        assert place.catalog.rollouts() == ()
+
+    def test_keys_are_rotated_in_the_middle(
+        self, place: Home, ring: Keyring, broker: Broker, first: tuple[str, ...]
+    ) -> None:
+        with (
+            centre(place, ring, broker) as serving,
+            FakeFleet(broker.port, first, ring.pin) as fleet,
+        ):
+            until(place, "first", "complete", serving)
+            rotate(rotate(ring, "root"), "targets")
+        with (
+            centre(place, ring, broker) as serving,
+            FakeFleet(broker.port, first, ring.pin) as fleet,
+        ):
+            begin(place, "second", 2)
+            until(place, "second", "complete", serving)
+            assert set(fleet.running.values()) == {2}
+
+
+class TestLoss:
+    def test_a_new_broker_is_told_everything(
+        self, place: Home, ring: Keyring, broker: Broker, first: tuple[str, ...]
+    ) -> None:
+        with centre(place, ring, broker) as serving:
+            with FakeFleet(broker.port, first, ring.pin) as fleet:
+                until(place, "first", "complete", serving)
+            broker.kill()  # it keeps nothing on its disk
+            broker.start()
+            serve(serving, lambda: serving.link.connections == 2)
+            with FakeFleet(broker.port, first, ring.pin) as fleet:
+                serve(serving, lambda: set(fleet.running) == set(first))
+
+    def test_another_centre_goes_on(
+        self, place: Home, ring: Keyring, broker: Broker, first: tuple[str, ...]
+    ) -> None:
+        with FakeFleet(broker.port, first, ring.pin) as fleet:
+            with centre(place, ring, broker) as one:
+                serve(one, lambda: "advance" in acts(place, "first"))
+            with centre(place, ring, broker) as two:
+                until(place, "first", "complete", two)
+            assert fleet.running == dict.fromkeys(first, 1)
+        assert acts(place, "first") == ["begin", "advance", "complete"]
+
+
+def events(sequence: int, count: int, **fields: object) -> EventBatch:
+    """So many predictions of the first version."""
+    source = Source(
+        logical_model="demand", segment="", version=version(1).id, inputs=("age",),
+        outputs=("probability",),
+    )  # fmt: skip
+    noon = 1_767_268_800_000
+    made = tuple(
+        EdgeEvent(source=0, key=f"{sequence}-{i}", time=noon + i, inputs=(40.0,), outputs=(0.5,),
+                  latency_us=1500)
+        for i in range(count)
+    )  # fmt: skip
+    plain: dict[str, object] = {"sources": (source,), "events": made}
+    return EventBatch(outbox=OUTBOX, sequence=sequence, **plain | fields)  # type: ignore[arg-type]
+
+
+class TestUplinks:
+    def test_a_batch_is_stored_once_and_acknowledged_each_time(
+        self, place: Home, ring: Keyring, broker: Broker, first: tuple[str, ...]
+    ) -> None:
+        name, topic = first[0], topics.device(first[0], "up/events")
+        truth = TruthBatch(
+            outbox=OUTBOX, sequence=3, subjects=(Subject(logical_model="demand", segment=""),),
+            outcomes=(Outcome(subject=0, key="1-0", observed=1_767_268_900_000, value="1"),),
+        )  # fmt: skip
+        with (
+            centre(place, ring, broker) as serving,
+            FakeFleet(broker.port, first, ring.pin) as fleet,
+        ):
+            serving.turn(0.2)
+            for sequence in (1, 2, 1, 1):
+                fleet.send(topic, events(sequence, 50))
+            fleet.send(topics.device(name, "up/truth"), truth)
+            serve(serving, lambda: fleet.receipts[name] == {1, 2, 3})
+            fleet.receipts.clear()
+            fleet.send(topic, events(2, 50))
+            serve(serving, lambda: fleet.receipts[name] == {2})
+            serving.run(until=lambda: place.catalog.waiting_uplinks() == 0)
+        stored = place.events.read("demand")
+        assert stored.num_rows == 100
+        assert set(stored["source"].to_pylist()) == {f"device/{name}"}
+        assert stored["outputs"].to_pylist()[0] == [("probability", 0.5)]
+        assert stored["latency_ms"].to_pylist()[0] == 1.5
+        assert place.truth.latest("demand")["text"].to_pylist() == ["1"]
+
+    def test_what_cannot_be_stored_stops_nobody(
+        self, place: Home, ring: Keyring, broker: Broker, first: tuple[str, ...]
+    ) -> None:
+        topic = topics.device(first[0], "up/events")
+        foreign = Source(logical_model="credit", segment="", version=version(1).id)
+        mixed = (
+            EdgeEvent(source=0, key="a", time=1, inputs=(1.0,), outputs=(0.5,)),
+            EdgeEvent(source=0, key="b", time=1, inputs=("x",), outputs=(0.5,)),
+        )
+        with (
+            centre(place, ring, broker) as serving,
+            FakeFleet(broker.port, first, ring.pin) as fleet,
+        ):
+            serving.turn(0.2)
+            fleet.send(topic, events(1, 0, sources=(foreign,)))
+            fleet.send(topic, events(2, 0, events=mixed))
+            fleet.send(topics.device("stranger", "up/events"), events(3, 5))
+            fleet._client.publish(topic, b"\x00garbage", qos=1)
+            fleet._client.publish(topics.device(first[1], "reported"), b"garbage", qos=1)
+            fleet.send(topic, events(4, 5))
+            serve(serving, lambda: fleet.receipts[first[0]] == {1, 2, 4})
+            serving.run(until=lambda: place.catalog.waiting_uplinks() == 0)
+        assert place.events.read("demand").num_rows == 5
+        assert len(place.catalog.kept_uplinks("refused")) == 2
+        assert "stranger" not in fleet.receipts
+
+    def test_an_intake_that_is_cut_off_is_repeated_without_repeating_events(
+        self, place: Home, ring: Keyring, first: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def cut(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        at, topic = datetime.now(UTC), topics.device(first[0], "up/events")
+        batches = [Incoming(topic=topic, payload=encode(events(n, 10))) for n in range(1, 4)]
+        place.catalog.put_uplinks([intake.uplink_of(batch, at) for batch in batches])
+        with monkeypatch.context() as patch:
+            patch.setattr(place.catalog, "finish_intake", cut)
+            with pytest.raises(KeyboardInterrupt):
+                intake.take_in(place)
+        late = Incoming(topic=topic, payload=encode(events(9, 10)))
+        place.catalog.put_uplinks([intake.uplink_of(late, at)])
+        assert place.events.read("demand").num_rows == 30
+        assert intake.take_in(place) == 4
+        assert place.events.read("demand").num_rows == 40
