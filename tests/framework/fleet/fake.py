@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -189,6 +189,3 @@ def wait_for(condition: Callable[[], bool], turn: Callable[[], object], seconds:
 
 def named(count: int) -> tuple[str, ...]:
     return tuple(f"meter-{number}" for number in range(count))
-
-
-__all__: Iterable[str] = ("FakeFleet", "named", "now", "paired", "running", "wait_for")

@@ -100,10 +100,8 @@ class TestRollouts:
             begin(place, "second", 2)
             members = place.catalog.rollout("second").members
             reached = [name for name, member in members.items() if member.stage == 0]
-            serve(serving, lambda: {fleet.running[name] for name in reached} == {2},
-                lambda: serving.turn(0.05), 20,
-            )  # fmt: skip
-            wait_for(lambda: fleet.running == dict.fromkeys(first, 1))
+            serve(serving, lambda: {fleet.running[name] for name in reached} == {2})
+            serve(serving, lambda: fleet.running == dict.fromkeys(first, 1))
         assert acts(place, "second") == ["begin", "stop"]
         last = place.catalog.rollout("second").steps[-1]
         assert "errors are 1.3 of the champion's on 3 devices, worse" in last.reason
