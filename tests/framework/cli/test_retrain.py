@@ -211,7 +211,7 @@ def test_a_drifting_input_is_left_out(
     put(tmp_path, table)
     raised(home, alert("drop_feature"))
     [segment] = trained("job.at=2025-02-10", "retrain.remedy=suggested")
-    assert segment["remedy"] == "drop_features"
+    assert segment["remedy"] == "drop_feature"
     done = retraining_of(home, segment["version"])
     assert done.features == ("debt",)
     assert segment["reason"].startswith("without debt; ")

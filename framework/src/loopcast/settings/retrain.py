@@ -9,7 +9,7 @@ import msgspec
 from loopcast.api import Record, Severity
 
 Days = Annotated[int, msgspec.Meta(ge=1)]
-Remedy = Literal["retrain", "reweight", "drop_features", "fall_back"]
+Remedy = Literal["retrain", "reweight", "drop_feature", "fall_back"]
 
 
 class RetrainSettings(Record, frozen=True):
@@ -35,7 +35,7 @@ class RetrainSettings(Record, frozen=True):
         What is done with what is due: ``suggested`` takes what most of the alerts suggest, and
         is ``retrain`` where they suggest nothing that a training can do.
     features
-        For ``drop_features``: which; where it is empty, those that drifted.
+        For ``drop_feature``: which; where it is empty, those that drifted.
     recent_days
         For ``reweight``: the population of how many days is the one that counts.
     weight_bound
@@ -64,6 +64,6 @@ class RetrainSettings(Record, frozen=True):
             f"least_days {self.least_days} is more than most_days {self.most_days}",
         )
         self.require(
-            not self.features or self.remedy == "drop_features",
-            f"features are for remedy: drop_features, not {self.remedy}",
+            not self.features or self.remedy == "drop_feature",
+            f"features are for remedy: drop_feature, not {self.remedy}",
         )

@@ -150,21 +150,21 @@ def test_the_remedy_is_asked_for_or_suggested() -> None:
     assert decide(moved, gone).remedy == "retrain"
     suggested = msgspec.structs.replace(QUIET, remedy="suggested")
     dropped = decide(gone, settings=suggested)
-    assert (dropped.remedy, dropped.features) == ("drop_features", ("debt",))
+    assert (dropped.remedy, dropped.features) == ("drop_feature", ("debt",))
     assert decide(alert(remedy="ask_a_person"), settings=suggested).remedy == "retrain"
-    asked = msgspec.structs.replace(QUIET, remedy="drop_features")
+    asked = msgspec.structs.replace(QUIET, remedy="drop_feature")
     assert decide(moved, gone, settings=asked).features == ("debt", "income")
     named = msgspec.structs.replace(asked, features=("town",))
     assert decide(moved, settings=named).features == ("town",)
 
 
 def test_without_a_feature_to_leave_out_it_is_a_training() -> None:
-    settings = RetrainSettings(every_days=30, remedy="drop_features")
+    settings = RetrainSettings(every_days=30, remedy="drop_feature")
     assert decide(settings=settings).remedy == "retrain"
 
 
 def test_settings_that_contradict_are_refused() -> None:
     with pytest.raises(InvalidRecordError, match="least_days 90 is more than most_days 30"):
         RetrainSettings(least_days=90, most_days=30)
-    with pytest.raises(InvalidRecordError, match="features are for remedy: drop_features"):
+    with pytest.raises(InvalidRecordError, match="features are for remedy: drop_feature"):
         RetrainSettings(features=("income",))

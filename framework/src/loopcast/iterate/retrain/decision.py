@@ -17,12 +17,7 @@ Status = Literal["due", "not due", "frozen", "off"]
 
 _RANK: Mapping[Severity, int] = {severity: rank for rank, severity in enumerate(get_args(Severity))}
 _DRIFT = ("input_drift", "output_drift")
-_REMEDIES: Mapping[Suggestion, Remedy] = {
-    "retrain": "retrain",
-    "reweight": "reweight",
-    "drop_feature": "drop_features",
-    "fall_back": "fall_back",
-}
+_REMEDIES: Mapping[Suggestion, Remedy] = {remedy: remedy for remedy in get_args(Remedy)}
 """Of what an alert suggests, what a training can do."""
 
 
@@ -111,7 +106,7 @@ def triggers(facts: Facts, settings: RetrainSettings, now: datetime) -> Decision
     drifted = _counted(facts, _DRIFT, settings.drift, settings.lasting_days)
     features = settings.features or _subjects(drifted)
     remedy = _remedy((*fired.alerts, *drifted), settings)
-    if remedy == "drop_features" and not features:
+    if remedy == "drop_feature" and not features:
         remedy = "retrain"
     return Decision(
         segment=facts.segment,
@@ -119,7 +114,7 @@ def triggers(facts: Facts, settings: RetrainSettings, now: datetime) -> Decision
         reason=fired.reason,
         trigger=fired.trigger,
         remedy=remedy,
-        features=features if remedy == "drop_features" else (),
+        features=features if remedy == "drop_feature" else (),
     )
 
 

@@ -97,7 +97,7 @@ class Treatment:
         DataError
             Where the data does not have what is to be left out, or too little to weigh by.
         """
-        if self.remedy == "drop_features":
+        if self.remedy == "drop_feature":
             return without(known, self.features), {}
         if self.remedy == "reweight":
             return self._weighed(known, segment, seed)
@@ -124,14 +124,14 @@ def treated_course(course: Course[Any], remedy: Remedy, features: Sequence[str])
         Where the task has nothing that a remedy could work on.
     """
     task = course.logical_model.task
-    if (remedy == "reweight" and task != "score") or (remedy == "drop_features" and task == "rank"):
+    if (remedy == "reweight" and task != "score") or (remedy == "drop_feature" and task == "rank"):
         raise ConfigurationError(
             f"retrain.remedy {remedy} is not for the task {task}, whose data has no "
             f"{'weights' if remedy == 'reweight' else 'features to leave out'}; choose retrain "
             "or fall_back"
         )
     schema = getattr(course, "schema", None)
-    if remedy == "drop_features" and isinstance(schema, ForecastSchema):
+    if remedy == "drop_feature" and isinstance(schema, ForecastSchema):
         reduced: Any = replace(course, schema=_without_covariates(schema, features))  # type: ignore[call-arg]
         return reduced  # type: ignore[no-any-return]
     return course
@@ -162,7 +162,7 @@ def treated_again(known: KnownT, files: Files) -> KnownT:
     done = read_retraining(files)
     if done is None:
         return known
-    if done.remedy == "drop_features":
+    if done.remedy == "drop_feature":
         return without(known, done.features)
     if done.remedy == "reweight":
         return weighed(known, read_npz(files[WEIGHTS_FILE])["weight"])
