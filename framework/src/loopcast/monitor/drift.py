@@ -18,6 +18,7 @@ from scipy.special import ndtri, stdtr
 from scipy.stats import false_discovery_control
 
 from loopcast.api import Drift, DriftThresholds, Segment, VersionId
+from loopcast.develop.stability import stability
 from loopcast.monitor import measures
 from loopcast.monitor.bins import Floats
 from loopcast.monitor.measures import Pair, pair
@@ -99,7 +100,7 @@ def measure_pair(names: Sequence[str], both: Pair, effect: Floats, centres: Floa
         ks_high=_wide(ks_high, shape),
         wasserstein=_wide(measures.wasserstein(both), shape),
         mean_shift=_wide(_mean_shift(both, centres), shape),
-        psi=measures.stability(*tenths),
+        psi=stability(*tenths),
         jensen_shannon=measures.jensen_shannon(*tenths),
         characteristic=_characteristic(both, effect),
         missing=missing,

@@ -19,7 +19,6 @@ from loopcast.monitor.sketch import HIGHEST, LOWEST, SQUARES, SUM, Sketch
 PARTS = 10
 """Into so many parts of equal reference weight the bins of a number are joined for PSI."""
 
-SMOOTHING = 0.5
 FEWEST_EXPECTED = 5.0
 
 
@@ -224,20 +223,6 @@ def _tenths(counts: Floats) -> NDArray[np.intp]:
     share = shares(counts)
     middle = np.cumsum(share, axis=2) - 0.5 * share
     return np.clip((middle * PARTS).astype(np.intp), 0, PARTS - 1)
-
-
-def stability(reference: Floats, recent: Floats) -> Floats:
-    """Return the population stability index Σ (q − p) ln(q / p) over the last axis.
-
-    Half a row is added to each part, so that an empty one is no infinity.
-
-    Source: N. Siddiqi (2006), Credit Risk Scorecards, chapter 8.
-    """
-    there = (reference + recent) > 0
-    p, q = (shares(np.where(there, counts + SMOOTHING, 0.0)) for counts in (reference, recent))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        terms = np.where(there, (q - p) * np.log(q / p), 0.0)
-    return np.asarray(terms.sum(axis=-1))
 
 
 def jensen_shannon(reference: Floats, recent: Floats) -> Floats:

@@ -18,10 +18,9 @@ import pandas as pd
 from loopcast.api import IntegrityError, Record
 from loopcast.develop.checks.inputs import Column, Inputs, missing
 from loopcast.develop.checks.results import CheckResult
+from loopcast.develop.stability import stability
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from loopcast.settings import CheckSettings
 
 PROFILE_FILE = "profile.json"
@@ -119,7 +118,6 @@ def shift(inputs: Inputs, before: Profile, limits: CheckSettings) -> Iterator[Ch
     that a small segment is not refused for being small.
     """
     noise = 1.0 / max(before.rows, 1) + 1.0 / max(inputs.rows, 1)
-    floors = 0.5 / max(before.rows, 1), 0.5 / max(inputs.rows, 1)
     for name, column in _tracked(inputs).items():
         known = before.columns.get(name)
         if known is None or (known.names is None) == isinstance(column, pd.Categorical):
@@ -128,7 +126,8 @@ def shift(inputs: Inputs, before: Profile, limits: CheckSettings) -> Iterator[Ch
         new = np.array(_shares(column, known.edges, known.names))
         if limits.shift_psi is not None:
             chance = noise * _chi_square(len(old) - 1)
-            yield _beyond("shift_psi", name, _psi(old, new, floors), limits.shift_psi, chance)
+            index = stability(old * before.rows, new * inputs.rows).item()
+            yield _beyond("shift_psi", name, index, limits.shift_psi, chance)
         if limits.shift_ks is not None and known.names is None:
             chance = _KOLMOGOROV * np.sqrt(noise)
             distance = float(np.abs(np.cumsum(new) - np.cumsum(old))[:-1].max())
@@ -143,12 +142,6 @@ def _beyond(name: str, subject: str, measured: float, limit: float, chance: floa
         measured=measured,
         limit=limit,
     )
-
-
-def _psi(old: NDArray[np.float64], new: NDArray[np.float64], floors: tuple[float, float]) -> float:
-    """Return the index; an empty bin counts as half a row, since its logarithm is taken."""
-    q, p = np.maximum(old, floors[0]), np.maximum(new, floors[1])
-    return float(((p - q) * np.log(p / q)).sum())
 
 
 def _chi_square(freedom: int) -> float:
