@@ -43,6 +43,8 @@ def test_the_first_run_trains_and_scores(
     assert served.read("scores.parquet") == (tmp_path / "run" / "scores.parquet").read_bytes()
     events = home.events.read("credit")
     assert events.num_rows == 400
+    [latency] = set(events["latency_ms"].to_pylist())
+    assert 0.0 < latency < 100.0, "of the batch over its rows"
     first = events.slice(0, 1).to_pylist()[0]
     assert first["key"] in set(table["id"])
     assert dict(first["inputs"]).keys() == {"income", "debt"}

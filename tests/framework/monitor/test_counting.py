@@ -115,6 +115,17 @@ def test_a_day_that_is_not_over_waits_and_so_does_a_clock_that_runs_ahead(
     assert count_days(home, sketches, MODEL, noon + timedelta(days=1)) == 1
 
 
+def test_a_latency_that_was_not_measured_is_none(
+    home: Home, versions: dict[str, str], sketches: DailySketches
+) -> None:
+    append(home, versions, 0, latency_ms=0.0)
+    append(home, versions, 1, latency_ms=[0.0] * 49 + [7.0])
+    count_days(home, sketches, MODEL, LATER)
+    assert all(np.isnan(part.latency).all() for part in day_of(sketches, 0).parts)
+    [part] = day_of(sketches, 1).parts
+    assert part.latency[[not group.subset for group in part.groups]].tolist() == [7.0, 7.0]
+
+
 def test_what_is_logged_twice_counts_once(
     home: Home, versions: dict[str, str], sketches: DailySketches
 ) -> None:

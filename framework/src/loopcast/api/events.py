@@ -31,7 +31,8 @@ class Event(Record, frozen=True):
     explanation
         Contribution of each input where the logical model asks for it.
     latency_ms
-        Milliseconds from request to answer.
+        Milliseconds from request to answer; of scores and lists of a batch, those of all over
+        their number. 0 where it was not measured.
     source
         What made it: a batch run, a server, a device.
     inclusion

@@ -196,6 +196,7 @@ def _part(
 
 
 def _latency(milliseconds: Floats, group: Places, groups: int) -> Floats:
-    """Return what 95 % of the answers of each group took at most."""
-    found = pd.Series(milliseconds).groupby(group).quantile(0.95)
+    """Return what 95 % of the answers of each group took at most, NaN where none was measured."""
+    known = milliseconds > 0.0
+    found = pd.Series(milliseconds[known]).groupby(group[known]).quantile(0.95)
     return np.asarray(found.reindex(range(groups)), dtype=np.float64)

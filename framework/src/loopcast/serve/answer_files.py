@@ -113,6 +113,7 @@ def answer_events(item: SegmentAnswers, logical_model: str, made: datetime) -> p
         inputs=answers.inputs,
         explanation=answers.explanation,
         labelling=answers.labelling,
+        latency_ms=1000.0 * item.seconds / max(len(answers.key), 1),
         **common,
     )
     shadows = (

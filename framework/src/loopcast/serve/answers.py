@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -156,6 +157,8 @@ class SegmentAnswers:
 
     Attributes
     ----------
+    seconds
+        How long the answers took, from reading the versions on.
     heard
         What shadows answered, who are not served.
     """
@@ -164,6 +167,7 @@ class SegmentAnswers:
     serving: Serving | None
     answers: Answers | None = None
     reason: str = ""
+    seconds: float = 0.0
     heard: Heard[Answers] = field(default_factory=Heard)
 
 
@@ -254,11 +258,15 @@ def _answer(
         if serving is None:
             raise NotFoundError(f"{model.name}/{segment} has no version; train it first")
         serving.version()
+        started = time.perf_counter()
         found = ask(serving)
+        seconds = time.perf_counter() - started
     except LoopcastError as error:
         return SegmentAnswers(segment=segment, serving=serving, reason=str(error))
     heard = listen(serving.shadows, lambda version: ask(serving.alone(version)))
-    return SegmentAnswers(segment=segment, serving=serving, answers=found, heard=heard)
+    return SegmentAnswers(
+        segment=segment, serving=serving, answers=found, seconds=seconds, heard=heard
+    )
 
 
 def _responsible(job: _Job, serving: Serving, artifacts: Artifacts) -> Responsible:
