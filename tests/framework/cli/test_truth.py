@@ -19,6 +19,7 @@ from loopcast.api import (
     Kpi,
     LogicalModel,
     LoopcastError,
+    NotFoundError,
     ScoreSchema,
     Site,
 )
@@ -117,6 +118,17 @@ def test_a_wrong_delivery_leaves_nothing(
     assert isinstance(found.exception, DataError)
     assert message in str(found.exception)
     assert home.truth.history("credit").num_rows == 0
+
+
+def test_what_is_not_there_is_named(call: Program, tmp_path: Path) -> None:
+    for command in (("query", "SELECT 1"), ("compact",)):
+        error = call(events, *command, "-m", "nope").exception
+        assert isinstance(error, NotFoundError)
+        assert "no logical model 'nope' in the catalog; the nearest is" in str(error)
+    gone = tmp_path / "gone.csv"
+    error = call(truth, "ingest", str(gone), "-m", "credit").exception
+    assert isinstance(error, DataError)
+    assert str(error) == f"{gone} does not exist; name a file of rows to bring in"
 
 
 def test_events_are_asked_and_compacted(call: Program) -> None:

@@ -35,6 +35,8 @@ def query(
     """Ask in SQL; the events are the table "events". Needs DuckDB."""
     from loopcast.cli import tables
 
+    with place.catalog as catalog:
+        catalog.logical_model(logical_model)
     found = place.events.query(sql, logical_model, since, until)
     rows = ([str(value) for value in row.values()] for row in found.to_pylist())
     tables.print_rows(tables.terminal(), logical_model, found.column_names, rows)
@@ -48,6 +50,8 @@ def compact(*, place: Home, logical_model: str) -> None:
 
     Others may read and append meanwhile. Files that were merged are removed an hour later.
     """
+    with place.catalog as catalog:
+        catalog.logical_model(logical_model)
     done = place.events.compact(logical_model) + place.truth.compact(logical_model)
     swept = place.events.sweep(logical_model)
     click.echo(

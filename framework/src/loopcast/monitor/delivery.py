@@ -46,7 +46,15 @@ class Columns:
 
 
 def read_table(file: Path, reader: Reader) -> pd.DataFrame:
-    """Read a delivery with a reader whose only option that is needed is the path."""
+    """Read a delivery with a reader whose only option that is needed is the path.
+
+    Raises
+    ------
+    DataError
+        When there is no such file.
+    """
+    if not file.exists():
+        raise DataError(f"{file.absolute()} does not exist; name a file of rows to bring in")
     return reader.read(reader.options(path=str(file)), Path())
 
 
