@@ -34,7 +34,8 @@ from loopcast.monitor.daily import daily_sketches
 from loopcast.monitor.drift import Limits
 from loopcast.monitor.plan import Plan, usual_plan
 from loopcast.monitor.population import population_stability
-from loopcast.monitor.watch import Report, Watched, watch
+from loopcast.monitor.served import Watched
+from loopcast.monitor.watch import Report, watch
 from loopcast.settings import ScoreTable
 from loopcast.store.events import event_table
 from loopcast.store.home import Home, open_home

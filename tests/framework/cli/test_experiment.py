@@ -25,6 +25,7 @@ from loopcast.api import (
 )
 from loopcast.cli import plugin_manager
 from loopcast.cli.experiment import experiment
+from loopcast.cli.monitor import monitor
 from loopcast.deploy.assignment import arms as assigned
 from loopcast.monitor.alerts import AlertBook
 from loopcast.store.catalog import VersionFilter
@@ -244,6 +245,9 @@ def test_a_wrong_division_raises_an_alert_and_a_right_one_closes_it(
     book = AlertBook(f"{home.folder}/alerts")
     [alert] = book.open("demand")
     assert (alert.kind, alert.severity) == ("sample_ratio", "critical")
+    seen = monitored(home)
+    assert "experiment spring: entities are served" in seen
+    assert [a.id for a in book.open("demand") if a.kind == "sample_ratio"] == [alert.id]
     log(
         home,
         [f"man {n}" for n in range(300)],
@@ -253,7 +257,13 @@ def test_a_wrong_division_raises_an_alert_and_a_right_one_closes_it(
         propensity=0.5,
     )
     assert call("check", "-m", "demand").output == "1 experiments of demand run\n"
-    assert book.open("demand") == ()
+    assert alert.id not in {a.id for a in book.open("demand")}
+
+
+def monitored(home: Home) -> str:
+    """Return what the monitor prints, which delivers to the log."""
+    options = ["--home", str(home.folder), "-m", "demand", "--notify", "log"]
+    return CliRunner().invoke(monitor, options, catch_exceptions=False).output
 
 
 def test_an_interruption_is_told(call: Program, home: Home) -> None:
@@ -264,6 +274,20 @@ def test_an_interruption_is_told(call: Program, home: Home) -> None:
         "interrupted, the champion serves everyone"
         in call("status", "spring", "-m", "demand").output
     )
+
+
+def test_the_monitor_tells_of_an_interruption_and_forgets_it_when_it_is_over(
+    call: Program, home: Home, caplog: pytest.LogCaptureFixture
+) -> None:
+    call(*DECLARE)
+    call("begin", "spring", "-m", "demand", "--by", "ann")
+    home.catalog.set_switch("demand", [""], "freeze", by="bob", reason="audit")
+    assert "experiment spring is interrupted" in monitored(home)
+    assert sum("spring is interrupted" in record.message for record in caplog.records) == 1
+    monitored(home)
+    assert sum("spring is interrupted" in record.message for record in caplog.records) == 1
+    home.catalog.set_switch("demand", [""], "on", by="bob", reason="done")
+    assert "is interrupted" not in monitored(home)
 
 
 def test_a_bandit_learns_by_command(call: Program, home: Home) -> None:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 import pytest
+from scipy.stats import norm
 
-from loopcast.api import BusinessKpi
+from loopcast.api import BusinessKpi, ForecastSchema, Kpi, LogicalModel, Site
 from loopcast.monitor.counting import count_days
 from loopcast.monitor.daily import daily_sketches
 from loopcast.monitor.family import FamilyReport, FamilyWatched, watch_family
 from loopcast.monitor.plan import Plan, usual_plan
 from loopcast.monitor.results import no_chance
+from loopcast.store.events import event_table
 from loopcast.store.home import Home, open_home
 from loopcast.store.truth import truth_table
 
@@ -27,6 +30,16 @@ NOW = START + timedelta(days=DAYS, hours=8)
 WATCHED = msgspec.structs.replace(
     MODEL,
     watch={"losses": BusinessKpi(of="outcome", direction="lower")},
+)
+
+GRID = LogicalModel(
+    name="grid",
+    title="Grid",
+    owner="owner",
+    kpi=Kpi(metric="mae"),
+    schema=ForecastSchema(
+        unit="MW", step="1h", timezone="UTC", sites={"x": Site(timezone="UTC")}, series={"x": "x"}
+    ),
 )
 
 
@@ -81,6 +94,51 @@ def test_what_the_policy_does_not_ask_for_is_not_looked_for(home: Home) -> None:
     report = look(home, 0, usual_plan().part({"calibration"}))
     found = {(alert.segment, alert.kind) for own in report.alerts.values() for alert in own}
     assert found == {("s2", "calibration")}
+
+
+def test_intervals_that_are_too_narrow_are_found_in_the_one_segment_of_a_family(
+    tmp_path: Path,
+) -> None:
+    """Of twelve, one has errors twice as wide as its intervals of 80 % say."""
+    home = open_home(tmp_path)
+    home.catalog.put_logical_model(GRID)
+    for number in range(12):
+        forecast_days(home, f"s{number}", error=2.0 if number == 7 else 1.0, seed=number)
+    sketches = daily_sketches(home)
+    count_days(home, sketches, GRID, NOW)
+    watched = FamilyWatched(model=GRID, first=START.date(), last=(NOW - timedelta(days=1)).date())
+    report = watch_family(watched, home, sketches, NOW)
+    home.catalog.close()
+    found = [alert for own in report.alerts.values() for alert in own]
+    assert [(alert.segment, alert.kind, alert.subject) for alert in found] == [
+        ("s7", "coverage", "80%")
+    ]
+    held = 2.0 * norm.cdf(norm.ppf(0.9) / 2.0) - 1.0
+    assert found[0].evidence["realised"] == pytest.approx(held, abs=0.03)
+    assert (report.segments[0].segment, report.segments[0].state) == ("s7", "worse")
+
+
+def forecast_days(home: Home, segment: str, *, error: float, seed: int) -> None:
+    """Forecast each hour of sixty days a day ahead, and let the outcomes come."""
+    noise = np.random.default_rng(seed)
+    starts = [START + timedelta(hours=hour) for hour in range(24 * DAYS)]
+    keys = [f"x|1h|{start:%Y-%m-%dT%H:%M:%SZ}" for start in starts]
+    mean = 100.0 + noise.normal(size=len(keys))
+    home.events.append(
+        event_table(
+            key=keys,
+            time=[start - timedelta(hours=start.hour) for start in starts],
+            logical_model="grid",
+            segment=segment,
+            version=f"{seed:016x}",
+            role="champion",
+            outputs={"mean": mean, **{q: mean + norm.ppf(float(q)) for q in ("0.1", "0.9")}},
+            latency_ms=1.0,
+        )
+    )
+    actual = mean + error * noise.normal(size=len(keys))
+    observed = [start + timedelta(hours=1) for start in starts]
+    home.truth.add("grid", truth_table(key=keys, value=actual, observed=observed, segment=segment))
 
 
 def test_a_thousand_segments_are_wrong_by_chance_in_none() -> None:

@@ -19,7 +19,8 @@ from loopcast.cli.monitor import monitor
 from loopcast.cli.stability import stability
 from loopcast.develop.score.metrics import loopcast_metrics
 from loopcast.monitor.observed import numbers
-from loopcast.monitor.watch import Report, Watched, watch
+from loopcast.monitor.served import Watched
+from loopcast.monitor.watch import Report, watch
 from loopcast.store.events import EventLog
 from loopcast.store.home import Home, open_home
 from loopcast.store.truth import truth_table

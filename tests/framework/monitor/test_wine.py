@@ -24,7 +24,8 @@ from loopcast.deploy.bundle import version_of, write_bundle
 from loopcast.develop.judged import JUDGED_FILE, Judged, judged_bytes
 from loopcast.develop.score.metrics import loopcast_metrics
 from loopcast.monitor.reference import REFERENCE_FILE, fit_reference, reference_bytes
-from loopcast.monitor.watch import Report, Watched, watch
+from loopcast.monitor.served import Watched
+from loopcast.monitor.watch import Report, watch
 from loopcast.store.catalog import Registration
 from loopcast.store.events import event_table
 from loopcast.store.home import Home, open_home

@@ -95,6 +95,7 @@ def monitor(
         ways = (book, channels)
         of_segments = plan.part(plan.rules.keys() - {"resources"})
         failures = (
+            *_check_experiments(look, model, None if whole else [segment or ""], ways),
             *_bring_in(look, of_segments, model, seen.found, ways),
             *_bring_in(look, plan.part({"resources"}), model, {"": stores}, ways),
         )
@@ -170,7 +171,8 @@ def _health(look: _Look, model: LogicalModel, plan: Plan) -> Sequence[Health]:
 
 
 def _see_one(look: _Look, model: LogicalModel, plan: Plan, *, segment: str, every: Every) -> _Seen:
-    from loopcast.monitor.watch import Watched, watch
+    from loopcast.monitor.served import Watched
+    from loopcast.monitor.watch import watch
     from loopcast.web.monitor.page import render
 
     watched = Watched(
@@ -192,6 +194,7 @@ def _see_one(look: _Look, model: LogicalModel, plan: Plan, *, segment: str, ever
 
 
 def _see_all(look: _Look, model: LogicalModel, plan: Plan) -> _Seen:
+    from loopcast.iterate.experiments.watching import KINDS
     from loopcast.monitor.counting import count_days
     from loopcast.monitor.daily import daily_sketches
     from loopcast.monitor.family import FamilyWatched, watch_family
@@ -208,10 +211,14 @@ def _see_all(look: _Look, model: LogicalModel, plan: Plan) -> _Seen:
         plan=plan,
     )
     report = watch_family(watched, look.home, sketches, look.now)
+
+    def of_experiments(book: AlertBook) -> list[Alert]:
+        return [alert for alert in book.open(model.name) if alert.kind in KINDS]
+
     return _Seen(
         found=report.alerts,
-        show=lambda _, state: print_family(report, state),
-        page=lambda *_: render(report),
+        show=lambda book, state: print_family(report, of_experiments(book), state),
+        page=lambda book, _: render(report, of_experiments(book)),
     )
 
 
@@ -235,6 +242,22 @@ def _bring_in(
         logical_model=model.name,
         day=look.now.date(),
     )
+    return deliver(due, channels, book)
+
+
+def _check_experiments(
+    look: _Look,
+    model: LogicalModel,
+    segments: Sequence[str] | None,
+    ways: tuple[AlertBook, Sequence[Channel]],
+) -> tuple[str, ...]:
+    """Look at the experiments that run, as ``loopcast experiment check`` does."""
+    from loopcast.iterate.experiments.watching import check_all
+    from loopcast.monitor.channels import deliver
+
+    book, channels = ways
+    metrics = {metric.name: metric for metric in _metrics(model)}
+    _, due = check_all(model.name, look.home, metrics, look.now, segments)
     return deliver(due, channels, book)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
+    from loopcast.api import Alert
     from loopcast.monitor.alerts import AlertBook
     from loopcast.monitor.drifted import Drifted
     from loopcast.monitor.family import FamilyReport
@@ -25,6 +26,7 @@ def print_report(report: Report, book: AlertBook, state: Sequence[Health]) -> No
 
     for line in _said(report):
         click.echo(line)
+    _echo_unwatched(report.unwatched)
     console = tables.terminal()
     if report.drift is not None:
         of_drift = ("of", "name", "where", "measure", "value", "threshold", "p")
@@ -39,6 +41,11 @@ def print_report(report: Report, book: AlertBook, state: Sequence[Health]) -> No
     )
     titles = ("alert", "severity", "cause", "remedy", "for", "known to")
     tables.print_rows(console, "Open alerts", titles, alerts)
+
+
+def _echo_unwatched(rows: Mapping[str, str]) -> None:
+    for name, why in rows.items():
+        click.echo(f"not watched, though the policy asks for it: {name}; {why}")
 
 
 def print_stores(state: Sequence[Health]) -> None:
@@ -105,8 +112,10 @@ def _span(measured: Performance, overall: list[Performance]) -> str:
     return "all" if measured is first else f"{measured.start:%Y-%m-%d}"
 
 
-def print_family(report: FamilyReport, state: Sequence[Health]) -> None:
-    """Print how many segments fare how, and the worst of them."""
+def print_family(
+    report: FamilyReport, of_experiments: Sequence[Alert], state: Sequence[Health]
+) -> None:
+    """Print how many segments fare how, what is wrong with experiments, and the worst segments."""
     from loopcast.cli import tables
 
     counts = ", ".join(f"{count:,} {state}" for state, count in report.counts.items())
@@ -116,6 +125,8 @@ def print_family(report: FamilyReport, state: Sequence[Health]) -> None:
     )
     for alert in report.common:
         click.echo(f"{alert.kind.replace('_', ' ')}: {alert.cause}")
+    for alert in of_experiments:
+        click.echo(f"{alert.segment}: {alert.cause}")
     telling = [s for s in report.segments if s.state != "quiet"]
     rows = (
         [s.segment, s.state, s.reason, f"{s.predictions:,}", str(s.last or "–"), str(len(s.alerts))]
@@ -125,4 +136,5 @@ def print_family(report: FamilyReport, state: Sequence[Health]) -> None:
     tables.print_rows(tables.terminal(), "The worst first", columns, rows)
     if len(telling) > MOST_SHOWN:
         click.echo(f"and {len(telling) - MOST_SHOWN:,} more: --page shows all of them")
+    _echo_unwatched(report.unwatched)
     print_stores(state)

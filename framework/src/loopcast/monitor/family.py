@@ -44,6 +44,7 @@ from loopcast.monitor.signals import (
 from loopcast.monitor.switched import of_switches
 from loopcast.monitor.totals import Total, daily_use, totals
 from loopcast.monitor.traffic import VOLUME_CHANCE, Traffic, traffic
+from loopcast.monitor.unwatched import unwatched
 
 if TYPE_CHECKING:
     from loopcast.store.home import Home
@@ -115,6 +116,8 @@ class FamilyReport:
         What served, of all segments.
     common
         What befalls so many segments that the family is told, and not each of them.
+    unwatched
+        Rows of the policy that nothing is looked for by, and why.
     """
 
     logical_model: LogicalModel
@@ -123,6 +126,7 @@ class FamilyReport:
     segments: tuple[SegmentReport, ...]
     volume: np.ndarray
     common: tuple[Alert, ...]
+    unwatched: Mapping[str, str]
 
     @property
     def counts(self) -> dict[State, int]:
@@ -214,6 +218,7 @@ def watch_family(
         segments=tuple(sorted(reports, key=_badness)),
         volume=usage.counts.sum(axis=0),
         common=(*common, *watched.plan.addressed(switched)),
+        unwatched=unwatched(watched.plan, model, watched.kpi, family=True),
     )
 
 

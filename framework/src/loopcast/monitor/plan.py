@@ -153,6 +153,11 @@ def plan_of(row: PolicyRow) -> Plan:
     return Plan(rules=rules, limits=limits, elsewhere=elsewhere)
 
 
+def kind_of(name: str) -> str:
+    """Return the kind of the alerts of a row."""
+    return _WATCHED[name][0]
+
+
 def _kind(name: str, measure: str) -> str:
     if name not in _WATCHED:
         known = ", ".join([*_WATCHED, *_ELSEWHERE])

@@ -16,7 +16,8 @@ from loopcast.monitor.counting import count_days
 from loopcast.monitor.daily import daily_sketches
 from loopcast.monitor.family import FamilyReport, FamilyWatched, watch_family
 from loopcast.monitor.resources import Health, health
-from loopcast.monitor.watch import Report, Watched, watch
+from loopcast.monitor.served import Watched
+from loopcast.monitor.watch import Report, watch
 from loopcast.store.home import Home, open_home
 from loopcast.store.truth import truth_table
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -75,19 +75,33 @@ def evaluate(
     DataError
         When it has not begun.
     """
+    found, kind = divided(trial, home, metrics, now), trial.experiment.kind
+    return replace(
+        found,
+        pairs=pairs_of(trial, found.model, home, now) if kind == "shadow" else None,
+        impressions=impressions([trial], home, now) if kind == "bandit" else None,
+    )
+
+
+def divided(
+    trial: Trial, home: Home, metrics: Mapping[str, MetricDefinition], now: datetime
+) -> Evaluated:
+    """Read how an experiment is served: whether it is, and of an A/B test the entities.
+
+    Raises
+    ------
+    DataError
+        When it has not begun.
+    """
     experiment = trial.experiment
-    model = home.catalog.logical_model(experiment.logical_model)
-    kind = experiment.kind
     if trial.begun is None:
         raise DataError(f"experiment {experiment.name} of {experiment.place} has not begun")
     return Evaluated(
         trial=trial,
-        model=model,
+        model=home.catalog.logical_model(experiment.logical_model),
         metrics=metrics,
         interrupted=_interruption(trial, home),
-        units=enrolled(trial, home, now) if kind == "ab" else None,
-        pairs=pairs_of(trial, model, home, now) if kind == "shadow" else None,
-        impressions=impressions([trial], home, now) if kind == "bandit" else None,
+        units=enrolled(trial, home, now) if experiment.kind == "ab" else None,
     )
 
 

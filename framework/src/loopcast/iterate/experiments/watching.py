@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from loopcast.api import Alert, MetricDefinition
-from loopcast.iterate.experiments.evaluation import Evaluated, evaluate
+from loopcast.api import Alert, MetricDefinition, Segment
+from loopcast.iterate.experiments.evaluation import Evaluated, divided
 from loopcast.iterate.experiments.ratio import MISMATCH
 from loopcast.monitor.alerts import AlertBook
 
@@ -19,24 +19,30 @@ KINDS = (DIVISION, INTERRUPTION)
 
 
 def check_all(
-    logical_model: str, home: Home, metrics: Mapping[str, MetricDefinition], now: datetime
+    logical_model: str,
+    home: Home,
+    metrics: Mapping[str, MetricDefinition],
+    now: datetime,
+    segments: Sequence[Segment] | None = None,
 ) -> tuple[int, tuple[Alert, ...]]:
     """Look at each segment in which an experiment runs or ran, and raise or close its alerts.
+
+    Parameters
+    ----------
+    segments
+        These only; all where it is left out.
 
     Returns
     -------
     int, tuple of Alert
         How many run, and the alerts that are to be delivered.
     """
-    trials = home.catalog.experiments(logical_model)
+    trials = home.catalog.experiments(logical_model, segments)
     running = {t.experiment.segment: t for t in trials if t.state == "running"}
-    due: list[Alert] = []
-    for segment in dict.fromkeys(trial.experiment.segment for trial in trials):
-        if segment in running:
-            due += raise_alerts(evaluate(running[segment], home, metrics, now), home, now)
-        else:
-            alert_book(home).update(logical_model, segment, KINDS, ())
-    return len(running), tuple(due)
+    found = [divided(trial, home, metrics, now) for trial in running.values()]
+    raised = [alert for each in found for alert in alerts(each, now)]
+    looked_at = {trial.experiment.segment for trial in trials}
+    return len(running), alert_book(home).update_all(logical_model, looked_at, KINDS, raised)
 
 
 def raise_alerts(found: Evaluated, home: Home, now: datetime) -> tuple[Alert, ...]:
@@ -61,11 +67,12 @@ def alert_book(home: Home) -> AlertBook:
 
 def alerts(found: Evaluated, now: datetime) -> list[Alert]:
     """Return what is to be looked at in an experiment."""
-    progress, name, raised = found.progress, found.trial.experiment.name, []
-    if progress.interrupted:
-        cause = f"experiment {name} is interrupted: {progress.interrupted}"
+    name, raised = found.trial.experiment.name, []
+    if found.interrupted:
+        cause = f"experiment {name} is interrupted: {found.interrupted}"
         raised.append(_alert(found, now, kind=INTERRUPTION, severity="warning", cause=cause))
-    if progress.mismatch is not None and progress.mismatch < MISMATCH:
+    progress = found.progress if found.units is not None else None
+    if progress is not None and progress.mismatch is not None and progress.mismatch < MISMATCH:
         said = ", ".join(f"{count:,} by {arm}" for arm, count in progress.enrolled.items())
         cause = (
             f"experiment {name}: entities are served {said}, which is no equal division "

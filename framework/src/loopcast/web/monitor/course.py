@@ -63,8 +63,10 @@ def volume(report: Report) -> Figure:
     )
 
 
-def latency(report: Report) -> Figure:
-    """Return how long the answers of each day took."""
+def latency(report: Report) -> Figure | None:
+    """Return how long the answers of each day took; ``None`` where it was never measured."""
+    if not np.isfinite(report.latency).any():
+        return None
     return Figure(
         id="latency",
         title="Latency: 95 % of a day's answers took no longer",

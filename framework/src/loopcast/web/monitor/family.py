@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -12,6 +13,7 @@ from loopcast.web.charts import Dot, DotPlot, Line, LineChart, time_axis
 from loopcast.web.page import Cell, Figure, Finding, KeyFigure, Table, cells, render_page
 
 if TYPE_CHECKING:
+    from loopcast.api import Alert
     from loopcast.monitor.family import FamilyReport, SegmentReport, State
 
 MOST_ROWS = 500
@@ -27,14 +29,20 @@ _WORDS: dict[State, str] = {
 }
 
 
-def render(report: FamilyReport) -> str:
-    """Return the report as one HTML file that needs no other file and no network."""
+def render(report: FamilyReport, of_experiments: Sequence[Alert] = ()) -> str:
+    """Return the report as one HTML file that needs no other file and no network.
+
+    Parameters
+    ----------
+    of_experiments
+        Open alerts of experiments that run.
+    """
     return render_page(
         "family.html.j2",
         title=f"{report.logical_model.title}: {len(report.segments):,} segments in the world",
         report=report,
         key_figures=_key_figures(report),
-        findings=_findings(report),
+        findings=_findings(report, of_experiments),
         volume=_volume(report),
         subjects=_subjects(report),
         segments=_segments(report),
@@ -51,14 +59,15 @@ def _key_figures(report: FamilyReport) -> list[KeyFigure]:
     return [KeyFigure(label="predictions", value=f"{int(report.volume.sum()):,}"), *shown]
 
 
-def _findings(report: FamilyReport) -> list[Finding]:
+def _findings(report: FamilyReport, of_experiments: Sequence[Alert]) -> list[Finding]:
     verdicts = {"silent": "bad", "worse": "bad", "quiet": "good"}
+    named = [(alert, f"{alert.segment}: ") for alert in of_experiments]
     common = [
         Finding(
             verdict="bad" if alert.severity == "critical" else "open",
-            text=f"{alert.cause}. Suggested: {alert.remedy.replace('_', ' ')}.",
+            text=f"{where}{alert.cause}. Suggested: {alert.remedy.replace('_', ' ')}.",
         )
-        for alert in report.common
+        for alert, where in [*((alert, "") for alert in report.common), *named]
     ]
     return common + [
         Finding(verdict=verdicts.get(state, "open"), text=_sentence(report, state, count))

@@ -1,0 +1,94 @@
+"""What came of the predictions of one segment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from loopcast.api import ForecastSchema
+from loopcast.develop.judged import JUDGED_FILE, read_judged
+from loopcast.monitor.business import KpiCourse, watched_kpis
+from loopcast.monitor.calibration import Large, calibration_in_the_large
+from loopcast.monitor.findings import Moved
+from loopcast.monitor.intervals import IntervalCoverage, interval_coverage
+from loopcast.monitor.kpi import measurable, moved, registered
+from loopcast.monitor.missing import Missing, missing_answers, missing_forecasts, nothing_missing
+from loopcast.monitor.performance import (
+    Coverage,
+    Performance,
+    labelled_events,
+    overall_estimate,
+    performance,
+)
+from loopcast.monitor.served import Served
+from loopcast.store.truth import join
+
+if TYPE_CHECKING:
+    from loopcast.store.home import Home
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Outcomes:
+    """What came of the predictions."""
+
+    performance: tuple[Performance, ...]
+    coverage: Coverage
+    moved: Moved | None
+    intervals: tuple[IntervalCoverage, ...]
+    calibration: Large | None
+    missing: Missing
+    business: tuple[KpiCourse, ...]
+
+
+def outcomes_of(served: Served, home: Home) -> Outcomes:
+    """Join what served with its outcomes, and look at it in every way that the plan may ask for."""
+    watched = served.watched
+    joined = join(served.events, served.truth)
+    labelled = labelled_events(joined, watched.model)
+    metrics = measurable(watched.metrics, watched.model)
+    kpis = watched_kpis(home, watched.model, joined, served.days, [watched.segment])
+    return Outcomes(
+        performance=tuple(performance(labelled, metrics, watched.every)),
+        coverage=labelled.coverage,
+        moved=_moved(served, joined),
+        intervals=interval_coverage(labelled),
+        calibration=calibration_in_the_large(labelled, watched.model, served.at),
+        missing=_missing(served, home),
+        business=kpis.get(watched.segment, ()),
+    )
+
+
+def _moved(served: Served, joined: pa.Table) -> Moved | None:
+    """Return how the KPI of the version has moved since its contest."""
+    kpi, version = served.watched.kpi, served.version
+    if kpi is None or version is None or not measurable([kpi], served.watched.model):
+        return None
+    labelled = labelled_events(served.own(joined), served.watched.model)
+    if not len(labelled.known):
+        return None
+    judged = read_judged(served.files[JUDGED_FILE], served.watched.model.task)
+    return moved(version.id, registered(judged, kpi), overall_estimate(labelled, kpi))
+
+
+def _missing(served: Served, home: Home) -> Missing:
+    model, until = served.watched.model, pd.Timestamp(served.complete)
+    if isinstance(model.schema, ForecastSchema):
+        return missing_forecasts(served.events, model.schema, until)
+    observed, truth = served.truth["observed"], served.truth
+    inside = pc.and_(
+        pc.equal(truth["segment"], served.watched.segment),
+        pc.and_(
+            pc.greater_equal(observed, pa.scalar(served.watched.start, observed.type)),
+            pc.less(observed, pa.scalar(served.complete, observed.type)),
+        ),
+    )
+    # An outcome of these days may belong to a prediction of long ago.
+    predicted = home.events.read(
+        model.name, segment=served.watched.segment, columns=["segment", "key"]
+    )
+    found = missing_answers(predicted, truth.filter(inside))
+    return found.get(served.watched.segment, nothing_missing())
