@@ -66,6 +66,12 @@ VIOLATIONS = [
         "loopcast.store.extra -> loopcast_edge",
     ),
     Violation(
+        "wire-below-agent",
+        "loopcast_edge/wire/extra.py",
+        "from loopcast_edge.agent import outbox",
+        "loopcast_edge.wire.extra -> loopcast_edge.agent",
+    ),
+    Violation(
         "hydra-in-config",
         "loopcast/cli/extra.py",
         "import omegaconf",
