@@ -7,13 +7,17 @@ import shutil
 import socket
 import ssl
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from loopcast.fleet.authority import Authority, Identity
 from loopcast.fleet.broker import Listener, write_broker
@@ -99,3 +103,29 @@ def tls_context(folder: Path, authority: Authority, own: Identity | None) -> ssl
         file.write_bytes(own.key + own.certificate)
         context.load_cert_chain(file)
     return context
+
+
+class Peer:
+    """A client that keeps what it gets."""
+
+    def __init__(self, folder: Path, broker: Broker, authority: Authority, own: Identity | None):
+        self.got: list[tuple[str, bytes]] = []
+        self.codes: list[str] = []
+        self._event = threading.Event()
+        self.client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+        self.client.tls_set_context(tls_context(folder, authority, own))
+        self.client.on_message = self._on_message
+        self.client.on_connect = lambda *_: self._event.set()
+        self.client.connect("127.0.0.1", broker.port)
+        self.client.loop_start()
+        self.connected = self._event.wait(2.0)
+
+    def _on_message(self, _client: Any, _data: Any, message: MQTTMessage) -> None:
+        self.got.append((message.topic, bytes(message.payload)))
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        self.client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(5.0)
+
+    def stop(self) -> None:
+        self.client.disconnect()
+        self.client.loop_stop()

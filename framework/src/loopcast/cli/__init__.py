@@ -36,6 +36,7 @@ COMMANDS = {
     "truth": "Bring in what came true, and see what is known.",
     "feedback": "Bring in what came of recommendations, and say what they have earned.",
     "experiment": "Compare versions online: shadows, A/B tests and bandits.",
+    "fleet": "Bring versions to devices, stage by stage, and their experience back.",
     "events": "Ask and compact the event log.",
     "plugins": "List what is installed, and what it offers.",
     "database": "Check and upgrade the catalog's schema.",

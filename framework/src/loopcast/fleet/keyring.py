@@ -100,6 +100,11 @@ class Keyring:
             )
         return found
 
+    def is_here(self, role: KeyRole) -> bool:
+        """Whether a secret key of a role is here."""
+        keys = getattr(self.root, role).keys
+        return any((self.folder / _file(role, key)).exists() for key in keys)
+
     def news(self, withdrawn: Iterable[Digest] = (), now: int | None = None) -> Keys:
         """Return all roots with a new time stamp.
 

@@ -113,7 +113,7 @@ def numbered(
     if absent:
         place = place_name(logical_model, segment)
         raise NotFoundError(
-            f"{place} has no package {min(absent)}; 'loopcast fleet package' makes one"
+            f"{place} has no package {min(absent)}; 'loopcast fleet publish' makes one"
         )
     return found
 

@@ -1,0 +1,48 @@
+"""``loopcast fleet broker``: a Mosquitto for this fleet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from loopcast.cli.stores import store_options
+
+if TYPE_CHECKING:
+    from loopcast.store.home import Home
+
+
+@click.command()
+@store_options
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--port", type=click.IntRange(1, 65535), default=8883, show_default=True)
+@click.option(
+    "--host",
+    "hosts",
+    multiple=True,
+    default=("localhost", "127.0.0.1"),
+    show_default=True,
+    help="Name or address under which devices reach it; repeatable.",
+)
+@click.option("--address", default="", help="Interface to listen on; all by default.")
+@click.option("--user", default="", help="System user that it runs as; Mosquitto's own by default.")
+def broker(
+    *, place: Home, folder: Path, port: int, hosts: tuple[str, ...], address: str, user: str
+) -> None:
+    """Write into FOLDER all that a Mosquitto needs to serve this fleet.
+
+    It lets in who has a certificate of the fleet, and each device to its own topics only. Write it
+    anew after a device was revoked, and start the broker again.
+    """
+    from loopcast.fleet.broker import Listener, write_broker
+    from loopcast.fleet.enrolment import revoked_certificates
+    from loopcast.fleet.founding import authority_of
+
+    listener = Listener(port=port, hosts=hosts, address=address, user=user)
+    with place.catalog:
+        revoked = revoked_certificates(place)
+        file = write_broker(folder.absolute(), authority_of(place), listener, revoked)
+    click.echo(f"mosquitto -c {file}")
+    if revoked:
+        click.echo(f"{len(revoked)} certificates are revoked")

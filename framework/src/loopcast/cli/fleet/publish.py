@@ -1,0 +1,94 @@
+"""``loopcast fleet publish``: a version becomes a package."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from loopcast.cli.selection import by_option
+from loopcast.cli.stores import store_options
+
+if TYPE_CHECKING:
+    from loopcast.store.home import Home
+
+
+@click.command()
+@store_options
+@click.argument("version")
+@click.option(
+    "--file",
+    "ready",
+    type=click.Path(dir_okay=False, exists=True, path_type=Path),
+    help="A .tflite file that another converter made of it; ours by default.",
+)
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(0.0),
+    default=1e-5,
+    show_default=True,
+    help="Largest difference from the model, as a share of the largest answer.",
+)
+@click.option(
+    "--days",
+    type=click.IntRange(1),
+    default=365,
+    show_default=True,
+    help="How long devices may activate it.",
+)
+@click.option(
+    "--trial-hours",
+    type=click.FloatRange(0.0),
+    default=24.0,
+    show_default=True,
+    help="How long a device tries it before it lets go of the one before.",
+)
+@click.option(
+    "--trial-predictions",
+    type=click.IntRange(0),
+    default=10,
+    show_default=True,
+    help="How many predictions it must make in that time.",
+)
+@click.option("--note", default="", help="Of whom and why; devices show it.")
+@by_option
+def publish(
+    *,
+    place: Home,
+    version: str,
+    ready: Path | None,
+    tolerance: float,
+    days: int,
+    trial_hours: float,
+    trial_predictions: int,
+    note: str,
+    by: str,
+) -> None:
+    """Sign the package of a VERSION and give it the next number of its logical model and segment.
+
+    Its file is compared with the model first, in the runtimes that are installed here, and devices
+    compare it again before they use it. The centre sends it with its first rollout.
+    """
+    from loopcast.cli import plugin_manager
+    from loopcast.deploy.loaded import load_version
+    from loopcast.fleet.contents import contents_of
+    from loopcast.fleet.founding import keys_folder
+    from loopcast.fleet.keyring import read_keys
+    from loopcast.fleet.packages import make_package
+    from loopcast_edge.wire import Trial
+
+    trial = Trial(seconds=round(3600 * trial_hours), predictions=trial_predictions)
+    with place.catalog as catalog:
+        ring = read_keys(keys_folder(place))
+        found = catalog.version(version)
+        loaded = load_version(place, plugin_manager(), found)
+        file = ready.read_bytes() if ready else None
+        contents = contents_of(loaded, trial=trial, ready=file, tolerance=tolerance)
+        life = timedelta(days=days)
+        package = make_package(place, ring, found, contents, by=by, life=life, note=note)
+    click.echo(
+        f"package {package.sequence} of version {package.version}: {package.size:,} bytes, "
+        f"manifest {package.manifest[:16]}, until {package.expires:%Y-%m-%d}"
+    )

@@ -1,0 +1,80 @@
+"""From a version's export to the contents of its package."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from loopcast.deploy.export.tflite.export import TOLERANCE, checked_file, exportable
+from loopcast.fleet.packages import Contents
+from loopcast_edge.wire import Golden, Output, Tensor, Trial
+
+if TYPE_CHECKING:
+    from loopcast.deploy.export.tflite.vectors import Vectors
+    from loopcast.deploy.loaded import LoadedVersion
+
+GOLDEN_ROWS = 32
+"""Rows that a device tests; the centre tests all of the scenario."""
+
+
+def contents_of(
+    loaded: LoadedVersion,
+    *,
+    trial: Trial,
+    ready: bytes | None = None,
+    tolerance: float = TOLERANCE,
+) -> Contents:
+    """Return what a version becomes on a device, compared with its model in the runtimes here.
+
+    Parameters
+    ----------
+    ready
+        A file that another converter made of the version, in place of ours.
+    tolerance
+        Largest difference of an answer, as a share of the largest; devices allow twice as much,
+        since runtimes differ a little.
+
+    Raises
+    ------
+    ModelError
+        When the version has no graph and no file was given.
+    IntegrityError
+        When the file differs from the model by more.
+    """
+    found = exportable(loaded)
+    model, _, _ = checked_file(loaded, ready, tolerance)
+    return Contents(
+        model=model,
+        recipe=found.recipe,
+        outputs=tuple(Output(name=name) for name in found.outputs),
+        golden=(golden_of(found.vectors, 2.0 * tolerance),),
+        trial=trial,
+    )
+
+
+def golden_of(vectors: Vectors, tolerance: float) -> Golden:
+    """Return rows that a device tests, spread over all of them.
+
+    Parameters
+    ----------
+    tolerance
+        Largest difference, as a share of the largest answer.
+    """
+    rows = np.unique(np.linspace(0, len(vectors.features) - 1, GOLDEN_ROWS).astype(int))
+    expected = vectors.expected[rows]
+    stateful = vectors.state is not None and vectors.next_state is not None
+    if stateful:  # the state that follows is that of all rows
+        rows, expected = np.arange(len(vectors.features)), vectors.expected
+    return Golden(
+        features=Tensor.of(vectors.features[rows]),
+        output=Tensor.of(expected),
+        state=_tensor(vectors.state),
+        next_state=_tensor(vectors.next_state),
+        absolute=tolerance * float(np.abs(expected).max()),
+        relative=0.0,
+    )
+
+
+def _tensor(array: np.ndarray | None) -> Tensor | None:
+    return None if array is None else Tensor.of(array)

@@ -1,0 +1,69 @@
+"""What a fleet is founded with: its keys, its authority, and the centre's own identity."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from loopcast.api import NotFoundError
+from loopcast.fleet.authority import CENTRE, Authority, make_identity, open_authority
+from loopcast.fleet.keyring import Keyring, make_keys
+from loopcast.fleet.link import Broker
+from loopcast.store.files import create_atomically
+
+if TYPE_CHECKING:
+    from loopcast.store.home import Home
+
+
+def keys_folder(place: Home) -> Path:
+    """Return where the secret keys and the roots are."""
+    return place.folder / "fleet" / "keys"
+
+
+def found(place: Home) -> Keyring:
+    """Make all that a fleet begins with.
+
+    Raises
+    ------
+    StoreError
+        When the fleet has keys already.
+    """
+    ring = make_keys(keys_folder(place))
+    authority = open_authority(_certificates(place), create=True)
+    own = make_identity(authority, CENTRE)
+    create_atomically(_certificates(place) / "authority.crt", authority.pem)
+    create_atomically(_certificates(place) / "centre.pem", own.key + own.certificate, mode=0o600)
+    return ring
+
+
+def authority_of(place: Home) -> Authority:
+    """Return the authority of a fleet.
+
+    Raises
+    ------
+    NotFoundError
+        When the fleet was not founded.
+    """
+    return open_authority(_certificates(place))
+
+
+def broker_of(place: Home, url: str) -> Broker:
+    """Return a broker as the centre connects to it.
+
+    Raises
+    ------
+    NotFoundError
+        When it wants certificates and the fleet was not founded.
+    """
+    if not url.startswith("mqtts://"):
+        return Broker(url=url)
+    folder = _certificates(place)
+    if not (folder / "centre.pem").exists():
+        raise NotFoundError(
+            f"the centre has no certificate in {folder}; 'loopcast fleet keys make' makes it"
+        )
+    return Broker(url=url, authority=folder / "authority.crt", identity=folder / "centre.pem")
+
+
+def _certificates(place: Home) -> Path:
+    return place.folder / "fleet" / "certificates"

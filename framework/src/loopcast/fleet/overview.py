@@ -1,0 +1,194 @@
+"""How a fleet and its rollouts stand, for the terminal and the page."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from loopcast.api import DeviceName, Observed, Package, Rollout, RolloutStep, VersionId, place_name
+from loopcast.fleet.observing import report_of
+from loopcast.fleet.rolling import packages_of, seen
+from loopcast.fleet.rollout import Phase, standing
+from loopcast_edge.wire import Errors, PackageState
+
+if TYPE_CHECKING:
+    from loopcast.store.catalog import Catalog
+    from loopcast.store.devices import Enrolled
+    from loopcast.store.rollouts import Course
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageView:
+    """A stage of a rollout.
+
+    Attributes
+    ----------
+    devices
+        Of this stage alone.
+    reached
+        Whether they were told to run the package.
+    """
+
+    devices: int
+    reached: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class RolloutView:
+    """How a rollout stands.
+
+    Attributes
+    ----------
+    version
+        That its package was made of.
+    healthy, failed, waiting
+        Devices that it has reached.
+    ratio
+        The mean absolute error of these devices, as a share of the champion's; ``None`` where no
+        errors are compared yet.
+    """
+
+    plan: Rollout
+    version: VersionId
+    phase: Phase
+    stages: tuple[StageView, ...]
+    healthy: int
+    failed: int
+    waiting: int
+    ratio: float | None
+    steps: tuple[RolloutStep, ...]
+
+    @property
+    def place(self) -> str:
+        """Logical model and segment."""
+        return place_name(self.plan.logical_model, self.plan.segment)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunView:
+    """What a device does with one package.
+
+    Attributes
+    ----------
+    place
+        Logical model and segment.
+    sequence
+        Number of the package; ``None`` for one that the catalog does not know.
+    error
+        Mean absolute error of its own outcomes; ``None`` where there are none.
+    before
+        That of the package it is compared with, on the same outcomes.
+    """
+
+    place: str
+    sequence: int | None
+    role: str
+    stage: str
+    reason: str
+    predictions: int
+    fallbacks: int
+    error: float | None
+    before: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceView:
+    """What is known of a device.
+
+    Attributes
+    ----------
+    pending
+        Batches that it has not been told are stored.
+    told
+        Whether what it is to run was published.
+    """
+
+    name: DeviceName
+    labels: Mapping[str, str]
+    online: bool | None
+    seen: datetime | None
+    revoked: bool
+    told: bool
+    pending: int
+    runs: tuple[RunView, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FleetView:
+    """A fleet at one moment."""
+
+    devices: tuple[DeviceView, ...]
+    rollouts: tuple[RolloutView, ...]
+
+
+def overview(catalog: Catalog) -> FleetView:
+    """Return how a fleet and all its rollouts stand, the newest rollout first."""
+    known = {package.manifest: package for package in catalog.packages()}
+    devices = (_device(each, known) for each in catalog.devices().values())
+    courses = reversed(catalog.rollouts())
+    return FleetView(
+        devices=tuple(devices), rollouts=tuple(rollout_view(catalog, each) for each in courses)
+    )
+
+
+def rollout_view(catalog: Catalog, course: Course) -> RolloutView:
+    """Return how a rollout stands."""
+    packages, state = packages_of(catalog, course.plan), standing(course.steps)
+    observed = seen(course, packages, catalog.devices(course.members))
+    health = Counter(each.health for each in observed)
+    sizes = Counter(member.stage for member in course.members.values())
+    return RolloutView(
+        plan=course.plan,
+        version=packages[course.plan.sequence].version,
+        phase=state.phase,
+        stages=tuple(
+            StageView(devices=sizes[stage], reached=stage <= state.stage) for stage in sorted(sizes)
+        ),
+        healthy=health["healthy"],
+        failed=health["failed"],
+        waiting=health["waiting"],
+        ratio=_ratio(observed),
+        steps=course.steps,
+    )
+
+
+def _ratio(observed: Iterable[Observed]) -> float | None:
+    compared = [each for each in observed if each.pairs]
+    before = sum(each.champion_error for each in compared)
+    return sum(each.error for each in compared) / before if before else None
+
+
+def _device(enrolled: Enrolled, known: Mapping[str, Package]) -> DeviceView:
+    device, state, report = enrolled.device, enrolled.state, report_of(enrolled.state)
+    return DeviceView(
+        name=device.name,
+        labels=device.labels,
+        online=state.online if state else None,
+        seen=state.seen if state else None,
+        revoked=device.revoked is not None,
+        told=enrolled.desired == enrolled.published,
+        pending=report.pending if report else 0,
+        runs=tuple(_run(each, known) for each in report.packages) if report else (),
+    )
+
+
+def _run(state: PackageState, known: Mapping[str, Package]) -> RunView:
+    package = known.get(state.manifest)
+    return RunView(
+        place=place_name(state.logical_model, state.segment),
+        sequence=package.sequence if package else None,
+        role=state.role,
+        stage=state.stage,
+        reason=state.reason,
+        predictions=state.predictions,
+        fallbacks=state.fallbacks,
+        error=_mean(state.paired.mine if state.paired else state.errors),
+        before=_mean(state.paired.others) if state.paired else None,
+    )
+
+
+def _mean(errors: Errors) -> float | None:
+    return errors.absolute / errors.n if errors.n else None
