@@ -114,13 +114,21 @@ def _rollouts(rollouts: Sequence[RolloutView]) -> Table:
             f"{each.healthy:,}",
             f"{each.failed:,}",
             f"{each.waiting:,}",
-            formats.percent(None if each.ratio is None else each.ratio - 1.0),
+            _more(each.ratio),
         )
         for each in rollouts
     )
     columns = ("rollout", "of", "package", "state", "stages", "devices", "well", "failed", "silent",
                "error")  # fmt: skip
     return Table(caption="Rollouts", columns=columns, rows=rows)
+
+
+def _more(ratio: float | None) -> str:
+    """Return by how much errors are larger, with its sign."""
+    if ratio is None:
+        return formats.MISSING
+    text = formats.percent(ratio - 1.0)
+    return f"+{text}" if ratio > 1.0 else text
 
 
 def _steps(each: RolloutView) -> Table:
