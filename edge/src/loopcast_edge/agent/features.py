@@ -1,0 +1,142 @@
+"""Features of a model from what was measured, as the recipe of its manifest says.
+
+A recipe is read once: how far back each of its columns is needed follows from the steps that are
+made of it, so that a row costs no more than its own past. Columns are arrays of the last
+intervals, the row's own the last.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loopcast_edge.agent.readings import Readings
+from loopcast_edge.agent.steps import Past, absent, made, reach
+from loopcast_edge.wire import Measurement, Recipe
+
+AHEAD = 96
+"""Intervals ahead of the present for which what is known ahead is kept."""
+
+
+class Row(NamedTuple):
+    """What a recipe makes of one interval.
+
+    Attributes
+    ----------
+    features
+        Float32, shape (1, n).
+    inputs
+        What was measured, ``None`` where it is missing or out of bounds.
+    missing
+        Required measurements that are missing.
+    """
+
+    features: NDArray[np.float32]
+    inputs: dict[str, Any]
+    missing: tuple[str, ...]
+
+
+class Features:
+    """Makes the rows of one recipe.
+
+    Parameters
+    ----------
+    recipe
+        Of the manifest.
+    readings
+        Where measurements are kept; from now on, as far back as the recipe looks.
+    """
+
+    def __init__(self, recipe: Recipe, readings: Readings) -> None:
+        self.recipe = recipe
+        self._readings = readings
+        self._holidays = frozenset(recipe.holidays)
+        self._needed = _needed(recipe)
+        for each in recipe.measurements:
+            back = self._needed[each.name] + self._carried(each)
+            readings.keep(recipe.step_seconds, each.name, back + (AHEAD if each.ahead else 1))
+
+    def interval(self, time_s: float) -> int:
+        """Return the number of the interval in which a second since 1970-01-01 in UTC is."""
+        return int(time_s // self.recipe.step_seconds)
+
+    def row(self, interval: int) -> Row:
+        """Return the features of one interval, and what was there for them."""
+        columns = {each.name: self._measured(each, interval) for each in self.recipe.measurements}
+        inputs = {name: _plain(values[-1]) for name, values in columns.items()}
+        missing = (
+            each.name
+            for each in self.recipe.measurements
+            if each.required and each.name != self.recipe.target and inputs[each.name] is None
+        )
+        for step in self.recipe.steps:
+            past = Past(columns, interval, self._needed[step.name], self.recipe, self._holidays)
+            columns.update(zip(step.columns, np.atleast_2d(made(step, past))))
+        values = np.array([[columns[name][-1] for name in self.recipe.columns]], np.float64)
+        return Row(values.astype(np.float32), inputs, tuple(missing))
+
+    def outcome(self, interval: int) -> Any:
+        """Return what the recipe's target was in one interval, ``None`` where it is not known."""
+        target = self.recipe.target
+        what = next((each for each in self.recipe.measurements if each.name == target), None)
+        return None if what is None else _plain(self._measured(what, interval)[-1])
+
+    def _measured(self, what: Measurement, last: int) -> NDArray[Any]:
+        """Values of a measurement up to an interval, those out of bounds left out."""
+        earlier = self._carried(what)
+        count = self._needed[what.name] + earlier
+        step_s = self.recipe.step_seconds
+        raw, times = self._readings.read(step_s, what.name, last, count)
+        values: NDArray[Any] = _within(raw, what) if what.kind == "number" else raw
+        if not earlier:
+            return values
+        ends = np.arange(last - count + 2, last + 2, dtype=np.float64) * step_s
+        return _carry(values, times, ends, what.oldest_seconds or 0.0)[earlier:]
+
+    def _carried(self, what: Measurement) -> int:
+        """Return over how many intervals a value of this measurement counts beyond its own."""
+        step_s = self.recipe.step_seconds
+        return max(0, math.ceil((what.oldest_seconds or step_s) / step_s) - 1)
+
+
+def _needed(recipe: Recipe) -> dict[str, int]:
+    """Return of each column and measurement how many of the last intervals are needed."""
+    needed = dict.fromkeys((each.name for each in recipe.measurements), 1)
+    for step in recipe.steps:
+        needed.update(dict.fromkeys((step.name, *step.columns), 1))
+    for step in reversed(recipe.steps):
+        own = max(needed[name] for name in (step.name, *step.columns))
+        needed[step.name] = own
+        for name in step.uses:
+            needed[name] = max(needed[name], own + reach(step, recipe.step_seconds))
+    return needed
+
+
+def _within(raw: NDArray[np.object_], what: Measurement) -> NDArray[np.float64]:
+    """Return numbers, those that are none or out of bounds as NaN."""
+    values = np.array([each if isinstance(each, (int, float)) else math.nan for each in raw], float)
+    lowest = -math.inf if what.minimum is None else what.minimum
+    highest = math.inf if what.maximum is None else what.maximum
+    return np.where((values >= lowest) & (values <= highest), values, math.nan)
+
+
+def _carry(
+    values: NDArray[Any], times: NDArray[np.float64], ends: NDArray[np.float64], oldest: float
+) -> NDArray[Any]:
+    """Fill gaps with the last value before, if it is not too old at the end of the interval."""
+    there = np.array([not absent(each) for each in values])
+    last = np.maximum.accumulate(np.where(there, np.arange(len(values)), 0))
+    young = there[last] & (ends - times[last] <= oldest)
+    return np.where(young, values[last], math.nan)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value for an event: a float, a text, or ``None``."""
+    if absent(value):
+        return None
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return value if isinstance(value, str) else float(value)
