@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from loopcast_edge.agent.machine import Ended, Place
-from loopcast_edge.agent.slots import POINTER, Package, Slots
+from loopcast_edge.agent.slots import MODEL, POINTER, Package, Slots
 
 A, B = "a" * 64, "b" * 64
 
@@ -24,7 +24,7 @@ def test_a_place_and_its_packages_are_kept(tmp_path: Path) -> None:
     again = Slots(tmp_path / "demand@")
     assert again.place() == place
     assert again.package(A) == Package(b"manifest", b"model")
-    assert again.model_path(A).read_bytes() == b"model"
+    assert (again.path(A) / MODEL).read_bytes() == b"model"
 
 
 def test_packages_in_no_slot_are_deleted(tmp_path: Path) -> None:

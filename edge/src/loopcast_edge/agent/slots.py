@@ -72,15 +72,11 @@ class Slots:
 
     def package(self, digest: str) -> Optional[Package]:
         """Return a package as it is on the disk, to be checked anew; ``None`` where it is not."""
-        folder = self._folder / digest
-        try:
-            return Package((folder / MANIFEST).read_bytes(), (folder / MODEL).read_bytes())
-        except FileNotFoundError:
-            return None
+        return read_package(self.path(digest))
 
-    def model_path(self, digest: str) -> Path:
-        """Return where the file of a package is, for a process that proves it."""
-        return self._folder / digest / MODEL
+    def path(self, digest: str) -> Path:
+        """Return the folder of a package."""
+        return self._folder / digest
 
     def clean(self, keep: Iterable[Optional[str]]) -> None:
         """Delete all packages but these."""
@@ -90,3 +86,11 @@ class Slots:
         for each in self._folder.iterdir():
             if each.is_dir() and each.name not in kept:
                 shutil.rmtree(each)
+
+
+def read_package(folder: Path) -> Optional[Package]:
+    """Return the package in a folder; ``None`` where there is none."""
+    try:
+        return Package((folder / MANIFEST).read_bytes(), (folder / MODEL).read_bytes())
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,127 @@
+"""A package on the device: whole, of the right runtime, right in its golden vectors, and loaded."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import NamedTuple, Optional
+
+import numpy as np
+
+from loopcast_edge.agent.errors import ModelError
+from loopcast_edge.agent.features import Features
+from loopcast_edge.agent.readings import Readings
+from loopcast_edge.agent.runtime import Floats, Model, Runtime, runtime
+from loopcast_edge.agent.slots import Package
+from loopcast_edge.wire import Golden, Manifest, Signed, WireError, decode
+
+RUNTIME_NAMES = {"ai-edge-litert": "litert", "tflite-runtime": "tflite_runtime"}
+"""What manifests call the runtimes."""
+
+
+class Loaded(NamedTuple):
+    """A package that can predict."""
+
+    digest: str
+    manifest: Manifest
+    model: Model
+    features: Features
+
+
+def load(package: Package, digest: str, readings: Readings) -> Loaded:
+    """Load a package that was verified before, and is still the same.
+
+    Raises
+    ------
+    ModelError
+        If it has changed since on the disk, or its model cannot be loaded.
+    """
+    manifest = whole(package, digest)
+    model = Model(package.model)
+    if model.width != len(manifest.recipe.columns):
+        raise ModelError(
+            f"the model reads {model.width} features, and its recipe makes "
+            f"{len(manifest.recipe.columns)}"
+        )
+    return Loaded(digest, manifest, model, Features(manifest.recipe, readings))
+
+
+def whole(package: Package, digest: str) -> Manifest:
+    """Return the manifest of a package whose digests are all right.
+
+    Signatures were checked when it came; that it is the same says its digest.
+
+    Raises
+    ------
+    ModelError
+        If the manifest or the file is damaged.
+    """
+    try:
+        envelope = decode(package.envelope, Signed)
+        manifest = decode(envelope.payload, Manifest)
+    except WireError as error:
+        raise ModelError(f"the manifest {digest[:16]} is damaged: {error}") from None
+    if envelope.digest != digest or sha256(package.model).hexdigest() != manifest.file:
+        raise ModelError(f"the package {digest[:16]} is damaged")
+    return manifest
+
+
+def unfit(manifest: Manifest, here: Optional[Runtime] = None) -> Optional[str]:
+    """Return why a package cannot run on this device's runtime, or ``None`` if it can."""
+    found = here or runtime()
+    name = RUNTIME_NAMES[found.name]
+    least = manifest.runtimes.get(name)
+    if least is None:
+        return f"it runs on {', '.join(sorted(manifest.runtimes))}; here is {name}"
+    if _numbers(found.version) < _numbers(least):
+        return f"it needs {name} {least}; here is {found.version}"
+    return None
+
+
+def runtime_name() -> str:
+    """Return name and version of this device's runtime, as manifests call it."""
+    return f"{RUNTIME_NAMES[runtime().name]} {runtime().version}"
+
+
+def wrong(manifest: Manifest, model: Model) -> Optional[str]:
+    """Return how a model misses its golden vectors, or ``None`` if it does not.
+
+    Raises
+    ------
+    ModelError
+        If it fails on them.
+    """
+    for number, golden in enumerate(manifest.golden):
+        state = None if golden.state is None else golden.state.array()
+        output, next_state = model.predict(golden.features.array(), state)
+        reason = _off("output", output, golden.output.array(), golden)
+        if reason is None and golden.next_state is not None:
+            reason = _off("next state", next_state, golden.next_state.array(), golden)
+        if reason is not None:
+            return f"golden vectors {number}: {reason}"
+    return None
+
+
+def _off(what: str, found: Optional[Floats], expected: Floats, golden: Golden) -> Optional[str]:
+    """Return how far an answer is off, or ``None`` if it is near enough."""
+    if found is None or found.shape != expected.shape:
+        shape = None if found is None else found.shape
+        return f"the {what} has shape {shape}, and {expected.shape} is expected"
+    allowed = golden.absolute + golden.relative * np.abs(expected)
+    beyond = ~(np.abs(found - expected) <= allowed)
+    if not beyond.any():
+        return None
+    row, column = map(int, np.argwhere(beyond)[0])
+    return (
+        f"{what} {column} of row {row} is {found[row, column]:g}, and {expected[row, column]:g} "
+        f"is expected"
+    )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """Return the numbers that a version begins with."""
+    parts = []
+    for part in version.split("."):
+        if not part.isdigit():
+            break
+        parts.append(int(part))
+    return tuple(parts)
