@@ -106,10 +106,16 @@ class Writer:
         return int(tflite.OperatorCodeEnd(self.builder))
 
 
-def linear(weights: Sequence[Sequence[float]], bias: Sequence[float]) -> bytes:
-    """`output = features · weightsᵀ + bias`: weights are (m, n), bias (m,)."""
+def linear(
+    weights: Sequence[Sequence[float]],
+    bias: Sequence[float],
+    padding: NDArray[np.float32] | None = None,
+) -> bytes:
+    """`output = features · weightsᵀ + bias`: weights are (m, n), bias (m,); and unused numbers."""
     W, b = np.array(weights, np.float32), np.array(bias, np.float32)
     write = Writer()
+    if padding is not None:
+        write.buffers.append(padding.tobytes())
     features = write.tensor("features", (1, W.shape[1]), signature=(-1, W.shape[1]))
     weight, offset = write.tensor("weights", W.shape, W), write.tensor("bias", b.shape, b)
     output = write.tensor("output", (1, W.shape[0]), signature=(-1, W.shape[0]))

@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from loopcast_edge.agent.machine import (
     MOST_CRASHES,
     Accept,
+    Broken,
     Effect,
     Ended,
     Fetch,
@@ -132,6 +133,19 @@ def test_the_time_of_a_trial_outlives_the_process() -> None:
     assert state.place.healthy_s == 800.0
 
 
+def test_a_damaged_package_leaves_its_slot_and_is_fetched_again() -> None:
+    place = Place(active=B, previous=A, shadow=C)
+    state, effects = after(Wanted(B, C), Broken(B), place=place)
+    assert state.place == Place(active=A, shadow=C)
+    assert effects[-1] == Fetch(B)
+    state, effects = after(Wanted(B, C), Broken(A), Broken(C), place=place)
+    assert state.place == Place(active=B)
+    assert effects[-1] == Fetch(C)
+    trial = Place(active=B, previous=A, on_trial=True)
+    state, _ = after(Wanted(B), Broken(B), place=trial)
+    assert stage(state, B) == "returned", "it was whole a moment ago, so that it is the model"
+
+
 @pytest.mark.parametrize("happened", [Judged(A, good=True), Judged(A, good=False), Passed(9.0)])
 def test_nothing_changes_where_nothing_is_on_trial(happened: Happening) -> None:
     assert after(happened, place=Place(active=A))[1] == []
@@ -168,7 +182,10 @@ class Device(RuleBasedStateMachine):
         if before is not None and self.state.place.active is None:
             returned = stage(self.state, before) == "returned"
             unwanted = self.state.heard and self.state.champion is None
-            assert returned or unwanted, "what runs goes on until the centre says otherwise"
+            broken = isinstance(happened, Broken)
+            assert returned or unwanted or broken, (
+                "what runs goes on until the centre says otherwise"
+            )
         for number, effect in enumerate(effects):
             if number == cut:
                 self.power_cut()
@@ -244,6 +261,12 @@ class Device(RuleBasedStateMachine):
     @rule()
     def may_retry(self) -> None:
         self.feed(Retry(), 99)
+
+    @rule(which=st.sampled_from(["active", "previous", "shadow"]))
+    def rots(self, which: str) -> None:
+        manifest = getattr(self.state.place, which)
+        if manifest is not None:
+            self.feed(Broken(manifest), 99)
 
     @rule()
     def crashes(self) -> None:

@@ -17,3 +17,9 @@ class SettingsError(EdgeError):
 
 class ModelError(EdgeError):
     """A model file cannot be loaded, or does not keep to the convention of a package."""
+
+
+class LockedError(EdgeError):
+    """Another agent works with the same state folder."""
+
+    exit_code = 75  # EX_TEMPFAIL

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from random import Random
-from typing import NamedTuple, Optional, Protocol
+from typing import NamedTuple, Optional, Protocol, Union
 
 from loopcast_edge.agent.backoff import delay
 from loopcast_edge.wire import (
@@ -25,7 +25,9 @@ from loopcast_edge.wire import (
 )
 
 WINDOW = 16
+MOST_IDLE = 64
 PATIENCE_S = 20.0
+LONGEST_WAITS = 30.0
 
 
 class Subscriber(Protocol):
@@ -44,6 +46,13 @@ class Come(NamedTuple):
     manifest: str
     envelope: bytes
     file: Path
+
+
+class Failed(NamedTuple):
+    """What came of a package was not what it should be."""
+
+    manifest: str
+    error: WireError
 
 
 class Progress(NamedTuple):
@@ -83,6 +92,7 @@ class Download:
         self._index: Optional[FileIndex] = None
         self._assembler: Optional[Assembler] = None
         self._without: set[str] = set()
+        self._early: Optional[Chunk] = None
         self.came: Optional[Come] = None
 
     @property
@@ -119,7 +129,9 @@ class Download:
             self._examined(payload)
         elif topic.endswith("/index"):
             self._indexed(decode(payload, FileIndex))
-        elif self._assembler is not None:
+        elif self._assembler is None:
+            self._early = decode(payload, Chunk)
+        else:
             self._assembler.add(decode(payload, Chunk))
             self._finish()
 
@@ -142,12 +154,16 @@ class Download:
         if manifest is None or self._index is not None:
             return
         if (index.file, index.size) != (manifest.file, manifest.size):
-            raise WireError(f"index: of a file of {index.size} bytes that the manifest does not name")
+            raise WireError(
+                f"index: of a file of {index.size} bytes that the manifest does not name"
+            )
         if index.base is not None and index.base not in self._bases():
             raise WireError(f"index: the base {index.base[:16]}… is not here")
         self._folder.mkdir(parents=True, exist_ok=True)
         self._index = index
         self._assembler = Assembler(self._folder / index.body, index)
+        if self._early is not None and self._early.body == index.body:
+            self._assembler.add(self._early)
         self._finish()
 
     def _finish(self) -> None:
@@ -176,12 +192,19 @@ class Fetcher:
         Of the link to the centre.
     clock
         Seconds, which do not step.
+    patience_s
+        How long a message may be awaited before it is asked for again.
     """
 
     def __init__(
-        self, subscriber: Subscriber, clock: Callable[[], float], random: Random
+        self,
+        subscriber: Subscriber,
+        clock: Callable[[], float],
+        random: Random,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         self._subscriber, self._clock, self._random = subscriber, clock, random
+        self._patience_s = patience_s
         self._downloads: dict[str, Download] = {}
         self._subscribed: set[str] = set()
         self._retry_at = 0.0
@@ -198,6 +221,11 @@ class Fetcher:
         self._downloads = {d: each for d, each in self._downloads.items() if d in kept}
         self._follow()
 
+    def drop(self, digest: str) -> None:
+        """Give up one download."""
+        self._downloads.pop(digest, None)
+        self._follow()
+
     def progress(self, digest: str) -> Progress:
         """Return how much of a package's file is there."""
         download = self._downloads.get(digest)
@@ -208,49 +236,50 @@ class Fetcher:
         self._subscribed.clear()
         self._follow()
 
-    def receive(self, topic: str, payload: bytes) -> Optional[Come]:
-        """Take a message; return the package that it completes, if it does.
-
-        Raises
-        ------
-        WireError
-            If it is damaged, or the package must not be activated here.
-        """
-        for download in list(self._downloads.values()):
+    def receive(self, topic: str, payload: bytes) -> Union[Come, Failed, None]:
+        """Take a message; return the package that it completes, or what is wrong with it."""
+        for download in self._downloads.values():
             if topic in download.awaited():
                 return self._advance(download, topic, payload)
         return None
 
-    def _advance(self, download: Download, topic: str, payload: bytes) -> Optional[Come]:
+    def _advance(self, download: Download, topic: str, payload: bytes) -> Union[Come, Failed, None]:
+        failed = None
         try:
             download.receive(topic, payload)
             self._failures = 0
-        except WireError:
+        except WireError as error:
             self._failures += 1
-            raise
-        finally:
-            self._retry_at = self._clock() + PATIENCE_S + delay(self._failures, self._random)
-            self._follow(again=topic)
+            failed = Failed(download.digest, error)
+        self._retry_at = self._clock() + self._patience()
         if download.came is not None:
-            self._downloads.pop(download.digest, None)
-        return download.came
+            del self._downloads[download.digest]
+        self._follow()
+        return failed or download.came
+
+    def hurry(self) -> None:
+        """Ask again at once for what is awaited: something has changed."""
+        self._retry_at = self._clock()
 
     def tick(self) -> None:
         """Subscribe again to what has not come for too long."""
         if self._downloads and self._clock() >= self._retry_at:
             self._failures += 1
-            self._retry_at = self._clock() + PATIENCE_S + delay(self._failures, self._random)
+            self._retry_at = self._clock() + self._patience()
             self._subscriber.unsubscribe(sorted(self._subscribed))
             self._subscribed.clear()
             self._follow()
 
-    def _follow(self, again: str = "") -> None:
-        """Subscribe to what is awaited, and no more to what is not."""
+    def _patience(self) -> float:
+        return self._patience_s * (1 + delay(self._failures, self._random, LONGEST_WAITS))
+
+    def _follow(self) -> None:
+        """Subscribe to what is awaited, and no more to what is not, by few messages."""
         awaited = [name for each in self._downloads.values() for name in each.awaited()]
         idle = self._subscribed - set(awaited)
-        if idle and not awaited:
+        if idle and (not awaited or len(idle) > MOST_IDLE):
             self._subscriber.unsubscribe(sorted(idle))
-            self._subscribed.clear()
+            self._subscribed -= idle
         fresh = [name for name in dict.fromkeys(awaited) if name not in self._subscribed]
         if fresh:
             self._subscriber.subscribe(fresh)

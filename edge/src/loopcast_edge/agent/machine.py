@@ -14,7 +14,8 @@ A package goes through these stages::
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, Optional, Union
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple, Optional, Union
 
 import msgspec
 
@@ -130,6 +131,12 @@ class Judged(NamedTuple):
     reason: str = ""
 
 
+class Broken(NamedTuple):
+    """A package in a slot is damaged on the disk: it has to be fetched again."""
+
+    manifest: str
+
+
 class Passed(NamedTuple):
     """Time has passed, all predictions being healthy, by a clock that does not step."""
 
@@ -140,7 +147,7 @@ class Retry(NamedTuple):
     """Packages that were refused or returned may be tried again."""
 
 
-Happening = Union[Wanted, Started, Fetched, Proved, Refused, Judged, Passed, Retry]
+Happening = Union[Wanted, Started, Fetched, Proved, Refused, Judged, Broken, Passed, Retry]
 
 
 class Fetch(NamedTuple):
@@ -179,17 +186,7 @@ Step = tuple[State, tuple[Effect, ...]]
 
 def step(state: State, happened: Happening) -> Step:
     """Return the next state, and what has to be done, in this order."""
-    if isinstance(happened, Started):
-        return _started(state, happened)
-    if isinstance(happened, Wanted):
-        return _wanted(state, happened)
-    if isinstance(happened, Retry):
-        return _saved(state, msgspec.structs.replace(state.place, ended=()))
-    if isinstance(happened, Passed):
-        return _passed(state, happened.seconds)
-    if isinstance(happened, Judged):
-        return _judged(state, happened)
-    return _about_candidate(state, happened)
+    return HANDLERS[type(happened)](state, happened)
 
 
 def stage(state: State, manifest: str) -> Optional[Stage]:
@@ -202,6 +199,11 @@ def stage(state: State, manifest: str) -> Optional[Stage]:
     if state.candidate is not None and manifest == state.candidate.manifest:
         return state.candidate.stage
     return next((each.stage for each in place.ended if each.manifest == manifest), None)
+
+
+def _retried(state: State, _: Retry) -> Step:
+    """Forget what did not come through, so that it is tried again."""
+    return _saved(state, msgspec.structs.replace(state.place, ended=()))
 
 
 def _started(state: State, happened: Started) -> Step:
@@ -314,12 +316,29 @@ def _returned(state: State, reason: str) -> Step:
     return _next(state._replace(place=place), (Save(place), Load(place)))
 
 
-def _passed(state: State, seconds: float) -> Step:
+def _broken(state: State, happened: Broken) -> Step:
+    """Empty the slot of a package that is damaged; the last good one takes its place."""
+    manifest, old = happened.manifest, state.place
+    if manifest == old.active and old.on_trial:
+        return _returned(state, "it cannot be loaded")
+    place = old
+    if manifest == old.active:
+        place = Place(active=old.previous, shadow=old.shadow, ended=old.ended)
+    if manifest == place.previous:
+        place = msgspec.structs.replace(place, previous=None)
+    if manifest == place.shadow:
+        place = msgspec.structs.replace(place, shadow=None)
+    if place == old:
+        return state, ()
+    return _next(state._replace(place=place), (Save(place), Load(place)))
+
+
+def _passed(state: State, happened: Passed) -> Step:
     """Count healthy time: it makes up a trial, and forgives crashes."""
     place = state.place
     if not place.on_trial and not place.crashes:
         return state, ()
-    place = msgspec.structs.replace(place, healthy_s=place.healthy_s + seconds)
+    place = msgspec.structs.replace(place, healthy_s=place.healthy_s + happened.seconds)
     state = state._replace(place=place)
     if place.healthy_s - state.saved_s < SAVED_EVERY_S:
         return state, ()
@@ -334,3 +353,16 @@ def _saved(state: State, place: Place) -> Step:
 def _with(place: Place, ended: Ended) -> Place:
     others = tuple(each for each in place.ended if each.manifest != ended.manifest)
     return msgspec.structs.replace(place, ended=(*others, ended)[-MOST_ENDED:])
+
+
+HANDLERS: dict[type, Callable[[State, Any], Step]] = {
+    Wanted: _wanted,
+    Started: _started,
+    Fetched: _about_candidate,
+    Proved: _about_candidate,
+    Refused: _about_candidate,
+    Judged: _judged,
+    Broken: _broken,
+    Passed: _passed,
+    Retry: _retried,
+}

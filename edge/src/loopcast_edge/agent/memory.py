@@ -8,7 +8,16 @@ from typing import Optional
 import msgspec
 
 from loopcast_edge.agent import files
-from loopcast_edge.wire import Keys, Manifest, RollbackOrder, Signed, Trust, TrustError, decode, encode
+from loopcast_edge.wire import (
+    Keys,
+    Manifest,
+    RollbackOrder,
+    Signed,
+    Trust,
+    TrustError,
+    decode,
+    encode,
+)
 
 TRUST = "trust"
 

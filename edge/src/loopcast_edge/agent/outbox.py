@@ -148,7 +148,7 @@ class Outbox:
         WireError
             If it is not what the protocol allows; nothing is kept then.
         """
-        with self._transaction():
+        with self.together():
             return self._seal(channel, make)
 
     def seal(self) -> None:
@@ -171,7 +171,7 @@ class Outbox:
         """Drop what the centre has stored; a receipt for another outbox drops nothing."""
         if receipt.outbox != self.id:
             return
-        with self._transaction():
+        with self.together():
             self._database.executemany(
                 "DELETE FROM batches WHERE sequence = ?", [(number,) for number in receipt.stored]
             )
@@ -190,14 +190,13 @@ class Outbox:
         what = KINDS[kind]
         placed = tuple(msgspec.structs.replace(each, **{what.place: 0}) for each in entries)
         encode(_batch(what, self.id, 1, **{what.origins: (origin,), what.entries: placed}))
-        with self._transaction():
+        with self.together():
             number = self._origin(origin)
             rows = [(kind, number, msgspec.msgpack.encode(entry)) for entry in placed]
             self._database.executemany(
                 "INSERT INTO waiting (kind, origin, condensed, body) VALUES (?, ?, 0, ?)", rows
             )
-            kept = self._condense(self._rows + len(rows))
-        self._rows = kept
+            self._rows = self._condense(self._rows + len(rows))
 
     def _origin(self, origin: Union[Source, Subject]) -> int:
         """Return the number of an origin, a new one where it is new."""
@@ -221,7 +220,7 @@ class Outbox:
     def _seal_rows(self, rows: Sequence[_Row]) -> None:
         """Make one batch of the oldest rows of a kind, as many as fit."""
         try:
-            with self._transaction():
+            with self.together():
                 self._seal(f"up/{rows[0].kind}", partial(self._gather, rows))
                 self._forget(rows)
         except WireError:
@@ -287,15 +286,19 @@ class Outbox:
         return int(count)
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """Do all of it or nothing; the disk has it afterwards."""
+    def together(self) -> Iterator[None]:
+        """Keep all that is added within, or nothing; the disk has it afterwards."""
+        if self._database.in_transaction:
+            yield
+            return
         self._database.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._database.execute("COMMIT")
         except BaseException:
             self._database.execute("ROLLBACK")
+            self._rows = self._count("waiting")
             raise
-        self._database.execute("COMMIT")
 
 
 def _batch(what: _Kind, box: str, number: int, **fields: Any) -> Batch:

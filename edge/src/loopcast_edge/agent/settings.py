@@ -104,11 +104,11 @@ class Settings(_Part, frozen=True):
         Folder that it writes, and nothing else.
     root
         File with the first root of keys that it trusts, as the centre wrote it.
+    keys
+        File with news of the keys, as the centre publishes them, for a device without a broker.
     local
         Packages beside it that it runs without a centre: folders with a ``manifest`` and a
         ``model.tflite``. They have to be signed like all others.
-    series
-        What it measures, where a model's outputs name none.
     most_rows
         Events and outcomes that wait for the centre; older ones are condensed.
     uplink_s, report_s
@@ -120,6 +120,7 @@ class Settings(_Part, frozen=True):
     device: DeviceName
     state: Path
     root: Optional[Path] = None
+    keys: Optional[Path] = None
     local: tuple[Path, ...] = ()
     broker: Optional[Broker] = None
     source: Source = Source()

@@ -64,8 +64,8 @@ class Outcomes:
         if len(self._said) > REMEMBERED:
             self._said.popitem(last=False)
 
-    def came_true(self, key: str, outcome: float, tallies: dict[str, Tally]) -> None:
-        """Count the errors of all that was said of a key, once."""
+    def came_true(self, key: str, outcome: float, tallies: dict[str, Tally]) -> dict[str, float]:
+        """Count the errors of all that was said of a key, once; return them by package."""
         said = {d: v - outcome for d, v in self._said.pop(key, {}).items() if d in tallies}
         for digest, error in said.items():
             tallies[digest].errors = plus(tallies[digest].errors, error)
@@ -76,6 +76,7 @@ class Outcomes:
                         other=other, mine=Errors(), others=Errors()
                     )
                     self.paired[mine, other] = _paired(before, error, its)
+        return said
 
     def forget(self, digests: set[str]) -> None:
         """Forget pairs of packages that are in no slot any more."""

@@ -1,0 +1,393 @@
+"""The agent: what comes from the centre and from the sensors, and what is done about it.
+
+It is driven from outside and waits for nothing: :meth:`Agent.received` takes a message of the
+centre, :meth:`Agent.measured` what was measured, and :meth:`Agent.tick` is called about once a
+second. What goes out goes to a :class:`Link`. So thousands run in one loop as one does on a device.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from random import Random
+from typing import Any, NamedTuple, Optional, Protocol
+
+import msgspec
+
+from loopcast_edge.agent import files, machine
+from loopcast_edge.agent.drift import Days
+from loopcast_edge.agent.fetch import Come, Failed, Fetcher
+from loopcast_edge.agent.memory import Memory, place_name
+from loopcast_edge.agent.outbox import Outbox
+from loopcast_edge.agent.package import runtime_name
+from loopcast_edge.agent.readings import Readings
+from loopcast_edge.agent.serving import Line, Serving
+from loopcast_edge.agent.settings import Settings
+from loopcast_edge.agent.slots import Package
+from loopcast_edge.agent.spot import Around, Proof, Spot, UnfitError
+from loopcast_edge.wire import (
+    Desired,
+    Keys,
+    Order,
+    Presence,
+    Receipt,
+    Reported,
+    Signed,
+    StaleError,
+    Subject,
+    TrustError,
+    WireError,
+    decode,
+    encode,
+    topics,
+)
+
+LOG = logging.getLogger(__name__)
+READINGS = "readings"
+RESEND_S = 60.0
+
+
+class Link(Protocol):
+    """The way to the centre; without a connection it drops what it is given."""
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        """Publish at least once."""
+
+    def subscribe(self, names: Sequence[str], *, sure: bool = False) -> None:
+        """Subscribe to topics, with acknowledgement where it has to be ``sure``."""
+
+    def unsubscribe(self, names: Sequence[str]) -> None:
+        """Subscribe to topics no more."""
+
+
+class Hands(NamedTuple):
+    """What an agent is given to work with.
+
+    Attributes
+    ----------
+    now_ms
+        Wall clock, milliseconds since 1970-01-01 in UTC; it may step.
+    clock
+        Seconds, which do not step.
+    prove
+        Begins to prove the package of a digest in a folder.
+    outbox
+        Of the device.
+    """
+
+    link: Link
+    prove: Callable[[str, Path], Proof]
+    outbox: Outbox
+    random: Random
+    now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+    clock: Callable[[], float] = time.monotonic
+
+
+class Agent:
+    """The agent of one device.
+
+    Parameters
+    ----------
+    settings
+        Of its file.
+    hands
+        What it works with.
+    version
+        Of the agent, as it is reported.
+    """
+
+    def __init__(self, settings: Settings, hands: Hands, version: str) -> None:
+        self.settings, self._hands, self._version = settings, hands, version
+        root = None if settings.root is None else settings.root.read_bytes()
+        self.memory = Memory(settings.state, root)
+        self._readings, self._days = Readings(), Days()
+        self._fetcher = Fetcher(hands.link, hands.clock, hands.random)
+        self._desired: Optional[Desired] = None
+        self._spots: dict[str, Spot] = {}
+        self._online = False
+        self._changed = True
+        self._last = hands.clock()
+        self._replayed: Optional[int] = None
+        self._since = hands.now_ms()
+        self._sent: dict[int, float] = {}
+        self._seal_at = self._report_at = 0.0
+        self._around = Around(
+            settings.state,
+            self.memory,
+            self._readings,
+            self._fetcher,
+            hands.prove,
+            self._now_ms,
+            self._rollbacks,
+            self._note_change,
+        )
+
+    def start(self, *, crashed: bool) -> None:
+        """Take up work with what is on the disk."""
+        if self.memory.damaged:
+            LOG.error("%s/trust cannot be read: nothing new is accepted", self.settings.state)
+        self._restore_readings()
+        for folder in sorted((self.settings.state / "places").glob("*@*")):
+            logical_model, _, segment = folder.name.partition("@")
+            spot = self._spot(Subject(logical_model=logical_model, segment=segment))
+            spot.feed(machine.Started(crashed))
+
+    def stop(self) -> None:
+        """Keep what would be lost."""
+        for make in self._days.take():
+            self._hands.outbox.add_batch("up/sketch", make)
+        self._keep_readings()
+        for spot in self._spots.values():
+            spot.stop()
+
+    def leaving(self) -> None:
+        """Say good-bye before the connection is ended on purpose."""
+        self._publish("presence", self._presence(False), retain=True)
+
+    def will(self) -> tuple[str, bytes]:
+        """Return topic and payload of the last will of the connection that begins now."""
+        self._since = self._now_ms()
+        return topics.device(self.settings.device, "presence"), self._presence(False)
+
+    def connected(self) -> None:
+        """Say what there is to say at the beginning of a connection."""
+        self._online, self._changed = True, True
+        self._sent.clear()
+        device = self.settings.device
+        channels = ("desired", "order", "receipt")
+        names = [topics.KEYS, *(topics.device(device, channel) for channel in channels)]
+        self._hands.link.subscribe(names, sure=True)
+        self._publish("presence", self._presence(True), retain=True)
+        self._fetcher.connected()
+        self._send()
+
+    def disconnected(self) -> None:
+        """Go on alone."""
+        self._online = False
+
+    def received(self, topic: str, payload: bytes) -> None:
+        """Take a message of the centre; one that is not as it should be changes nothing."""
+        try:
+            handler = self._handler(topic)
+            if handler is None:
+                self._fetched(topic, payload)
+            else:
+                handler(payload)
+        except WireError as error:
+            LOG.warning("a message on %s is ignored: %s", topic, error)
+
+    def measured(self, lines: Iterable[Mapping[str, Any]]) -> list[Line]:
+        """Take what was measured, and return the predictions; they are kept when this returns.
+
+        Parameters
+        ----------
+        lines
+            Each holds ``time``, milliseconds since 1970-01-01 in UTC, and values by the names of
+            measurements; or a ``key`` and values, which is a request; or a ``key``, an ``outcome``
+            and perhaps ``model`` and ``segment``.
+        """
+        predictions: list[Line] = []
+        with self._hands.outbox.together():
+            for line in lines:
+                predictions += self._line(dict(line))
+        return predictions
+
+    def adopt(self, subject: Subject, digest: str, package: Package) -> None:
+        """Take a package that was brought by hand; it is verified and proved like all others."""
+        self._spot(subject).adopt(digest, package)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a package is being fetched or proved."""
+        return any(spot.fetching for spot in self._spots.values())
+
+    def tick(self) -> None:
+        """Do what is due."""
+        now = self._hands.clock()
+        seconds, self._last = now - self._last, now
+        for spot in self._spots.values():
+            spot.tick(seconds)
+        for make in self._days.ended(self._now_ms()):
+            self._hands.outbox.add_batch("up/sketch", make)
+        if self._online:
+            self._fetcher.tick()
+        if now >= self._seal_at:
+            self._seal_at = now + self._spread(self.settings.uplink_s)
+            self._hands.outbox.seal()
+        if now >= self._report_at:
+            self._report_at = now + self._spread(self.settings.report_s)
+            self._changed = True
+            self._keep_readings()
+        self._send()
+
+    def overdue(self) -> list[Line]:
+        """Answer for intervals that are over and still lack measurements."""
+        now_ms = self._now_ms()
+        with self._hands.outbox.together():
+            spots = self._spots.values()
+            return [each for spot in spots for each in spot.serving.overdue(now_ms / 1000, now_ms)]
+
+    def report(self) -> Reported:
+        """Return what is reported."""
+        trust = self.memory.trust
+        return Reported(
+            agent=f"loopcast-edge {self._version}",
+            runtime=runtime_name(),
+            at=self._now_ms(),
+            sequence=self.memory.desired,
+            root=0 if trust is None else trust.root.version,
+            pending=self._hands.outbox.pending,
+            packages=tuple(state for spot in self._spots.values() for state in spot.report())[:128],
+        )
+
+    def _handler(self, topic: str) -> Optional[Callable[[bytes], None]]:
+        device = self.settings.device
+        handlers = {
+            topics.KEYS: self._keys,
+            topics.device(device, "desired"): self._desires,
+            topics.device(device, "order"): self._order,
+            topics.device(device, "receipt"): self._receipt,
+        }
+        return handlers.get(topic)
+
+    def _keys(self, payload: bytes) -> None:
+        self.memory.hear(decode(payload, Keys), self._now_ms())
+        self._fetcher.hurry()
+
+    def _desires(self, payload: bytes) -> None:
+        """Go towards what the centre wants, unless it is older than what it wanted before."""
+        desired = decode(payload, Desired)
+        if desired.sequence < self.memory.desired:
+            raise WireError(f"desired: {desired.sequence} is older than {self.memory.desired}")
+        anew = desired.sequence > self.memory.desired
+        self._desired = desired
+        self._go(desired, anew=anew)
+        self.memory.desire(desired.sequence)
+        self._changed = True
+
+    def _go(self, desired: Desired, *, anew: bool) -> None:
+        wanted: dict[str, dict[str, str]] = {name: {} for name in self._spots}
+        for each in desired.packages:
+            spot = self._spot(Subject(logical_model=each.logical_model, segment=each.segment))
+            wanted.setdefault(spot.name, {})[each.role] = each.manifest
+        for name, by_role in wanted.items():
+            champion, shadow = by_role.get("champion"), by_role.get("shadow")
+            self._spots[name].feed(machine.Wanted(champion, shadow, anew))
+        self._fetcher.keep(filter(None, (spot.fetching for spot in self._spots.values())))
+
+    def _order(self, payload: bytes) -> None:
+        order = decode(payload, Order)
+        if order.do == "resend":
+            self._sent.clear()
+        elif order.do == "retry":
+            for spot in self._spots.values():
+                spot.feed(machine.Retry())
+        self._changed = True
+
+    def _receipt(self, payload: bytes) -> None:
+        receipt = decode(payload, Receipt)
+        self._hands.outbox.stored(receipt)
+        for number in receipt.stored:
+            self._sent.pop(number, None)
+        self._hands.outbox.seal()
+        self._send()
+
+    def _fetched(self, topic: str, payload: bytes) -> None:
+        come = self._fetcher.receive(topic, payload)
+        spots = self._spots.values()
+        spot = next((each for each in spots if come and each.fetching == come.manifest), None)
+        if spot is None:
+            return
+        if isinstance(come, Come):
+            spot.came(come)
+        elif isinstance(come, Failed):
+            self._failed(spot, come)
+
+    def _failed(self, spot: Spot, failed: Failed) -> None:
+        """Refuse what will not become right; what is stale or damaged may come anew."""
+        final = isinstance(failed.error, (TrustError, UnfitError))
+        if final and not isinstance(failed.error, StaleError):
+            self._fetcher.drop(failed.manifest)
+            spot.refuse(failed.manifest, str(failed.error))
+        else:
+            LOG.warning("%s: %s: %s", spot.name, failed.manifest[:16], failed.error)
+
+    def _line(self, line: dict[str, Any]) -> list[Line]:
+        if self.settings.source.kind == "replay":
+            self._replayed = line.get("time", self._replayed)
+        now_ms = self._now_ms()
+        time_s = line.pop("time", now_ms) / 1000
+        keyed = line.pop("key", None)
+        if keyed is not None and "outcome" in line:
+            self._outcome(keyed, line, now_ms)
+            return []
+        self._readings.write(time_s, line)
+        spots = [spot.serving for spot in self._spots.values()]
+        if keyed is not None:
+            answers = (each.requested(keyed, time_s, now_ms) for each in spots)
+        else:
+            answers = (each.measured(time_s, line, now_ms) for each in spots)
+        return [prediction for each in answers for prediction in each]
+
+    def _outcome(self, keyed: str, line: Mapping[str, Any], now_ms: int) -> None:
+        only = line.get("model")
+        for spot in self._spots.values():
+            if only in (None, spot.subject.logical_model) and (
+                line.get("segment", spot.subject.segment) == spot.subject.segment
+            ):
+                spot.serving.outcome(keyed, line["outcome"], now_ms)
+
+    def _spot(self, subject: Subject) -> Spot:
+        name = place_name(subject.logical_model, subject.segment)
+        if name not in self._spots:
+            serving = Serving(subject, self._hands.outbox, self._days)
+            self._spots[name] = Spot(subject, self._around, serving)
+        return self._spots[name]
+
+    def _send(self) -> None:
+        """Send batches that were not sent lately, and the state if it has changed."""
+        if not self._online:
+            return
+        now = self._hands.clock()
+        for batch in self._hands.outbox.batches():
+            if now >= self._sent.get(batch.sequence, -1.0):
+                self._sent[batch.sequence] = now + self._spread(RESEND_S)
+                self._publish(batch.channel, batch.payload)
+        if self._changed:
+            self._changed = False
+            self._publish("reported", encode(self.report()), retain=True)
+
+    def _publish(self, channel: Any, payload: bytes, *, retain: bool = False) -> None:
+        if self._online:
+            name = topics.device(self.settings.device, channel)
+            self._hands.link.publish(name, payload, retain=retain)
+
+    def _presence(self, online: bool) -> bytes:
+        return encode(Presence(online=online, since=self._since))
+
+    def _rollbacks(self) -> tuple[Signed, ...]:
+        return () if self._desired is None else self._desired.rollbacks
+
+    def _now_ms(self) -> int:
+        """Return the time: that of the last line where a file is replayed."""
+        return self._hands.now_ms() if self._replayed is None else self._replayed
+
+    def _note_change(self) -> None:
+        self._changed = True
+
+    def _spread(self, seconds: float) -> float:
+        """Return a time around one, so that a fleet does not move in step."""
+        return seconds * self._hands.random.uniform(0.8, 1.2)
+
+    def _keep_readings(self) -> None:
+        files.write(self.settings.state / READINGS, self._readings.dump())
+
+    def _restore_readings(self) -> None:
+        try:
+            self._readings.restore((self.settings.state / READINGS).read_bytes())
+        except FileNotFoundError:
+            return
+        except msgspec.MsgspecError as error:
+            LOG.warning("%s: forgotten, since it is damaged: %s", READINGS, error)

@@ -1,0 +1,193 @@
+"""The predictions of one place: asks its packages, writes events, and joins outcomes with them."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Optional
+
+from loopcast_edge.agent import drift, events, predict
+from loopcast_edge.agent.outbox import Outbox
+from loopcast_edge.agent.package import Loaded
+from loopcast_edge.agent.predict import Answer
+from loopcast_edge.agent.runtime import Floats
+from loopcast_edge.agent.tally import REMEMBERED, Outcomes, Tally
+from loopcast_edge.wire import EdgeEvent, Outcome, Source, Subject
+from loopcast_edge.wire.messages import Role
+
+Line = Mapping[str, Any]
+
+
+class Packages(NamedTuple):
+    """What is loaded of a place's slots."""
+
+    active: Optional[Loaded] = None
+    previous: Optional[Loaded] = None
+    shadow: Optional[Loaded] = None
+    on_trial: bool = False
+
+
+class Serving:
+    """Predictions of one logical model and segment.
+
+    Parameters
+    ----------
+    subject
+        Which it is.
+    """
+
+    def __init__(self, subject: Subject, outbox: Outbox, days: drift.Days) -> None:
+        self._subject, self._outbox, self._days = subject, outbox, days
+        self._packages = Packages()
+        self._states: dict[str, Floats] = {}
+        self._done = self._waiting = -1
+        self._known: OrderedDict[str, None] = OrderedDict()
+        self.outcomes = Outcomes()
+        self.tallies: dict[str, Tally] = {}
+
+    def use(self, packages: Packages) -> None:
+        """Predict by these packages from now on; what is new begins to be counted anew."""
+        old = self.tallies
+        loaded = [each for each in packages[:3] if isinstance(each, Loaded)]
+        switched = _digest(packages.active) != _digest(self._packages.active)
+        self.tallies = {each.digest: old.get(each.digest) or Tally() for each in loaded}
+        if switched and packages.active is not None:
+            self.tallies[packages.active.digest] = Tally()
+        self._states = {
+            each.digest: self._states.get(each.digest, each.manifest.state.array())
+            for each in loaded
+            if each.manifest.state is not None
+        }
+        self.outcomes.forget(set(self.tallies))
+        self._packages = packages
+
+    def measured(self, time_s: float, values: Mapping[str, Any], now_ms: int) -> list[Line]:
+        """Answer for the interval of a measurement, once, and take the outcome that it may hold."""
+        active = self._packages.active
+        if active is None:
+            return []
+        interval = active.features.interval(time_s)
+        lines = self.overdue(interval * active.manifest.recipe.step_seconds, now_ms)
+        if interval > self._done:
+            lines += self._answer_or_wait(active, interval, now_ms)
+        if active.manifest.recipe.target in values:
+            self._came_true(active, interval, now_ms)
+        return lines
+
+    def overdue(self, time_s: float, now_ms: int) -> list[Line]:
+        """Answer as well as can be for an interval that is over and still lacks measurements."""
+        active, waiting = self._packages.active, self._waiting
+        if active is None or waiting < 0 or active.features.interval(time_s) <= waiting:
+            return []
+        return self._answer(active, waiting, now_ms, None)
+
+    def requested(self, key: str, time_s: float, now_ms: int) -> list[Line]:
+        """Answer a request, which has a key of its own."""
+        active = self._packages.active
+        if active is None:
+            return []
+        return self._answer(active, active.features.interval(time_s), now_ms, key)
+
+    def outcome(self, key: str, value: Any, now_ms: int) -> None:
+        """Take what came true of a key, once."""
+        if key in self._known:
+            return
+        self._known[key] = None
+        if len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+        told = value if isinstance(value, str) else float(value)
+        self._outbox.add_outcomes(
+            self._subject, [Outcome(subject=0, key=key, observed=now_ms, value=told)]
+        )
+        if isinstance(told, float):
+            errors = self.outcomes.came_true(key, told, self.tallies)
+            for digest, error in errors.items():
+                self._days.erred(digest, error)
+
+    def _answer_or_wait(self, active: Loaded, interval: int, now_ms: int) -> list[Line]:
+        """Answer now if all is there, else when the interval is over."""
+        if active.features.row(interval).missing:
+            self._waiting = interval
+            return []
+        return self._answer(active, interval, now_ms, None)
+
+    def _answer(
+        self, active: Loaded, interval: int, now_ms: int, keyed: Optional[str]
+    ) -> list[Line]:
+        """Ask all packages that have a say, and write down what they said."""
+        if keyed is None:
+            self._done, self._waiting = interval, -1
+        packages = self._packages
+        said = self._ask(active, interval)
+        own = said.action == "served"
+        last_good = None
+        if packages.previous is not None and (packages.on_trial or not own):
+            last_good = self._ask(packages.previous, interval)
+            self._remember(last_good, interval, keyed)
+        self._remember(said, interval, keyed)
+        self.tallies[active.digest].answered(own, said.latency_us)
+        answer = said if own else predict.fall_back(said, last_good, interval)
+        lines = self._write(answer, interval, now_ms, "champion", keyed)
+        if packages.shadow is not None:
+            silent = self._ask(packages.shadow, interval)
+            self._remember(silent, interval, keyed)
+            self.tallies[silent.loaded.digest].answered(
+                silent.action == "served", silent.latency_us
+            )
+            self._write(silent, interval, now_ms, "shadow", keyed)
+        return lines
+
+    def _ask(self, loaded: Loaded, interval: int) -> Answer:
+        answer = predict.ask(loaded, interval, self._states.get(loaded.digest))
+        if answer.state is not None:
+            self._states[loaded.digest] = answer.state
+        return answer
+
+    def _remember(self, answer: Answer, interval: int, keyed: Optional[str]) -> None:
+        """Remember what a package said itself, until the outcome comes."""
+        if answer.outputs is None:
+            return
+        manifest = answer.loaded.manifest
+        for group in events.groups(manifest):
+            step_s = manifest.recipe.step_seconds
+            name = keyed or events.key(group.series, step_s, interval + group.lead)
+            self.outcomes.said(answer.loaded.digest, name, float(answer.outputs[group.first]))
+
+    def _write(
+        self, answer: Answer, interval: int, now_ms: int, role: Role, keyed: Optional[str]
+    ) -> list[Line]:
+        """Put the events of an answer into the outbox; return them as lines."""
+        made = list(events.events(answer, interval, now_ms, role, keyed))
+        by_source: dict[Source, list[EdgeEvent]] = {}
+        for source, event in made:
+            by_source.setdefault(source, []).append(event)
+        for source, some in by_source.items():
+            self._outbox.add_events(source, some)
+        self._days.count(_row(answer, role, made), now_ms)
+        return [events.line(answer, event, source.outputs) for source, event in made]
+
+    def _came_true(self, active: Loaded, interval: int, now_ms: int) -> None:
+        """Take the outcome that was measured in an interval."""
+        value = active.features.outcome(interval)
+        if value is None:
+            return
+        recipe = active.manifest.recipe
+        for series in dict.fromkeys(output.series for output in active.manifest.outputs):
+            self.outcome(events.key(series, recipe.step_seconds, interval), value, now_ms)
+
+
+def _digest(loaded: Optional[Loaded]) -> Optional[str]:
+    return None if loaded is None else loaded.digest
+
+
+def _row(answer: Answer, role: Role, made: Sequence[tuple[Source, EdgeEvent]]) -> drift.Row:
+    """Lay an answer out as the reference names its columns."""
+    source, event = made[0]
+    outputs = {f"output.{name}": value for name, value in zip(source.outputs, event.outputs)}
+    return drift.Row(
+        answer.loaded.digest,
+        answer.loaded.manifest,
+        role,
+        {**answer.row.inputs, **outputs},
+        answer.latency_us,
+    )

@@ -1,0 +1,178 @@
+"""Where measurements come from, and where predictions go beside home."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import threading
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from queue import SimpleQueue
+from typing import IO, Any, NamedTuple, Optional, Union
+
+from loopcast_edge.agent.link import Local
+from loopcast_edge.agent.serving import Line
+from loopcast_edge.agent.settings import Sink
+
+LOG = logging.getLogger(__name__)
+LONGEST_QUEUE = 2000
+
+
+class Measured(NamedTuple):
+    """A line that was read; see ``Agent.measured``."""
+
+    line: dict[str, Any]
+
+
+class Ended(NamedTuple):
+    """The source has no more."""
+
+    reason: str = ""
+
+
+def parsed(text: Union[str, bytes]) -> dict[str, Any]:
+    """Return a measurement from a line of JSON.
+
+    A ``time`` is milliseconds since 1970-01-01 in UTC, or a text in ISO 8601 with its offset;
+    numbers become floats, and lists of texts tuples.
+
+    Raises
+    ------
+    ValueError
+        If it is not that.
+
+    Examples
+    --------
+    >>> parsed('{"time": "2026-01-01T00:00Z", "load": 5, "chosen": ["a"]}')
+    {'time': 1767225600000, 'load': 5.0, 'chosen': ('a',)}
+    """
+    content = json.loads(text)
+    if not isinstance(content, dict):
+        raise ValueError("expected an object with names and values")
+    return {name: _value(name, value) for name, value in content.items() if value is not None}
+
+
+def _value(name: str, value: Any) -> Any:
+    if name == "time":
+        return _time(value)
+    if isinstance(value, (bool, int, float)):
+        return float(value)
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return tuple(value)
+    raise ValueError(f"{name}: expected a number, a text, or a list of texts")
+
+
+def _time(value: Any) -> int:
+    if isinstance(value, (int, float)) and 0 <= value <= 2**53:
+        return int(value)
+    if isinstance(value, str):
+        moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
+        if moment.tzinfo is not None:
+            return int(moment.timestamp() * 1000)
+    raise ValueError(f"time: {value!r} is neither milliseconds nor ISO 8601 with its offset")
+
+
+class Lines:
+    """A thread that reads JSON lines from standard input, a pipe or a file into a queue.
+
+    Parameters
+    ----------
+    path
+        Standard input where it is ``None``. A named pipe is opened again when its writer leaves.
+    """
+
+    def __init__(self, path: Optional[Path], queue: SimpleQueue[Any]) -> None:
+        self._path, self._queue = path, queue
+        self._closed = threading.Event()
+        threading.Thread(target=self._run, name="lines", daemon=True).start()
+
+    def close(self) -> None:
+        """Take no more lines."""
+        self._closed.set()
+
+    def _run(self) -> None:
+        reason = ""
+        try:
+            self._read()
+        except OSError as error:
+            reason = f"{self._path}: {error.strerror}"
+        self._put(Ended(reason))
+
+    def _read(self) -> None:
+        if self._path is None:
+            self._take(sys.stdin.buffer)
+            return
+        while not self._closed.is_set():
+            with self._path.open("rb") as file:
+                self._take(file)
+            if not self._path.is_fifo():
+                return
+
+    def _take(self, file: Iterable[bytes]) -> None:
+        for number, text in enumerate(file, 1):
+            if self._closed.is_set():
+                return
+            if text.strip():
+                self._put_line(text, number)
+
+    def _put_line(self, text: bytes, number: int) -> None:
+        try:
+            self._put(Measured(parsed(text)))
+        except ValueError as error:
+            LOG.warning("line %d of %s is ignored: %s", number, self._path or "stdin", error)
+
+    def _put(self, item: Any) -> None:
+        """Put an item into the queue, waiting while it is long."""
+        while self._queue.qsize() > LONGEST_QUEUE and not self._closed.is_set():
+            self._closed.wait(0.01)
+        self._queue.put(item)
+
+
+class Writer:
+    """Appends predictions to a file of JSON lines, or writes them to standard output.
+
+    Parameters
+    ----------
+    sink
+        Where they go; a file that has grown too long is renamed to ``PATH.1``.
+    local
+        The broker beside the device, for a topic.
+    """
+
+    def __init__(self, sink: Sink, local: Optional[Local]) -> None:
+        self._sink, self._local = sink, local
+        self._file: Optional[IO[str]] = None if sink.path is None else sink.path.open("a")
+
+    def write(self, predictions: Iterable[Line]) -> None:
+        """Write predictions, each a line, and flush."""
+        texts = [json.dumps(each, separators=(",", ":")) for each in predictions]
+        if not texts:
+            return
+        if self._local is not None and self._sink.topic is not None:
+            for text in texts:
+                self._local.publish(self._sink.topic, text.encode())
+        if self._file is not None or self._sink.topic is None:
+            out = self._file or sys.stdout
+            out.write("\n".join(texts) + "\n")
+            out.flush()
+            self._turn()
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+
+    def _turn(self) -> None:
+        path = self._sink.path
+        if (
+            self._file is not None
+            and path is not None
+            and self._file.tell() > self._sink.most_bytes
+        ):
+            self._file.close()
+            path.replace(path.with_name(path.name + ".1"))
+            self._file = path.open("a")

@@ -1,0 +1,96 @@
+"""What a state folder says of its device, whether or not the agent is running."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from loopcast_edge.agent.memory import Memory
+from loopcast_edge.agent.run import LOCK, STATUS
+from loopcast_edge.agent.settings import Settings
+from loopcast_edge.agent.slots import Slots
+
+
+def status(settings: Settings) -> dict[str, Any]:
+    """Return what is known, ready for JSON; ``reported`` is what the agent last said of itself."""
+    state = settings.state
+    memory = Memory(state, None)
+    timestamp = None if memory.trust is None else memory.trust.timestamp
+    return {
+        "device": settings.device,
+        "running": _running(state),
+        "root": None if memory.trust is None else memory.trust.root.version,
+        "news_expire": None if timestamp is None else timestamp.expires,
+        "desired": memory.desired,
+        "outbox": _outbox(state / "outbox.sqlite"),
+        "places": dict(_places(state / "places")),
+        "reported": _reported(state / STATUS),
+    }
+
+
+def text(found: dict[str, Any]) -> str:
+    """Return a status for people."""
+    running = "running" if found["running"] else "not running"
+    outbox = found["outbox"] or {"waiting": 0, "pending": 0}
+    lines = [
+        f"{found['device']}: {running}, desired state {found['desired']}, root {found['root']}",
+        f"outbox: {outbox['waiting']} rows waiting, {outbox['pending']} batches without receipt",
+    ]
+    for name, place in found["places"].items():
+        trial = " on trial" if place["on_trial"] else ""
+        lines.append(
+            f"{name}: {_short(place['active'])}{trial}, before {_short(place['previous'])}"
+        )
+        lines += [
+            f"  {_short(each['manifest'])} {each['stage']}: {each['reason']}"
+            for each in place["ended"]
+        ]
+    return "\n".join(lines)
+
+
+def _short(digest: Any) -> str:
+    return "nothing" if digest is None else str(digest)[:16]
+
+
+def _running(state: Path) -> bool:
+    try:
+        with (state / LOCK).open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _outbox(path: Path) -> Any:
+    if not path.exists():
+        return None
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as database:
+            counts = {
+                name: database.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+                for name, table in (("waiting", "waiting"), ("pending", "batches"))
+            }
+    except sqlite3.DatabaseError:
+        return None
+    return counts
+
+
+def _places(folder: Path) -> Iterator[tuple[str, Any]]:
+    for each in sorted(folder.glob("*@*")):
+        yield each.name, msgspec.to_builtins(Slots(each).place())
+
+
+def _reported(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
