@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from loopcast_edge.wire import Golden, Interval, Profile, ReferenceColumn, Tensor, Trial, encode
+from loopcast_edge.wire import Golden, Interval, Profile, ReferenceColumn, Tensor, encode
 
 from .examples import MANIFEST, tensor
 
@@ -55,10 +55,12 @@ def test_golden_rows_have_answers() -> None:
 def test_bins_are_of_a_number_or_of_texts() -> None:
     with pytest.raises(ValueError, match="edges do not ascend"):
         ReferenceColumn(name="a", edges=(1.0, 1.0))
-    with pytest.raises(ValueError, match="edges of a number and texts"):
-        ReferenceColumn(name="a", edges=(1.0,), known=("x",))
+    with pytest.raises(ValueError, match="a number has edges, and a category known texts"):
+        ReferenceColumn(name="a", known=("x",))
+    with pytest.raises(ValueError, match="a number has edges"):
+        ReferenceColumn(name="a", kind="category", edges=(1.0,))
 
 
 def test_a_small_manifest_is_small() -> None:
-    small = replace(MANIFEST, profile=None, reference=None, trial=Trial(), intervals=(), note="")
+    small = replace(MANIFEST, profile=None, reference=None, intervals=(), correction=None)
     assert len(encode(small)) < 1600

@@ -24,7 +24,7 @@ REFERENCE = DriftReference(
     columns=(
         ReferenceColumn(name="load", edges=(0.0, 1.0, 4.0), centre=1.0),
         ReferenceColumn(name="output.mean", edges=EDGES),
-        ReferenceColumn(name="mode", known=("eco", "full")),
+        ReferenceColumn(name="mode", kind="category", known=("eco", "full")),
     ),
     error=ReferenceColumn(name="error", edges=(-1.0, 0.0, 1.0)),
 )
@@ -140,4 +140,8 @@ def test_numbers_come_before_categories() -> None:
     with pytest.raises(ValueError, match="a number comes after a category"):
         DriftReference(digest="0" * 16, columns=tuple(reversed(REFERENCE.columns)))
     with pytest.raises(ValueError, match="errors are numbers"):
-        DriftReference(digest="0" * 16, columns=(), error=ReferenceColumn(name="e", known=("a",)))
+        DriftReference(
+            digest="0" * 16,
+            columns=(),
+            error=ReferenceColumn(name="e", kind="category", known=("a",)),
+        )

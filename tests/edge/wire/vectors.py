@@ -228,7 +228,7 @@ def sketch() -> Json:
         digest="00112233445566bb",
         columns=(
             ReferenceColumn(name="load", edges=(0.0, 1.0, 4.0), centre=1.0),
-            ReferenceColumn(name="mode", known=("eco", "full")),
+            ReferenceColumn(name="mode", kind="category", known=("eco", "full")),
         ),
         error=ReferenceColumn(name="error", edges=(-1.0, 0.0, 1.0)),
     )

@@ -24,6 +24,13 @@ from loopcast_edge.wire.chunks import (
     publish_file,
 )
 from loopcast_edge.wire.codec import VERSION, Message, WireError, decode, digest_of, encode
+from loopcast_edge.wire.correction import (
+    Correction,
+    Statistics,
+    statistics,
+    unpacked,
+    week_inputs,
+)
 from loopcast_edge.wire.delta import apply_delta, make_delta
 from loopcast_edge.wire.keys import Holders, SecretKey, co_sign, make_root, sign
 from loopcast_edge.wire.manifest import (
@@ -68,6 +75,7 @@ __all__ = [
     "Batch",
     "Chunk",
     "Condensed",
+    "Correction",
     "DaySketch",
     "Desired",
     "DriftReference",
@@ -103,6 +111,7 @@ __all__ = [
     "SketchDay",
     "Source",
     "StaleError",
+    "Statistics",
     "Subject",
     "Tensor",
     "Timestamp",
@@ -125,6 +134,9 @@ __all__ = [
     "publish_file",
     "recipe",
     "sign",
+    "statistics",
     "topics",
     "unpack_sketch",
+    "unpacked",
+    "week_inputs",
 ]

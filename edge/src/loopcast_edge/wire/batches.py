@@ -215,19 +215,18 @@ class SketchDay(Batch, frozen=True, tag="sketch"):
 
 
 class Update(Batch, frozen=True, tag="update"):
-    """What a device knows for a correction that the fleet learns together, without its data.
+    """What a device adds to a correction that the fleet learns together, without its data.
 
-    The correction is linear, r ≈ xᵀβ, of the residual r = outcome − prediction on p inputs x. The
-    centre adds up what devices send, which is all that least squares need.
+    Each is of rows that no other one of the device is of.
 
     Attributes
     ----------
+    zone, clip
+        As the manifest's correction has them.
     inputs
-        Names of the inputs.
+        Names of the p inputs x, in order.
     n
         Rows.
-    clip
-        Bound on the absolute residual: larger ones were cut to it.
     gram
         Upper triangle of Σ x xᵀ by rows, p (p + 1) / 2 numbers.
     cross
@@ -239,9 +238,10 @@ class Update(Batch, frozen=True, tag="update"):
     logical_model: Name
     segment: Segment
     version: VersionId
-    inputs: Columns
-    n: Count
+    zone: Text
     clip: Squared
+    inputs: Columns
+    n: Ordinal
     gram: tuple[Finite, ...]
     cross: tuple[Finite, ...]
     squares: Squared

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, ClassVar, Optional
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Optional
 
 import msgspec
 
@@ -24,6 +24,7 @@ from loopcast_edge.wire.codec import (
     Time,
     VersionId,
 )
+from loopcast_edge.wire.correction import Correction
 from loopcast_edge.wire.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -163,6 +164,8 @@ class ReferenceColumn(Part, frozen=True):
     ----------
     name
         As the reference names it: an input by its name, an output as ``output.mean``.
+    kind
+        Whether its values are numbers or texts.
     edges
         Upper ends of the bins of a number, ascending, but for the last, which has none.
     centre
@@ -172,6 +175,7 @@ class ReferenceColumn(Part, frozen=True):
     """
 
     name: Column
+    kind: Literal["number", "category"] = "number"
     edges: Annotated[tuple[Finite, ...], msgspec.Meta(max_length=61)] = ()
     centre: Finite = 0.0
     known: Annotated[tuple[Text, ...], msgspec.Meta(max_length=61)] = ()
@@ -182,8 +186,8 @@ class ReferenceColumn(Part, frozen=True):
         return max(len(self.edges), len(self.known)) + 2
 
     def __post_init__(self) -> None:
-        if self.edges and self.known:
-            raise ValueError(f"{self.name}: edges of a number and texts of a category")
+        if self.known if self.kind == "number" else self.edges:
+            raise ValueError(f"{self.name}: a number has edges, and a category known texts")
         if any(a >= b for a, b in zip(self.edges, self.edges[1:])):
             raise ValueError(f"{self.name}: edges do not ascend")
 
@@ -206,10 +210,10 @@ class DriftReference(Part, frozen=True):
     error: Optional[ReferenceColumn] = None
 
     def __post_init__(self) -> None:
-        kinds = [bool(column.known) for column in self.columns]
-        if kinds != sorted(kinds):
+        kinds = [column.kind for column in self.columns]
+        if kinds != sorted(kinds, reverse=True):
             raise ValueError("a number comes after a category")
-        if self.error is not None and self.error.known:
+        if self.error is not None and self.error.kind != "number":
             raise ValueError("errors are numbers")
 
     @property
@@ -267,6 +271,8 @@ class Manifest(Message, frozen=True, tag="manifest"):
         Tested before each activation.
     state
         Values of a model's state, with which it begins; ``None`` for a model without.
+    correction
+        What is learned of the residuals, and added to the outputs, which are of one series then.
     """
 
     most_bytes: ClassVar[int] = 262_144
@@ -288,6 +294,7 @@ class Manifest(Message, frozen=True, tag="manifest"):
     profile: Optional[Profile] = None
     reference: Optional[DriftReference] = None
     trial: Trial = Trial()
+    correction: Optional[Correction] = None
     note: Sentence = ""
 
     def __post_init__(self) -> None:
@@ -302,5 +309,7 @@ class Manifest(Message, frozen=True, tag="manifest"):
         for interval in self.intervals:
             if (len(interval.below), len(interval.above)) != (m, m):
                 raise ValueError(f"an interval does not have a half-width for each of {m} outputs")
+        if self.correction is not None and len({output.series for output in self.outputs}) > 1:
+            raise ValueError("a correction is of one series")
         if self.profile is not None and self.profile.values.shape[1] != m:
             raise ValueError(f"the profile does not have a value for each of {m} outputs")

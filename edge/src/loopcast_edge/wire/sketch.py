@@ -78,14 +78,14 @@ class DaySketch:
         for counts, column in zip(self.counts, self.reference.counted):
             if column.name in rows:
                 self._add(counts, column, rows[column.name], number)
-            number += not column.known
+            number += column.kind == "number"
 
     def _add(
         self, counts: Counts, column: ReferenceColumn, values: Sequence[Value], number: int
     ) -> None:
         import numpy as np
 
-        if column.known:
+        if column.kind == "category":
             places = np.array([_place(column.known, value) for value in values], np.intp)
         else:
             numbers = np.array([_number(value) for value in values], np.float64)
@@ -136,7 +136,7 @@ def empty_sketch(reference: DriftReference) -> DaySketch:
     """Return the sketch of no rows."""
     import numpy as np
 
-    numbers = sum(not column.known for column in reference.counted)
+    numbers = sum(column.kind == "number" for column in reference.counted)
     return DaySketch(
         reference,
         [np.zeros(column.bins, np.int64) for column in reference.counted],
