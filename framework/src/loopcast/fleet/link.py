@@ -20,6 +20,7 @@ from loopcast_edge.wire import topics
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client, ConnectFlags, MQTTMessage, MQTTMessageInfo
+    from paho.mqtt.properties import Properties
 
 LOGGER = logging.getLogger("loopcast.fleet")
 
@@ -159,14 +160,12 @@ class Link:
             raise StoreError(f"{self._where} confirmed no message for {PATIENCE:g} s")
 
     def _publish(self, message: Outgoing) -> MQTTMessageInfo:
-        from paho.mqtt.packettypes import PacketTypes
-        from paho.mqtt.properties import Properties
-
-        properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-        if message.expires is not None:
-            properties.MessageExpiryInterval = message.expires
         return self._client.publish(
-            message.topic, message.payload, qos=1, retain=message.retain, properties=properties
+            message.topic,
+            message.payload,
+            qos=1,
+            retain=message.retain,
+            properties=_expiring(message.expires),
         )
 
     def received(self, seconds: float, most: int = 5_000) -> list[Incoming]:
@@ -226,6 +225,18 @@ def _client() -> Client:
     )
     client.max_inflight_messages_set(_WINDOW)
     return client
+
+
+def _expiring(seconds: int | None) -> Properties | None:
+    """Return what lets the broker forget a message; nothing for one that it keeps."""
+    if seconds is None:
+        return None
+    from paho.mqtt.packettypes import PacketTypes
+    from paho.mqtt.properties import Properties
+
+    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+    properties.MessageExpiryInterval = seconds
+    return properties
 
 
 def _quality() -> Any:
