@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import struct
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ import pandas as pd
 import pytest
 
 from loopcast.api import (
+    DataError,
     IntegrityError,
     Kpi,
     LogicalModel,
@@ -23,10 +26,15 @@ from loopcast.api import (
     StoreError,
     SwitchError,
 )
+from loopcast.plugins import PluginManager
 from loopcast.serve.answers import Answers, SegmentAnswers
 from loopcast.serve.list_file import ListFile
 from loopcast.serve.lookup import LISTS, LookUp
 from loopcast.serve.published import publish, published, served_folder
+from loopcast.serve.rules import current_rules
+from loopcast.settings import RuleSettings
+from loopcast.store import readers
+from loopcast.store.files import write_atomically
 from loopcast.store.home import Home, open_home
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -138,6 +146,37 @@ def test_the_switch_is_obeyed(home: Home) -> None:
         home.catalog.set_switch("shop", ["birch"], "on", by="ann", reason="asked")
         lists.refresh()
         assert lists.ask("birch", "ann").items == ("p1",)
+
+
+def test_what_is_taken_out_is_in_no_list_from_the_next_look_on(home: Home, tmp_path: Path) -> None:
+    three = [["p1", "p2", "p3"]] * 2
+    night(home, [answered(name, ["ann", "bob"], three) for name in ("acme", "birch")])
+    path = tmp_path / "rules.csv"
+
+    def rules(*rows: str) -> None:
+        write_atomically(
+            path, "\n".join(["segment,rule,does,entity,item,feature,value", *rows]).encode()
+        )
+
+    rules()
+    settings = RuleSettings(reader="csv", options={"path": "rules.csv"})
+    plugins = PluginManager.load(builtin=[readers])
+    current = partial(current_rules, settings, plugins, tmp_path)
+    with LookUp(home, "shop", seconds=60, rules=current) as lists:
+        assert lists.ask("acme", "ann").items == ("p1", "p2", "p3")
+        rules("acme,gone,hide,,p1,,", "birch,minor,hide,ann,p2,,", ",recalled,hide,,popular,,",
+              ",by kind,hide,,,kind,spirits")  # fmt: skip
+        lists.refresh()
+        found = lists.ask("acme", "ann")
+        assert found.items == ("p2", "p3")
+        assert found.scores == struct.unpack("<2f", struct.pack("<2f", 1 / 2, 1 / 3))
+        assert lists.ask("birch", "ann").items == ("p1", "p3")
+        assert lists.ask("birch", "bob").items == ("p1", "p2", "p3")
+        assert lists.ask("birch", "nobody").items == ()
+        path.write_text("no,rules\n1,2\n")
+        with pytest.raises(DataError, match="unknown column"):
+            lists.refresh()
+        assert lists.ask("acme", "ann").items == ("p2", "p3")
 
 
 def test_a_file_that_is_none_is_refused(home: Home) -> None:

@@ -21,6 +21,7 @@ SCHEMA = RankSchema(
     item="product",
     time="sold",
     length=4,
+    entity_features={"city": Feature(kind="category"), "age": Feature(kind="numeric")},
     item_features={"kind": Feature(kind="category"), "price": Feature(kind="numeric")},
 )
 CUSTOMERS, PRODUCTS = 5, 12
@@ -55,7 +56,10 @@ def book(rows: list[dict[str, Any]]) -> RuleBook:
     return found
 
 
-_COLUMNS = ("rule", "does", "entity", "item", "feature", "value", "number")
+_COLUMNS = (
+    "rule", "does", "entity", "entity_feature", "entity_value", "item", "feature", "value", "number"
+)  # fmt: skip
+CITIES = {"c0": "north", "c1": "south", "c2": "north", "c3": None, "c4": "south"}
 
 
 def lists(rules: RuleBook, seed: int) -> tuple[Any, Subject, Any, Any]:
@@ -70,7 +74,8 @@ def lists(rules: RuleBook, seed: int) -> tuple[Any, Subject, Any, Any]:
         index=items,
     )
     about = Subject(
-        entities=pd.Index([f"c{n}" for n in range(CUSTOMERS)], dtype="str"),
+        entities=pd.Index([*CITIES], dtype="str"),
+        entity_features=pd.DataFrame({"city": pd.Categorical([*CITIES.values()])}, [*CITIES]),
         items=items,
         features=features,
         row=row,
@@ -89,7 +94,15 @@ def lists(rules: RuleBook, seed: int) -> tuple[Any, Subject, Any, Any]:
 
 
 def holds(rule: dict[str, Any], customer: str) -> bool:
-    return rule["entity"] in (None, customer)
+    if rule["entity_feature"] is None:
+        return rule["entity"] in (None, customer)
+    city = CITIES[customer]
+    return city == rule["entity_value"] or (city is None and rule["does"] == "hide")
+
+
+def narrowness(rule: dict[str, Any]) -> int:
+    """Of two pins at one place, that of one customer counts, then that of a city."""
+    return 0 if rule["entity"] else 1 if rule["entity_feature"] else 2
 
 
 def expected(rules: list[dict[str, Any]], about: Subject, scores: Any, chosen: Any) -> Any:
@@ -103,7 +116,7 @@ def expected(rules: list[dict[str, Any]], about: Subject, scores: Any, chosen: A
                 kind = about.features["kind"].astype("str")
                 barred |= {rule["item"]} if rule["item"] else set(kind.index[kind == rule["value"]])
         pins: dict[int, str] = {}
-        for rule in sorted(mine, key=lambda rule: rule["entity"] is None):
+        for rule in sorted(mine, key=narrowness):
             free = rule["does"] == "pin" and rule["number"] not in pins
             if free and rule["item"] not in {*barred}:
                 pins[int(rule["number"])] = rule["item"]
@@ -149,26 +162,32 @@ def row(name: str, does: str, **columns: Any) -> dict[str, Any]:
     return {"rule": name, "does": does, **{c: columns.get(c) for c in _COLUMNS[2:]}}
 
 
-ENTITY = st.one_of(st.none(), st.sampled_from([f"c{n}" for n in range(CUSTOMERS)] + ["stranger"]))
+WHOM: st.SearchStrategy[dict[str, str]] = st.one_of(
+    st.just({}),
+    st.sampled_from([*CITIES, "stranger"]).map(lambda name: {"entity": name}),
+    st.sampled_from(["north", "south", "west"]).map(
+        lambda city: {"entity_feature": "city", "entity_value": city}
+    ),
+)
 ITEM = st.sampled_from([f"p{n}" for n in range(PRODUCTS)] + ["new"])
 KIND = st.sampled_from("abcd")
 RULES = st.lists(
     st.one_of(
-        st.builds(lambda e, i: row("hidden", "hide", entity=e, item=i), ENTITY, ITEM),
+        st.builds(lambda e, i: row("hidden", "hide", **e, item=i), WHOM, ITEM),
         st.builds(
-            lambda e, v: row("kind", "hide", entity=e, feature="kind", value=v), ENTITY, KIND
+            lambda e, v: row("kind", "hide", **e, feature="kind", value=v), WHOM, KIND
         ),
         st.builds(
-            lambda e, i, n: row("pinned", "pin", entity=e, item=i, number=n),
-            ENTITY, ITEM, st.integers(1, 4),
+            lambda e, i, n: row("pinned", "pin", **e, item=i, number=n),
+            WHOM, ITEM, st.integers(1, 4),
         ),
         st.builds(
-            lambda e, v, n: row("mixed", "at_most", entity=e, feature="kind", value=v, number=n),
-            ENTITY, st.one_of(st.none(), KIND), st.integers(0, 2),
+            lambda e, v, n: row("mixed", "at_most", **e, feature="kind", value=v, number=n),
+            WHOM, st.one_of(st.none(), KIND), st.integers(0, 2),
         ),
         st.builds(
-            lambda e, f, n: row("worth", "at_least", entity=e, feature=f, number=n),
-            ENTITY, st.sampled_from([None, "price"]), st.sampled_from([0.5, 2.0, 5.0, 99.0]),
+            lambda e, f, n: row("worth", "at_least", **e, feature=f, number=n),
+            WHOM, st.sampled_from([None, "price"]), st.sampled_from([0.5, 2.0, 5.0, 99.0]),
         ),
     ),
     max_size=6,
@@ -220,6 +239,13 @@ def test_no_rule_changes_nothing() -> None:
         (row("r", "at_most", feature="kind", number=1.5), "needs a whole number"),
         (row("r", "at_least", feature="kind", number=1), "that is no number of items"),
         (row("r", "again", number=-1), "negative number of days"),
+        (row("r", "hide", entity_feature="age", entity_value="3", item="p1"), "schema's are: city"),
+        (row("r", "hide", entity_feature="city", item="p1"), "needs an entity_value"),
+        (row("r", "hide", entity_value="north", item="p1"), "needs an entity_value of its entity_"),
+        (
+            row("r", "hide", entity="c1", entity_feature="city", entity_value="north", item="p1"),
+            "has an entity and an entity_feature",
+        ),
     ],
 )
 def test_what_is_no_rule_is_refused_in_words(wrong: dict[str, Any], said: str) -> None:

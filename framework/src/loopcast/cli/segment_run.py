@@ -25,10 +25,10 @@ from loopcast.serve.list_file import ListFile
 from loopcast.serve.lookup import LISTS
 from loopcast.serve.overview import Overview, all_of, overview
 from loopcast.serve.published import publish, served_folder
-from loopcast.serve.rules import RuleBook, read_rules
+from loopcast.serve.rules import RuleBook, current_rules
 from loopcast.serve.treatment import WORK_LIST, total_treatment, treatment_line, work_list
 from loopcast.serve.under_rules import RULES_FILE, rules_line, total_rules
-from loopcast.settings import EngineSettings, convert
+from loopcast.settings import EngineSettings
 from loopcast.store.files import write_atomically
 from loopcast.web.answers.page import AnswersReport, render
 
@@ -203,11 +203,7 @@ def _list_file(run: Run) -> AbstractContextManager[ListFile | None]:
 def _rules(run: Run) -> RuleBook | None:
     """Read the rules over ranked lists as they are now."""
     chosen = run.settings.rules
-    if chosen is None:
-        return None
-    reader = run.plugins.reader(chosen.reader)
-    options = convert(chosen.options, reader.options, "rules.options")
-    return read_rules(reader.read(options, Path.cwd()), reader.describe(options))
+    return None if chosen is None else current_rules(chosen, run.plugins, Path.cwd())
 
 
 def _write_page(

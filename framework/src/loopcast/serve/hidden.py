@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,6 +32,8 @@ class Subject:
         Whom the lists are for, and what they are made of.
     features : DataFrame, indexed like ``items``
         Of the items; missing where nobody knows.
+    entity_features : DataFrame, indexed like ``entities``
+        The same of the entities.
     row, item : ndarray, shape (choices,)
         What these entities have chosen, by position.
     ago : ndarray, shape (choices,), float64
@@ -44,6 +46,11 @@ class Subject:
     row: NDArray[np.intp]
     item: NDArray[np.intp]
     ago: NDArray[np.float64]
+    entity_features: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    def rows(self, rule: Rule) -> NDArray[np.bool_]:
+        """Return for which entities a rule holds, shape (n,)."""
+        return rule.rows(self.entities, self.entity_features)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -101,7 +108,7 @@ def hidden(book: RuleBook, subject: Subject) -> Hidden:
 def _hide_items(book: RuleBook, subject: Subject, everyone: Places) -> None:
     """Note what is hidden from all entities; of several rules, the first in the table."""
     for_all = book.that("hide")
-    for_all = for_all[for_all["entity"].isna()].iloc[::-1]
+    for_all = for_all[~book.for_some(for_all)].iloc[::-1]
     named = for_all[for_all["item"].notna()]
     item = subject.items.get_indexer(pd.Index(named["item"]))
     everyone[item[item >= 0]] = named.index.to_numpy()[item >= 0]
@@ -114,20 +121,27 @@ def _pairs(
 ) -> Iterator[tuple[Any, NDArray[np.intp], NDArray[np.intp]]]:
     """Yield the rules that hide items from some entities, with the pairs."""
     own = book.that("hide")
-    own = own[own["entity"].notna()]
-    named = own[own["item"].notna()]
+    own = own[book.for_some(own)]
+    named = own[own["item"].notna() & own["entity"].notna()]
     row = subject.entities.get_indexer(pd.Index(named["entity"]))
     item = subject.items.get_indexer(pd.Index(named["item"]))
     known = (row >= 0) & (item >= 0)
     yield named.index.to_numpy()[known], row[known], item[known]
-    for rule in book.each(own[own["feature"].notna()]):
-        items = np.flatnonzero(_of_value(subject, rule))
-        rows = np.flatnonzero(rule.rows(subject.entities))
+    for rule in book.each(own.drop(named.index)):
+        items = np.flatnonzero(_meant(subject, rule))
+        rows = np.flatnonzero(subject.rows(rule))
         yield rule.position, np.repeat(rows, len(items)), np.tile(items, len(rows))
     for rule in book.each(book.that("again")):
         recent = subject.ago <= (np.inf if np.isnan(rule.number) else rule.number)
-        recent &= rule.rows(subject.entities)[subject.row]
+        recent &= subject.rows(rule)[subject.row]
         yield rule.position, subject.row[recent], subject.item[recent]
+
+
+def _meant(subject: Subject, rule: Rule) -> NDArray[np.bool_]:
+    """Return which items a rule is about."""
+    if rule.item is not None:
+        return np.asarray(subject.items == rule.item)
+    return _of_value(subject, rule)
 
 
 def _of_value(subject: Subject, rule: Rule) -> NDArray[np.bool_]:

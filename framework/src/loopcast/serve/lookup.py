@@ -8,7 +8,7 @@ one step: an answer is of one night or of another, never of both, and none fails
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -23,8 +23,10 @@ import msgspec
 from loopcast.api import IntegrityError, LoopcastError, NotFoundError, Segment, place_name
 from loopcast.deploy.lookup import Serving
 from loopcast.serve.published import published, served_folder
+from loopcast.serve.withdrawn import Withdrawn, withdrawn
 
 if TYPE_CHECKING:
+    from loopcast.serve.rules import RuleBook
     from loopcast.store.home import Home
 
 LISTS = "lists.mdb"
@@ -77,33 +79,48 @@ class Suggestion(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, eq=False)
 class _Night:
-    """What is served from: the lists of one night, and who is switched off."""
+    """What is served from: the lists of one night, who is switched off, and what is withdrawn."""
 
     folder: Path
     lists: lmdb.Environment
     off: Mapping[Segment, Serving]
+    withdrawn: Withdrawn
 
 
 class LookUp:
     """The lists that are published of one ranking; for all threads of a process.
 
-    Each process opens its own, after it was forked. A thread looks for the next night, and for
-    switches that were set. *freeze* keeps the champion, whose lists are served as ever; *off* is
-    an error from the next look on.
+    Each process opens its own, after it was forked. A thread looks for the next night, for
+    switches that were set, and for rules. *freeze* keeps the champion, whose lists are served as
+    ever; *off* is an error from the next look on, and an item that a rule hides is in no list.
 
     Parameters
     ----------
     seconds
         Between two looks.
+    rules
+        Reads the rules over lists as they are now, such as
+        :func:`loopcast.serve.rules.current_rules` of a run's settings; see
+        :func:`loopcast.serve.withdrawn.withdrawn` for what they do to lists that are made.
 
     Raises
     ------
     NotFoundError
         When no lists were published.
+    DataError
+        When the rules cannot be read.
     """
 
-    def __init__(self, home: Home, logical_model: str, *, seconds: float = 1.0) -> None:
+    def __init__(
+        self,
+        home: Home,
+        logical_model: str,
+        *,
+        seconds: float = 1.0,
+        rules: Callable[[], RuleBook] | None = None,
+    ) -> None:
         self._home = home
+        self._rules = rules
         self._logical_model = logical_model
         self._folder = served_folder(home.folder, logical_model)
         self._fallback = home.catalog.logical_model(logical_model).fallback
@@ -143,7 +160,7 @@ class LookUp:
         made, version, action, reason, items, scores = entry.split(FIELD, 5)
         if action == UNANSWERED.encode():
             raise NotFoundError(f"{self._place(segment)} has no lists: {reason.decode()}")
-        return Suggestion(
+        found = Suggestion(
             id=f"{made.decode()}/{segment}/{entity}",
             segment=segment,
             entity=entity,
@@ -154,9 +171,10 @@ class LookUp:
             items=tuple(items.decode().split("\n")) if items else (),
             scores=struct.unpack(f"<{len(scores) // 4}f", scores),
         )
+        return night.withdrawn.without(found) if night.withdrawn.items else found
 
     def refresh(self) -> None:
-        """Look for a new night and for switches now.
+        """Look for a new night, for switches and for rules now.
 
         Raises
         ------
@@ -202,12 +220,13 @@ class LookUp:
             for segment, setting in settings.items()
             if setting.switch == "off"
         }
+        gone = withdrawn(self._rules()) if self._rules is not None else Withdrawn()
         while True:
             folder = published(self._folder).folder
             if before is not None and folder == before.folder:
-                return _Night(folder, before.lists, off)
+                return _Night(folder, before.lists, off, gone)
             if (lists := _open(folder)) is not None:
-                return _Night(folder, lists, off)
+                return _Night(folder, lists, off, gone)
 
     def _place(self, segment: Segment) -> str:
         return place_name(self._logical_model, segment)

@@ -114,9 +114,10 @@ def _narrowed(book: RuleBook, query: RankQuery, gone: Hidden) -> RankQuery:
 def _pinned(book: RuleBook, query: RankQuery, subject: Subject, gone: Hidden) -> pd.DataFrame:
     """Return what is pinned, columns ``row``, ``place`` (from 0), ``item`` and ``rule``.
 
-    Of several pins at a place, the one of the entity alone has it, then the first of the table.
+    Of several pins at a place, the one of the entity alone has it, then one of those of its kind,
+    then the first of the table.
     """
-    found = _pins(book.that("pin"), subject)
+    found = _pins(book, subject)
     kept = gone.rule(found["row"].to_numpy(), found["item"].to_numpy()) == NO_RULE
     kept &= ~_refused(query, subject, found)
     first = ~found[kept].duplicated(["row", "place"])
@@ -124,15 +125,20 @@ def _pinned(book: RuleBook, query: RankQuery, subject: Subject, gone: Hidden) ->
     return pinned
 
 
-def _pins(pins: pd.DataFrame, subject: Subject) -> pd.DataFrame:
-    """Return pins of one entity each, then those for all of them, list by list."""
+def _pins(book: RuleBook, subject: Subject) -> pd.DataFrame:
+    """Return pins of one entity each, of entities of a kind, and for all of them, list by list."""
+    pins = book.that("pin")
     code = subject.items.get_indexer(pd.Index(pins["item"]))
     found = pd.DataFrame({"place": pins["number"] - 1, "item": code, "rule": pins.index})
     found["row"] = subject.entities.get_indexer(pd.Index(pins["entity"]))
-    own, for_all = found[found["row"] >= 0], found[pins["entity"].isna()]
+    own, for_all = found[found["row"] >= 0], found[~book.for_some(pins)]
     every = pd.DataFrame({"row": np.arange(len(subject.entities))})
-    both = [own, for_all.drop(columns="row").merge(every, how="cross")]
-    return pd.concat(both, ignore_index=True).astype(np.int64)
+    of_a_kind = [
+        found.loc[[rule.position]].drop(columns="row").merge(every[subject.rows(rule)], how="cross")
+        for rule in book.each(pins[pins["entity_feature"].notna()])
+    ]
+    parts = [own, *of_a_kind, for_all.drop(columns="row").merge(every, how="cross")]
+    return pd.concat(parts, ignore_index=True).astype(np.int64)
 
 
 def _refused(query: RankQuery, subject: Subject, pins: pd.DataFrame) -> NDArray[np.bool_]:
@@ -172,7 +178,7 @@ def _limited(book: RuleBook, subject: Subject, cells: _Cells) -> _Cells:
     dropped = cells.dropped.copy()
     for rule in book.each(book.that(*LIMITS)):
         open_ = (cells.items >= 0) & (dropped == NO_RULE)
-        open_ &= rule.rows(subject.entities)[:, None]
+        open_ &= subject.rows(rule)[:, None]
         drop = _too_many if rule.does == "at_most" else _too_little
         dropped[drop(rule, subject, cells, open_)] = rule.position
     return replace(cells, dropped=dropped)

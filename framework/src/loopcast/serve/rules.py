@@ -16,7 +16,9 @@ A rule is a row. It has a name (``rule``), by which its effects are counted, and
     Nothing whose score, times its ``feature`` (a price, a margin) where there is one, is below
     ``number``.
 
-With an ``entity`` it holds for that one alone; with a ``segment``, in that one alone.
+With an ``entity`` it holds for that one alone, with an ``entity_feature`` for those whose value is
+the ``entity_value``, with a ``segment`` in that one alone. Of an entity whose value nobody knows,
+what is not for that value is hidden too: it may not be eligible.
 """
 
 from __future__ import annotations
@@ -29,14 +31,20 @@ import pandas as pd
 
 from loopcast.api import DataError, Feature, RankSchema
 from loopcast.develop.columns import Columns, texts
+from loopcast.settings import convert
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from loopcast.plugins import PluginManager
+    from loopcast.settings import RuleSettings
+
 REQUIRED = ("rule", "does")
-TEXTS = ("segment", "rule", "does", "entity", "item", "feature", "value")
+_OF_RULE = ("entity", "entity_feature", "entity_value", "item", "feature", "value")
+TEXTS = ("segment", "rule", "does", *_OF_RULE)
 DOES = ("hide", "again", "pin", "at_most", "at_least")
 
 
@@ -55,15 +63,28 @@ class Rule:
     position: int
     does: str
     entity: str | None
+    entity_feature: str | None
+    entity_value: str | None
+    item: str | None
     feature: str | None
     value: str | None
     number: float
 
-    def rows(self, entities: pd.Index) -> NDArray[np.bool_]:
-        """Return for which entities it holds, shape (entities,)."""
-        if self.entity is None:
+    def rows(self, entities: pd.Index, features: pd.DataFrame) -> NDArray[np.bool_]:
+        """Return for which entities it holds, shape (entities,).
+
+        Parameters
+        ----------
+        features
+            Of the entities, indexed like them; missing where nobody knows.
+        """
+        if self.entity is not None:
+            return np.asarray(entities == self.entity)
+        if self.entity_feature is None:
             return np.ones(len(entities), dtype=bool)
-        return np.asarray(entities == self.entity)
+        values = features[self.entity_feature]
+        holds = (values.astype("str") == self.entity_value).to_numpy(bool)
+        return holds | values.isna().to_numpy() if self.does == "hide" else holds
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,10 +111,14 @@ class RuleBook:
         """Return the rules that do one of these things."""
         return self.table[self.table["does"].isin(does)]
 
+    def for_some(self, rows: pd.DataFrame) -> pd.Series[bool]:
+        """Tell which of some rules hold for some entities alone."""
+        return rows["entity"].notna() | rows["entity_feature"].notna()
+
     def each(self, rows: pd.DataFrame) -> Iterator[Rule]:
         """Yield some of the rules, in the order of the table."""
         for position, row in zip(rows.index, rows.to_dict("records"), strict=True):
-            texts_of = {n: _text(row[n]) for n in ("entity", "feature", "value")}
+            texts_of = {name: _text(row[name]) for name in _OF_RULE}
             yield Rule(position=position, does=row["does"], number=row["number"], **texts_of)
 
     def check(self, schema: RankSchema) -> None:
@@ -138,6 +163,24 @@ def read_rules(table: pd.DataFrame, source: str) -> RuleBook:
     return RuleBook(pd.DataFrame(found).assign(number=number).reset_index(drop=True), source)
 
 
+def current_rules(settings: RuleSettings, plugins: PluginManager, base: Path) -> RuleBook:
+    """Read the table of rules that settings name, as it is now.
+
+    Parameters
+    ----------
+    base
+        Folder that relative paths start from.
+
+    Raises
+    ------
+    DataError
+        Where the table cannot be read, or as :func:`read_rules` does.
+    """
+    reader = plugins.reader(settings.reader)
+    options = convert(settings.options, reader.options, "rules.options")
+    return read_rules(reader.read(options, base), reader.describe(options))
+
+
 def _problems(rules: pd.DataFrame, schema: RankSchema) -> list[tuple[str, pd.Series[bool], str]]:
     """Return what may be wrong, with the rows where it is; of rules that do one thing, or any."""
     absent = rules.isna()
@@ -148,8 +191,21 @@ def _problems(rules: pd.DataFrame, schema: RankSchema) -> list[tuple[str, pd.Ser
     needed = f"needs a feature of items that is a category; the schema's are: {known}"
     worth = f"has a feature that is no number of items; the schema's are: {known}"
     place = f"needs a number: a place from 1 to {schema.length}"
+    group, groups = rules["entity_feature"], _named(schema.entity_features, numeric=False)
+    kinds = f"has no category of entities; the schema's are: {', '.join(groups) or 'none'}"
     return [
         ("", ~rules["does"].isin(DOES), f"does none of {', '.join(DOES)}"),
+        ("", ~absent["entity_feature"] & ~group.isin(groups), kinds),
+        (
+            "",
+            absent["entity_feature"] != absent["entity_value"],
+            "needs an entity_value of its entity_feature",
+        ),
+        (
+            "",
+            ~absent["entity_feature"] & ~absent["entity"],
+            "has an entity and an entity_feature; it holds for one of them",
+        ),
         ("hide", absent["item"] == absent["feature"], "needs an item or a feature, and not both"),
         ("hide", ~absent["feature"] & absent["value"], "needs a value of its feature"),
         ("hide", ~absent["feature"] & ~category, needed),

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from loopcast.serve.hidden import Subject
+from loopcast.serve.lookup import NEWCOMER
 from loopcast.serve.ruled import rule_lists
 
 if TYPE_CHECKING:
@@ -50,12 +51,22 @@ def subject(book: RuleBook, data: RankData, names: Names, wanted: NDArray[np.int
     features = pd.DataFrame() if data.item_features is None else data.item_features
     return Subject(
         entities=data.entities[wanted],
+        entity_features=_entity_features(data, wanted),
         items=items,
         features=features.reindex(items),
         row=row[known],
         item=item[known],
         ago=((data.time[-1] - data.time[known]) / np.timedelta64(1, "D")).astype(np.float64),
     )
+
+
+def _entity_features(data: RankData, wanted: NDArray[np.intp]) -> pd.DataFrame:
+    """Return what is known of some entities; of those that are yet to come, nothing is."""
+    entities, features = data.entities[wanted], data.entity_features
+    if features is None:
+        return pd.DataFrame(index=entities)
+    found = features.iloc[wanted].astype("str")
+    return found.mask(entities == NEWCOMER)
 
 
 def places_under_rules(

@@ -12,7 +12,8 @@ class RuleSettings(Record, frozen=True):
     ----------
     reader, options
         As those of the data. Columns of the table: ``rule``, ``does``, and what the rule needs
-        of ``segment``, ``entity``, ``item``, ``feature``, ``value``, ``number``.
+        of ``segment``, ``entity``, ``entity_feature``, ``entity_value``, ``item``, ``feature``,
+        ``value``, ``number``.
     """
 
     reader: Name
