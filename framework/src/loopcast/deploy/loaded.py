@@ -47,6 +47,8 @@ class LoadedVersion:
         By step for a forecast; one model under the empty name for a score or a ranking.
     forecast
         The models of a forecast with what makes their answers coherent; ``None`` elsewhere.
+    contest
+        What its contest left behind, where that is at hand.
     """
 
     version: Version
@@ -55,6 +57,7 @@ class LoadedVersion:
     template: Template[Any, Any]
     models: Mapping[str, Any]
     forecast: ForecastVersion | None = None
+    contest: Judged | None = None
 
     @property
     def manifest(self) -> Manifest:
@@ -85,6 +88,8 @@ class LoadedVersion:
         IntegrityError
             Where the bundle has no judged rows.
         """
+        if self.contest is not None:
+            return self.contest
         content = self.bundle.files.get(JUDGED_FILE)
         if content is None:
             raise IntegrityError(

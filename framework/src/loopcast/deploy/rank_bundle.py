@@ -20,6 +20,7 @@ from loopcast.develop.rank.inputs import entity_columns
 from loopcast.develop.rank.query import pairs_matrix, ranked
 
 if TYPE_CHECKING:
+    from loopcast.api import Ranker
     from loopcast.develop.contest import Trained
     from loopcast.develop.course import Contender
 
@@ -41,8 +42,8 @@ class Names:
 
 def pack(
     trained: Trained, candidate: Contender, data: RankData, stand_in: Contender | None = None
-) -> dict[str, bytes]:
-    """Return the files of a version, having seen that they give the same lists back.
+) -> tuple[dict[str, bytes], Ranker]:
+    """Return the files of a version, and the model that they give back, which ranks the same.
 
     Parameters
     ----------
@@ -59,7 +60,8 @@ def pack(
     saved = trained.model.save()
     query, name = _scenario(data), candidate.template.name
     expected = ranked(trained.model, query, data.schema, name)
-    again = ranked(candidate.template.load(saved), query, data.schema, name)
+    loaded: Ranker = candidate.template.load(saved)
+    again = ranked(loaded, query, data.schema, name)
     same = np.array_equal(expected.items, again.items) and np.array_equal(
         expected.scores, again.scores, equal_nan=True
     )
@@ -69,7 +71,7 @@ def pack(
             f"fitted one in {int((expected.items != again.items).sum())} places; nothing was "
             "registered"
         )
-    return {
+    files = {
         **{f"{MODEL}{file}": content for file, content in saved.items()},
         _NAMES_FILE: npz_bytes(
             {"entities": data.entities.to_numpy(np.str_), "items": data.items.to_numpy(np.str_)}
@@ -87,6 +89,7 @@ def pack(
             stand_in,
         ),
     }
+    return files, loaded
 
 
 def _scenario(data: RankData) -> RankQuery:

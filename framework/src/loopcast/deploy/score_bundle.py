@@ -21,6 +21,7 @@ from loopcast.develop.score.trial import probabilities
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from loopcast.api import Scorer
     from loopcast.develop.contest import Trained
     from loopcast.develop.course import Contender
 
@@ -31,8 +32,8 @@ SCENARIO_ROWS = 200
 
 def pack(
     trained: Trained, candidate: Contender, data: ScoreData, stand_in: Contender | None = None
-) -> dict[str, bytes]:
-    """Return the files of a version, having seen that they give the same scores back.
+) -> tuple[dict[str, bytes], Scorer]:
+    """Return the files of a version, and the model that they give back, which scores the same.
 
     Parameters
     ----------
@@ -51,7 +52,7 @@ def pack(
     rows = data.features.iloc[_spread(len(data.features), SCENARIO_ROWS)]
     name = candidate.template.name
     expected = probabilities(trained.model, rows, name)
-    loaded = load_model("score", saved, candidate.template, lambda _: candidate.template)
+    loaded: Scorer = load_model("score", saved, candidate.template, lambda _: candidate.template)
     again = probabilities(loaded, rows, name)
     if not np.array_equal(expected, again):
         worst = float(np.max(np.abs(expected - again)))
@@ -59,7 +60,7 @@ def pack(
             f"template {name}: the model loaded from its saved files differs from the fitted one "
             f"by up to {worst:g}; nothing was registered"
         )
-    return {
+    files = {
         **saved,
         SCENARIO_FILE: frame_bytes(rows, {"expected": expected}),
         "schema.json": json_bytes(
@@ -74,6 +75,7 @@ def pack(
             stand_in,
         ),
     }
+    return files, loaded
 
 
 def _spread(rows: int, wanted: int) -> NDArray[np.intp]:

@@ -28,6 +28,7 @@ from loopcast.api import (
     Subject,
     Validation,
     Version,
+    VersionId,
 )
 from loopcast.deploy.bundle import read_manifest
 from loopcast.deploy.comparison import judged_of
@@ -99,8 +100,14 @@ def validate_versions(
     engine: Engine,
     *,
     by: str,
+    at_hand: Mapping[VersionId, LoadedVersion] | None = None,
 ) -> tuple[Validation, ...]:
     """Run on each version the gates of its risk class, and store all that they found.
+
+    Parameters
+    ----------
+    at_hand
+        Versions that need not be read, since they were written a moment ago.
 
     Raises
     ------
@@ -111,13 +118,20 @@ def validate_versions(
     IntegrityError
         Where the bundle of a version is damaged.
     """
-    wanted = list(versions)
+    wanted, loaded = list(versions), at_hand or {}
     around = surroundings(home, wanted)
     rows = {name: policy.row(model) for name, model in around.models.items()}
     gates = {name: demanded(row, plugins) for name, row in rows.items()}
     jobs = (
         _Job(
-            subject=subject_for(home, plugins, version, gates[version.logical_model], around),
+            subject=subject_for(
+                home,
+                plugins,
+                version,
+                gates[version.logical_model],
+                around,
+                at_hand=loaded.get(version.id),
+            ),
             demanded=gates[version.logical_model],
         )
         for version in wanted
@@ -179,10 +193,12 @@ def subject_for(
     version: Version,
     demanded: tuple[Demand, ...],
     around: Surroundings | None = None,
+    *,
+    at_hand: LoadedVersion | None = None,
 ) -> Subject:
     """Read what the demanded gates examine of a version; see :func:`subject_of`."""
     production = any(demand.gate.production for demand in demanded)
-    return subject_of(home, plugins, version, around, production=production)
+    return subject_of(home, plugins, version, around, at_hand=at_hand, production=production)
 
 
 def subject_of(
@@ -191,6 +207,7 @@ def subject_of(
     version: Version,
     around: Surroundings | None = None,
     *,
+    at_hand: LoadedVersion | None = None,
     production: bool = False,
 ) -> Subject:
     """Read what gates examine of a version, and the champion that it would follow.
@@ -199,11 +216,14 @@ def subject_of(
     ----------
     around
         What the catalog holds around it, where that was read for many versions at once.
+    at_hand
+        The version, where it need not be read.
     production
         Whether to read what production asked lately, too.
     """
     around = around or surroundings(home, [version])
-    loaded = load_version(home, plugins, version, around.models[version.logical_model])
+    model = around.models[version.logical_model]
+    loaded = at_hand or load_version(home, plugins, version, model)
     judged = loaded.judged()
     rival, note = rival_of(home, version, judged, around.champion(version))
     return Subject(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from loopcast.api import Engine, FitContext, LoopcastError
 from loopcast.develop.contest import Trained, Trial, train_family
@@ -23,7 +23,7 @@ def make_family(
     advance: Advance,
     *,
     trial: Trial[DataT],
-    pack: Callable[[Trained, Contender, DataT, Contender | None], dict[str, bytes]],
+    pack: Callable[[Trained, Contender, DataT, Contender | None], tuple[dict[str, bytes], Any]],
 ) -> Iterator[tuple[str, Made | LoopcastError]]:
     """Train each segment of a family and pack it; an error is the outcome of its segment."""
     context = FitContext(seed=course.seed, engine=engine)
@@ -33,10 +33,8 @@ def make_family(
             continue
         known = family[segment]
         try:
-            files = {
-                **pack(trained, course.candidate, known.training, course.stand_in),
-                **reference_file(known.training, trained.judged, course.seed),
-            }
+            files, loaded = pack(trained, course.candidate, known.training, course.stand_in)
+            files |= reference_file(known.training, trained.judged, course.seed)
         except LoopcastError as error:
             yield segment, error
         else:
@@ -47,6 +45,6 @@ def make_family(
                     files=files,
                     evaluations=trained.evaluations,
                     gates=trained.gates,
-                    contest=Contest(judged=trained.judged, split=trained.split),
+                    contest=Contest(judged=trained.judged, split=trained.split, model=loaded),
                 ),
             )

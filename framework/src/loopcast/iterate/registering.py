@@ -11,7 +11,7 @@ import msgspec
 
 from loopcast.api import Manifest, Version
 from loopcast.api.formats import json_bytes
-from loopcast.deploy.bundle import version_of, write_bundles
+from loopcast.deploy.bundle import Bundle, version_of, write_bundles
 from loopcast.develop.course import Course
 from loopcast.develop.documentation import ALTERNATIVE_FILE, PREPARATION_FILE, document
 from loopcast.develop.environment import package_versions
@@ -58,6 +58,7 @@ class Registered:
     """
 
     version: Version
+    bundle: Bundle
     made: Made
     new: bool
 
@@ -139,6 +140,10 @@ def register(
     written = write_bundles(home.artifacts, [(item.manifest, item.files) for item in items])
     moment = at or datetime.now(UTC)
     versions = [version_of(manifest, digest, moment) for manifest, digest in written]
+    bundles = [
+        Bundle(digest, manifest, item.files)
+        for (manifest, digest), item in zip(written, items, strict=True)
+    ]
     home.catalog.put_logical_model(course.logical_model)
     new = home.catalog.register(
         [
@@ -153,8 +158,8 @@ def register(
         ]
     )
     return [
-        Registered(version=version, made=item.made, new=version.id in new)
-        for version, item in zip(versions, items, strict=True)
+        Registered(version=version, bundle=bundle, made=item.made, new=version.id in new)
+        for version, bundle, item in zip(versions, bundles, items, strict=True)
     ]
 
 

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from loopcast.api import Goal, Policy, Stage, Validation, Version, VersionId
+from loopcast.deploy.loaded import LoadedVersion
 from loopcast.deploy.releases import label_of
 from loopcast.deploy.validation import (
     Surroundings,
@@ -163,7 +164,14 @@ def _validate(
     new = [items[n].version for n, s in standings.items() if s.stage in ("candidate", "retired")]
     found: tuple[Validation, ...] = ()
     if new:
-        found = validate_versions(home, rules.plugins, rules.policy, new, LocalEngine(), by=BY)
+        at_hand = {
+            version.id: loaded
+            for version in new
+            if (loaded := _at_hand(course, items[version.id], rules)) is not None
+        }
+        found = validate_versions(
+            home, rules.plugins, rules.policy, new, LocalEngine(), by=BY, at_hand=at_hand
+        )
     return {
         validation.version: "; ".join(
             f"gate {r.gate}{f' ({r.test})' if r.test else ''}: expected {r.expectation}, "
@@ -173,6 +181,21 @@ def _validate(
         for validation in found
         if not validation.passed
     }
+
+
+def _at_hand(course: Course[Any], item: Registered, rules: Rules) -> LoadedVersion | None:
+    """Return a version with the model that was loaded from its files when they were packed."""
+    contest = item.made.contest
+    if contest.model is None:
+        return None
+    return LoadedVersion(
+        version=item.version,
+        bundle=item.bundle,
+        logical_model=course.logical_model,
+        template=rules.plugins.template(item.version.template),
+        models={"": contest.model},
+        contest=contest.judged,
+    )
 
 
 def _verdict(course: Course[Any], item: Registered, home: Home, around: Surroundings) -> _Verdict:

@@ -32,10 +32,13 @@ class Contest:
         What it left behind.
     split
         How the data was cut for it; ``None`` where a task cuts otherwise, or nobody needs it.
+    model
+        The scorer or ranker of the bundle, loaded from its files; ``None`` of a forecast.
     """
 
     judged: Judged
     split: Split[Any] | None = None
+    model: Any = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -14,7 +14,7 @@ from loopcast.deploy.loaded import load_model, schema_of
 from loopcast.develop.compare import pair
 from loopcast.develop.engine import LocalEngine
 from loopcast.develop.judged import champion_label
-from loopcast.iterate.tasks import Champion, Contest, Made, steps_of
+from loopcast.iterate.tasks import Champion, Made, steps_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -101,7 +101,9 @@ def _judged_beside(made: Made, course: Course[Any], known: Known[Any], champion:
         raise IntegrityError(f"it was judged {evaluation.protocol}, not {first.protocol}")
     return replace(
         made,
-        contest=Contest(judged=replace(own, outcomes={**own.outcomes, label: outcome})),
+        contest=replace(
+            made.contest, judged=replace(own, outcomes={**own.outcomes, label: outcome})
+        ),
         evaluations=(
             *made.evaluations,
             msgspec.structs.replace(evaluation, contender=label, dataset=first.dataset),
