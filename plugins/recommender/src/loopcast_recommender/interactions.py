@@ -65,7 +65,23 @@ def histories(query: RankQuery, trained: sparse.csr_array) -> sparse.csr_array:
         history = query.history.astype(np.float32)
         history.eliminate_zeros()
         return history
-    nobody = sparse.csr_array((1, trained.shape[1]), dtype=np.float32)
-    rows = np.where(query.entities < 0, trained.shape[0], query.entities)
-    found: sparse.csr_array = sparse.vstack([trained, nobody], format="csr")[rows]
-    return found
+    return rows_of(trained, query.entities)
+
+
+def rows_of(matrix: sparse.csr_array, rows: NDArray[np.integer[Any]]) -> sparse.csr_array:
+    """Return some rows of a matrix, one without entries for −1."""
+    known = np.maximum(rows, 0)
+    first = matrix.indptr[known]
+    sizes = np.where(rows < 0, 0, matrix.indptr[known + 1] - first)
+    ends = np.append(0, np.cumsum(sizes))
+    place = np.repeat(first - ends[:-1], sizes) + np.arange(ends[-1])
+    return sparse.csr_array(
+        (matrix.data[place], matrix.indices[place], ends), shape=(len(rows), matrix.shape[1])
+    )
+
+
+def cells(matrix: sparse.csr_array) -> tuple[NDArray[np.intp], NDArray[np.integer[Any]]]:
+    """Return row and column of each entry of a matrix that is not zero, row by row."""
+    row, column = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr)), matrix.indices
+    filled = matrix.data != 0
+    return (row, column) if filled.all() else (row[filled], column[filled])

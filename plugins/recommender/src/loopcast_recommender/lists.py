@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from loopcast.api import Ranking, RankQuery
+from loopcast_recommender.interactions import cells
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,9 +45,10 @@ def rank(query: RankQuery, score: Callable[[slice], NDArray[np.float32]]) -> Ran
 
 def _masked(scores: NDArray[np.float32], query: RankQuery, part: slice) -> NDArray[np.float32]:
     """Put −∞ where an item may not be shown."""
-    scores[:, ~query.allowed] = -np.inf
+    if not query.allowed.all():
+        scores[:, ~query.allowed] = -np.inf
     if query.excluded is not None:
-        scores[query.excluded[part].nonzero()] = -np.inf
+        scores[cells(query.excluded[part])] = -np.inf
     return scores
 
 

@@ -30,7 +30,9 @@ def test_the_quality_is_the_gain_of_scikit_learn(monkeypatch: pytest.MonkeyPatch
     inner = validation(known_matrix, chosen_matrix, length=10, repeat=False)
     asked = np.flatnonzero(chosen.any(axis=1))
     rows = sparse.csr_array(np.arange(1, 51, dtype=np.float32)[:, None] * np.ones((1, 30)))
-    found = inner.quality(rows, lambda part: scores[part.toarray()[:, 0].astype(int) - 1])
+    found = inner.quality(
+        inner.histories(rows), lambda part: scores[part.toarray()[:, 0].astype(int) - 1]
+    )
     shown = np.where(known, -99.0, scores)[asked]
     expected = [
         ndcg_score(relevant[None], score[None], k=10)
@@ -40,7 +42,9 @@ def test_the_quality_is_the_gain_of_scikit_learn(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("loopcast_recommender.history.inner._CELLS", 90)
     inner = validation(known_matrix, chosen_matrix, length=10, repeat=False)
     assert len(inner.blocks) > 10
-    blocks = inner.quality(rows, lambda part: scores[part.toarray()[:, 0].astype(int) - 1])
+    blocks = inner.quality(
+        inner.histories(rows), lambda part: scores[part.toarray()[:, 0].astype(int) - 1]
+    )
     assert blocks.tolist() == found.tolist()
 
 
@@ -48,7 +52,7 @@ def test_equal_scores_are_neither_luck_nor_bad_luck() -> None:
     chosen = sparse.csr_array(np.array([[0, 0, 1, 0, 0]], np.float32))
     nothing = sparse.csr_array(np.zeros((1, 5), np.float32))
     inner = validation(nothing, chosen, length=5, repeat=True)
-    found = inner.quality(chosen, lambda rows: np.zeros((1, 5), np.float32))
+    found = inner.quality(inner.histories(chosen), lambda rows: np.zeros((1, 5), np.float32))
     assert found == pytest.approx([1.0 / np.log2(4.0)])  # as the third of five
 
 
@@ -81,7 +85,9 @@ def test_what_may_be_chosen_again_is_asked_again() -> None:
     inner = hold_out(rank_data(who, what, repeat), "last", 2, seed=0)
     assert inner is not None
     assert asked(inner) == [(0, 0), (0, 1), (1, 0), (1, 1)]
-    assert inner.quality(choices(rank_data(who, what)), lambda rows: -rows.toarray()).tolist() == [
+    assert inner.quality(
+        inner.histories(choices(rank_data(who, what))), lambda rows: -rows.toarray()
+    ).tolist() == [
         1,
         1,
     ]

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from loopcast.api import RankData
+from loopcast.api.rank import stable_order
 from loopcast.develop.checks.inputs import Column, Inputs
 from loopcast.develop.score.inputs import columns_of
 
@@ -15,10 +16,10 @@ CHOICES = "number of choices"
 
 def inputs_of(data: RankData) -> Inputs:
     """Return strengths, interactions of each entity, and how many repeat another at its time."""
-    time = data.time.astype("datetime64[us]").astype(np.int64)
-    triples = np.stack([data.entity.astype(np.int64), data.item.astype(np.int64), time])
-    ordered = triples[:, np.lexsort(triples)]
-    repeated = int((ordered[:, 1:] == ordered[:, :-1]).all(axis=0).sum())
+    cell = data.entity.astype(np.int64) * len(data.items) + data.item
+    order = stable_order(cell)  # of each pair, the oldest first
+    cell, time = cell[order], data.time[order]
+    repeated = int(((cell[1:] == cell[:-1]) & (time[1:] == time[:-1])).sum())
     return Inputs(
         rows=len(data.item),
         columns={"value": data.value.astype(np.float64)} if data.schema.value else {},

@@ -87,9 +87,11 @@ def _problems(
 
 
 def _excluded(items: NDArray[Any], query: RankQuery) -> NDArray[np.bool_]:
-    if query.excluded is None or not query.excluded.nnz:
+    if query.excluded is None or not query.excluded.count_nonzero():
         return np.zeros(items.shape, dtype=bool)
     width = len(query.allowed)
-    row, column = query.excluded.nonzero()
+    row = np.repeat(np.arange(len(items), dtype=np.int64), np.diff(query.excluded.indptr))
+    excluded = np.sort((row * width + query.excluded.indices)[query.excluded.data != 0])
     asked = np.arange(len(items), dtype=np.int64)[:, None] * width + items
-    return np.isin(asked, row.astype(np.int64) * width + column)
+    place = np.minimum(np.searchsorted(excluded, asked), len(excluded) - 1)
+    return np.asarray(excluded[place] == asked)

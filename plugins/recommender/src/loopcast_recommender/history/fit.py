@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from loopcast_recommender.popularity import popularity
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from scipy import sparse
 
     from loopcast_recommender.history.hyperparameters import TuningParameters
     from loopcast_recommender.history.method import Method, Scorer
@@ -61,9 +63,12 @@ def _tuned(
     present = presence(inner.training)
     share = popularity(present)
 
+    @cache
+    def histories(half_life: float | None) -> list[sparse.csr_array]:
+        return inner.histories(remembered(inner.training, half_life))
+
     def quality(scorer: Scorer | None, half_life: float | None) -> NDArray[np.float64]:
-        history = remembered(inner.training, half_life)
-        return inner.quality(history, lambda rows: scores(rows, scorer, share))
+        return inner.quality(histories(half_life), lambda rows: scores(rows, scorer, share))
 
     first = half_lives[0]
     solved = method.solve(present, options)

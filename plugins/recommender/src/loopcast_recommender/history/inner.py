@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,7 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from loopcast.api import RankData, last_places
-from loopcast_recommender.interactions import presence
+from loopcast_recommender.interactions import cells, presence, rows_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -68,16 +68,26 @@ class Validation:
     blocks: tuple[Block, ...]
     length: int
 
-    def quality(self, history: sparse.csr_array, score: Score) -> NDArray[np.float64]:
-        """Return the nDCG of each entity that chose something.
+    def histories(self, history: sparse.csr_array) -> list[sparse.csr_array]:
+        """Return what those chose before who are asked about, block by block.
 
         Parameters
         ----------
         history
-            What the entities chose before, as the model sees it.
+            Of all entities, as the model sees it.
         """
-        found = [block.gains(score(history[block.entities]), self.length) for block in self.blocks]
-        return np.concatenate(found)
+        return [rows_of(history, block.entities) for block in self.blocks]
+
+    def quality(self, histories: Sequence[sparse.csr_array], score: Score) -> NDArray[np.float64]:
+        """Return the nDCG of each entity that chose something.
+
+        Parameters
+        ----------
+        histories
+            As :meth:`histories` has them.
+        """
+        blocks = zip(self.blocks, histories, strict=True)
+        return np.concatenate([block.gains(score(own), self.length) for block, own in blocks])
 
     def sample(self, count: int, seed: int) -> Block:
         """Return some of the entities that are asked about, as one block."""
@@ -131,12 +141,12 @@ def validation(
     blocks = []
     for first in range(0, len(asked), step):
         entities = asked[first : first + step]
-        row, item = chosen[entities].nonzero()
+        row, item = cells(rows_of(chosen, entities))
         nothing = np.zeros(0, dtype=np.intp)
         blocks.append(
             Block(
                 entities=entities,
-                hidden=(nothing, nothing) if repeat else training[entities].nonzero(),
+                hidden=(nothing, nothing) if repeat else cells(rows_of(training, entities)),
                 row=row,
                 item=item,
                 best=discounts[np.minimum(np.bincount(row), length) - 1],
