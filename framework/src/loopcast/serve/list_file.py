@@ -14,10 +14,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from loopcast.develop.columns import text_array
 from loopcast.serve.lookup import FIELD, ITEM, MAP_BYTES, NEWCOMER, UNANSWERED, key
 
 if TYPE_CHECKING:
-    from loopcast.api import RankSchema
+    from loopcast.api import RankSchema, Segment
     from loopcast.serve.answers import Answers, SegmentAnswers
 
 MADE = "%Y%m%dT%H%M%S.%f"
@@ -50,10 +51,13 @@ class ListFile:
 
     def write(self, batch: Sequence[SegmentAnswers]) -> None:
         """Add the lists of some segments, or why a segment has none."""
+        answered = [(item.segment, item.answers) for item in batch if item.answers is not None]
+        others = [item for item in batch if item.answers is None]
         with self._lists.begin(write=True) as writing:
             cursor = writing.cursor()
-            for item in batch:
-                cursor.putmulti(self._entries(item))
+            cursor.putmulti(map(self._reason, others))
+            if answered:
+                cursor.putmulti(self._entries(answered))
 
     def __exit__(
         self,
@@ -68,13 +72,20 @@ class ListFile:
         else:
             self._part.unlink()
 
-    def _entries(self, item: SegmentAnswers) -> Iterator[tuple[bytes, bytes]]:
-        if item.answers is None:
-            fields = (self._made, b"", UNANSWERED.encode(), item.reason.encode(), b"", b"")
-            return iter([(key(item.segment, NEWCOMER), FIELD.join(fields))])
-        rows = _rows(item.answers, self._schema.entity)
+    def _reason(self, item: SegmentAnswers) -> tuple[bytes, bytes]:
+        fields = (self._made, b"", UNANSWERED.encode(), item.reason.encode(), b"", b"")
+        return key(item.segment, NEWCOMER), FIELD.join(fields)
+
+    def _entries(
+        self, answered: Sequence[tuple[Segment, Answers]]
+    ) -> Iterator[tuple[bytes, bytes]]:
+        tables = [_rows(answers, self._schema.entity) for _, answers in answered]
+        rows = pd.concat(tables, ignore_index=True)
         first = np.flatnonzero(rows["place"].to_numpy() <= 1)
-        keys = (key(item.segment, name) for name in rows[self._schema.entity].iloc[first])
+        names = [segment for segment, _ in answered]
+        ends = np.cumsum([len(table) for table in tables])
+        segments = np.array(names, dtype=object)[np.searchsorted(ends, first, side="right")]
+        keys = map(key, segments, rows[self._schema.entity].iloc[first])
         return zip(keys, self._values(rows, first), strict=True)
 
     def _values(self, rows: pd.DataFrame, first: Any) -> list[bytes]:
@@ -100,20 +111,22 @@ class ListFile:
 
 def _rows(answers: Answers, entity: str) -> pd.DataFrame:
     """Return a row for each place, and one of place 0 where nothing is recommended."""
-    nothing = pd.Index(answers.table[entity].unique()).get_indexer(pd.Index(answers.key)) < 0
-    empty = pd.DataFrame(
-        {
+    tables = [answers.table]
+    if int((answers.table["place"] <= 1).sum()) < len(answers.key):
+        listed = pd.Index(answers.table[entity].unique())
+        nothing = listed.get_indexer(pd.Index(answers.key)) < 0
+        empty = {
             entity: answers.key[nothing],
             "place": 0,
             "version": answers.version[nothing],
             "action": np.asarray(answers.action)[nothing],
         }
-    )
-    tables = (answers.table, empty if len(empty) else None, answers.newcomer)
-    return pd.concat([table for table in tables if table is not None], ignore_index=True)
+        tables.append(pd.DataFrame(empty))
+    if answers.newcomer is not None:
+        tables.append(answers.newcomer)
+    return pd.concat(tables, ignore_index=True)
 
 
 def _bytes(column: pd.Series[Any]) -> pa.Array:
     """Return texts as bytes; empty where there is none."""
-    texts = pa.array(column.to_numpy(object), pa.string(), from_pandas=True)
-    return pc.fill_null(texts, "").cast(pa.binary())
+    return pc.fill_null(text_array(column.array), "").cast(pa.binary())

@@ -105,6 +105,8 @@ def places_under_rules(
 
 def ruled_actions(actions: pd.Series, lists: pd.DataFrame, effects: pd.DataFrame) -> pd.Series:
     """Return what the event log says was done with each row."""
+    if effects.empty:
+        return actions
     found = actions.astype("str").reset_index(drop=True)
     found[effects["row"].unique()] = ADJUSTED
     found[np.setdiff1d(effects["row"], lists["row"])] = NOTHING
