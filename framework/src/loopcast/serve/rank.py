@@ -230,7 +230,8 @@ def _table(lists: pd.DataFrame, data: RankData, asked: _Asked) -> pd.DataFrame:
             "version": pd.array(asked.version, dtype="str").take(row),
             "action": asked.action.take(row),
             "reason": asked.reason.take(row),
-        }
+        },
+        copy=False,
     )
 
 
@@ -293,7 +294,8 @@ def _places(found: Ranking, names: Names, wanted: NDArray[np.intp]) -> pd.DataFr
             "place": place.astype(np.int16) + np.int16(1),
             "item": names.items.array.take(found.items.ravel()[cell]),
             "score": found.scores.ravel()[cell],
-        }
+        },
+        copy=False,
     )
 
 
