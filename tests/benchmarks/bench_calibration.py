@@ -36,7 +36,7 @@ from loopcast.settings import CalibrationSettings
 
 HERE = Path(__file__).resolve().parent
 NAMES = ("credit.scorecard", "credit.boosted_scorecard", "credit.boosting", "credit.logistic")
-METHODS = ("none", "platt", "beta", "isotonic")
+METHODS = ("none", "platt", "beta", "isotonic", "auto")
 CONFIDENCE = 0.9
 Row = dict[str, Any]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -58,16 +59,23 @@ def test_a_score_is_calibrated_before_it_is_judged_released_and_asked(
 ) -> None:
     applications(2000, seed=1).to_csv(tmp_path / "applications.csv", index=False)
     kept = {}
-    for method in ("none", "beta"):
+    for method in ("none", "auto"):
         [trained] = run("job=train", f"calibration={method}")["training"]["segments"]
         assert trained["version"] not in kept
         loaded = load_version(home, plugins, home.catalog.version(trained["version"]))
         kept[trained["version"]] = loaded
-        assert ("calibration.json" in loaded.bundle.files) == (method == "beta")
+        assert ("calibration.json" in loaded.bundle.files) == (method == "auto")
     outcomes: list[Any] = [v.judged().outcomes["logistic"] for v in kept.values()]
     plain, calibrated = (outcome.probability for outcome in outcomes)
     np.testing.assert_array_equal(np.argsort(plain), np.argsort(calibrated))
     assert np.abs(plain - calibrated).max() > 1e-3
+    said = [v.bundle.files["documentation.md"].decode() for v in kept.values()]
+    assert "Calibration" not in said[0]
+    assert re.search(
+        r"- Calibration: beta, from [\d,]+ predictions out of fold, chosen by log loss on rows "
+        r"that no map had seen: beta 0\.\d{4}, isotonic 0\.\d{4}\n",
+        said[1],
+    )
 
 
 DELINQUENCY = """\

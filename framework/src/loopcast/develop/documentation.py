@@ -25,6 +25,7 @@ def document(
     evaluations: tuple[Evaluation, ...],
     gates: tuple[GateResult, ...],
     preparation: Sequence[str] = (),
+    calibration: str = "",
 ) -> bytes:
     """Return Markdown that says what a version is for, what it is made of and how it did.
 
@@ -32,6 +33,8 @@ def document(
     ----------
     preparation
         What training rows have passed, and what that assumes, in sentences.
+    calibration
+        How the probabilities of a score are calibrated; empty where they are not.
     """
     metrics = [metric.name for metric in evaluations[0].metrics if not metric.subset]
     lines = [
@@ -45,6 +48,7 @@ def document(
         f"- Template: {template}, {summary}",
         f"- Training data: {_described(datasets[0])}",
         *(f"- Judged on: {_described(dataset)}" for dataset in datasets[1:]),
+        *([f"- Calibration: {calibration}"] if calibration else []),
         "",
         *_section("What training rows have passed", preparation),
         "## Hyperparameters",

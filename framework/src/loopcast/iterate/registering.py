@@ -16,6 +16,7 @@ from loopcast.develop.course import Course
 from loopcast.develop.documentation import ALTERNATIVE_FILE, PREPARATION_FILE, document
 from loopcast.develop.environment import package_versions
 from loopcast.develop.judged import JUDGED_FILE, judged_bytes
+from loopcast.develop.score.finished import calibration_of
 from loopcast.store.registration import Registration
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ def ready(
         environment=package_versions("loopcast", course.origin.package),
         files={},
     )
+    calibration = calibration_of(made.files)
     documentation = document(
         course.logical_model,
         template=candidate.template.name,
@@ -112,6 +114,7 @@ def ready(
         evaluations=made.evaluations,
         gates=made.gates,
         preparation=preparation,
+        calibration=calibration.statement if calibration else "",
     )
     files = {
         **made.files,

@@ -62,7 +62,9 @@ class CalibrationSettings(Record, frozen=True):
     ----------
     method
         ``platt``: a sigmoid of the log-odds, two parameters; ``beta``: three, for scores that are
-        skewed; ``isotonic``: any rising curve, for thousands of events; ``none``.
+        skewed; ``isotonic``: any rising curve, for thousands of events; ``auto``: ``isotonic``
+        where rows that no curve was learned from say that it is better than ``beta``, else that;
+        ``none``.
     by
         Feature of categories that have a calibration of their own.
     folds
@@ -72,7 +74,7 @@ class CalibrationSettings(Record, frozen=True):
         of all rows, and a smaller segment keeps the probabilities of its template.
     """
 
-    method: Literal["none", "platt", "isotonic", "beta"] = "none"
+    method: Literal["none", "auto", "platt", "isotonic", "beta"] = "none"
     by: Text | None = None
     folds: Annotated[int, msgspec.Meta(ge=2)] = 5
     minimum: Annotated[int, msgspec.Meta(ge=1)] = 30

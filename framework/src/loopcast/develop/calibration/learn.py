@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from loopcast.develop.calibration.choose import choose, fitted
 from loopcast.develop.calibration.maps import EDGE, Calibration, CalibrationMap
 from loopcast.develop.score.weights import judging_weight
 
@@ -34,7 +35,10 @@ def learn(
     known = ~np.isnan(data.target)
     p, actual, weight = (a[known] for a in (unseen, data.target, judging_weight(data)))
     clipped = np.clip(p, EDGE, 1.0 - EDGE)
-    fit: Any = import_module(f"loopcast.develop.calibration.{settings.method}").fit
+    chosen, tried = (
+        choose(clipped, actual, weight) if settings.method == "auto" else (settings.method, {})
+    )
+    fit = partial(fitted, chosen)
     groups: dict[str, CalibrationMap] = {}
     if settings.by is not None:
         column = pd.Categorical(data.features[settings.by].array[known])
@@ -43,12 +47,13 @@ def learn(
             if enough(actual[rows], settings.minimum):
                 groups[str(name)] = fit(clipped[rows], actual[rows], weight[rows])
     return Calibration(
-        method=settings.method,
+        method=chosen,
         whole=fit(clipped, actual, weight),
         rows=len(p),
         events=int(actual.sum()),
         by=settings.by,
         groups=groups,
+        tried=tried,
     )
 
 

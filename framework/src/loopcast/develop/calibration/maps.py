@@ -89,6 +89,9 @@ class Calibration(Record, frozen=True):
         A feature that groups rows, and the map of each group that has one.
     rows, events
         Known outcomes that the maps were learned from, and how many of them had the event.
+    tried
+        Log loss of each method among which the data chose, on rows that its map had not seen;
+        empty where the method was given.
     """
 
     method: Literal["platt", "isotonic", "beta"]
@@ -97,6 +100,14 @@ class Calibration(Record, frozen=True):
     events: NonNegative
     by: str | None = None
     groups: dict[str, CalibrationMap] = {}
+    tried: dict[str, float] = {}
+
+    @property
+    def statement(self) -> str:
+        """Say how probabilities are calibrated, for people."""
+        losses = ", ".join(f"{name} {loss:.4f}" for name, loss in self.tried.items())
+        why = f", chosen by log loss on rows that no map had seen: {losses}" if losses else ""
+        return f"{self.method}, from {self.rows:,} predictions out of fold{why}"
 
     def apply(self, probability: FloatArray, rows: pd.DataFrame) -> FloatArray:
         """Return calibrated probabilities, shape (rows,).

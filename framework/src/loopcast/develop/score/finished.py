@@ -177,11 +177,16 @@ def finished(model: Scorer, files: Files) -> Scorer:
     IntegrityError
         Where it holds something that this release does not understand.
     """
-    calibration = _read(files, CALIBRATION_FILE, Calibration)
+    calibration = calibration_of(files)
     sets = _read(files, SETS_FILE, DecisionSets)
     if calibration is None and sets is None:
         return model
     return FinishedScorer(model, calibration, sets)
+
+
+def calibration_of(files: Files) -> Calibration | None:
+    """Return the calibration that a bundle holds, if any; raises as :func:`finished` does."""
+    return _read(files, CALIBRATION_FILE, Calibration)
 
 
 def _read(files: Files, name: str, kind: type[PartT]) -> PartT | None:
