@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from loopcast import config
 from loopcast.api import (
+    ConfigurationError,
     GateError,
     IntegrityError,
     NotFoundError,
@@ -58,6 +59,15 @@ def approve(home: Home, policy: Policy, *versions: VersionId) -> None:
 def sign(home: Home, *which: str) -> str:
     return run(home, "sign", *which, "--role", "model_owner", "--for", "champion", "--by", "bob",
                "--statement", "looked at the worst days")  # fmt: skip
+
+
+def test_a_role_that_the_policy_does_not_know_signs_nothing(home: Home) -> None:
+    version = add(home, 1)
+    said = ("--for", "champion", "--by", "bob", "--statement", "fine")
+    known = "no role 'owner' that signs; it knows model_owner, risk_officer, validator"
+    with pytest.raises(ConfigurationError, match=known):
+        run(home, "sign", version, "--role", "owner", *said)
+    assert home.catalog.sign_offs(version) == ()
 
 
 def test_a_turn_of_the_loop(home: Home, policy: Policy) -> None:

@@ -147,6 +147,26 @@ class Policy(Record, frozen=True):
         absent = [name for name in _CLASSES if name not in self.classes]
         self.require(not absent, f"classes has no row for {', '.join(absent)}")
 
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Roles that sign for some move in some class, in alphabetical order."""
+        named = (roles for row in self.classes.values() for roles in row.sign_offs.values())
+        return tuple(sorted({role for roles in named for role in roles}))
+
+    def require_role(self, role: str) -> None:
+        """Check that the policy knows a role.
+
+        Raises
+        ------
+        ConfigurationError
+            Naming those that it knows.
+        """
+        if role not in self.roles:
+            known = ", ".join(self.roles) or "none"
+            raise ConfigurationError(
+                f"the policy {self.name} knows no role {role!r} that signs; it knows {known}"
+            )
+
     def risk_class(self, answers: RiskAnswers) -> RiskClass:
         """Return the highest class that an answer leads to.
 

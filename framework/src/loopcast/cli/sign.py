@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from loopcast.api import Goal
-from loopcast.cli.selection import at_option, by_option, selected, version_options
+from loopcast.cli.selection import at_option, by_option, policy_options, selected, version_options
 from loopcast.cli.stores import store_options
 
 if TYPE_CHECKING:
+    from loopcast.api import Policy
     from loopcast.store.home import Home
 
 
 @click.command()
 @store_options
+@policy_options
 @version_options
 @click.option("--role", required=True, help="In which role, as the policy names it.")
 @click.option(
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 def sign(
     *,
     place: Home,
+    policy: Policy,
     which: dict[str, Any],
     role: str,
     move: Goal,
@@ -41,6 +44,7 @@ def sign(
     from loopcast.api import SignOff
     from loopcast.cli.tables import place_of
 
+    policy.require_role(role)
     with place.catalog as catalog:
         standings = selected(catalog, which)
         items = [
