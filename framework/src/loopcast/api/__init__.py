@@ -103,7 +103,7 @@ from loopcast.api.models import (
     Switch,
     Version,
 )
-from loopcast.api.portable import Portable, PortableScorer
+from loopcast.api.portable import DeviceCall, Portable, PortableForecaster, PortableScorer
 from loopcast.api.preparation import Mitigation, Preparation
 from loopcast.api.rank import (
     RankData,
@@ -184,6 +184,7 @@ __all__ = [
     "Dataset",
     "DecisionSettings",
     "Device",
+    "DeviceCall",
     "DeviceName",
     "Digest",
     "Direction",
@@ -245,6 +246,7 @@ __all__ = [
     "Policy",
     "PolicyRow",
     "Portable",
+    "PortableForecaster",
     "PortableScorer",
     "Positive",
     "Preparation",

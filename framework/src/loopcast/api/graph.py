@@ -60,10 +60,19 @@ class Line:
 
 @dataclass(frozen=True)
 class Levels:
-    """A category that is given by its code: 0 to ``size`` - 1, anything else counts nothing."""
+    """A category that is given by its code; one that is none of these counts nothing.
+
+    Attributes
+    ----------
+    size
+        How many codes there are.
+    first
+        The lowest; the others follow in steps of one.
+    """
 
     feature: int
     size: int
+    first: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -155,11 +164,14 @@ class Linear:
     ----------
     weights : ndarray, shape (outputs, columns of ``of``)
     bias : ndarray, shape (outputs,)
+    exact
+        Whether the weights stay in float32 however small a file is asked for.
     """
 
     of: Block
     weights: Floats
     bias: Floats
+    exact: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,6 +187,21 @@ class Product:
 
     first: Block
     second: Block
+
+
+@dataclass(frozen=True, eq=False)
+class Quotient:
+    """One block by another, of one column or one row each where the other has more."""
+
+    first: Block
+    second: Block
+
+
+@dataclass(frozen=True, eq=False)
+class Constant:
+    """One row of numbers."""
+
+    values: tuple[float, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,6 +250,69 @@ class Clipped:
 
 
 @dataclass(frozen=True, eq=False)
+class Missing:
+    """1 where a number is NaN, otherwise 0."""
+
+    of: Block
+
+
+@dataclass(frozen=True, eq=False)
+class Filled:
+    """Numbers, with zero where one is NaN."""
+
+    of: Block
+
+
+@dataclass(frozen=True, eq=False)
+class Above:
+    """1 where a number is above a threshold, otherwise 0."""
+
+    of: Block
+    threshold: float
+
+
+@dataclass(frozen=True, eq=False)
+class OneHot:
+    """A column for each code from 0 to ``size`` - 1: 1 where the only column of ``of`` has it."""
+
+    of: Block
+    size: int
+
+
+@dataclass(frozen=True, eq=False)
+class First:
+    """The first row of a block."""
+
+    of: Block
+
+
+@dataclass(frozen=True, eq=False)
+class Stacked:
+    """The numbers of a block, row by row, in rows of so many columns."""
+
+    of: Block
+    columns: int
+
+
+@dataclass(frozen=True, eq=False)
+class Picked:
+    """A row of a table for each row of a code, which has one column: 0 is the table's first."""
+
+    table: Block
+    code: Block
+
+
+@dataclass(frozen=True, eq=False)
+class Following:
+    """One column: the first row of the features gets the first number of a single row, and so on.
+
+    A runtime refuses more rows than there are numbers.
+    """
+
+    of: Block
+
+
+@dataclass(frozen=True, eq=False)
 class Top:
     """The largest columns of each row: their places, largest first, then their values.
 
@@ -243,12 +333,22 @@ Block: TypeAlias = (
     | Linear
     | Sum
     | Product
+    | Quotient
+    | Constant
     | Joined
     | Columns
     | Logistic
     | Exponential
     | Logarithm
     | Clipped
+    | Missing
+    | Filled
+    | Above
+    | OneHot
+    | First
+    | Stacked
+    | Picked
+    | Following
     | Top
 )
 

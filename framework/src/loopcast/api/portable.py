@@ -10,6 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from loopcast.api.forecast import ForecastData
     from loopcast.api.graph import Graph
     from loopcast.api.recipe import Recipe
 
@@ -39,5 +44,56 @@ class PortableScorer(Protocol):
 
         Its recipe makes a column for each feature: a number, NaN where missing, or the code of a
         category.
+        """
+        ...
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class DeviceCall:
+    """What a device has when it asks a model.
+
+    Attributes
+    ----------
+    features : ndarray, shape (rows, n), float64
+        As the recipe makes them; NaN where a row does not know one.
+    state : ndarray, shape (1, k), float64, or None
+        What the calls before have left behind.
+    """
+
+    features: NDArray[np.float64]
+    state: NDArray[np.float64] | None = None
+
+
+@runtime_checkable
+class PortableForecaster(Protocol):
+    """A forecaster that can say one of its series as a graph."""
+
+    def to_graph(self, known: ForecastData, series: str) -> Portable:
+        """Return the graph of a series, whose first output is ``mean``.
+
+        A device calls it for each interval in turn, with a row about that interval: the first
+        row. More rows are about the intervals after it.
+
+        Parameters
+        ----------
+        known
+            A panel of the series, for its sites.
+
+        Raises
+        ------
+        ModelError
+            Where the series has no graph.
+        """
+        ...
+
+    def device_call(
+        self, known: ForecastData, horizon: pd.DatetimeIndex, series: str
+    ) -> DeviceCall:
+        """Return what a device has before it when it forecasts a horizon.
+
+        Parameters
+        ----------
+        known, horizon
+            As in :meth:`Forecaster.predict`.
         """
         ...

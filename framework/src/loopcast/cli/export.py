@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 )
 @click.option("--table", help="Table that the SQL reads; the logical model's name by default.")
 @click.option("--key", help="Column that identifies its rows; the schema's key by default.")
+@click.option("--series", default="", help="Series that a .tflite file of a forecast is of.")
 @click.option(
     "--tolerance",
     type=click.FloatRange(0.0),
@@ -44,6 +45,7 @@ def export(
     output: Path,
     table: str | None,
     key: str | None,
+    series: str,
     tolerance: float | None,
     ready: Path | None,
     by: str,
@@ -68,7 +70,7 @@ def export(
         own = schema.key if isinstance(schema, ScoreSchema) else "key"
         names = Names(table=table or found.logical_model, key=key or own)
         content = None if ready is None else ready.read_bytes()
-        done = exports.export(loaded, form, names, tolerance, ready=content)
+        done = exports.export(loaded, form, names, tolerance, series=series, ready=content)
         digest = exports.keep(place, loaded, done, by=by, output=output)
     click.echo(f"{output}: {len(done.content):,} bytes, sha256 {digest}")
     for name, worst in done.worst.items():

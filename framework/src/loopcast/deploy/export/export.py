@@ -55,6 +55,7 @@ def export(
     names: Names,
     tolerance: float | None = None,
     *,
+    series: str = "",
     ready: bytes | None = None,
 ) -> Exported:
     """Write a version in a form, and compare it with its model on the bundle's test scenario.
@@ -66,6 +67,8 @@ def export(
     ----------
     tolerance
         Largest difference; that of `TOLERANCES` where it is ``None``.
+    series
+        Of a forecast, the series that a .tflite file is of; empty where there is one only.
     ready
         A .tflite file of the version that another converter has made, to be taken if it agrees.
 
@@ -80,7 +83,7 @@ def export(
     """
     allowed = TOLERANCES[form] if tolerance is None else tolerance
     if form == "tflite":
-        return Exported(form, *checked_file(loaded, ready, allowed))
+        return Exported(form, *checked_file(loaded, series, ready, allowed))
     return _in_a_language(loaded, form, names, allowed)
 
 

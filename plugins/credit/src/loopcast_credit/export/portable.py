@@ -21,7 +21,7 @@ def card_graph(card: Card) -> Portable:
     terms = tuple(_term(effect, at) for at, effect in enumerate(card.effects))
     log_odds = g.Additive(terms, np.array([card.intercept]))
     scale, offset = np.array([[-card.scale.factor]]), np.array([card.scale.offset])
-    output = g.Joined((g.Logistic(log_odds), g.Linear(log_odds, scale, offset)))
+    output = g.Joined((g.Logistic(log_odds), g.Linear(log_odds, scale, offset, exact=True)))
     features = tuple(card.features)
     graph = g.Graph(features=features, output=output, outputs=("probability", "points"))
     recipe = r.Recipe(

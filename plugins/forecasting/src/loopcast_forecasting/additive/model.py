@@ -19,7 +19,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from loopcast.api import DataError, Effect, Files, Forecast, ForecastData, ModelError, Surface
+from loopcast.api import (
+    DataError,
+    DeviceCall,
+    Effect,
+    Files,
+    Forecast,
+    ForecastData,
+    ModelError,
+    Portable,
+    Surface,
+)
 from loopcast_forecasting.additive import effects, files
 from loopcast_forecasting.additive.files import Arrays
 from loopcast_forecasting.additive.series import AdditiveSeries
@@ -68,6 +78,22 @@ class HybridSite:
 
     def forecast(self, known: ForecastData, spec: FeatureSpec, horizon: pd.DatetimeIndex) -> Floats:
         """Forecast the series, shape (steps, N)."""
+        given, additive = self.at_origin(known, spec, horizon)
+        ahead = self.residual.forecast(given, horizon)
+        return self.series.invert(additive[-len(horizon) :] + ahead)
+
+    def at_origin(
+        self, known: ForecastData, spec: FeatureSpec, horizon: pd.DatetimeIndex
+    ) -> tuple[Recent, Floats]:
+        """Return what is known at the origin of a horizon, and the additive part.
+
+        Returns
+        -------
+        Recent
+            With the residuals that the residual step asks for.
+        ndarray, shape (n + steps, N)
+            At the times of these n residuals and of the horizon.
+        """
         past = known.times[-HISTORY_DAYS * spec.steps_per_day :]
         times = pd.DatetimeIndex(past.append(horizon))
         X = np.column_stack(list(feature_matrix(known, self.site, spec, times).values()))
@@ -75,9 +101,7 @@ class HybridSite:
         additive = self.additive(X[-recent - len(horizon) :])
         actuals = known.target.iloc[-recent:][list(self.series.names)].to_numpy(np.float64)
         residuals = self.series.respond(actuals) - additive[:recent]
-        given = Recent(residuals=residuals, times=past, X=X, step=spec.step)
-        ahead = self.residual.forecast(given, horizon)
-        return self.series.invert(additive[recent:] + ahead)
+        return Recent(residuals=residuals, times=past, X=X, step=spec.step), additive
 
     def explain(self, name: str, spec: FeatureSpec) -> tuple[Effect | Surface, ...]:
         """Return the effects of a series; none once loaded."""
@@ -154,6 +178,20 @@ class HybridModel:
             raise DataError(
                 f"a horizon from {horizon[0]}; expected one from a midnight in {known.timezone}"
             )
+
+    def to_graph(self, known: ForecastData, series: str) -> Portable:
+        """Return the model of a series as a graph; see :class:`loopcast.api.PortableForecaster`."""
+        from loopcast_forecasting.portable.model import portable
+
+        return portable(self, known, series)
+
+    def device_call(
+        self, known: ForecastData, horizon: pd.DatetimeIndex, series: str
+    ) -> DeviceCall:
+        """Return what a device has at an origin; see :class:`loopcast.api.PortableForecaster`."""
+        from loopcast_forecasting.portable.model import device_call
+
+        return device_call(self, known, horizon, series)
 
     def effects(self, series: Sequence[str]) -> tuple[Effect | Surface, ...]:
         """Return what the additive part learned of each input.

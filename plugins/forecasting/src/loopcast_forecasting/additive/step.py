@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
 
 import pandas as pd
 
@@ -12,6 +12,9 @@ from loopcast_forecasting.additive.hyperparameters import AdditiveParameters
 from loopcast_forecasting.additive.series import AdditiveSeries
 from loopcast_forecasting.additive.site import AdditiveSite
 from loopcast_forecasting.features.clock import Floats
+
+if TYPE_CHECKING:
+    from loopcast_forecasting.portable.memory import Memory
 
 Settings_contra = TypeVar("Settings_contra", bound=AdditiveParameters, contravariant=True)
 
@@ -67,6 +70,15 @@ class ResidualStep(Protocol[Settings_contra]):
 
     def forecast(self, recent: Recent, horizon: pd.DatetimeIndex) -> Floats:
         """Forecast the residuals of a horizon, shape (steps, N), float64."""
+
+    def memory(self, series: int, per_day: int) -> Memory:
+        """Return the step of one series as a device carries it on.
+
+        Raises
+        ------
+        ModelError
+            Where it has no such form.
+        """
 
     def encode(self, series: AdditiveSeries, site: int, arrays: Arrays) -> dict[str, Any]:
         """Return the series and their step as values for JSON, with the arrays set aside.

@@ -11,10 +11,11 @@ cross-fitting.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import pandas as pd
 
+from loopcast.api import ModelError
 from loopcast_forecasting.additive.files import Arrays
 from loopcast_forecasting.additive.hyperparameters import GamBoostedParameters
 from loopcast_forecasting.additive.series import AdditiveSeries
@@ -26,6 +27,9 @@ from loopcast_forecasting.direct.curves import Floats, day_grid
 from loopcast_forecasting.direct.step import DirectStep
 from loopcast_forecasting.gam.design import Design
 from loopcast_forecasting.residual.crossfit import deal_days
+
+if TYPE_CHECKING:
+    from loopcast_forecasting.portable.memory import Memory
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -68,6 +72,13 @@ class BoostedStep:
         past, ahead = correction[: len(recent.times)], correction[len(recent.times) :]
         left = recent.residuals - past[-len(recent.residuals) :]
         return ahead + self.direct.forecast(recent.with_residuals(left), horizon)
+
+    def memory(self, series: int, per_day: int) -> Memory:
+        """Refuse: a device does not carry it on."""
+        raise ModelError(
+            "a model with boosted trees has no graph; train "
+            "forecasting.gam_arima or forecasting.gam_ridge"
+        )
 
     def encode(self, series: AdditiveSeries, site: int, arrays: Arrays) -> dict[str, Any]:
         """Return values for JSON; all that is numbers but the trees is an array."""

@@ -9,7 +9,7 @@ of the horizon are predicted, for lags ``l_k`` that lie before the origin, as
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import pandas as pd
 
@@ -28,6 +28,9 @@ from loopcast_forecasting.direct.ridge_days import (
 )
 from loopcast_forecasting.residual.crossfit import cross_fit, deal_days
 from loopcast_forecasting.residual.ridge import PanelRidge
+
+if TYPE_CHECKING:
+    from loopcast_forecasting.portable.ridge import RidgeMemory
 
 OF_RIDGE = ("coef", "intercept", "penalty")
 
@@ -73,6 +76,12 @@ class DirectStep:
             day_grid(recent.past, recent.step, first),
             day_grid(horizon, recent.step, first),
         )
+
+    def memory(self, series: int, per_day: int) -> RidgeMemory:
+        """Return the step of one series as a device carries it on."""
+        from loopcast_forecasting.portable.ridge import RidgeMemory
+
+        return RidgeMemory(ridge=self.ridge, series=series, per_day=per_day)
 
     def encode(self, series: AdditiveSeries, site: int, arrays: Arrays) -> dict[str, Any]:
         """Return values for JSON; all that is numbers is an array."""

@@ -6,10 +6,11 @@ Learnt from residuals of cross-fitting, as they are no smaller than those to com
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import pandas as pd
 
+from loopcast.api import ModelError
 from loopcast_forecasting.additive.files import Arrays
 from loopcast_forecasting.additive.hyperparameters import GamArParameters
 from loopcast_forecasting.additive.series import AdditiveSeries
@@ -18,6 +19,9 @@ from loopcast_forecasting.additive.step import Recent
 from loopcast_forecasting.direct.curves import Floats, day_grid
 from loopcast_forecasting.residual.ar import PanelAr, fit_ar
 from loopcast_forecasting.residual.crossfit import cross_fit, deal_days
+
+if TYPE_CHECKING:
+    from loopcast_forecasting.portable.memory import Memory
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -44,6 +48,13 @@ class ArStep:
     def forecast(self, recent: Recent, horizon: pd.DatetimeIndex) -> Floats:
         """Forecast all series step by step, at whatever times the residuals are."""
         return self.ar.forecast(recent.residuals, len(horizon))
+
+    def memory(self, series: int, per_day: int) -> Memory:
+        """Refuse: a device does not carry it on."""
+        raise ModelError(
+            "an autoregression of all its lags has no graph; train "
+            "forecasting.gam_arima or forecasting.gam_ridge"
+        )
 
     def encode(self, series: AdditiveSeries, site: int, arrays: Arrays) -> dict[str, Any]:
         """Return values for JSON; all that is numbers is an array."""

@@ -33,6 +33,7 @@ Floats = NDArray[np.float64]
 Order = tuple[int, int, int]
 
 LEAST_ROWS = 24  # per parameter
+SETTLING = 1000  # steps after which a gain stands still
 OPTIMISERS: tuple[dict[str, Any], ...] = (
     {"method": "lbfgs", "maxiter": 200},
     {"method": "powell", "maxiter": 200},
@@ -75,6 +76,54 @@ class ResidualModel:
         short = _arima(seasonal_remainder(residuals, self.lags, self.phi), self.order)
         ahead = short.filter(self.params).forecast(int(steps))
         return _recurse(np.nan_to_num(residuals), ahead, self.lags, self.phi)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Space:
+    """The ARIMA of a residual model in state space form, its gain in the steady state.
+
+    Attributes
+    ----------
+    model
+        Of which it is.
+    design : ndarray, shape (1, s)
+        Z.
+    transition : ndarray, shape (s, s)
+        T.
+    gain : ndarray, shape (s,)
+        K.
+    """
+
+    model: ResidualModel
+    design: Floats
+    transition: Floats
+    gain: Floats
+
+    def ahead(self, steps: int) -> Floats:
+        """Return what forecasts 1 to ``steps`` steps from a predicted state, shape (steps, s)."""
+        rows = [self.design[0]]
+        for _ in range(steps - 1):
+            rows.append(rows[-1] @ self.transition)
+        return np.array(rows)
+
+    def filtered(self, remainder: Floats) -> Floats:
+        """Return the state predicted after values, shape (s,); zeros after none."""
+        if not len(remainder):
+            return np.zeros(len(self.gain))
+        found = _arima(remainder, self.model.order).filter(self.model.params)
+        return np.asarray(found.filter_results.predicted_state[:, -1], dtype=np.float64)
+
+
+def steady_state(model: ResidualModel) -> Space:
+    """Return the state space form of a residual model, filtered until its gain stands still."""
+    short = _arima(np.zeros(SETTLING), model.order)
+    gain = short.filter(model.params).filter_results.kalman_gain[:, 0, -1]
+    return Space(
+        model=model,
+        design=np.array(short.ssm["design"][:1]),
+        transition=np.array(short.ssm["transition"]),
+        gain=np.array(gain),
+    )
 
 
 def fit_residuals(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,9 @@ from loopcast_forecasting.additive.site import AdditiveSite
 from loopcast_forecasting.additive.step import Recent
 from loopcast_forecasting.features.clock import Floats
 from loopcast_forecasting.residual.arima import ResidualModel, fit_residuals
+
+if TYPE_CHECKING:
+    from loopcast_forecasting.portable.arima import ArimaMemory
 
 LEAST_WINDOW = 200  # steps
 
@@ -51,6 +54,12 @@ class ArimaStep:
                 for k, model in enumerate(self.models)
             ]
         )
+
+    def memory(self, series: int, per_day: int) -> ArimaMemory:
+        """Return the step of one series as a device carries it on."""
+        from loopcast_forecasting.portable.arima import ArimaMemory
+
+        return ArimaMemory(model=self.models[series], series=series, steps=per_day)
 
     def encode(self, series: AdditiveSeries, site: int, arrays: Arrays) -> dict[str, Any]:
         """Return values for JSON; the coefficients of the additive part are an array."""

@@ -20,7 +20,9 @@ def calibrated_portable(portable: Portable, calibration: Calibration) -> Portabl
     """Return a scorer whose first output is calibrated."""
     graph = portable.graph
     p = g.Clipped(g.Columns(graph.output, (0,)), EDGE, 1.0 - EDGE)
-    chances = g.Logarithm(g.Joined((p, g.Linear(p, np.array([[-1.0]]), np.array([1.0])))))
+    chances = g.Logarithm(
+        g.Joined((p, g.Linear(p, np.array([[-1.0]]), np.array([1.0]), exact=True)))
+    )
     log_odds, recipe = _log_odds(calibration.whole, chances), portable.recipe
     if calibration.by is not None and calibration.groups:
         own = [log_odds, *(_log_odds(one, chances) for one in calibration.groups.values())]
@@ -35,11 +37,11 @@ def calibrated_portable(portable: Portable, calibration: Calibration) -> Portabl
 def _log_odds(one: BetaMap | KnotMap, chances: g.Block) -> g.Block:
     """Return calibrated log-odds from ln p and ln(1 − p)."""
     if isinstance(one, BetaMap):
-        return g.Linear(chances, np.array([[one.a, -one.b]]), np.array([one.c]))
+        return g.Linear(chances, np.array([[one.a, -one.b]]), np.array([one.c]), exact=True)
     start, _, value, slope = (np.array(column) for column in zip(*one.lines(), strict=True))
     difference = np.tile([1.0, -1.0], (len(start), 1))
-    beyond = g.Clipped(g.Linear(chances, difference, -start), 0.0, float("inf"))
-    return g.Linear(beyond, np.diff(slope, prepend=0.0)[None], value[:1])
+    beyond = g.Clipped(g.Linear(chances, difference, -start, exact=True), 0.0, float("inf"))
+    return g.Linear(beyond, np.diff(slope, prepend=0.0)[None], value[:1], exact=True)
 
 
 def _of_group(own: list[g.Block], feature: int) -> g.Block:
@@ -49,7 +51,7 @@ def _of_group(own: list[g.Block], feature: int) -> g.Block:
     term = g.Term(GROUP, (g.Levels(feature, groups),), shares)
     chosen = g.Additive((term,), np.eye(1, groups + 1)[0])
     every = g.Product(g.Joined(tuple(own)), chosen)
-    return g.Linear(every, np.ones((1, groups + 1)), np.zeros(1))
+    return g.Linear(every, np.ones((1, groups + 1)), np.zeros(1), exact=True)
 
 
 def _with_group(recipe: r.Recipe, by: str, known: tuple[str, ...]) -> r.Recipe:

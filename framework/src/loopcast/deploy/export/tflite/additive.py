@@ -15,6 +15,7 @@ import numpy as np
 from loopcast.api import graph as g
 from loopcast.api.errors import ModelError
 from loopcast.deploy.export.tflite.bases import Expansion, Floats, Places, Written
+from loopcast.deploy.export.tflite.centred import centred
 from loopcast.deploy.export.tflite.indicators import indicators
 from loopcast.deploy.export.tflite.lowering import Lowering
 from loopcast.deploy.export.tflite.splines import splines
@@ -39,6 +40,7 @@ class Pool:
 
 def additive(block: g.Additive, to: Lowering) -> int:
     """Write a sum of terms and return the place of its output."""
+    block = centred(block)
     pool = _pool(block.terms, to)
     parts, weights = _products(block.terms, pool, to)
     columns = to.joined(parts)
@@ -49,12 +51,10 @@ def additive(block: g.Additive, to: Lowering) -> int:
 
 def _chosen(columns: int, weights: Floats, intercept: Floats, feature: int, to: Lowering) -> int:
     """Return the weighted sum of each row by the weights that its code chooses."""
-    code = to.model.add(
-        "GATHER", to.features, to.model.constant(np.array(feature, np.int32)), Axis=1
-    )
+    code = to.model.add("GATHER", to.features, to.integers(feature), Axis=1)
     chosen = to.model.add("CAST", code, dtype=np.int32)
     rows, scales = to.storage.table(to.model, weights, chosen)
-    axis = to.model.constant(np.array([1], np.int32))
+    axis = to.integers([1])
     total = to.model.add("SUM", to.model.add("MUL", columns, rows), axis, KeepDims=1)
     if scales is not None:
         total = to.model.add("MUL", total, scales)

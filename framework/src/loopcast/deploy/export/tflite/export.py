@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from loopcast.api import ModelError
 from loopcast.api.graph import Graph
 from loopcast.deploy.export.tflite.exportable import Exportable
+from loopcast.deploy.export.tflite.forecast import forecast_exportable
 from loopcast.deploy.export.tflite.score import score_exportable
 from loopcast.deploy.export.tflite.vectors import compared
 from loopcast.deploy.export.tflite.write import write_tflite
@@ -17,16 +18,21 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-5
 """Largest difference of an answer in float32, as a share of the largest."""
 
-TASKS = {"score": score_exportable}
+TASKS = {"score": score_exportable, "forecast": forecast_exportable}
 
 
-def exportable(loaded: LoadedVersion) -> Exportable:
+def exportable(loaded: LoadedVersion, series: str = "") -> Exportable:
     """Return a version as a graph, with what it has to answer.
+
+    Parameters
+    ----------
+    series
+        Of a forecast: the one that the graph is of; empty where there is one only.
 
     Raises
     ------
     ModelError
-        Where versions of its task have none.
+        Where versions of its task have none, or the series has none.
     """
     task = loaded.logical_model.task
     if task not in TASKS:
@@ -34,16 +40,18 @@ def exportable(loaded: LoadedVersion) -> Exportable:
             f"{loaded.logical_model.name} is of the task {task}; tflite is made of "
             f"{', '.join(TASKS)}"
         )
-    return TASKS[task](loaded)
+    return TASKS[task](loaded, series)
 
 
 def checked_file(
-    loaded: LoadedVersion, ready: bytes | None, tolerance: float
+    loaded: LoadedVersion, series: str, ready: bytes | None, tolerance: float
 ) -> tuple[bytes, int, dict[str, float]]:
     """Return a version as a file, the rows that it was compared on, and how it differs.
 
     Parameters
     ----------
+    series
+        As in `exportable`.
     ready
         A file that another converter made of the version, to be taken in place of ours.
     tolerance
@@ -56,7 +64,7 @@ def checked_file(
     IntegrityError
         Where the file differs from the model by more.
     """
-    found = exportable(loaded)
+    found = exportable(loaded, series)
     content = ready
     if content is None:
         content = write_tflite(_graph(loaded, found)).content

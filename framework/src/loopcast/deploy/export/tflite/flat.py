@@ -26,10 +26,15 @@ OPTIONS = {
     "FULLY_CONNECTED": "FullyConnectedOptions",
     "GATHER": "GatherOptions",
     "MUL": "MulOptions",
+    "SHAPE": "ShapeOptions",
+    "STRIDED_SLICE": "StridedSliceOptions",
     "SUB": "SubOptions",
     "SUM": "ReducerOptions",
 }
 """Tables of those operators that have options; the others are written without."""
+
+SHAPELESS = {"SELECT_V2"}
+"""Operators whose output of one element LiteRT leaves in the shape that the file says."""
 
 
 def library() -> Any:
@@ -122,7 +127,10 @@ class FlatModel:
         **options: int,
     ) -> int:
         """Add an operator with one output and return the output's place."""
-        return self.several(kind, *inputs, version=version, dtypes=(dtype,), **options)[0]
+        [output] = self.several(kind, *inputs, version=version, dtypes=(dtype,), **options)
+        if kind in SHAPELESS:
+            self.tensors[output] = Tensor(np.dtype(dtype), (1, 1))
+        return output
 
     def several(
         self, kind: str, *inputs: int, version: int, dtypes: Sequence[Any], **options: int
@@ -153,6 +161,7 @@ class _Serialiser:
 
         self.schema = schema
         self.to = flatbuffers.Builder(4096)
+        self.vectors: dict[tuple[int, ...], int] = {}
 
     def model(self, flat: FlatModel, inputs: Sequence[int], outputs: Sequence[int]) -> bytes:
         kinds = list(dict.fromkeys((one.kind, one.version) for one in flat.operators))
@@ -242,5 +251,8 @@ class _Serialiser:
         return vector
 
     def _ints(self, values: Sequence[int]) -> int:
-        vector: int = self.to.CreateNumpyVector(np.array(values, np.int32))
-        return vector
+        """Return a vector, which all tables of equal ones share."""
+        key = tuple(values)
+        if key not in self.vectors:
+            self.vectors[key] = self.to.CreateNumpyVector(np.array(key, np.int32))
+        return self.vectors[key]

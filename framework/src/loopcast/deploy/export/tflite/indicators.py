@@ -40,8 +40,7 @@ def indicators(bases: Sequence[g.Intervals | g.Levels], to: Lowering) -> Written
         if basis.slopes:
             places = np.append(places, slopes[basis] + np.arange(basis.body))
         expansions[basis] = Expansion(places, _weights(basis))
-    products = sum(one.body for one in sloped)
-    return Written(written, expansions, width + max(products, min(2 * products, 2)))
+    return Written(written, expansions, width + sum(one.body for one in sloped))
 
 
 def _starts(sizes: Sequence[int]) -> Places:
@@ -51,7 +50,7 @@ def _starts(sizes: Sequence[int]) -> Places:
 def _ranges(basis: g.Intervals | g.Levels) -> Floats:
     """Return lower and upper end of each range, shape (k, 2); NaN is above all numbers."""
     if isinstance(basis, g.Levels):
-        codes = np.arange(basis.size)
+        codes = basis.first + np.arange(basis.size)
         return np.column_stack([codes - 0.5, codes + 0.5])
     cuts = np.array([-np.inf, *basis.cuts, np.nan])
     specials = np.array(basis.specials, np.float32)
@@ -81,8 +80,7 @@ def _inside(bases: Sequence[g.Intervals | g.Levels], ranges: Sequence[Floats], t
 
 
 def _missing(numbers: Sequence[g.Intervals], to: Lowering) -> int:
-    x = to.columns(to.features, [basis.feature for basis in numbers])
-    return to.model.add("CAST", to.model.add("NOT_EQUAL", x, x, dtype=np.bool_))
+    return to.missing(to.columns(to.features, [basis.feature for basis in numbers]))
 
 
 def _times(sloped: Sequence[g.Intervals], starts: Sequence[int], inside: int, to: Lowering) -> int:
@@ -92,12 +90,5 @@ def _times(sloped: Sequence[g.Intervals], starts: Sequence[int], inside: int, to
     places = np.hstack(
         [start + np.arange(basis.body) for start, basis in zip(starts, sloped, strict=True)]
     )
-    x = to.columns(to.features, _two_or_more(own))
-    known = to.model.add("EQUAL", x, x, dtype=np.bool_)
-    filled = to.model.add("SELECT_V2", known, x, to.numbers(0.0))
-    return to.model.add("MUL", filled, to.columns(inside, _two_or_more(places)))
-
-
-def _two_or_more(places: Places) -> Places:
-    """Name a single column twice: LiteRT loses the shape of what it selects from one element."""
-    return np.repeat(places, 2) if len(places) == 1 else places
+    x = to.columns(to.features, own)
+    return to.model.add("MUL", to.filled(x), to.columns(inside, places))

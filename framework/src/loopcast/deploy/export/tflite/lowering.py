@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 RELU = 1
 """Code of the activation that an operator may have built in."""
 
+INT32 = 2
+"""Code of the type of integers."""
+
+ANY = -1
+"""A size that is what is left."""
+
 
 @dataclass(eq=False)
 class Lowering:
@@ -52,19 +58,52 @@ class Lowering:
         """Return the place of constant float32 numbers."""
         return self.model.constant(np.asarray(values, np.float32))
 
+    def integers(self, values: Any) -> int:
+        """Return the place of constant int32 numbers."""
+        return self.model.constant(np.asarray(values, np.int32))
+
     def columns(self, of: int, places: Any) -> int:
         """Return the place of some columns of a matrix."""
-        return self.model.add(
-            "GATHER", of, self.model.constant(np.asarray(places, np.int32)), Axis=1
-        )
+        first, count = int(places[0]), len(places)
+        if count > 1 and np.array_equal(places, np.arange(first, first + count)):
+            ends = (self.integers([0, first]), self.integers([0, first + count]))
+            return self.model.add(
+                "STRIDED_SLICE", of, *ends, self.integers([1, 1]), BeginMask=1, EndMask=1
+            )
+        return self.model.add("GATHER", of, self.integers(places), Axis=1)
+
+    def stacked(self, of: int, *shape: int) -> int:
+        """Return the place of a tensor in another shape."""
+        return self.model.add("RESHAPE", of, self.integers(shape))
+
+    def missing(self, of: int) -> int:
+        """Return the place of 1 where a number is NaN."""
+        return self.truth("NOT_EQUAL", of, of)
+
+    def filled(self, of: int) -> int:
+        """Return the place of numbers with zero where one is NaN."""
+        known = self.model.add("EQUAL", of, of, dtype=np.bool_)
+        return self.model.add("SELECT_V2", known, of, self.numbers(0.0))
+
+    def truth(self, kind: str, first: int, second: int) -> int:
+        """Return the place of a comparison as numbers 0 and 1."""
+        return self.model.add("CAST", self.model.add(kind, first, second, dtype=np.bool_))
 
     def joined(self, parts: list[int]) -> int:
         """Return the place of matrices beside each other."""
         return parts[0] if len(parts) == 1 else self.model.add("CONCATENATION", *parts, Axis=1)
 
-    def linear(self, of: int, weights: NDArray[np.float64], bias: NDArray[np.float64]) -> int:
+    def linear(
+        self,
+        of: int,
+        weights: NDArray[np.float64],
+        bias: NDArray[np.float64],
+        *,
+        exact: bool = False,
+    ) -> int:
         """Return the place of weighted sums of columns."""
-        stored, scales = self.storage.dense(self.model, weights)
+        storage = Storage() if exact else self.storage
+        stored, scales = storage.dense(self.model, weights)
         if scales is None:
             return self.model.add("FULLY_CONNECTED", of, stored, self.numbers(bias))
         total = self.model.add("FULLY_CONNECTED", of, stored, -1)
@@ -106,7 +145,7 @@ def _additive(block: g.Additive, to: Lowering) -> int:
 
 @lowered.register
 def _linear(block: g.Linear, to: Lowering) -> int:
-    return to.linear(to.of(block.of), block.weights, block.bias)
+    return to.linear(to.of(block.of), block.weights, block.bias, exact=block.exact)
 
 
 @lowered.register
@@ -117,6 +156,16 @@ def _sum(block: g.Sum, to: Lowering) -> int:
 @lowered.register
 def _product(block: g.Product, to: Lowering) -> int:
     return to.model.add("MUL", to.of(block.first), to.of(block.second))
+
+
+@lowered.register
+def _quotient(block: g.Quotient, to: Lowering) -> int:
+    return to.model.add("DIV", to.of(block.first), to.of(block.second))
+
+
+@lowered.register
+def _constant(block: g.Constant, to: Lowering) -> int:
+    return to.numbers([block.values])
 
 
 @lowered.register
@@ -136,8 +185,55 @@ def _clipped(block: g.Clipped, to: Lowering) -> int:
 
 
 @lowered.register
+def _missing(block: g.Missing, to: Lowering) -> int:
+    return to.missing(to.of(block.of))
+
+
+@lowered.register
+def _filled(block: g.Filled, to: Lowering) -> int:
+    return to.filled(to.of(block.of))
+
+
+@lowered.register
+def _above(block: g.Above, to: Lowering) -> int:
+    return to.truth("GREATER", to.of(block.of), to.numbers(block.threshold))
+
+
+@lowered.register
+def _one_hot(block: g.OneHot, to: Lowering) -> int:
+    return to.truth("EQUAL", to.of(block.of), to.numbers([np.arange(block.size)]))
+
+
+@lowered.register
+def _first(block: g.First, to: Lowering) -> int:
+    return to.model.add("GATHER", to.of(block.of), to.integers([0]), Axis=0)
+
+
+@lowered.register
+def _stacked(block: g.Stacked, to: Lowering) -> int:
+    return to.stacked(to.of(block.of), ANY, block.columns)
+
+
+@lowered.register
+def _picked(block: g.Picked, to: Lowering) -> int:
+    code = to.model.add("CAST", to.stacked(to.of(block.code), ANY), dtype=np.int32)
+    return to.model.add("GATHER", to.of(block.table), code, Axis=0)
+
+
+@lowered.register
+def _following(block: g.Following, to: Lowering) -> int:
+    one = to.integers(1)
+    shape = to.model.add("SHAPE", to.features, dtype=np.int32, OutType=INT32)
+    first = (to.integers([0]), to.integers([1]), to.integers([1]))
+    rows = to.model.add("STRIDED_SLICE", shape, *first, dtype=np.int32, ShrinkAxisMask=1)
+    places = to.model.add("RANGE", to.integers(0), rows, one, dtype=np.int32)
+    column = to.stacked(to.of(block.of), ANY, 1)
+    return to.model.add("GATHER", column, places, Axis=0)
+
+
+@lowered.register
 def _top(block: g.Top, to: Lowering) -> int:
-    count = to.model.constant(np.array(block.count, np.int32))
+    count = to.integers(block.count)
     values, places = to.model.several(
         "TOPK_V2", to.of(block.of), count, version=1, dtypes=(np.float32, np.int32)
     )

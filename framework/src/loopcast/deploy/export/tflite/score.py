@@ -45,12 +45,19 @@ def table_recipe(loaded: LoadedVersion) -> r.Recipe:
     )
 
 
-def score_exportable(loaded: LoadedVersion) -> Exportable:
+def score_exportable(loaded: LoadedVersion, series: str = "") -> Exportable:
     """Return a scorer with its calibration as a graph, with what it has to answer.
 
     A template without a graph leaves it to another converter to make the file: of the features as
     the schema has them, and of the probability.
+
+    Raises
+    ------
+    ModelError
+        Where a series is asked for.
     """
+    if series:
+        raise ModelError(f"{loaded.logical_model.name} is a score, which has no series {series!r}")
     scorer, calibration = parts_of(loaded.model)
     if not isinstance(scorer, PortableScorer):
         recipe, outputs = table_recipe(loaded), ("probability",)

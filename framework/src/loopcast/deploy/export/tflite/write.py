@@ -14,14 +14,11 @@ import numpy as np
 
 from loopcast.api.graph import Graph
 from loopcast.deploy.export.tflite.flat import FlatModel
-from loopcast.deploy.export.tflite.lowering import Lowering
+from loopcast.deploy.export.tflite.lowering import ANY, Lowering
 from loopcast.deploy.export.tflite.storage import Precision, Storage
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-ANY = -1
-"""Size of a free dimension."""
 
 
 @dataclass(frozen=True, eq=False)
