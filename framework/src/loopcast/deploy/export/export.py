@@ -83,7 +83,7 @@ def export(
     """
     allowed = TOLERANCES[form] if tolerance is None else tolerance
     if form == "tflite":
-        return Exported(form, *checked_file(loaded, series, ready, allowed))
+        return Exported(form, *checked_file(loaded, ready, allowed, series))
     return _in_a_language(loaded, form, names, allowed)
 
 

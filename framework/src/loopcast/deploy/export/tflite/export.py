@@ -44,18 +44,18 @@ def exportable(loaded: LoadedVersion, series: str = "") -> Exportable:
 
 
 def checked_file(
-    loaded: LoadedVersion, series: str, ready: bytes | None, tolerance: float
+    loaded: LoadedVersion, ready: bytes | None, tolerance: float, series: str = ""
 ) -> tuple[bytes, int, dict[str, float]]:
     """Return a version as a file, the rows that it was compared on, and how it differs.
 
     Parameters
     ----------
-    series
-        As in `exportable`.
     ready
         A file that another converter made of the version, to be taken in place of ours.
     tolerance
         Largest difference, as `loopcast.deploy.export.tflite.vectors.difference` measures it.
+    series
+        As in `exportable`.
 
     Raises
     ------

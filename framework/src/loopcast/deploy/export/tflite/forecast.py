@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from loopcast.api import Forecast, ForecastData, ForecastQuery, ModelError, PortableForecaster
 from loopcast.deploy.export.tflite.exportable import Exportable
+from loopcast.deploy.export.tflite.runtimes import sessions
 from loopcast.deploy.export.tflite.vectors import Vectors
+from loopcast.deploy.export.tflite.write import write_tflite
 from loopcast.deploy.forecast_scenario import read_scenario
 
 if TYPE_CHECKING:
+    from loopcast.api.graph import Graph
     from loopcast.deploy.loaded import LoadedVersion
 
 
@@ -42,7 +46,21 @@ def forecast_exportable(loaded: LoadedVersion, series: str) -> Exportable:
         state=None if call.state is None else call.state.astype(np.float32),
     )
     graph = portable.graph
-    return Exportable(recipe=portable.recipe, outputs=graph.outputs, vectors=vectors, graph=graph)
+    return Exportable(
+        recipe=portable.recipe,
+        outputs=graph.outputs,
+        vectors=_with_next_state(vectors, graph),
+        graph=graph,
+    )
+
+
+def _with_next_state(vectors: Vectors, graph: Graph) -> Vectors:
+    """Add the state that follows, as the graph in full precision leaves it behind."""
+    if vectors.state is None:
+        return vectors
+    session = next(sessions(write_tflite(graph).content))
+    _, following = session.run(vectors.features, vectors.state)
+    return replace(vectors, next_state=np.asarray(following, np.float64))
 
 
 def _chosen(known: ForecastData, series: str) -> str:

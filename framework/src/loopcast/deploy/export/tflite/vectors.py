@@ -60,7 +60,7 @@ def compared(content: bytes, vectors: Vectors, tolerance: float, what: str) -> d
         output, following = session.run(vectors.features, vectors.state)
         worst[session.runtime] = difference(output, vectors.expected)
         if vectors.next_state is not None and following is not None:
-            state = difference(following, vectors.next_state)
+            state = difference(following.T, vectors.next_state.T)
             worst[session.runtime] = max(worst[session.runtime], state)
         if not worst[session.runtime] <= tolerance:
             raise IntegrityError(
