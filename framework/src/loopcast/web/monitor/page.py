@@ -128,9 +128,8 @@ def _experiments(report: Report) -> Table | None:
     )
     if not rows:
         return None
-    return Table(
-        caption="Experiments", columns=("name", "kind", "begun", "ended", "state"), rows=rows
-    )
+    columns = ("name", "kind", "begun", "ended", "state")
+    return Table(caption="Experiments", columns=columns, rows=rows, prose=True)
 
 
 def _releases(report: Report) -> Table | None:
@@ -140,6 +139,5 @@ def _releases(report: Report) -> Table | None:
     )
     if not rows:
         return None
-    return Table(
-        caption="Releases", columns=("since", "version", "stage", "by", "reason"), rows=rows
-    )
+    columns = ("since", "version", "stage", "by", "reason")
+    return Table(caption="Releases", columns=columns, rows=rows, prose=True)

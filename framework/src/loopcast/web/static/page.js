@@ -189,11 +189,12 @@
     });
   };
 
-  /* Vertical lines with labels, for example where the forecast begins. */
+  /* Vertical lines with labels, for example where the forecast begins. A label that another one
+     would overlap is below it. */
   const marks = (spec) => ({
     hooks: {
       draw: (u) => {
-        const { ctx } = u, { left, top, width, height } = u.bbox, ratio = devicePixelRatio;
+        const { ctx } = u, { left, top, width, height } = u.bbox, ratio = devicePixelRatio, rows = [];
         for (const [at, label] of spec.marks) {
           const x = Math.round(u.valToPos(at, "x", true));
           if (x < left || x > left + width) continue;
@@ -202,10 +203,13 @@
           ctx.lineWidth = ratio;
           ctx.beginPath(); ctx.moveTo(x, top); ctx.lineTo(x, top + height); ctx.stroke();
           ctx.font = `${12 * ratio}px system-ui, sans-serif`;
-          ctx.textBaseline = "top";
-          const room = left + width - x > ctx.measureText(label).width + 8 * ratio;
-          ctx.textAlign = room ? "left" : "right";
-          ctx.fillText(label, x + (room ? 5 : -5) * ratio, top + 2 * ratio);
+          ctx.textBaseline = "top"; ctx.textAlign = "left";
+          const wide = ctx.measureText(label).width, room = left + width - x > wide + 8 * ratio;
+          const from = Math.max(room ? x + 5 * ratio : x - wide - 5 * ratio, left + 2 * ratio);
+          let row = rows.findIndex((taken) => taken.every(([a, b]) => from > b || from + wide < a));
+          if (row < 0) row = rows.push([]) - 1;
+          rows[row].push([from, from + wide + 4 * ratio]);
+          ctx.fillText(label, from, top + (2 + 15 * row) * ratio);
           ctx.restore();
         }
       },
