@@ -125,6 +125,23 @@ def test_chi_squared_is_scipys() -> None:
     assert p_value.item() == pytest.approx(exact.pvalue)
 
 
+def test_small_parts_are_joined_with_their_neighbours() -> None:
+    """Fifteen independent rows see a number that has moved by two deviations, and no other."""
+    noise = np.random.default_rng(8)
+    reference, stays = noise.normal(size=4_000), noise.normal(size=(200, 15))
+    bins = fit_bins({"x": reference})
+    p_values = []
+    for shift in (0.0, 2.0):
+        group = np.repeat(np.arange(200), 15)
+        recent = sketch({"x": stays.ravel() + shift}, bins, group=group, groups=200)
+        both = pair(bins, sketch({"x": reference}, bins), recent)
+        statistic, found = measures.chi_squared(*measures.parts(both), both)
+        p_values.append(found[:, 0])
+        assert np.isfinite(statistic).all()
+    assert (p_values[0] <= 0.05).mean() == pytest.approx(0.05, abs=0.04)
+    assert (p_values[1] <= 0.01).mean() > 0.95
+
+
 def test_shares_of_missing_and_strange_values() -> None:
     reference = {"x": np.arange(1_000.0), "town": ["a", "b"] * 500}
     recent = {

@@ -236,20 +236,38 @@ def jensen_shannon(reference: Floats, recent: Floats) -> Floats:
 def chi_squared(reference: Floats, recent: Floats, pair_of: Pair) -> tuple[Floats, Floats]:
     """Return the statistic and p-value of the test that both have the same distribution.
 
-    Parts of which fewer than five rows are expected are joined. Statistics are those of as many
-    independent rows as both are worth.
+    Parts that follow each other are joined until five rows are expected of them. Statistics are
+    those of as many independent rows as both are worth.
     """
     p, q = shares(reference), shares(recent)
     n, m = pair_of.sizes
     pooled = _ratio(n[..., None] * p + m[..., None] * q, (n + m)[..., None])
-    small = pooled * np.minimum(n, m)[..., None] < FEWEST_EXPECTED
-    terms = [np.where(small, 0.0, part) for part in (p, q, pooled)]
-    rest = [np.where(small, part, 0.0).sum(axis=-1, keepdims=True) for part in (p, q, pooled)]
-    p, q, pooled = (np.concatenate(both, axis=-1) for both in zip(terms, rest, strict=True))
+    place = _joined(pooled * np.minimum(n, m)[..., None])
+    p, q, pooled = (_summed(part, place) for part in (p, q, pooled))
     squared = _ratio((p - q) ** 2, pooled)
     statistic = pair_of.size * squared.sum(axis=-1)
     freedom = (pooled > 0).sum(axis=-1) - 1
     return statistic, np.where(freedom > 0, chdtrc(np.maximum(freedom, 1), statistic), 1.0)
+
+
+def _joined(expected: Floats) -> NDArray[np.intp]:
+    """Number joined parts along the last axis; what is left over belongs to the last one."""
+    place = np.zeros(expected.shape, dtype=np.intp)
+    rows, number = np.zeros(expected.shape[:-1]), np.zeros(expected.shape[:-1], dtype=np.intp)
+    for part in range(expected.shape[-1]):
+        place[..., part] = number
+        rows += expected[..., part]
+        full = rows >= FEWEST_EXPECTED
+        number += full
+        rows[full] = 0.0
+    return np.minimum(place, np.maximum(number - 1, 0)[..., None])
+
+
+def _summed(values: Floats, place: NDArray[np.intp]) -> Floats:
+    """Add up values of the same place along the last axis."""
+    first = np.arange(0, values.size, values.shape[-1]).reshape(*values.shape[:-1], 1)
+    sums = np.bincount((first + place).ravel(), values.ravel(), minlength=values.size)
+    return np.asarray(sums.reshape(values.shape))
 
 
 def proportions(pair_of: Pair, reference: Floats, recent: Floats) -> tuple[Floats, Floats]:
