@@ -164,6 +164,28 @@ def test_a_missing_day_is_noticed(home: Home) -> None:
     assert [a.severity for a in report.found if a.kind == "volume"] == ["critical"]
 
 
+def test_a_divided_month_has_its_whole_volume_and_the_champions_drift(tmp_path: Path) -> None:
+    """Half of it is answered by a challenger, whose last event is the last of all."""
+    home = open_home(tmp_path)
+    other = train(home, [""], rows=500)[""]
+    champion = train(home, [""], rows=600)[""]
+    noise = np.random.default_rng(0)
+    for day in range(CHANGE):
+        for role, version, hour in (("champion", champion, 0), ("challenger", other, 3)):
+            inputs = people(noise, ROWS // 2)
+            at = START + timedelta(days=day, hours=9 + hour)
+            key = [f"{role}-{day}-{row}" for row in range(ROWS // 2)]
+            more: dict[str, Any] = {"role": role, "time": at, "key": key, "propensity": 0.5}
+            home.record(scored("", version, day, inputs, **more), MODEL)
+    report = look(home, 0, CHANGE)
+    home.catalog.close()
+    assert {name: set(counts) for name, counts in report.volume.items()} == {
+        champion: {ROWS // 2}, other: {ROWS // 2},
+    }  # fmt: skip
+    assert report.version is not None
+    assert report.version.id == champion
+
+
 def test_nothing_to_look_at(home: Home) -> None:
     with pytest.raises(DataError, match="credit has no events from 2026-04"):
         look(home, 100, 110)

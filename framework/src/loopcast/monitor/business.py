@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 from loopcast.api import BusinessKpi, LogicalModel, Release, ScoreSchema, Segment
 from loopcast.develop.inference import Estimate, mean_influence, serial_error
 from loopcast.monitor.bins import Floats
-from loopcast.monitor.counted import once
-from loopcast.monitor.counting import SERVED, hours_of
+from loopcast.monitor.counted import once, used
+from loopcast.monitor.counting import hours_of
 from loopcast.monitor.kpi import RESULT_COLUMNS
 from loopcast.monitor.observed import column, numbers
 from loopcast.monitor.performance import change
@@ -160,10 +160,7 @@ def first_days(
         end, _ = hours_of(min(day + timedelta(days=BASE), until))
         events = home.events.read(model.name, start, end, columns=columns)
         own = pa.array([segment for segment, since in released.items() if since == day])
-        inside = pc.and_(
-            pc.is_in(events["segment"], own), pc.is_in(events["role"], pa.array(SERVED))
-        )
-        yield once(events.filter(inside))
+        yield once(used(events.filter(pc.is_in(events["segment"], own))))
 
 
 def input_columns(model: LogicalModel) -> list[str]:

@@ -22,6 +22,16 @@ ONE_EVENT = ("segment", "version", "role", "key", "time")
 """Events that agree in these are one: the same answer was logged twice."""
 
 
+def used(events: pa.Table) -> pa.Table:
+    """Return the events whose answers were used, in their order.
+
+    A challenger's were where entities are divided between versions; a forecast is not.
+    """
+    role = events["role"]
+    divided = pc.and_(pc.equal(role, "challenger"), pc.less(events["propensity"], 1.0))
+    return events.filter(pc.or_(pc.is_in(role, pa.array(("champion", "canary"))), divided))
+
+
 def once(events: pa.Table) -> pa.Table:
     """Return the events without those that repeat another, in their order."""
     numbered = events.select(list(ONE_EVENT)).append_column(

@@ -19,12 +19,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from loopcast.api import LogicalModel, Segment, VersionId
 from loopcast.monitor.bins import MISSING, Floats
 from loopcast.monitor.compare import read_references
-from loopcast.monitor.counted import chosen_rows, count_rows, joined, once, subsets_of
+from loopcast.monitor.counted import chosen_rows, count_rows, joined, once, subsets_of, used
 from loopcast.monitor.daily import DailySketches, Day, Group, Part, daily_sketches
 from loopcast.monitor.measures import places
 from loopcast.monitor.reference import Reference
@@ -34,11 +33,8 @@ from loopcast.monitor.stack import Places
 if TYPE_CHECKING:
     from loopcast.store.home import Home
 
-SERVED = ("champion", "canary")
-"""Roles whose answers were used."""
-
 _COLUMNS = ["key", "time", "segment", "version", "role", "outputs", "output_texts", "inputs",
-            "input_texts", "latency_ms", "inclusion"]  # fmt: skip
+            "input_texts", "latency_ms", "inclusion", "propensity"]  # fmt: skip
 
 References = Callable[[Iterable[VersionId]], Mapping[VersionId, Reference]]
 
@@ -116,7 +112,7 @@ def count_day(events: pa.Table, model: LogicalModel, references: References) -> 
     references
         Returns the references of versions that have one.
     """
-    served = events.filter(pc.is_in(events["role"], pa.array(SERVED)))
+    served = used(events)
     distinct = once(served)
     members = _Members.of(distinct)
     found = references(members.version)

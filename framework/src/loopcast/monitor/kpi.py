@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 RESULT_COLUMNS = (
     *ONE_EVENT, "outputs", "output_texts", "inclusion", "labelling", "source", "action",
+    "propensity",
 )  # fmt: skip
 """Of events that are judged by their outcomes."""
 

@@ -20,8 +20,8 @@ from loopcast.api import ForecastSchema, LogicalModel, MetricDefinition, Segment
 from loopcast.monitor import business, calibration, intervals
 from loopcast.monitor.business import KpiCourse
 from loopcast.monitor.calibration import Large, calibration_in_the_large
-from loopcast.monitor.counted import once
-from loopcast.monitor.counting import SERVED, hours_of
+from loopcast.monitor.counted import once, used
+from loopcast.monitor.counting import hours_of
 from loopcast.monitor.findings import Moved
 from loopcast.monitor.intervals import IntervalCoverage, interval_coverage
 from loopcast.monitor.kpi import RESULT_COLUMNS, by_segment, moved_kpis
@@ -80,7 +80,7 @@ def family_results(asked: Asked, home: Home) -> Results:
     columns = [*RESULT_COLUMNS, *(["inputs", "input_texts"] if _of_input(model) else [])]
     start, end = hours_of(asked.days[0].date())[0], hours_of(asked.days[-1].date())[1]
     events = home.events.read(model.name, start, end, columns=columns)
-    served = once(events.filter(pc.is_in(events["role"], pa.array(SERVED))))
+    served = once(used(events))
     joined = join(served, truth)
     own = _own(joined, asked)
     return Results(

@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 from loopcast.api import DataError, LogicalModel, MetricDefinition, Version, place_name
 from loopcast.deploy.bundle import read_bundle
 from loopcast.monitor.business import input_columns
-from loopcast.monitor.counted import on_day_before, once
-from loopcast.monitor.counting import SERVED, segment_days
+from loopcast.monitor.counted import on_day_before, once, used
+from loopcast.monitor.counting import segment_days
 from loopcast.monitor.daily import Day
 from loopcast.monitor.kpi import RESULT_COLUMNS
 from loopcast.monitor.performance import Every
@@ -108,7 +108,7 @@ def served_in(watched: Watched, home: Home, at: datetime) -> Served:
         When there are no events.
     """
     events = _events(watched, home)
-    logged = events.filter(pc.is_in(events["role"], pa.array(SERVED)))
+    logged = used(events)
     distinct = once(logged)
     version, files = _version_of(distinct, home)
     complete = min(at.replace(hour=0, minute=0, second=0, microsecond=0), watched.end)
@@ -148,11 +148,15 @@ def _events(watched: Watched, home: Home) -> pa.Table:
 
 
 def _version_of(events: pa.Table, home: Home) -> tuple[Version | None, Mapping[str, bytes]]:
-    """Return the version that served last and has a reference, with its files."""
+    """Return the champion that served last and has a reference, with its files.
+
+    Where none did, the version that served last.
+    """
     if not events.num_rows:
         return None, {}
-    newest = events.sort_by([("time", "descending")])["version"][0].as_py()
-    version = home.catalog.version(newest)
+    champions = events.filter(pc.equal(events["role"], "champion"))
+    newest = (champions if champions.num_rows else events).sort_by([("time", "descending")])
+    version = home.catalog.version(newest["version"][0].as_py())
     files = read_bundle(home.artifacts, version.manifest).files
     return (version, files) if REFERENCE_FILE in files else (None, files)
 

@@ -30,8 +30,7 @@ from loopcast.api import (
 from loopcast.develop.fairness.intervals import Interval
 from loopcast.develop.score.metrics import auc
 from loopcast.monitor.bins import Floats
-from loopcast.monitor.counted import once
-from loopcast.monitor.counting import SERVED
+from loopcast.monitor.counted import once, used
 from loopcast.monitor.observed import happened, numbers, weights
 from loopcast.monitor.performance import estimate
 from loopcast.store.truth import join
@@ -201,7 +200,7 @@ def vintages_of(
     if not isinstance(model.schema, ScoreSchema):
         raise DataError(f"{model.name} is of the task {model.task}; only scores have vintages")
     events = home.events.read(model.name, segment=segment)
-    served = once(events.filter(pc.is_in(events["role"], pa.array(SERVED))))
+    served = once(used(events))
     joined = join(served, home.truth.latest(model.name))
     joined = joined.filter(pc.greater(joined["labelling"], 0.0))
     if not joined.num_rows:
