@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 
 from loopcast.api import ConfigurationError, Package, StoreError
 from loopcast.fleet import intake, rolling
 from loopcast.fleet.centre import Centre
+from loopcast.fleet.days import fleet_days
 from loopcast.fleet.keyring import Keyring, rotate
 from loopcast.fleet.link import Broker as Address
 from loopcast.fleet.link import Incoming, Link
@@ -18,8 +19,10 @@ from loopcast.fleet.rollout import standing
 from loopcast.store.home import Home
 from loopcast_edge.wire import (
     EdgeEvent,
+    Errors,
     EventBatch,
     Outcome,
+    SketchDay,
     Source,
     Subject,
     TruthBatch,
@@ -235,6 +238,29 @@ class TestUplinks:
         assert stored["outputs"].to_pylist()[0] == [("probability", 0.5)]
         assert stored["latency_ms"].to_pylist()[0] == 1.5
         assert place.truth.latest("demand")["text"].to_pylist() == ["1"]
+
+    def test_days_of_devices_add_up(self, place: Home, first: tuple[str, ...]) -> None:
+        def day(sequence: int, rows: int, errors: Errors) -> SketchDay:
+            return SketchDay(
+                outbox=OUTBOX, sequence=sequence, logical_model="demand", segment="",
+                version=version(1).id, role="champion", day=20_000, bins="0" * 16, rows=rows,
+                counts=b"", moments=b"", slowest_us=sequence * 100,
+                errors=errors,
+            )  # fmt: skip
+
+        sent = [(first[0], day(1, 48, Errors(n=10, total=5.0, absolute=20.0))),
+                (first[1], day(2, 40, Errors(n=10, total=-15.0, absolute=40.0)))]  # fmt: skip
+        now = datetime.now(UTC)
+        messages = [
+            Incoming(topic=topics.device(name, "up/sketch"), payload=encode(each))
+            for name, each in sent * 2
+        ]
+        place.catalog.put_uplinks([intake.uplink_of(message, now) for message in messages])
+        assert intake.take_in(place) == 0
+        [found] = fleet_days(place.catalog)
+        assert (found.day, found.devices, found.predictions) == (date(2024, 10, 4), 2, 88)
+        assert (found.outcomes, found.error, found.bias) == (20, 3.0, -0.5)
+        assert found.slowest_ms == 0.2
 
     def test_what_cannot_be_stored_stops_nobody(
         self, place: Home, ring: Keyring, broker: Broker, first: tuple[str, ...]

@@ -8,7 +8,7 @@ import numpy as np
 
 from loopcast.deploy.export.tflite.export import TOLERANCE, checked_file, exportable
 from loopcast.fleet.packages import Contents
-from loopcast_edge.wire import Golden, Output, Tensor, Trial
+from loopcast_edge.wire import DriftReference, Golden, Output, Tensor, Trial
 
 if TYPE_CHECKING:
     from loopcast.deploy.export.tflite.vectors import Vectors
@@ -22,6 +22,7 @@ def contents_of(
     loaded: LoadedVersion,
     *,
     trial: Trial,
+    reference: DriftReference | None = None,
     ready: bytes | None = None,
     tolerance: float = TOLERANCE,
 ) -> Contents:
@@ -29,6 +30,8 @@ def contents_of(
 
     Parameters
     ----------
+    reference
+        Where devices count what they see.
     ready
         A file that another converter made of the version, in place of ours.
     tolerance
@@ -50,6 +53,7 @@ def contents_of(
         outputs=tuple(Output(name=name) for name in found.outputs),
         golden=(golden_of(found.vectors, 2.0 * tolerance),),
         trial=trial,
+        reference=reference,
     )
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from loopcast.api import DeviceName, Observed, Package, Rollout, RolloutStep, VersionId, place_name
+from loopcast.fleet.days import FleetDay, fleet_days
 from loopcast.fleet.observing import report_of
 from loopcast.fleet.rolling import packages_of, seen
 from loopcast.fleet.rollout import Phase, standing
@@ -122,6 +123,7 @@ class FleetView:
 
     devices: tuple[DeviceView, ...]
     rollouts: tuple[RolloutView, ...]
+    days: tuple[FleetDay, ...] = ()
 
 
 def overview(catalog: Catalog) -> FleetView:
@@ -130,7 +132,9 @@ def overview(catalog: Catalog) -> FleetView:
     devices = (_device(each, known) for each in catalog.devices().values())
     courses = reversed(catalog.rollouts())
     return FleetView(
-        devices=tuple(devices), rollouts=tuple(rollout_view(catalog, each) for each in courses)
+        devices=tuple(devices),
+        rollouts=tuple(rollout_view(catalog, each) for each in courses),
+        days=tuple(fleet_days(catalog)),
     )
 
 

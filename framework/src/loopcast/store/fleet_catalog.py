@@ -217,10 +217,16 @@ class FleetCatalog(GovernedCatalog):
         with database.writing(self._engine) as connection:
             uplinks.finish(connection, intake, refused)
 
-    def kept_uplinks(self, kind: str) -> tuple[Uplink, ...]:
-        """Return batches that stay in the catalog: ``sketch``, ``update`` or ``refused``."""
+    def kept_uplinks(self, kind: str, since: datetime | None = None) -> tuple[Uplink, ...]:
+        """Return batches that stay in the catalog: ``sketch``, ``update`` or ``refused``.
+
+        Parameters
+        ----------
+        since
+            Only those that came since then.
+        """
         with database.reading(self._engine) as connection:
-            return uplinks.kept(connection, kind)
+            return uplinks.kept(connection, kind, since)
 
     def waiting_uplinks(self) -> int:
         """Return how many batches are not in the ordinary stores."""

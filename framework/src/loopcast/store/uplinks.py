@@ -122,9 +122,12 @@ def waiting(connection: Connection) -> int:
     return connection.scalar(select(func.count()).where(_WAITING)) or 0
 
 
-def kept(connection: Connection, kind: str) -> tuple[Uplink, ...]:
+def kept(connection: Connection, kind: str, since: datetime | None) -> tuple[Uplink, ...]:
     """Return batches of a kind that stay here, in the order in which they came."""
-    return _uplinks(connection, (uplinks.c.kind == kind) & uplinks.c.payload.is_not(None))
+    condition = (uplinks.c.kind == kind) & uplinks.c.payload.is_not(None)
+    if since is not None:
+        condition &= uplinks.c.at >= since
+    return _uplinks(connection, condition)
 
 
 def _uplinks(connection: Connection, condition: Any) -> tuple[Uplink, ...]:

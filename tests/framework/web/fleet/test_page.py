@@ -8,6 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from loopcast.api import Rollout, RolloutStep
+from loopcast.fleet.days import FleetDay
 from loopcast.fleet.overview import DeviceView, FleetView, RolloutView, RunView, StageView
 from loopcast.web.fleet.page import SHOWN, render
 
@@ -50,7 +51,12 @@ def test_says_what_happened() -> None:
         device(1, run(stage="refused", reason="golden vectors differ", error=None, before=None)),
         device(2, online=False),
     )
-    page = render(FleetView(devices=devices, rollouts=(rollout(),)), NOON)
+    day = FleetDay(
+        day=NOON.date(), place="demand", version="a" * 16, role="champion", devices=2,
+        predictions=96, outcomes=40, error=118.5, bias=-3.25, slowest_ms=0.2,
+    )  # fmt: skip
+    page = render(FleetView(devices=devices, rollouts=(rollout(),), days=(day,)), NOON)
+    assert "118.5" in page
     assert "spring, package 2 of demand, is stopped: errors are 1.3 of the champion&#39;s." in page
     assert "refused: golden vectors differ" in page
     assert "+30.0\N{NO-BREAK SPACE}%" in page

@@ -77,6 +77,8 @@ def publish(
     from loopcast.fleet.founding import keys_folder
     from loopcast.fleet.keyring import read_keys
     from loopcast.fleet.packages import make_package
+    from loopcast.monitor.compare import read_references
+    from loopcast.monitor.edge import drift_reference
     from loopcast_edge.wire import Trial
 
     trial = Trial(seconds=round(3600 * trial_hours), predictions=trial_predictions)
@@ -85,7 +87,14 @@ def publish(
         found = catalog.version(version)
         loaded = load_version(place, plugin_manager(), found)
         file = ready.read_bytes() if ready else None
-        contents = contents_of(loaded, trial=trial, ready=file, tolerance=tolerance)
+        reference = read_references(place, [found.id]).get(found.id)
+        contents = contents_of(
+            loaded,
+            trial=trial,
+            reference=drift_reference(reference) if reference else None,
+            ready=file,
+            tolerance=tolerance,
+        )
         life = timedelta(days=days)
         package = make_package(place, ring, found, contents, by=by, life=life, note=note)
     click.echo(

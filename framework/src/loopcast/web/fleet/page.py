@@ -13,10 +13,14 @@ from loopcast.web.page import Figure, Finding, KeyFigure, Table, cells, render_p
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from loopcast.fleet.days import FleetDay
     from loopcast.fleet.overview import DeviceView, FleetView, RolloutView, RunView
 
 DEVICES = 500
 """Devices that the page lists one by one."""
+
+DAYS = 100
+"""Days and versions that the page lists."""
 
 SHOWN = 40
 """Devices whose errors are drawn."""
@@ -35,6 +39,7 @@ def render(fleet: FleetView, moment: datetime) -> str:
         figures=_figures(fleet.devices),
         rollouts=_rollouts(fleet.rollouts),
         steps=[_steps(each) for each in fleet.rollouts],
+        days=_days(fleet.days),
         devices=_devices(fleet.devices),
         left_out=max(len(fleet.devices) - DEVICES, 0),
     )
@@ -137,6 +142,27 @@ def _steps(each: RolloutView) -> Table:
     )
     caption = f"Steps of {each.plan.name}"
     return Table(caption=caption, columns=("when", "what", "by", "why"), rows=rows, prose=True)
+
+
+def _days(days: Sequence[FleetDay]) -> Table:
+    rows = tuple(
+        cells(
+            f"{each.day}",
+            each.place,
+            each.version[:6],
+            each.role,
+            f"{each.devices:,}",
+            f"{each.predictions:,}",
+            f"{each.outcomes:,}",
+            formats.number(each.error),
+            formats.number(each.bias),
+            formats.quantity(each.slowest_ms, "ms", 1),
+        )
+        for each in days[:DAYS]
+    )
+    columns = ("day", "of", "version", "as", "devices", "predictions", "outcomes", "error", "bias",
+               "95 % within")  # fmt: skip
+    return Table(caption="Days", columns=columns, rows=rows)
 
 
 def _devices(devices: Sequence[DeviceView]) -> Table:
