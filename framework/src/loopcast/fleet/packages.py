@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 LIFE = timedelta(days=365)
 
-RUNTIMES: Mapping[str, str] = {"litert": "1.3.0", "tflite": "2.14.0"}
+RUNTIMES: Mapping[str, str] = {"litert": "1.3.0", "tflite_runtime": "2.14.0"}
 """The least version of each runtime that what we write was run in."""
 
 
