@@ -136,8 +136,8 @@ class Agent:
 
     def stop(self) -> None:
         """Keep what would be lost."""
-        for make in self._days.take():
-            self._hands.outbox.add_batch("up/sketch", make)
+        for channel, make in self._days.take():
+            self._hands.outbox.add_batch(channel, make)
         self._keep_readings()
         for spot in self._spots.values():
             spot.stop()
@@ -209,8 +209,8 @@ class Agent:
         seconds, self._last = now - self._last, now
         for spot in self._spots.values():
             spot.tick(seconds)
-        for make in self._days.ended(self._now_ms()):
-            self._hands.outbox.add_batch("up/sketch", make)
+        for channel, make in self._days.ended(self._now_ms()):
+            self._hands.outbox.add_batch(channel, make)
         if self._online:
             self._fetcher.tick()
         if now >= self._seal_at:

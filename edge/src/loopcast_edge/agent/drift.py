@@ -1,18 +1,20 @@
-"""What each day was like, counted in the bins of the package's reference."""
+"""What each day was like, counted in the bins of the package's reference, and what it taught."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional
 
+from loopcast_edge.agent.learning import Lessons
 from loopcast_edge.agent.tally import Latency, plus
-from loopcast_edge.wire import DaySketch, Errors, Manifest, SketchDay, empty_sketch
+from loopcast_edge.wire import Batch, DaySketch, Errors, Manifest, SketchDay, empty_sketch
 from loopcast_edge.wire.messages import Role
 
 DAY_MS = 86_400_000
 
-Make = Callable[[str, int], SketchDay]
+Make = tuple[str, Callable[[str, int], Batch]]
+"""A topic, and what makes a batch for it of an outbox and a number."""
 
 
 class _Day:
@@ -42,10 +44,12 @@ class Row(NamedTuple):
 
 
 class Days:
-    """The present day, in UTC, of each package that has a reference."""
+    """The present day, in UTC, of each package that has a reference, or is to learn."""
 
     def __init__(self) -> None:
         self._days: dict[str, _Day] = {}
+        self._today: Optional[int] = None
+        self.lessons = Lessons()
 
     def count(self, row: Row, now_ms: int) -> None:
         """Count a prediction."""
@@ -72,13 +76,23 @@ class Days:
 
     def ended(self, now_ms: int) -> list[Make]:
         """Return what makes the batches of days that are over."""
-        over = [digest for digest, day in self._days.items() if day.day < now_ms // DAY_MS]
-        return [partial(_batch, self._days.pop(digest)) for digest in over]
+        before, self._today = self._today, now_ms // DAY_MS
+        over = [digest for digest, day in self._days.items() if day.day < self._today]
+        learned = self.lessons.take() if before not in (None, self._today) else []
+        return _sketches([self._days.pop(digest) for digest in over]) + _updates(learned)
 
     def take(self) -> list[Make]:
         """Return what makes the batches of all that was counted; counting begins anew."""
         days, self._days = self._days, {}
-        return [partial(_batch, day) for day in days.values()]
+        return _sketches(list(days.values())) + _updates(self.lessons.take())
+
+
+def _sketches(days: Sequence[_Day]) -> list[Make]:
+    return [("up/sketch", partial(_batch, day)) for day in days]
+
+
+def _updates(learned: Sequence[Callable[[str, int], Batch]]) -> list[Make]:
+    return [("up/update", make) for make in learned]
 
 
 def _batch(day: _Day, outbox: str, sequence: int) -> SketchDay:

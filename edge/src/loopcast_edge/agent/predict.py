@@ -14,6 +14,7 @@ import numpy as np
 from loopcast_edge.agent import clock
 from loopcast_edge.agent.errors import ModelError
 from loopcast_edge.agent.features import Row
+from loopcast_edge.agent.learning import corrected
 from loopcast_edge.agent.package import Loaded
 from loopcast_edge.agent.runtime import Floats
 from loopcast_edge.wire import Output, Profile
@@ -62,7 +63,7 @@ def ask(loaded: Loaded, interval: int, state: Optional[Floats] = None) -> Answer
     if not reason:
         try:
             found, following = loaded.model.predict(row.features, state)
-            outputs = found[0]
+            outputs = corrected(found[0], loaded.manifest, interval)
             reason = _implausible(outputs, loaded.manifest.outputs)
         except ModelError as error:
             reason = str(error)

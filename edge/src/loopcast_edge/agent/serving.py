@@ -88,10 +88,10 @@ class Serving:
             return []
         return self._answer(active, active.features.interval(time_s), now_ms, key)
 
-    def outcome(self, key: str, value: Any, now_ms: int) -> None:
-        """Take what came true of a key, once."""
+    def outcome(self, key: str, value: Any, now_ms: int) -> Mapping[str, float]:
+        """Take what came true of a key, once; return the error of each package that spoke of it."""
         if key in self._known:
-            return
+            return {}
         self._known[key] = None
         if len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
@@ -99,10 +99,12 @@ class Serving:
         self._outbox.add_outcomes(
             self._subject, [Outcome(subject=0, key=key, observed=now_ms, value=told)]
         )
-        if isinstance(told, float):
-            errors = self.outcomes.came_true(key, told, self.tallies)
-            for digest, error in errors.items():
-                self._days.erred(digest, error)
+        if isinstance(told, str):
+            return {}
+        errors = self.outcomes.came_true(key, told, self.tallies)
+        for digest, error in errors.items():
+            self._days.erred(digest, error)
+        return errors
 
     def _answer_or_wait(self, active: Loaded, interval: int, now_ms: int) -> list[Line]:
         """Answer now if all is there, else when the interval is over."""
@@ -173,7 +175,11 @@ class Serving:
             return
         recipe = active.manifest.recipe
         for series in dict.fromkeys(output.series for output in active.manifest.outputs):
-            self.outcome(events.key(series, recipe.step_seconds, interval), value, now_ms)
+            key = events.key(series, recipe.step_seconds, interval)
+            errors = self.outcome(key, value, now_ms)
+            if active.digest in errors:
+                error = errors[active.digest]
+                self._days.lessons.add(active.digest, active.manifest, interval, error)
 
 
 def _digest(loaded: Optional[Loaded]) -> Optional[str]:

@@ -261,8 +261,8 @@ class Manifest(Message, frozen=True, tag="manifest"):
     created, expires
         After ``expires`` it is not activated; one that runs goes on running.
     runtimes
-        The least version of each runtime that can run it: ``{"litert": "1.3.0"}``. A runtime that
-        is not named cannot.
+        The least version of each runtime that can run it, by ``litert`` (LiteRT) and
+        ``tflite_runtime``: ``{"litert": "1.3.0"}``. A runtime that is not named cannot.
     file, size
         Digest and size in bytes of the ``.tflite`` file.
     recipe, outputs
