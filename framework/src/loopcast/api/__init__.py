@@ -103,7 +103,13 @@ from loopcast.api.models import (
     Switch,
     Version,
 )
-from loopcast.api.portable import DeviceCall, Portable, PortableForecaster, PortableScorer
+from loopcast.api.portable import (
+    DeviceCall,
+    Portable,
+    PortableForecaster,
+    PortableRanker,
+    PortableScorer,
+)
 from loopcast.api.preparation import Mitigation, Preparation
 from loopcast.api.rank import (
     RankData,
@@ -247,6 +253,7 @@ __all__ = [
     "PolicyRow",
     "Portable",
     "PortableForecaster",
+    "PortableRanker",
     "PortableScorer",
     "Positive",
     "Preparation",

@@ -6,6 +6,7 @@ compares it with the model before anyone gets it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from loopcast.api.forecast import ForecastData
     from loopcast.api.graph import Graph
+    from loopcast.api.rank import RankQuery
     from loopcast.api.recipe import Recipe
 
 
@@ -96,4 +98,30 @@ class PortableForecaster(Protocol):
         known, horizon
             As in :meth:`Forecaster.predict`.
         """
+        ...
+
+
+@runtime_checkable
+class PortableRanker(Protocol):
+    """A ranker that can say its scores as a graph."""
+
+    def to_graph(self, items: Sequence[str]) -> Portable:
+        """Return the graph of the scores of all items, one output each.
+
+        Its features are one column for each item: 1 where it was chosen.
+
+        Parameters
+        ----------
+        items
+            Names of the items, by their codes.
+
+        Raises
+        ------
+        ModelError
+            Where the model asks for more than what was chosen.
+        """
+        ...
+
+    def device_call(self, query: RankQuery) -> DeviceCall:
+        """Return what a device of each entity of a query has before it."""
         ...

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from scipy import sparse
 
     from loopcast.api import Files
+    from loopcast.api.graph import Block
 
 _FILE = "factors.npz"
 
@@ -64,6 +65,14 @@ class ItemFactors:
         right = np.asarray((weight * self.option.confidence) @ y)
         left = own.reshape(-1, width, width) + normal
         return np.linalg.solve(left, right[:, :, None])[:, :, 0]
+
+    def block(self, chosen: Block) -> Block:
+        """Return the same as a block of a graph, the factors by a fixed number of steps."""
+        from loopcast_recommender.portable.fold_in import factors_of
+        from loopcast_recommender.portable.scores import product_with
+
+        y, option = self.items.astype(np.float64), self.option
+        return product_with(factors_of(chosen, y, option.penalty, option.confidence), y.T)
 
     def save(self) -> Files:
         """Return the factors."""

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy import sparse
 
+    from loopcast.api.graph import Block
+
     Floats32 = NDArray[np.float32]
 
 
@@ -38,6 +40,12 @@ class ItemWeights:
     def score(self, history: sparse.csr_array) -> Floats32:
         """Return H B."""
         return np.asarray(history @ self.matrix, dtype=np.float32)
+
+    def block(self, chosen: Block) -> Block:
+        """Return the same as a block of a graph."""
+        from loopcast_recommender.portable.scores import product_with
+
+        return product_with(chosen, self.matrix)
 
     def save(self) -> Files:
         """Return nothing: the weights follow from the choices."""
@@ -67,6 +75,15 @@ class EntityWeights:
         shared = np.asarray((history @ self.choices.T).todense(), dtype=np.float32)
         own = history.toarray()
         return np.asarray(own - (own - shared @ self.kernel) * self.scale, dtype=np.float32)
+
+    def block(self, chosen: Block) -> Block:
+        """Return the same as a block of a graph."""
+        from loopcast.api.graph import Constant, Product, Sum
+        from loopcast_recommender.portable.scores import product_with
+
+        shared = product_with(chosen, self.choices.T.toarray())
+        own = Product(chosen, Constant(tuple((1.0 - self.scale).tolist())))
+        return Sum((own, product_with(shared, self.kernel * self.scale)))
 
     def save(self) -> Files:
         """Return nothing: the weights follow from the choices."""

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy import sparse
 
+    from loopcast.api.graph import Block
+
 OptionT = TypeVar("OptionT", bound=msgspec.Struct)
 
 
@@ -23,6 +25,10 @@ class Scorer(Protocol):
 
     def score(self, history: sparse.csr_array) -> NDArray[np.float32]:
         """Return the score of each item, shape (rows, items), in an array of its own."""
+        ...
+
+    def block(self, chosen: Block) -> Block:
+        """Return the same of choices, 1 in a column for each item, as a block of a graph."""
         ...
 
     def save(self) -> Files:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,9 @@ import numpy as np
 from scipy import sparse
 
 from loopcast.api import (
+    DeviceCall,
     Files,
+    Portable,
     Ranking,
     RankQuery,
     json_bytes,
@@ -81,6 +84,18 @@ class HistoryModel:
         viewed = np.unique(items)
         history = pairs(np.zeros_like(viewed), viewed, (1, len(self.share)))
         return np.asarray(self.scorer.score(history)[0])
+
+    def to_graph(self, items: Sequence[str]) -> Portable:
+        """Return the scores as a graph; see :class:`loopcast.api.PortableRanker`."""
+        from loopcast_recommender.portable.scores import history_graph, refuse_half_life
+
+        refuse_half_life(self.tuning.half_life)
+        return history_graph(items, self.scorer, self.share, _TIE)
+
+    def device_call(self, query: RankQuery) -> DeviceCall:
+        """Return what was chosen; see :class:`loopcast.api.PortableRanker`."""
+        chosen = presence(histories(query, self.choices))
+        return DeviceCall(features=chosen.toarray().astype(np.float64))
 
     def save(self) -> Files:
         """Return what the model is made of."""

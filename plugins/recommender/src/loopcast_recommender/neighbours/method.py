@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from loopcast.api import Files
+    from loopcast.api.graph import Block
 
 
 class Nearest(msgspec.Struct, frozen=True):
@@ -39,6 +40,12 @@ class Similarities:
     def score(self, history: sparse.csr_array) -> NDArray[np.float32]:
         """Return the sum of the similarities to what was chosen."""
         return np.asarray((history @ self.matrix).todense(), dtype=np.float32)
+
+    def block(self, chosen: Block) -> Block:
+        """Return the same as a block of a graph."""
+        from loopcast_recommender.portable.scores import product_with
+
+        return product_with(chosen, self.matrix.toarray())
 
     def save(self) -> Files:
         """Return nothing: similarities follow from the choices."""

@@ -8,6 +8,7 @@ from loopcast.api import ModelError
 from loopcast.api.graph import Graph
 from loopcast.deploy.export.tflite.exportable import Exportable
 from loopcast.deploy.export.tflite.forecast import forecast_exportable
+from loopcast.deploy.export.tflite.rank import rank_exportable
 from loopcast.deploy.export.tflite.score import score_exportable
 from loopcast.deploy.export.tflite.vectors import compared
 from loopcast.deploy.export.tflite.write import write_tflite
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-5
 """Largest difference of an answer in float32, as a share of the largest."""
 
-TASKS = {"score": score_exportable, "forecast": forecast_exportable}
+TASKS = {
+    "score": score_exportable,
+    "forecast": forecast_exportable,
+    "rank": rank_exportable,
+}
 
 
 def exportable(loaded: LoadedVersion, series: str = "") -> Exportable:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from loopcast.api import ModelError
 from loopcast.deploy.export.tflite.vectors import Vectors
 
 if TYPE_CHECKING:
     from loopcast.api.graph import Graph
     from loopcast.api.recipe import Recipe
+    from loopcast.deploy.loaded import LoadedVersion
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -32,3 +34,18 @@ class Exportable:
     outputs: tuple[str, ...]
     vectors: Vectors
     graph: Graph | None
+
+
+def refuse_series(loaded: LoadedVersion, series: str) -> None:
+    """Refuse the name of a series where the task has none.
+
+    Raises
+    ------
+    ModelError
+        Where there is one.
+    """
+    if series:
+        raise ModelError(
+            f"{loaded.logical_model.name} is of the task {loaded.logical_model.task}, which has no "
+            f"series {series!r}"
+        )

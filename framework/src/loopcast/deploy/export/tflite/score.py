@@ -10,7 +10,7 @@ from loopcast.api import ModelError, PortableScorer
 from loopcast.api import recipe as r
 from loopcast.deploy.export.calibrated.graph import calibrated_portable
 from loopcast.deploy.export.probes import probes
-from loopcast.deploy.export.tflite.exportable import Exportable
+from loopcast.deploy.export.tflite.exportable import Exportable, refuse_series
 from loopcast.deploy.export.tflite.vectors import Vectors
 from loopcast.deploy.score_bundle import read_scenario
 from loopcast.develop.score.finished import parts_of
@@ -45,7 +45,7 @@ def table_recipe(loaded: LoadedVersion) -> r.Recipe:
     )
 
 
-def score_exportable(loaded: LoadedVersion, series: str = "") -> Exportable:
+def score_exportable(loaded: LoadedVersion, series: str) -> Exportable:
     """Return a scorer with its calibration as a graph, with what it has to answer.
 
     A template without a graph leaves it to another converter to make the file: of the features as
@@ -56,8 +56,7 @@ def score_exportable(loaded: LoadedVersion, series: str = "") -> Exportable:
     ModelError
         Where a series is asked for.
     """
-    if series:
-        raise ModelError(f"{loaded.logical_model.name} is a score, which has no series {series!r}")
+    refuse_series(loaded, series)
     scorer, calibration = parts_of(loaded.model)
     if not isinstance(scorer, PortableScorer):
         recipe, outputs = table_recipe(loaded), ("probability",)

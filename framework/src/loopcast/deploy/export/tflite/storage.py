@@ -40,11 +40,14 @@ class Storage:
         the weights still fit, so that few bytes differ between the two files.
     scales
         Scales so far.
+    restored
+        Places of float32 by those of what is stored.
     """
 
     precision: Precision = "float32"
     frozen: tuple[NDArray[np.float32], ...] = ()
     scales: list[NDArray[np.float32]] = field(default_factory=list)
+    restored: dict[int, int] = field(default_factory=dict)
 
     def dense(self, model: FlatModel, weights: NDArray[np.float64]) -> tuple[int, int | None]:
         """Store a matrix, shape (outputs, columns).
@@ -59,7 +62,7 @@ class Storage:
             return model.constant(weights.astype(np.float32)), None
         if self.precision == "float16":
             half = model.constant(weights.astype(np.float16))
-            return model.add("DEQUANTIZE", half, version=FROM_FLOAT16), None
+            return self._restored(model, half, FROM_FLOAT16), None
         scales = self._scales(weights)
         return self._bytes(model, rounded(weights, scales)), model.constant(scales)
 
@@ -87,9 +90,14 @@ class Storage:
         rows = model.add("GATHER", stored, chosen, version=GATHER_INT8, dtype=np.int8, Axis=0)
         return model.add("CAST", rows), of_rows
 
-    @staticmethod
-    def _bytes(model: FlatModel, values: NDArray[np.int8]) -> int:
-        return model.add("DEQUANTIZE", model.constant(values, ONE), version=FROM_INT8)
+    def _bytes(self, model: FlatModel, values: NDArray[np.int8]) -> int:
+        return self._restored(model, model.constant(values, ONE), FROM_INT8)
+
+    def _restored(self, model: FlatModel, stored: int, version: int) -> int:
+        """Return the place of stored numbers as float32, which all who use them share."""
+        if stored not in self.restored:
+            self.restored[stored] = model.add("DEQUANTIZE", stored, version=version)
+        return self.restored[stored]
 
     def _scales(self, weights: NDArray[np.float64]) -> NDArray[np.float32]:
         largest = np.abs(weights).max(axis=1)

@@ -1,0 +1,1 @@
+"""Fitted models as graphs of blocks, for devices."""
