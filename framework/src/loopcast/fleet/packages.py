@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from loopcast.api import DataError, Package, Version
 from loopcast.fleet.keyring import Keyring
 from loopcast_edge.wire import (
+    Correction,
     DriftReference,
     Golden,
     Interval,
@@ -52,6 +53,7 @@ class Contents:
     profile: Profile | None = None
     reference: DriftReference | None = None
     trial: Trial = field(default_factory=Trial)
+    correction: Correction | None = None
     runtimes: Mapping[str, str] = field(default_factory=lambda: dict(RUNTIMES))
 
 
@@ -126,6 +128,7 @@ def _manifest(
         profile=contents.profile,
         reference=contents.reference,
         trial=contents.trial,
+        correction=contents.correction,
         note=note,
     )
 

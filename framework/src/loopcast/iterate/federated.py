@@ -17,7 +17,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -25,9 +26,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopcast.api import DataError, DeviceName, Package, place_name
+from loopcast.fleet.packages import LIFE, Contents, make_package
 from loopcast_edge.wire import Correction, Manifest, Signed, Statistics, Update, decode, unpacked
 
 if TYPE_CHECKING:
+    from loopcast.fleet.keyring import Keyring
     from loopcast.store.home import Home
 
 Floats = NDArray[np.float64]
@@ -195,6 +198,37 @@ def learn_from_fleet(place: Home, package: Package) -> Learned:
     return learn(_told(place, manifest), manifest.correction)
 
 
+def correct_package(
+    place: Home,
+    ring: Keyring,
+    package: Package,
+    learned: Learned,
+    *,
+    by: str,
+    life: timedelta = LIFE,
+) -> Package:
+    """Make the next package of the same version and file, with what was learned in its manifest.
+
+    Raises
+    ------
+    DataError
+        When the correction would help no device that it was not learned from.
+    """
+    if learned.gain <= 0.0:
+        raise DataError(
+            f"what {learned.devices} devices learned takes {learned.gain:.1%} of squared residuals "
+            "from the others: it is not published"
+        )
+    known = msgspec.structs.asdict(manifest_of(place, package))
+    same = {each.name: known[each.name] for each in fields(Contents) if each.name in known}
+    contents = Contents(
+        model=place.artifacts.get(package.model), **(same | {"correction": learned.correction})
+    )
+    version = place.catalog.version(package.version)
+    note = f"corrected by what {learned.devices} devices learned"
+    return make_package(place, ring, version, contents, by=by, life=life, note=note)
+
+
 def manifest_of(place: Home, package: Package) -> Manifest:
     """Return the manifest of a package that the centre itself has signed."""
     envelope = decode(place.artifacts.get(package.envelope), Signed)
@@ -202,11 +236,13 @@ def manifest_of(place: Home, package: Package) -> Manifest:
 
 
 def _told(place: Home, manifest: Manifest) -> dict[DeviceName, list[Update]]:
-    """Return what devices sent of a version, in the order in which it came."""
+    """Return what devices that were told to run it sent of a version, in order."""
     wanted = (manifest.logical_model, manifest.segment, manifest.version)
+    allowed = place.catalog.places_of_devices()
     found: defaultdict[DeviceName, list[Update]] = defaultdict(list)
     for item in place.catalog.kept_uplinks("update"):
         update = decode(item.payload, Update)
-        if (update.logical_model, update.segment, update.version) == wanted:
+        mine = (update.logical_model, update.segment, update.version) == wanted
+        if mine and (item.device, *wanted[:2]) in allowed:
             found[item.device].append(update)
     return dict(found)

@@ -13,6 +13,7 @@ _COMMANDS = {
     "enrol": "Take devices into the fleet.",
     "devices": "List, label and revoke devices.",
     "publish": "Sign a version's package, and number it.",
+    "learn": "Correct a package by what its devices learned together.",
     "rollout": "Move a package onto devices, stage by stage.",
     "pause": "Hold a rollout where it is.",
     "resume": "Let a paused rollout go on.",

@@ -52,6 +52,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="How many predictions it must make in that time.",
 )
+@click.option(
+    "--learn",
+    "clip",
+    type=click.FloatRange(0.0, min_open=True),
+    metavar="CLIP",
+    help="Let devices learn a correction of its residuals, each cut to CLIP, in the output's unit.",
+)
 @click.option("--note", default="", help="Of whom and why; devices show it.")
 @by_option
 def publish(
@@ -63,6 +70,7 @@ def publish(
     days: int,
     trial_hours: float,
     trial_predictions: int,
+    clip: float | None,
     note: str,
     by: str,
 ) -> None:
@@ -70,7 +78,10 @@ def publish(
 
     Its file is compared with the model first, in the runtimes that are installed here, and devices
     compare it again before they use it. The centre sends it with its first rollout.
+    With --learn, 'loopcast fleet learn' makes the correction of what devices send.
     """
+    from dataclasses import replace
+
     from loopcast.cli import plugin_manager
     from loopcast.deploy.loaded import load_version
     from loopcast.fleet.contents import contents_of
@@ -79,7 +90,7 @@ def publish(
     from loopcast.fleet.packages import make_package
     from loopcast.monitor.compare import read_references
     from loopcast.monitor.edge import drift_reference
-    from loopcast_edge.wire import Trial
+    from loopcast_edge.wire import Correction, Trial
 
     trial = Trial(seconds=round(3600 * trial_hours), predictions=trial_predictions)
     with place.catalog as catalog:
@@ -95,6 +106,9 @@ def publish(
             ready=file,
             tolerance=tolerance,
         )
+        if clip is not None:
+            learning = Correction(zone=contents.recipe.zone, clip=clip)
+            contents = replace(contents, correction=learning)
         life = timedelta(days=days)
         package = make_package(place, ring, found, contents, by=by, life=life, note=note)
     click.echo(
