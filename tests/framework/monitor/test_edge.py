@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -9,7 +10,7 @@ from loopcast.monitor.bins import MISSING, OTHER
 from loopcast.monitor.edge import drift_reference
 from loopcast.monitor.reference import fit_reference
 from loopcast.monitor.sketch import HIGHEST, LOWEST, SQUARES, SUM, sketch
-from loopcast_edge.wire import empty_sketch, unpack_sketch
+from loopcast_edge.wire import DriftReference, empty_sketch, unpack_sketch
 
 
 def test_counts_of_a_device_are_those_of_the_centre() -> None:
@@ -30,6 +31,7 @@ def test_counts_of_a_device_are_those_of_the_centre() -> None:
     device = empty_sketch(wire)
     device.add({name: values.tolist() if isinstance(values, np.ndarray) else values.to_pylist()
                 for name, values in seen.items()})  # fmt: skip
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(wire), type=DriftReference) == wire
     theirs = unpack_sketch(wire, device.packed_counts, device.packed_moments)
     for place, (column, counts) in enumerate(zip(wire.columns, theirs.counts, strict=True)):
         known = ours.counts[0, place]

@@ -22,6 +22,7 @@ def contents_of(
     loaded: LoadedVersion,
     *,
     trial: Trial,
+    series: str = "",
     reference: DriftReference | None = None,
     ready: bytes | None = None,
     tolerance: float = TOLERANCE,
@@ -30,6 +31,8 @@ def contents_of(
 
     Parameters
     ----------
+    series
+        Of a forecast: the one that devices forecast; empty where there is one only.
     reference
         Where devices count what they see.
     ready
@@ -45,13 +48,16 @@ def contents_of(
     IntegrityError
         When the file differs from the model by more.
     """
-    found = exportable(loaded)
-    model, _, _ = checked_file(loaded, ready, tolerance)
+    found = exportable(loaded, series)
+    model, _, _ = checked_file(loaded, ready, tolerance, series)
     return Contents(
         model=model,
         recipe=found.recipe,
-        outputs=tuple(Output(name=name) for name in found.outputs),
+        outputs=tuple(
+            Output(name=name, series=found.recipe.target or "") for name in found.outputs
+        ),
         golden=(golden_of(found.vectors, 2.0 * tolerance),),
+        state=_tensor(found.vectors.state),
         trial=trial,
         reference=reference,
     )

@@ -18,7 +18,7 @@ def drift_reference(reference: Reference) -> DriftReference:
 def _numbers(bins: Bins) -> list[ReferenceColumn]:
     names = bins.names[: bins.numeric]
     return [
-        ReferenceColumn(name=name, edges=tuple(row[np.isfinite(row)]), centre=centre)
+        ReferenceColumn(name=name, edges=tuple(row[np.isfinite(row)].tolist()), centre=centre)
         for name, row, centre in zip(names, bins.edges, bins.centres.tolist(), strict=True)
     ]
 

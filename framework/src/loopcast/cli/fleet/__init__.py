@@ -22,6 +22,7 @@ _COMMANDS = {
     "status": "Say how the fleet and its rollouts stand.",
     "watch": "Follow a rollout live until it ends.",
     "serve": "Run a centre: listen, keep, move rollouts on.",
+    "simulate": "Run many agents against the broker.",
 }
 _MODULES = dict.fromkeys(("pause", "resume", "abort", "rollback", "rollout"), "rollouts")
 _MODULES |= {"watch": "status"}

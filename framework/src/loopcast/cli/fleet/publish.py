@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     type=click.Path(dir_okay=False, exists=True, path_type=Path),
     help="A .tflite file that another converter made of it; ours by default.",
 )
+@click.option("--series", default="", help="Of a forecast of several: the one to forecast.")
 @click.option(
     "--tolerance",
     type=click.FloatRange(0.0),
@@ -66,6 +67,7 @@ def publish(
     place: Home,
     version: str,
     ready: Path | None,
+    series: str,
     tolerance: float,
     days: int,
     trial_hours: float,
@@ -102,6 +104,7 @@ def publish(
         contents = contents_of(
             loaded,
             trial=trial,
+            series=series,
             reference=drift_reference(reference) if reference else None,
             ready=file,
             tolerance=tolerance,

@@ -1,0 +1,76 @@
+"""``loopcast fleet simulate``: a fleet for trying things out."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from loopcast.cli.fleet.options import broker_option, label_option, labels_of
+from loopcast.cli.stores import store_options
+
+if TYPE_CHECKING:
+    from loopcast.store.home import Home
+
+
+@click.command()
+@store_options
+@broker_option
+@click.option("--devices", type=click.IntRange(1), default=20, show_default=True)
+@click.option("--processes", type=click.IntRange(1), help="Over how many; one for 1,000 devices.")
+@click.option("--prefix", default="sim-", show_default=True, help="Of the devices' names.")
+@label_option
+@click.option("--seconds", type=float, default=60.0, show_default=True, help="How long.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--scenario", default="calm", show_default=True, help="Of accidents; or JSON.")
+@click.option(
+    "--measure",
+    type=click.Path(dir_okay=False, exists=True, path_type=Path),
+    help="JSON lines that each device measures.",
+)
+@click.option("--step-s", type=int, default=1800, show_default=True, help="Of an interval in it.")
+@click.option("--measure-every", type=float, default=1.0, show_default=True, help="Seconds.")
+def simulate(
+    *,
+    place: Home,
+    url: str,
+    devices: int,
+    processes: int | None,
+    prefix: str,
+    labels: tuple[str, ...],
+    seconds: float,
+    seed: int,
+    scenario: str,
+    measure: Path | None,
+    step_s: int,
+    measure_every: float,
+) -> None:
+    """Run many devices, which are enrolled where they are not, and say as JSON what they did.
+
+    Each is the agent that runs on a device, with its state machine, slots, outbox and interpreter.
+    Scenarios bring churn, loss, slow links, wrong clocks and power cuts, the same for a seed.
+    """
+    from loopcast.cli import tables
+    from loopcast.fleet.founding import keys_folder
+    from loopcast.fleet.keyring import read_keys
+    from loopcast.fleet.simulation import Simulation, enrol_simulated
+    from loopcast.fleet.simulation import simulate as simulated
+
+    wanted = Simulation(
+        devices=devices,
+        processes=processes or min(-(-devices // 1000), os.cpu_count() or 1),
+        prefix=prefix,
+        seconds=seconds,
+        seed=seed,
+        scenario=scenario,
+        measure=measure,
+        step_s=step_s,
+        measure_every=measure_every,
+        labels=tuple(labels_of(labels).items()),
+    )
+    with place.catalog:
+        enrol_simulated(place, wanted)
+        ring = read_keys(keys_folder(place))
+        tables.print_json(simulated(place, ring, url, wanted))
