@@ -128,3 +128,22 @@ def linear(
         (tflite.BuiltinOptions.FullyConnectedOptions, options),
     )
     return write.file((features,), (output,))
+
+
+def killer() -> bytes:
+    """A valid file of which every condition is the whole again: the runtime overflows its stack."""
+    write = Writer()
+    features = write.tensor("features", (1, 1), signature=(-1, 1))
+    condition = write.tensor("condition", (1,), np.array([True]), kind=tflite.TensorType.BOOL)
+    output = write.tensor("output", (1, 1), signature=(-1, 1))
+    tflite.IfOptionsStart(write.builder)
+    tflite.IfOptionsAddThenSubgraphIndex(write.builder, 0)
+    tflite.IfOptionsAddElseSubgraphIndex(write.builder, 0)
+    options = tflite.IfOptionsEnd(write.builder)
+    write.operator(
+        tflite.BuiltinOperator.IF,
+        (condition, features),
+        (output,),
+        (tflite.BuiltinOptions.IfOptions, options),
+    )
+    return write.file((features,), (output,))

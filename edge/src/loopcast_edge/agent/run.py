@@ -29,7 +29,7 @@ from loopcast_edge.agent.source import Ended, Lines, Measured, Writer, parsed
 from loopcast_edge.wire import Keys, Manifest, Signed, Subject, WireError, decode
 
 LOG = logging.getLogger(__name__)
-TICK_S = 1.0
+TICK_S, BUSY_TICK_S = 1.0, 0.1
 TOGETHER = 500
 DRAIN_S = 60.0
 RUNNING, LOCK, STATUS = "running", "lock", "status.json"
@@ -147,7 +147,7 @@ class Process:
             if self._reloading:
                 self._reload()
             if now >= tick_at:
-                tick_at = now + TICK_S
+                tick_at = now + (BUSY_TICK_S if self._agent.busy else TICK_S)
                 self._tick(now)
             if self._ended is not None:
                 drained_by = min(drained_by, now + DRAIN_S)

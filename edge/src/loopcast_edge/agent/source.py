@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import select
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from queue import SimpleQueue
@@ -18,6 +20,7 @@ from loopcast_edge.agent.settings import Sink
 
 LOG = logging.getLogger(__name__)
 LONGEST_QUEUE = 2000
+LOOK_S = 0.2  # how often a reader looks whether it is to stop
 
 
 class Measured(NamedTuple):
@@ -88,11 +91,13 @@ class Lines:
     def __init__(self, path: Optional[Path], queue: SimpleQueue[Any]) -> None:
         self._path, self._queue = path, queue
         self._closed = threading.Event()
-        threading.Thread(target=self._run, name="lines", daemon=True).start()
+        self._thread = threading.Thread(target=self._run, name="lines", daemon=True)
+        self._thread.start()
 
     def close(self) -> None:
-        """Take no more lines."""
+        """Take no more lines; what was not read stays for another reader."""
         self._closed.set()
+        self._thread.join(2 * LOOK_S)
 
     def _run(self) -> None:
         reason = ""
@@ -100,24 +105,37 @@ class Lines:
             self._read()
         except OSError as error:
             reason = f"{self._path}: {error.strerror}"
-        self._put(Ended(reason))
+        if not self._closed.is_set():
+            self._put(Ended(reason))
 
     def _read(self) -> None:
         if self._path is None:
-            self._take(sys.stdin.buffer)
+            self._take(sys.stdin.fileno())
             return
         while not self._closed.is_set():
-            with self._path.open("rb") as file:
-                self._take(file)
+            with self._path.open("rb", buffering=0) as file:
+                self._take(file.fileno())
             if not self._path.is_fifo():
                 return
 
-    def _take(self, file: Iterable[bytes]) -> None:
-        for number, text in enumerate(file, 1):
-            if self._closed.is_set():
-                return
+    def _take(self, handle: int) -> None:
+        for number, text in enumerate(self._split(handle), 1):
             if text.strip():
                 self._put_line(text, number)
+
+    def _split(self, handle: int) -> Iterator[bytes]:
+        """Give the lines of a file, without a buffer whose lock would outlive the thread."""
+        rest = b""
+        while not self._closed.is_set():
+            if not select.select([handle], [], [], LOOK_S)[0]:
+                continue
+            part = os.read(handle, 65_536)
+            if not part:
+                break
+            *lines, rest = (rest + part).split(b"\n")
+            yield from lines
+        if rest:
+            yield rest
 
     def _put_line(self, text: bytes, number: int) -> None:
         try:
