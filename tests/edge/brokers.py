@@ -119,10 +119,11 @@ class Store:
         if not message.topic.endswith(("/reported", "/events", "/truth", "/sketch")):
             return
         device, channel = topics.origin(message.topic)
+        payload = bytes(message.payload)
         if channel == "reported":
-            self.reported[device] = decode(message.payload, Reported)
+            self.reported[device] = decode(payload, Reported)
             return
-        batch = decode(message.payload, KINDS[channel])
+        batch = decode(payload, KINDS[channel])
         self.deliveries += 1
         self.batches.setdefault((device, batch.outbox, batch.sequence), batch)
         if len(self.batches) > self.deaf:

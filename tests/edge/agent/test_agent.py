@@ -414,9 +414,29 @@ def test_a_shadow_is_silent_and_paired(device: Device, centre: Centre) -> None:
     assert actions == {("champion", "served"), ("shadow", "withheld")}
 
 
+def test_the_champion_before_goes_on_as_a_shadow(device: Device, centre: Centre) -> None:
+    old, new = centre.package(1), centre.package(2, trial=Trial(predictions=100))
+    device.publish(old, new)
+    device.want(1, old)
+    device.measure(0, 20.0)
+    device.measure(1, 20.0)
+    device.want(2, new, old)
+    assert device.state_of(old).stage == "running"
+    for number in range(2, 7):
+        device.measure(number, 20.0, 40.0)
+    for package, other in ((old, new), (new, old)):
+        paired = device.state_of(package).paired
+        assert paired is not None
+        assert (paired.other, paired.mine.n) == (other.digest, 5)
+    device.run(40)
+    [batch] = device.sent("up/events", EventBatch)
+    assert len(batch.events) == 2 + 5 * 2
+
+
 def test_fallbacks_when_inputs_are_missing(device: Device, centre: Centre) -> None:
     values = Tensor.of(np.full((168, 1), 33.0, np.float32))
-    package = centre.package(profile=Profile(zone="UTC", values=values))
+    patient = Trial(seconds=0, predictions=100)
+    package = centre.package(profile=Profile(zone="UTC", values=values), trial=patient)
     device.publish(package)
     device.want(1, package)
     assert device.measure(0, None, 40.0) == [], "the temperature may still come"
@@ -513,14 +533,14 @@ def test_without_a_connection_the_agent_goes_on(device: Device, centre: Centre) 
     device.want(1, package)
     device.agent.disconnected()
     device.broker.published.clear()
-    for number in range(300):
+    for number in range(60):
         device.measure(number, 20.0, 40.0)
         device.run()
     assert not device.broker.published
     device.power_cut()
     device.run(100)
     sent = {each.sequence: len(each.events) for each in device.sent("up/events", EventBatch)}
-    assert sum(sent.values()) == 300
+    assert sum(sent.values()) == 60
 
 
 def test_orders(device: Device, centre: Centre) -> None:

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -56,11 +57,9 @@ class Process:
     def measure(self, number: int, temperature: float = 20.0, load: float = 40.0) -> None:
         line = {"time": START + number * STEP_S * 1000, "temperature": temperature, "load": load}
         assert self.process.stdin is not None
-        try:
+        with suppress(BrokenPipeError):  # it has been killed
             self.process.stdin.write(json.dumps(line).encode() + b"\n")
             self.process.stdin.flush()
-        except BrokenPipeError:  # it has been killed
-            pass
 
     def _read(self) -> None:
         assert self.process.stdout is not None
@@ -80,10 +79,8 @@ class Process:
         self._reader.join()
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        try:
+        with suppress(BrokenPipeError):
             self.process.stdin.close()
-        except BrokenPipeError:
-            pass
         self.process.stdout.close()
         self.log.close()
         return code
@@ -107,6 +104,7 @@ class Station:
         self.agent: Process | None = None
 
     def start(self, *dying: str) -> Process:
+        self.store.reported.clear()
         self.agent = Process(self.folder, *dying)
         return self.agent
 
@@ -202,7 +200,7 @@ STEPS = [
     ("agent.golden.Child.verdict", 2),
     ("agent.memory.Memory.accept", 1),
     ("agent.slots.Slots.point", 1),
-    ("agent.slots.Slots.clean", 2),
+    ("agent.slots.Slots.clean", 1),
     ("agent.files.sync", 3),
     ("agent.files.sync", 5),
     ("agent.outbox.Outbox.add_events", 3),
@@ -240,10 +238,11 @@ def test_two_weeks_offline(station: Station) -> None:
     station.reaches(package, "running")
     station.broker.kill()
     assert station.agent is not None
-    for _ in range(20_000):
-        station.agent.measure(station.number)
-        station.number += 1
-    until(lambda: len(station.agent.predictions) >= station.number - 1, "all is predicted", 60)  # type: ignore[union-attr]
+    agent = station.agent
+    before = len(agent.predictions)
+    for number in range(station.number, station.number + 20_000):
+        agent.measure(number)
+    until(lambda: len(agent.predictions) >= before + 20_000, "all is predicted", 60)
     assert station.end(signal.SIGKILL) == -signal.SIGKILL
     station.store.deaf = len(station.store.batches) + 3
     station.broker.start()
@@ -274,7 +273,6 @@ def test_what_must_not_run_does_not(station: Station) -> None:
         station.feed()
     station.end(signal.SIGKILL)
     station.start()
-    station.store.reported.clear()
     until(lambda: station.state_of(good), "it starts with junk retained")
     station.feed()
     station.all_is_home()
@@ -306,5 +304,6 @@ def test_hangup_reads_the_configuration_again(station: Station) -> None:
     path.write_text(SETTINGS.format(port=station.broker.port) + f'[sink]\npath = "{predictions}"\n')
     agent.process.send_signal(signal.SIGHUP)
     until(predictions.exists, "the new sink is used")
-    until(lambda: (station.feed(), predictions.read_bytes())[1], "a prediction is in the file")
+    station.feed()
+    until(predictions.read_bytes, "a prediction is in the file")
     station.all_is_home()

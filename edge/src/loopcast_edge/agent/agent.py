@@ -177,6 +177,7 @@ class Agent:
                 handler(payload)
         except WireError as error:
             LOG.warning("a message on %s is ignored: %s", topic, error)
+        self._report_changes()
 
     def measured(self, lines: Iterable[Mapping[str, Any]]) -> list[Line]:
         """Take what was measured, and return the predictions; they are kept when this returns.
@@ -192,6 +193,8 @@ class Agent:
         with self._hands.outbox.together():
             for line in lines:
                 predictions += self._line(dict(line))
+        for spot in self._spots.values():
+            spot.look_at_trial()
         return predictions
 
     def adopt(self, subject: Subject, digest: str, package: Package) -> None:
@@ -202,6 +205,12 @@ class Agent:
     def busy(self) -> bool:
         """Whether a package is being fetched or proved."""
         return any(spot.fetching for spot in self._spots.values())
+
+    @property
+    def running(self) -> int:
+        """How many champions have come through their trial."""
+        places = [spot.place for spot in self._spots.values()]
+        return sum(place.active is not None and not place.on_trial for place in places)
 
     def tick(self) -> None:
         """Do what is due."""
@@ -355,7 +364,10 @@ class Agent:
             if now >= self._sent.get(batch.sequence, -1.0):
                 self._sent[batch.sequence] = now + self._spread(RESEND_S)
                 self._publish(batch.channel, batch.payload)
-        if self._changed:
+        self._report_changes()
+
+    def _report_changes(self) -> None:
+        if self._online and self._changed:
             self._changed = False
             self._publish("reported", encode(self.report()), retain=True)
 

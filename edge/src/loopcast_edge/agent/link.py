@@ -134,7 +134,7 @@ class BrokerLink:
     def _on_connect(self, _c: Any, _u: Any, _f: Any, reason: Any, _p: Any) -> None:
         if reason.is_failure:
             LOG.warning("%s:%d: %s", self._broker.host, self._broker.port, reason)
-            self._failed()
+            self.failed()
             return
         LOG.info("connected to %s:%d", self._broker.host, self._broker.port)
         self._failures = 0
@@ -142,14 +142,14 @@ class BrokerLink:
 
     def _on_disconnect(self, _c: Any, _u: Any, _f: Any, reason: Any, _p: Any) -> None:
         LOG.info("disconnected from %s:%d: %s", self._broker.host, self._broker.port, reason)
-        self._failed()
+        self.failed()
         self._listener.disconnected()
 
     def _on_connect_fail(self, _c: Any, _u: Any) -> None:
         LOG.info("%s:%d cannot be reached", self._broker.host, self._broker.port)
-        self._failed()
+        self.failed()
 
-    def _failed(self) -> None:
+    def failed(self) -> None:
         """Have paho's thread wait, longer and longer and never in step with other devices."""
         self._failures += 1
         pause = self.pause_s()

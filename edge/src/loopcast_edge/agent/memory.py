@@ -84,7 +84,25 @@ class Memory:
         stamp = None if self.trust is None else self.trust.timestamp
         return now_ms if stamp is None else max(now_ms, stamp.created)
 
-    def manifest(
+    def shadow(self, place: str, envelope: Signed, now_ms: int) -> Manifest:
+        """Return the manifest that an envelope holds, if it may predict silently here.
+
+        An older one may: nobody uses what a shadow says, and a champion that gave way goes on as
+        one, to be compared with.
+
+        Raises
+        ------
+        TrustError
+            If it is not signed by those who may, of another place, expired or withdrawn.
+        StaleError
+            If it cannot be told before newer news of the keys.
+        """
+        found = self._trusting().manifest(envelope, self.now(now_ms))
+        if place_name(found.logical_model, found.segment) != place:
+            raise TrustError(f"manifest: of {found.logical_model}, segment {found.segment!r}")
+        return found
+
+    def champion(
         self, place: str, envelope: Signed, rollbacks: tuple[Signed, ...], now_ms: int
     ) -> Manifest:
         """Return the manifest that an envelope holds, if this place may activate it now.
@@ -99,14 +117,12 @@ class Memory:
         Raises
         ------
         TrustError
-            If it is not signed by those who may, expired, withdrawn, or older than one that was
-            accepted, without an order that names it.
+            As :meth:`shadow`, and if it is older than one that was accepted, without an order
+            that names it.
         StaleError
             If it cannot be told before newer news of the keys.
         """
-        found = self._trusting().manifest(envelope, self.now(now_ms))
-        if place_name(found.logical_model, found.segment) != place:
-            raise TrustError(f"manifest: of {found.logical_model}, segment {found.segment!r}")
+        found = self.shadow(place, envelope, now_ms)
         highest = self._kept.accepted.get(place)
         if highest is None or found.sequence > highest.sequence:
             return found

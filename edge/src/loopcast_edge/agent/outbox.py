@@ -109,7 +109,8 @@ class Outbox:
         self._most = most_rows
         self._database, self.set_aside = _open(path)
         [(self.id,)] = self._database.execute("SELECT id FROM outbox")
-        self._rows = self._count("waiting")
+        self._rows = self._pending = 0
+        self._recount()
 
     def close(self) -> None:
         """Close the file."""
@@ -162,6 +163,8 @@ class Outbox:
 
     def batches(self) -> list[Sealed]:
         """Return the batches that no receipt has named, oldest first, ``WINDOW`` at most."""
+        if not self._pending:
+            return []
         rows = self._database.execute(
             "SELECT sequence, channel, payload FROM batches ORDER BY sequence LIMIT ?", (WINDOW,)
         )
@@ -172,14 +175,15 @@ class Outbox:
         if receipt.outbox != self.id:
             return
         with self.together():
-            self._database.executemany(
+            gone = self._database.executemany(
                 "DELETE FROM batches WHERE sequence = ?", [(number,) for number in receipt.stored]
             )
+            self._pending -= gone.rowcount
 
     @property
     def pending(self) -> int:
         """How many batches no receipt has named."""
-        return self._count("batches")
+        return self._pending
 
     @property
     def waiting(self) -> int:
@@ -215,6 +219,7 @@ class Outbox:
             "UPDATE batches SET payload = ? WHERE sequence = ?",
             (encode(make(self.id, sequence)), sequence),
         )
+        self._pending += 1
         return sequence
 
     def _seal_rows(self, rows: Sequence[_Row]) -> None:
@@ -281,6 +286,9 @@ class Outbox:
     def _forget(self, rows: Sequence[_Row]) -> None:
         self._database.executemany("DELETE FROM waiting WHERE id = ?", [(row.id,) for row in rows])
 
+    def _recount(self) -> None:
+        self._rows, self._pending = self._count("waiting"), self._count("batches")
+
     def _count(self, table: str) -> int:
         [(count,)] = self._database.execute(f"SELECT count(*) FROM {table}")
         return int(count)
@@ -297,7 +305,7 @@ class Outbox:
             self._database.execute("COMMIT")
         except BaseException:
             self._database.execute("ROLLBACK")
-            self._rows = self._count("waiting")
+            self._recount()
             raise
 
 

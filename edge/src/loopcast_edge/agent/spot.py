@@ -135,7 +135,7 @@ class Spot:
         """Look after the proof and the trial, some healthy seconds later."""
         self.feed(machine.Passed(seconds))
         self._look_at_proof()
-        self._look_at_trial()
+        self.look_at_trial()
 
     def stop(self) -> None:
         """Give up what is under way."""
@@ -168,7 +168,8 @@ class Spot:
         stage = machine.stage(self._state, manifest) or "refused"
         progress = self._around.fetcher.progress(manifest)
         tally = self.serving.tallies.get(manifest) or Tally()
-        other = self.place.active if role == "shadow" else self.place.previous
+        place = self.place
+        other = place.active if role == "shadow" else place.shadow or place.previous
         return PackageState(
             logical_model=self.subject.logical_model,
             segment=self.subject.segment,
@@ -181,7 +182,7 @@ class Spot:
             chunks=progress.chunks,
             predictions=tally.predictions,
             fallbacks=tally.fallbacks,
-            crashes=self.place.crashes if manifest == self.place.active else 0,
+            crashes=place.crashes if manifest == place.active else 0,
             slowest_us=tally.latency.slowest(),
             errors=tally.errors,
             paired=self.serving.outcomes.paired.get((manifest, other or "")),
@@ -201,10 +202,12 @@ class Spot:
         self._proof = None
         if verdict.reason is None:
             self.feed(machine.Proved(verdict.manifest))
+            self.look_at_trial()
         else:
             self.refuse(verdict.manifest, verdict.reason)
 
-    def _look_at_trial(self) -> None:
+    def look_at_trial(self) -> None:
+        """Keep the package on trial, or return from it, if there is a verdict."""
         place = self.place
         active = self._loaded.get(place.active or "")
         if not place.on_trial or active is None:
@@ -239,8 +242,12 @@ class Spot:
 
     def _examine(self, envelope: Signed) -> Manifest:
         """Return the manifest of an envelope, if it may be activated here."""
-        around = self._around
-        found = around.memory.manifest(self.name, envelope, around.rollbacks(), around.now_ms())
+        memory, now_ms = self._around.memory, self._around.now_ms()
+        candidate = self._state.candidate
+        if candidate is not None and candidate.role == "shadow":
+            found = memory.shadow(self.name, envelope, now_ms)
+        else:
+            found = memory.champion(self.name, envelope, self._around.rollbacks(), now_ms)
         reason = unfit(found)
         if reason is not None:
             raise UnfitError(reason)
