@@ -80,6 +80,7 @@ class Store:
     """Publishes, and stores each batch once, however often it comes."""
 
     def __init__(self, port: int) -> None:
+        self.port = port
         self.batches: dict[tuple[str, str, int], Any] = {}
         self.deliveries = 0
         self.reported: dict[str, Reported] = {}
