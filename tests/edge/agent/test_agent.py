@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from loopcast_edge.agent.agent import Agent, Hands
+from loopcast_edge.agent.agent import Agent
 from loopcast_edge.agent.golden import Verdict, verdict
+from loopcast_edge.agent.hands import Hands
 from loopcast_edge.agent.outbox import Outbox
 from loopcast_edge.agent.settings import Settings
 from loopcast_edge.agent.slots import read_package

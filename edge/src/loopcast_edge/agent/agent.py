@@ -8,25 +8,22 @@ second. What goes out goes to a :class:`Link`. So thousands run in one loop as o
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
-from random import Random
-from typing import Any, NamedTuple, Optional, Protocol
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Optional
 
 import msgspec
 
 from loopcast_edge.agent import files, machine
 from loopcast_edge.agent.drift import Days
 from loopcast_edge.agent.fetch import Come, Failed, Fetcher
+from loopcast_edge.agent.hands import Hands
 from loopcast_edge.agent.memory import Memory, place_name
-from loopcast_edge.agent.outbox import Outbox
 from loopcast_edge.agent.package import runtime_name
 from loopcast_edge.agent.readings import Readings
 from loopcast_edge.agent.serving import Line, Serving
 from loopcast_edge.agent.settings import Settings
 from loopcast_edge.agent.slots import Package
-from loopcast_edge.agent.spot import Around, Proof, Spot, UnfitError
+from loopcast_edge.agent.spot import Around, Spot, UnfitError
 from loopcast_edge.wire import (
     Desired,
     Keys,
@@ -47,42 +44,6 @@ from loopcast_edge.wire import (
 LOG = logging.getLogger(__name__)
 READINGS = "readings"
 RESEND_S = 60.0
-
-
-class Link(Protocol):
-    """The way to the centre; without a connection it drops what it is given."""
-
-    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
-        """Publish at least once."""
-
-    def subscribe(self, names: Sequence[str], *, sure: bool = False) -> None:
-        """Subscribe to topics, with acknowledgement where it has to be ``sure``."""
-
-    def unsubscribe(self, names: Sequence[str]) -> None:
-        """Subscribe to topics no more."""
-
-
-class Hands(NamedTuple):
-    """What an agent is given to work with.
-
-    Attributes
-    ----------
-    now_ms
-        Wall clock, milliseconds since 1970-01-01 in UTC; it may step.
-    clock
-        Seconds, which do not step.
-    prove
-        Begins to prove the package of a digest in a folder.
-    outbox
-        Of the device.
-    """
-
-    link: Link
-    prove: Callable[[str, Path], Proof]
-    outbox: Outbox
-    random: Random
-    now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
-    clock: Callable[[], float] = time.monotonic
 
 
 class Agent:

@@ -18,9 +18,10 @@ from typing import Any, Optional
 import msgspec
 
 from loopcast_edge.agent import files
-from loopcast_edge.agent.agent import Agent, Hands, Link
+from loopcast_edge.agent.agent import Agent
 from loopcast_edge.agent.errors import EdgeError, LockedError, SettingsError
 from loopcast_edge.agent.golden import LONGEST_S, Child
+from loopcast_edge.agent.hands import Hands, Link
 from loopcast_edge.agent.link import BrokerLink, Local
 from loopcast_edge.agent.outbox import Outbox
 from loopcast_edge.agent.settings import Settings, read

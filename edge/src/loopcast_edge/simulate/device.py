@@ -6,8 +6,9 @@ import heapq
 import time
 from pathlib import Path
 
-from loopcast_edge.agent.agent import Agent, Hands
+from loopcast_edge.agent.agent import Agent
 from loopcast_edge.agent.golden import Verdict, verdict
+from loopcast_edge.agent.hands import Hands
 from loopcast_edge.agent.link import BrokerLink
 from loopcast_edge.agent.outbox import Outbox
 from loopcast_edge.agent.settings import Broker, Settings
