@@ -8,6 +8,7 @@ import numpy as np
 
 from loopcast.deploy.export.tflite.export import TOLERANCE, checked_file, exportable
 from loopcast.fleet.packages import Contents
+from loopcast.fleet.usual import usual_of
 from loopcast_edge.wire import DriftReference, Golden, Output, Tensor, Trial
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def contents_of(
     """
     found = exportable(loaded, series)
     model, _, _ = checked_file(loaded, ready, tolerance, series)
+    usual = usual_of(loaded, found.recipe.target)
     return Contents(
         model=model,
         recipe=found.recipe,
@@ -58,6 +60,8 @@ def contents_of(
         ),
         golden=(golden_of(found.vectors, 2.0 * tolerance),),
         state=_tensor(found.vectors.state),
+        profile=usual.profile,
+        intervals=usual.intervals,
         trial=trial,
         reference=reference,
     )
