@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -28,6 +29,9 @@ SPAN = timedelta(days=90)
 @click.option("--shifting", type=float, default=0.10, show_default=True, help="Limit of the index.")
 @click.option("--shifted", type=float, default=0.25, show_default=True, help="Limit of the index.")
 @click.option("--all", "everything", is_flag=True, help="Show what is stable, too.")
+@click.option(
+    "--page", type=click.Path(path_type=Path, dir_okay=False), help="Write a page to this file."
+)
 @json_option
 def stability(
     *,
@@ -38,6 +42,7 @@ def stability(
     shifting: float,
     shifted: float,
     everything: bool,
+    page: Path | None,
     as_json: bool,
 ) -> None:
     """Say how far scores and characteristics have moved since the training, by segment.
@@ -66,6 +71,12 @@ def stability(
             f"{model.name} has no predictions from {first} to {last} to compare with the training "
             "of their versions; predict first, or look at other days"
         )
+    if page is not None:
+        from loopcast.store.files import write_atomically
+        from loopcast.web.stability.page import Compared, render
+
+        compared = Compared(model=model, first=first, last=last, limits=limits, found=found)
+        write_atomically(page, render(compared).encode())
     if as_json:
         tables.print_json(found)
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -28,6 +29,9 @@ _DAY = click.DateTime(["%Y-%m-%d"])
     help="Months on book within which the event is scored.",
 )  # fmt: skip
 @click.option("--at", type=_DAY, help="As of this day in UTC; now by default.")
+@click.option(
+    "--page", type=click.Path(path_type=Path, dir_okay=False), help="Write a page to this file."
+)
 @json_option
 def vintages(
     *,
@@ -36,6 +40,7 @@ def vintages(
     segment: str,
     months: int,
     at: datetime | None,
+    page: Path | None,
     as_json: bool,
 ) -> None:
     """Follow the predictions of each month: events by months on book, against what was said.
@@ -51,6 +56,12 @@ def vintages(
     with place.catalog as catalog:
         model = catalog.logical_model(logical_model)
         found = vintages_of(place, model, segment, months, now)
+    if page is not None:
+        from loopcast.store.files import write_atomically
+        from loopcast.web.vintages.page import Followed, render
+
+        followed = Followed(model=model, segment=segment, window=months, at=now, vintages=found)
+        write_atomically(page, render(followed).encode())
     if as_json:
         tables.print_json(found)
     else:
