@@ -50,6 +50,31 @@ def test_choices_are_told_in_words_as_json_and_on_a_page(
     assert "profit a case, EUR" in html
 
 
+def test_amounts_are_told_beside_cases_and_a_version_without_them_is_refused(
+    tmp_path: Path, run: Any, home: Home
+) -> None:
+    table = applications(2000, seed=1)
+    table["income"] = table["income"].clip(lower=0.0)
+    before = trained(run, table, tmp_path, PROFITS)
+    bounds = "logical_model.schema.features.income.minimum=0.0"
+    version = trained(run, table, tmp_path, PROFITS, bounds, "+logical_model.schema.amount=income")
+    page = tmp_path / "cutoffs.html"
+    told = ask(home, version, "--page", str(page))
+    for text in (told, page.read_text()):
+        assert "of amounts granted" in text
+        assert "events among these" in text
+    found = json.loads(ask(home, version, "--json"))["configured"]
+    metrics = {
+        m.name: m.value for m in home.catalog.evaluations(version)[0].metrics if not m.subset
+    }
+    assert metrics["profit"] == pytest.approx(found["profit"]["value"])
+    assert metrics["granted_amount"] == pytest.approx(found["granted_amount"]["value"])
+    assert metrics["events_granted_amount"] == pytest.approx(found["events_amount"]["value"])
+    assert abs(found["profit"]["value"]) > 100.0  # incomes are thousands
+    with pytest.raises(ModelError, match="was judged before credit said the amount 'income'"):
+        ask(home, before)
+
+
 def test_a_cutoff_needs_a_purpose_and_a_score(tmp_path: Path, run: Any, home: Home) -> None:
     version = trained(run, applications(400, seed=1), tmp_path)
     with pytest.raises(ConfigurationError, match="nothing says what a cut-off of credit is for"):

@@ -130,6 +130,10 @@ def test_what_the_lot_is_expected_to_cost() -> None:
         "expected_events": pytest.approx(chosen.sum()),
         "expected_cost": pytest.approx((1000 * chosen - 100 * (1 - chosen)).sum()),
     }
+    stake = np.linspace(1.0, 3.0, len(probability))
+    staked = about_decisions(decided, values(probability), rules.decision, stake)
+    cost = stake[decided["decision"] == AT_RANDOM] @ (1000 * chosen - 100 * (1 - chosen))
+    assert staked["random_acceptance"]["expected_cost"] == pytest.approx(cost)
     both = total_decisions([about, about, {}])
     assert both["random_acceptance"]["granted"] == 2 * lot["granted"]
     assert sum(both["decisions"].values()) == 6000

@@ -12,6 +12,8 @@ from loopcast.api.record import Record, Share
 class Profits(Record, frozen=True):
     """What a case earns or, below zero, costs, by how it is decided and what then happens.
 
+    Where the schema names an amount, what a unit of it earns.
+
     Attributes
     ----------
     granted_event, granted_other

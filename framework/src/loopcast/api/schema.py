@@ -250,6 +250,9 @@ class ScoreSchema(Record, frozen=True, tag_field="task", tag="score"):
     chance
         Probability with which an accepted row was accepted: 1, or that of a draw. Those that
         were drawn stand for all that might have been: they weigh more.
+    amount
+        Feature that says how much is at stake in a row, such as the amount of a loan. What a
+        decision earns is then for a unit of it, and shares are told of amounts, too.
     private_key
         Whether the key identifies a person; event log and ground truth then hold its keyed hash.
     """
@@ -262,6 +265,7 @@ class ScoreSchema(Record, frozen=True, tag_field="task", tag="score"):
     weight: str | None = None
     accepted: str | None = None
     chance: str | None = None
+    amount: str | None = None
     private_key: bool = False
 
     @property
@@ -273,6 +277,20 @@ class ScoreSchema(Record, frozen=True, tag_field="task", tag="score"):
         """There is something to learn from, and the outcome is not among it."""
         self.require(bool(self.features), "features is empty")
         self.require(self.target not in self.features, f"target {self.target!r} is also a feature")
+        self.require(
+            self.amount is None or self._is_amount(self.amount),
+            f"amount {self.amount!r} is no feature by which cases can count; expected a number "
+            "that the score uses, without missing values, and with a minimum of 0 or more",
+        )
+
+    def _is_amount(self, name: str) -> bool:
+        said = self.features.get(name)
+        return (
+            said is not None
+            and (said.kind, said.used, said.missing) == ("numeric", True, False)
+            and said.minimum is not None
+            and said.minimum >= 0.0
+        )
 
     @property
     def groupings(self) -> tuple[str, ...]:

@@ -55,6 +55,13 @@ class ScoreData:
     accepted: NDArray[np.bool_] | None = None
     chance: NDArray[np.float64] | None = None
 
+    @property
+    def amount(self) -> NDArray[np.float64] | None:
+        """How much is at stake in each row, shape (rows,); ``None`` where no column says it."""
+        if self.schema.amount is None:
+            return None
+        return self.features[self.schema.amount].to_numpy("float64")
+
     def take(self, rows: NDArray[np.intp]) -> ScoreData:
         """Return rows by their place, any of them more than once.
 
@@ -147,9 +154,12 @@ class ScoreOutcome:
     actual, probability, weight : ndarray, shape (n,)
     sets : ndarray, shape (n,), int8, or None
         Decision sets, as :class:`Scores` has them.
+    amount : ndarray, shape (n,), or None
+        How much is at stake in each row, where the schema names a column for it.
     """
 
     actual: NDArray[np.float64]
     probability: NDArray[np.float64]
     weight: NDArray[np.float64]
     sets: NDArray[np.int8] | None = None
+    amount: NDArray[np.float64] | None = None

@@ -82,23 +82,28 @@ def _print(found: Cutoffs) -> None:
         moved = f"{choice.low:.3g} to {choice.high:.3g}"
         expected = "–" if choice.expected is None else f"{choice.expected:.4g}"
         rows.append([goal_words(choice.goal), *_cells(choice.at, moved), expected])
-    print_rows(terminal(), f"on {found.protocol}", _columns("cut-off for"), rows, numbers_from=1)
+    amounts = found.used.granted_amount is not None
+    columns = _columns("cut-off for", amounts=amounts)
+    print_rows(terminal(), f"on {found.protocol}", columns, rows, numbers_from=1)
     print_rows(
         terminal(),
         f"by subpopulation, at {found.used.cutoff:.3g}",
-        ["subpopulation", "rows", *_columns("")[3:-1]],
+        ["subpopulation", "rows", *_columns("", amounts=amounts)[3:-1]],
         ([name, f"{at.rows:,}", *_cells(at, "")[2:]] for name, at in found.by.items()),
         numbers_from=1,
     )
 
 
-def _columns(first: str) -> Sequence[str]:
-    measured = ("granted", "events among them", "profit a case")
+def _columns(first: str, *, amounts: bool) -> Sequence[str]:
+    from loopcast.web.cutoffs.words import AMOUNTS
+
+    measured = ("granted", "events among them", *(AMOUNTS if amounts else ()), "profit a case")
     return (first, "cut-off", "interval", *measured, "expected")
 
 
 def _cells(at: Operating, moved: str) -> list[str]:
-    shares = [_rate(at.granted, "%"), _rate(at.events, "%")]
+    told = (at.granted, at.events, at.granted_amount, at.events_amount)
+    shares = [_rate(one, "%") for one in told if one is not None]
     return [f"{at.cutoff:.3g}", moved, *shares, _rate(at.profit, "") if at.profit else "–"]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from loopcast.api import ConfigurationError, ModelError, ScoreOutcome, take
+from loopcast.api import ConfigurationError, ModelError, ScoreOutcome, ScoreSchema, take
 from loopcast.deploy.bundle import read_manifest
 from loopcast.deploy.comparison import judged_of
 from loopcast.develop.score.cutoffs import Choice, Goal, Operating, choose, curve, operating
@@ -84,6 +84,7 @@ def cutoffs_of(home: Home, version: str, goals: Sequence[Goal]) -> Cutoffs:
         )
     judged = judged_of(home, found, read_manifest(home.artifacts, found.manifest))
     outcome = _outcome(judged)
+    _require_amounts(outcome, model, found)
     configured = None if threshold is None else operating(outcome, threshold, decision)
     choices = tuple(choose(outcome, goal, decision) for goal in goals)
     at = threshold if threshold is not None else choices[0].at.cutoff
@@ -101,6 +102,15 @@ def cutoffs_of(home: Home, version: str, goals: Sequence[Goal]) -> Cutoffs:
         curve=curve(outcome, decision),
         outcome=outcome,
     )
+
+
+def _require_amounts(outcome: ScoreOutcome, model: LogicalModel, version: Version) -> None:
+    assert isinstance(model.schema, ScoreSchema)
+    if model.schema.amount is not None and outcome.amount is None:
+        raise ModelError(
+            f"version {version.id} was judged before {model.name} said the amount "
+            f"{model.schema.amount!r} of a case; train it again"
+        )
 
 
 def _outcome(judged: Judged) -> ScoreOutcome:

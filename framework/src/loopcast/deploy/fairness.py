@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from loopcast.api import NotFoundError, ScoreOutcome, ScoreSchema, VersionId
+from loopcast.api import NotFoundError, ScoreOutcome, ScoreSchema, VersionId, take
 from loopcast.deploy.bundle import read_manifest
 from loopcast.deploy.comparison import judged_of
 from loopcast.develop.fairness.groups import MOST_GROUPS, declared, groups_of, ways
@@ -156,17 +156,9 @@ def fairness_report(
         profit_unit=profits.unit if profits else "",
         beside=tuple(_beside(home, loaded, chosen, decision, plan)),
         outcomes={
-            name: {group: _part(outcome, rows) for group, rows in groups.items()}
+            name: {group: take(outcome, rows) for group, rows in groups.items()}
             for name, groups in compared.items()
         },
-    )
-
-
-def _part(outcome: ScoreOutcome, rows: Rows) -> ScoreOutcome:
-    return ScoreOutcome(
-        actual=outcome.actual[rows],
-        probability=outcome.probability[rows],
-        weight=outcome.weight[rows],
     )
 
 

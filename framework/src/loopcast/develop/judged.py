@@ -57,7 +57,7 @@ _OWN: dict[Task, tuple[str, ...]] = {
 }
 _OPTIONAL: dict[Task, tuple[str, ...]] = {
     "forecast": (),
-    "score": ("sets",),
+    "score": ("sets", "amount"),
     "rank": ("chosen_value", "expected_value"),
 }
 

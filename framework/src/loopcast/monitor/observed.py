@@ -124,6 +124,7 @@ def outcome_of(events: pa.Table, model: LogicalModel) -> Outcome:
             probability=numbers(events["outputs"], "probability"),
             weight=weights(events),
             sets=_sets(events),
+            amount=_amount(events, schema),
         )
     return _ranked(events, schema.length)
 
@@ -135,6 +136,13 @@ def _sets(events: pa.Table) -> NDArray[np.int8] | None:
     texts = column(events["output_texts"], "decision_set")
     place = pc.index_in(texts, value_set=pa.array(SET_NAMES))
     return None if place.null_count else np.asarray(place.to_numpy(), dtype=np.int8)
+
+
+def _amount(events: pa.Table, schema: ScoreSchema) -> Floats | None:
+    """Return what was at stake; ``None`` where nothing says it, or the log must not hold it."""
+    if schema.amount is None or schema.amount not in names_in(events["inputs"]):
+        return None
+    return numbers(events["inputs"], schema.amount)
 
 
 def _ranked(events: pa.Table, length: int) -> RankOutcome:

@@ -84,7 +84,10 @@ def labelling(decided: pd.DataFrame) -> NDArray[np.float64]:
 
 
 def about_decisions(
-    decided: pd.DataFrame, probability: NDArray[np.float64], settings: DecisionSettings
+    decided: pd.DataFrame,
+    probability: NDArray[np.float64],
+    settings: DecisionSettings,
+    amount: NDArray[np.float64] | None = None,
 ) -> dict[str, Any]:
     """Return how many rows were decided how, and what the lot is expected to cost.
 
@@ -93,28 +96,37 @@ def about_decisions(
     decided : DataFrame, shape (rows, 2)
         Of :func:`decide`.
     probability : ndarray, shape (rows,)
+    amount : ndarray, shape (rows,), or None
+        How much is at stake in each row, by which profits count where it is known.
     """
     if decided.empty:
         return {}
     counts = Counter(decided["decision"].dropna())
     found: dict[str, Any] = {"decisions": dict(counts.most_common())}
     if settings.accept_at_random:
-        drawn = probability[(decided["decision"] == AT_RANDOM).to_numpy()]
+        lot = (decided["decision"] == AT_RANDOM).to_numpy()
+        drawn, stake = probability[lot], 1.0 if amount is None else amount[lot]
         found["random_acceptance"] = {
             "granted": len(drawn),
             "expected_events": float(drawn.sum()),
-            "expected_cost": expected_cost(drawn, settings),
+            "expected_cost": expected_cost(drawn, settings, stake),
         }
     return found
 
 
-def expected_cost(drawn: NDArray[np.float64], settings: DecisionSettings) -> float | None:
+def expected_cost(
+    drawn: NDArray[np.float64],
+    settings: DecisionSettings,
+    stake: NDArray[np.float64] | float = 1.0,
+) -> float | None:
     """Return what granting rows is expected to cost beside refusing them.
 
     Parameters
     ----------
     drawn : ndarray, shape (rows,)
         Probability of the event.
+    stake : ndarray, shape (rows,), or float
+        Units for which the profits of each row count.
 
     Returns
     -------
@@ -126,7 +138,7 @@ def expected_cost(drawn: NDArray[np.float64], settings: DecisionSettings) -> flo
         return None
     event = profits.refused_event - profits.granted_event
     other = profits.refused_other - profits.granted_other
-    return float(np.sum(drawn * event + (1.0 - drawn) * other))
+    return float(np.sum(stake * (drawn * event + (1.0 - drawn) * other)))
 
 
 def total_decisions(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

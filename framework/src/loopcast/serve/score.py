@@ -56,7 +56,8 @@ def answer(question: Question, responsible: Responsible) -> Answers:
     why = explained(model, schema.features, responsible, data.features, versions, answered=own)
     decided = decide(scored["probability"], model, before)
     scored = scored.join(decided)
-    decisions = about_decisions(decided, scored["probability"].to_numpy(np.float64), model.decision)
+    said = scored["probability"].to_numpy(np.float64)
+    decisions = about_decisions(decided, said, model.decision, data.amount)
     return Answers(
         table=scored.join(why.columns).rename_axis(schema.key).reset_index(),
         key=scored.index.to_numpy(),

@@ -15,7 +15,9 @@ from loopcast.api import (
     Production,
     ScoreOutcome,
     Scores,
+    ScoreSchema,
     Subject,
+    take,
 )
 from loopcast.validate.results import between, say, shown
 
@@ -95,24 +97,36 @@ def _requests(subject: Subject, production: Production, options: Recent) -> Iter
             f"{len(known)} outcomes are known",
         )
         return
-    judged, groups = _joined(subject, answer.probability[known], production.actual[known])
+    newest = ScoreOutcome(
+        actual=production.actual,
+        probability=np.asarray(answer.probability, np.float64),
+        weight=np.ones(count),
+        amount=_amounts(subject, production),
+    )
+    judged, groups = _joined(subject, take(newest, known))
     yield _compared(subject, judged, groups, test, options)
 
 
-def _joined(
-    subject: Subject, probability: NDArray[np.float64], actual: NDArray[np.float64]
-) -> tuple[Judged, tuple[Rows, Rows]]:
+def _amounts(subject: Subject, production: Production) -> NDArray[np.float64] | None:
+    schema = subject.logical_model.schema
+    assert isinstance(schema, ScoreSchema)
+    return None if schema.amount is None else production.rows[schema.amount].to_numpy("float64")
+
+
+def _joined(subject: Subject, newest: ScoreOutcome) -> tuple[Judged, tuple[Rows, Rows]]:
     """Put requests with outcomes and the judged rows into one, and return the rows of each."""
     import numpy as np
     import pandas as pd
 
     before = subject.judged.outcomes[subject.label]
     assert isinstance(before, ScoreOutcome)
-    count, total = len(actual), len(actual) + len(before.actual)
+    count, total = len(newest.actual), len(newest.actual) + len(before.actual)
+    stakes = [one.amount for one in (newest, before) if one.amount is not None]
     outcome = ScoreOutcome(
-        actual=np.concatenate([actual, before.actual]),
-        probability=np.concatenate([probability, before.probability]),
-        weight=np.concatenate([np.ones(count), before.weight]),
+        actual=np.concatenate([newest.actual, before.actual]),
+        probability=np.concatenate([newest.probability, before.probability]),
+        weight=np.concatenate([newest.weight, before.weight]),
+        amount=np.concatenate(stakes) if len(stakes) == 2 else None,
     )
     judged = Judged(
         keys=(pd.Categorical(np.arange(total)),),

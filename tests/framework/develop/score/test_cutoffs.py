@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,22 +27,29 @@ def drawn(rows: int, seed: int = 0, digits: int = 9) -> ScoreOutcome:
     return ScoreOutcome(actual=actual, probability=p, weight=random.uniform(0.5, 2.0, rows))
 
 
+def with_stakes(outcome: ScoreOutcome) -> ScoreOutcome:
+    stakes = np.random.default_rng(9).lognormal(0.0, 1.0, len(outcome.actual))
+    return replace(outcome, amount=stakes)
+
+
 def earned(outcome: ScoreOutcome, settings: DecisionSettings, cutoff: float) -> float:
     profits: Any = settings.profits
     low = outcome.probability < cutoff
     granted = low if settings.favourable == "low" else ~low
     each = np.where(outcome.actual == 1.0, profits.granted_event, profits.granted_other) * granted
+    each = each if outcome.amount is None else each * outcome.amount
     return float(np.average(each, weights=outcome.weight))
 
 
 @given(
     seed=st.integers(0, 500), rows=st.integers(2, 60), digits=st.integers(1, 4),
-    settings=st.sampled_from([LOAN, OFFER]),
+    settings=st.sampled_from([LOAN, OFFER]), stakes=st.booleans(),
 )  # fmt: skip
 def test_no_cutoff_earns_more_than_the_chosen_one(
-    seed: int, rows: int, digits: int, settings: DecisionSettings
+    seed: int, rows: int, digits: int, settings: DecisionSettings, stakes: bool
 ) -> None:
     outcome = drawn(rows, seed, digits)
+    outcome = with_stakes(outcome) if stakes else outcome
     best = choose(outcome, Goal(kind="profit"), settings).at
     assert best.profit is not None
     others = [*np.unique(outcome.probability), 1.1]
@@ -126,3 +134,20 @@ def test_reliability_is_what_the_calibration_error_averages() -> None:
     full = ~np.isnan(found.said)
     assert np.all((found.low <= found.happened)[full] & (found.happened <= found.high)[full])
     assert np.mean(((found.low <= found.said) & (found.said <= found.high))[full]) > 0.7
+
+
+def test_shares_of_amounts_stand_beside_those_of_cases() -> None:
+    outcome = with_stakes(drawn(3000))
+    stake: Any = outcome.amount
+    found = operating(outcome, 0.1, LOAN)
+    granted = outcome.probability < 0.1
+    weight = outcome.weight * stake
+    assert found.granted_amount is not None
+    assert found.events_amount is not None
+    assert found.granted_amount.value == pytest.approx(weight[granted].sum() / weight.sum())
+    bad = np.average(outcome.actual[granted], weights=weight[granted])
+    assert found.events_amount.value == pytest.approx(bad)
+    assert found.granted_amount.effective < found.granted.effective  # few amounts are large
+    without = operating(drawn(3000), 0.1, LOAN)
+    assert (without.granted_amount, without.events_amount) == (None, None)
+    assert without.granted == found.granted

@@ -26,15 +26,22 @@ from loopcast.develop.score.decisions import loopcast_metrics
 LOAN = Profits(granted_event=-900.0, granted_other=100.0, unit="€")
 
 
-def model(**decision: Any) -> LogicalModel:
+FEATURES = {
+    "home": Feature(kind="category"),
+    "amount": Feature(kind="numeric", minimum=0.0),
+    "debt": Feature(kind="numeric", minimum=0.0, missing=True),
+    "past": Feature(kind="numeric", minimum=0.0, used=False),
+    "balance": Feature(kind="numeric"),
+}
+
+
+def model(amount: str | None = None, **decision: Any) -> LogicalModel:
     return LogicalModel(
         name="credit",
         title="Credit",
         owner="risk",
         kpi=Kpi(metric="auc", direction="higher"),
-        schema=ScoreSchema(
-            key="id", target="bad", event=1, features={"home": Feature(kind="category")}
-        ),
+        schema=ScoreSchema(key="id", target="bad", event=1, features=FEATURES, amount=amount),
         decision=DecisionSettings(**decision),
     )
 
@@ -70,6 +77,34 @@ def test_profit_follows_from_the_matrix_at_the_cutoff() -> None:
     assert wide["profit"].rows(OUTCOME).tolist() == [100.0, -900.0, 100.0, 0.0]
     assert wide["events_granted"].whole(OUTCOME) == 0.25  # by weight
     assert np.isnan(metrics(cutoff=0.0)["events_granted"].whole(OUTCOME))
+
+
+STAKES = replace(OUTCOME, amount=np.array([10.0, 1.0, 4.0, 2.0]))
+
+
+def test_amounts_multiply_what_is_earned_and_move_no_cutoff() -> None:
+    found = metrics(amount="amount", profits=LOAN)
+    assert found["profit"].rows(STAKES).tolist() == [1000.0, -900.0, 0.0, 0.0]
+    assert found["granted"].rows(STAKES).tolist() == [1.0, 1.0, 0.0, 0.0]
+    assert np.isnan(found["profit"].rows(OUTCOME)).all()  # nothing says what was at stake
+
+
+def test_shares_are_told_of_amounts_where_they_are_known() -> None:
+    named = {"granted_amount", "events_granted_amount", "set_decided_amount"}
+    assert not named & metrics(profits=LOAN, sets=SetSettings()).keys()
+    found = metrics(amount="amount", profits=LOAN, sets=SetSettings())
+    assert found["granted_amount"].whole(STAKES) == pytest.approx(11.0 / 21.0)  # weights 1, 1, 2, 1
+    assert found["events_granted_amount"].whole(STAKES) == pytest.approx(1.0 / 11.0)
+    assert found["set_decided_amount"].whole(STAKES) == pytest.approx(13.0 / 21.0)
+    assert all(np.isnan(found[name].whole(OUTCOME)) for name in named)
+    nothing = replace(STAKES, amount=np.zeros(4))
+    assert all(np.isnan(found[name].whole(nothing)) for name in named)
+
+
+@pytest.mark.parametrize("name", ["home", "debt", "past", "balance", "nobody"])
+def test_an_amount_is_a_number_that_each_case_has(name: str) -> None:
+    with pytest.raises(InvalidRecordError, match=f"amount '{name}' is no feature by which cases"):
+        model(amount=name)
 
 
 def test_coverage_is_whether_the_set_holds_what_happened() -> None:

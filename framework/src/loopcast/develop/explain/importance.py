@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -88,7 +88,7 @@ def _shuffled(column: pd.Series, rng: np.random.Generator) -> pd.Series:
 
 
 def _said(outcome: ScoreOutcome, probability: Floats) -> ScoreOutcome:
-    return ScoreOutcome(actual=outcome.actual, probability=probability, weight=outcome.weight)
+    return replace(outcome, probability=probability, sets=None)
 
 
 def _loss(

@@ -16,7 +16,7 @@ from loopcast.api import ScoreOutcome
 from loopcast.develop.decision import Decision
 from loopcast.develop.fairness.intervals import Interval, Share, share_of_rows
 from loopcast.develop.inference import Estimate, independent_error, mean_influence
-from loopcast.develop.score.decisions import profits_of
+from loopcast.develop.score.decisions import by_amount, profits_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,6 +43,8 @@ class Operating:
         Share of those granted in which the event happens.
     profit
         What a case earns in the mean; ``None`` where the logical model says no profits.
+    granted_amount, events_amount
+        The two shares of what is at stake in the cases; ``None`` where nothing says it.
     """
 
     cutoff: float
@@ -50,6 +52,8 @@ class Operating:
     granted: Share
     events: Share
     profit: Interval | None
+    granted_amount: Share | None = None
+    events_amount: Share | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,14 +97,29 @@ def operating(
 ) -> Operating:
     """Measure what happens at a cut-off."""
     granted = Decision(cutoff=cutoff, favourable=settings.favourable).granted(outcome.probability)
+    shares, counted = _shares(outcome, granted, confidence), by_amount(outcome)
+    amounts = (None, None) if counted is None else _shares(counted, granted, confidence)
     return Operating(
         cutoff=cutoff,
         rows=len(granted),
-        granted=share_of_rows(granted, outcome.weight, confidence),
-        events=share_of_rows(outcome.actual[granted] == 1.0, outcome.weight[granted], confidence),
+        granted=shares[0],
+        events=shares[1],
+        granted_amount=amounts[0],
+        events_amount=amounts[1],
         profit=None
         if settings.profits is None
         else _mean(profits_of(outcome, granted, settings.profits), outcome.weight, confidence),
+    )
+
+
+def _shares(
+    outcome: ScoreOutcome, granted: NDArray[np.bool_], confidence: float
+) -> tuple[Share, Share]:
+    """Return the share that is granted, and that of events among it."""
+    happened = outcome.actual[granted] == 1.0
+    return (
+        share_of_rows(granted, outcome.weight, confidence),
+        share_of_rows(happened, outcome.weight[granted], confidence),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from loopcast.api import (
     MetricDefinition,
     Profits,
     ScoreOutcome,
+    ScoreSchema,
     hookimpl,
 )
 from loopcast.api.score import BOTH, EVENT, OTHER
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
     FloatArray = NDArray[np.float64]
 
+EVENTS_AMOUNT = "share of events among amounts granted"
+
 
 def decision_of(settings: DecisionSettings) -> Decision | None:
     """Return the decision at the configured cut-off; ``None`` where there is none."""
@@ -34,13 +38,25 @@ def decision_of(settings: DecisionSettings) -> Decision | None:
 
 
 def profits_of(outcome: ScoreOutcome, granted: NDArray[np.bool_], profits: Profits) -> FloatArray:
-    """Return what each case earned, shape (n,)."""
+    """Return what each case earned, by its amount where one is known, shape (n,)."""
     with_event = np.where(granted, profits.granted_event, profits.refused_event)
     without = np.where(granted, profits.granted_other, profits.refused_other)
-    return np.where(outcome.actual == 1.0, with_event, without)
+    earned = np.where(outcome.actual == 1.0, with_event, without)
+    return earned if outcome.amount is None else earned * outcome.amount
 
 
-def _profit(outcome: ScoreOutcome, decision: Decision, profits: Profits) -> FloatArray:
+def by_amount(outcome: ScoreOutcome) -> ScoreOutcome | None:
+    """Return rows that count by how much is at stake in each; ``None`` where nothing says it."""
+    if outcome.amount is None:
+        return None
+    return replace(outcome, weight=outcome.weight * outcome.amount)
+
+
+def _profit(
+    outcome: ScoreOutcome, decision: Decision, profits: Profits, *, amounts: bool
+) -> FloatArray:
+    if amounts and outcome.amount is None:
+        return np.full(len(outcome.actual), np.nan)
     return profits_of(outcome, decision.granted(outcome.probability), profits)
 
 
@@ -51,6 +67,16 @@ def _granted(outcome: ScoreOutcome, decision: Decision) -> FloatArray:
 def _events_granted(outcome: ScoreOutcome, decision: Decision) -> float:
     weight = outcome.weight * decision.granted(outcome.probability)
     return float(outcome.actual @ weight / weight.sum()) if weight.sum() else float("nan")
+
+
+def _of_amounts(outcome: ScoreOutcome, of: Callable[[ScoreOutcome], float]) -> float:
+    counted = by_amount(outcome)
+    return float("nan") if counted is None else of(counted)
+
+
+def _mean(outcome: ScoreOutcome, rows: Callable[[ScoreOutcome], FloatArray]) -> float:
+    total = outcome.weight.sum()
+    return float(rows(outcome) @ outcome.weight / total) if total else float("nan")
 
 
 def _covered(outcome: ScoreOutcome) -> FloatArray:
@@ -77,7 +103,7 @@ def _bind_profit(model: LogicalModel) -> MetricDefinition | None:
     if decision is None or profits is None:
         return None
     title = "profit a case" + (f", {profits.unit}" if profits.unit else "")
-    rows = partial(_profit, decision=decision, profits=profits)
+    rows = partial(_profit, decision=decision, profits=profits, amounts=_amount(model) is not None)
     return _metric("profit", title, "higher", rows=rows)
 
 
@@ -95,6 +121,35 @@ def _bind_events_granted(model: LogicalModel) -> MetricDefinition | None:
     whole = partial(_events_granted, decision=decision)
     direction: Direction = "lower" if decision.favourable == "low" else "higher"
     return _metric("events_granted", "share of events among granted", direction, whole=whole)
+
+
+def _amount(model: LogicalModel) -> str | None:
+    return model.schema.amount if isinstance(model.schema, ScoreSchema) else None
+
+
+def _bind_granted_amount(model: LogicalModel) -> MetricDefinition | None:
+    decision = decision_of(model.decision)
+    if decision is None or _amount(model) is None:
+        return None
+    granted = partial(_mean, rows=partial(_granted, decision=decision))
+    whole = partial(_of_amounts, of=granted)
+    return _metric("granted_amount", "share of amounts granted", "higher", whole=whole)
+
+
+def _bind_events_granted_amount(model: LogicalModel) -> MetricDefinition | None:
+    decision = decision_of(model.decision)
+    if decision is None or _amount(model) is None:
+        return None
+    whole = partial(_of_amounts, of=partial(_events_granted, decision=decision))
+    direction: Direction = "lower" if decision.favourable == "low" else "higher"
+    return _metric("events_granted_amount", EVENTS_AMOUNT, direction, whole=whole)
+
+
+def _bind_decided_amount(model: LogicalModel) -> MetricDefinition | None:
+    if model.decision.sets is None or _amount(model) is None:
+        return None
+    whole = partial(_of_amounts, of=partial(_mean, rows=_decided))
+    return _metric("set_decided_amount", "share of amounts decided by sets", "higher", whole=whole)
 
 
 def _bind_sets(
@@ -116,6 +171,14 @@ def loopcast_metrics() -> Sequence[MetricDefinition]:
         _metric(
             "events_granted", "share of events among granted", "lower", bind=_bind_events_granted
         ),
+        _metric("granted_amount", "share of amounts granted", "higher", bind=_bind_granted_amount),
+        _metric("events_granted_amount", EVENTS_AMOUNT, "lower", bind=_bind_events_granted_amount),
         _metric("set_coverage", "coverage of decision sets", "higher", bind=coverage),
         _metric("set_decided", "share decided by sets", "higher", bind=decided),
+        _metric(
+            "set_decided_amount",
+            "share of amounts decided by sets",
+            "higher",
+            bind=_bind_decided_amount,
+        ),
     ]

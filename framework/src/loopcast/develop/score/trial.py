@@ -120,6 +120,7 @@ def answer(model: Scorer, split: Split[ScoreData], template: str) -> ScoreOutcom
         probability=probability,
         weight=judging_weight(part),
         sets=found.sets,
+        amount=part.amount,
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from loopcast.web import formats
 from loopcast.web.charts import Axis, Band, Line, LineChart, compact
-from loopcast.web.cutoffs.words import amount, goal_words, share
+from loopcast.web.cutoffs.words import AMOUNTS, amount, goal_words, share
 from loopcast.web.page import Figure, Table, cells, render_page
 from loopcast.web.reliability import reliability_figure
 
@@ -53,16 +53,19 @@ def _choices(found: Cutoffs) -> Table:
         rows.append(cells(f"{number}. {name}", cutoff, moved, *_measured(at), expected))
     return Table(
         caption="Cut-offs, with 95 % intervals",
-        columns=(
-            "cut-off for", "cut-off", "its interval", "granted", "events among them",
-            _profit_title(found), "expected",
-        ),
+        columns=("cut-off for", "cut-off", "its interval", *_titles(found), "expected"),
         rows=tuple(rows),
-    )  # fmt: skip
+    )
 
 
-def _measured(at: Operating) -> tuple[str, str, str]:
-    return share(at.granted), share(at.events), amount(at.profit)
+def _titles(found: Cutoffs) -> tuple[str, ...]:
+    amounts = () if found.used.granted_amount is None else AMOUNTS
+    return "granted", "events among them", *amounts, _profit_title(found)
+
+
+def _measured(at: Operating) -> tuple[str, ...]:
+    amounts = [share(one) for one in (at.granted_amount, at.events_amount) if one is not None]
+    return share(at.granted), share(at.events), *amounts, amount(at.profit)
 
 
 def _groups(found: Cutoffs) -> Table | None:
@@ -71,7 +74,7 @@ def _groups(found: Cutoffs) -> Table | None:
     rows = tuple(cells(name, f"{at.rows:,}", *_measured(at)) for name, at in found.by.items())
     return Table(
         caption=f"By subpopulation, at {formats.number(found.used.cutoff, 3)}",
-        columns=("subpopulation", "rows", "granted", "events among them", _profit_title(found)),
+        columns=("subpopulation", "rows", *_titles(found)),
         rows=rows,
     )
 

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from loopcast.develop.score.cutoffs import Goal
 
 
+AMOUNTS = ("of amounts granted", "events among these")
+"""The two shares of what is at stake in the cases."""
+
+
 def goal_words(goal: Goal) -> str:
     """Say what a cut-off is chosen for.
 
