@@ -186,6 +186,27 @@ def test_a_divided_month_has_its_whole_volume_and_the_champions_drift(tmp_path: 
     assert report.version.id == champion
 
 
+def test_a_new_version_does_not_answer_for_the_scores_of_the_one_before(tmp_path: Path) -> None:
+    """For two weeks the event happens to all; since the release, as often as scores say."""
+    home = open_home(tmp_path)
+    first = train(home, [""], rows=500)[""]
+    second = train(home, [""], rows=600, at=START + timedelta(days=14))[""]
+    noise = np.random.default_rng(0)
+    for day in range(CHANGE):
+        inputs = people(noise, ROWS)
+        events = scored("", first if day < 14 else second, day, inputs)
+        home.record(events, MODEL)
+        happened = noise.random(ROWS) < (1.0 if day < 14 else chance(inputs))
+        known = START + timedelta(days=day, hours=20)
+        home.truth.add("credit", truth_table(key=events["key"], value=happened, observed=known))
+    before, after = look(home, 0, 14), look(home, 0, CHANGE)
+    home.catalog.close()
+    assert "calibration" in {alert.kind for alert in before.found}
+    assert after.calibration is not None
+    assert after.calibration.outcomes == 14 * ROWS
+    assert "calibration" not in {alert.kind for alert in after.found}
+
+
 def test_nothing_to_look_at(home: Home) -> None:
     with pytest.raises(DataError, match="credit has no events from 2026-04"):
         look(home, 100, 110)

@@ -19,6 +19,7 @@ from loopcast.monitor.kpi import measurable, moved, registered
 from loopcast.monitor.missing import Missing, missing_answers, missing_forecasts, nothing_missing
 from loopcast.monitor.performance import (
     Coverage,
+    Labelled,
     Performance,
     labelled_events,
     overall_estimate,
@@ -33,7 +34,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Outcomes:
-    """What came of the predictions."""
+    """What came of the predictions.
+
+    Attributes
+    ----------
+    performance, coverage, missing, business
+        Of all that served.
+    moved, intervals, calibration
+        Of the version alone, so that none answers for the one before it.
+    """
 
     performance: tuple[Performance, ...]
     coverage: Coverage
@@ -49,29 +58,29 @@ def outcomes_of(served: Served, home: Home) -> Outcomes:
     watched = served.watched
     joined = join(served.events, served.truth)
     labelled = labelled_events(joined, watched.model)
+    own = labelled if served.version is None else labelled_events(served.own(joined), watched.model)
     metrics = measurable(watched.metrics, watched.model)
     kpis = watched_kpis(home, watched.model, joined, served.days, [watched.segment])
     return Outcomes(
         performance=tuple(performance(labelled, metrics, watched.every)),
         coverage=labelled.coverage,
-        moved=_moved(served, joined),
-        intervals=interval_coverage(labelled),
-        calibration=calibration_in_the_large(labelled, watched.model, served.at),
+        moved=_moved(served, own),
+        intervals=interval_coverage(own),
+        calibration=calibration_in_the_large(own, watched.model, served.at),
         missing=_missing(served, home),
         business=kpis.get(watched.segment, ()),
     )
 
 
-def _moved(served: Served, joined: pa.Table) -> Moved | None:
+def _moved(served: Served, own: Labelled) -> Moved | None:
     """Return how the KPI of the version has moved since its contest."""
     kpi, version = served.watched.kpi, served.version
     if kpi is None or version is None or not measurable([kpi], served.watched.model):
         return None
-    labelled = labelled_events(served.own(joined), served.watched.model)
-    if not len(labelled.known):
+    if not len(own.known):
         return None
     judged = read_judged(served.files[JUDGED_FILE], served.watched.model.task)
-    return moved(version.id, registered(judged, kpi), overall_estimate(labelled, kpi))
+    return moved(version.id, registered(judged, kpi), overall_estimate(own, kpi))
 
 
 def _missing(served: Served, home: Home) -> Missing:

@@ -302,7 +302,7 @@
     if (old) { if (old.width !== width) old.setSize({ width, height: old.height }); return; }
     const spec = JSON.parse(document.getElementById(plot.dataset.chart).textContent);
     const [options, data] = spec.kind === "heat" ? heatMap(spec) : lineChart(spec);
-    const base = { width, height: spec.height, legend: { show: false }, padding: [8, 22, 0, 0] };
+    const base = { width, height: spec.height, legend: { show: false }, padding: [8, 30, 0, 0] };
     const chart = new uPlot({ ...base, ...options }, data, plot);
     drawn.set(plot, chart);
     if (spec.ranges && spec.ranges.length) prepareRanges(plot.closest("figure"), chart, spec.shown);
