@@ -93,6 +93,25 @@ def test_nothing_is_activated_on_old_news() -> None:
         Trust.pinned(FIRST_SIGNED, FIRST_SIGNED.digest).manifest(MANIFEST_SIGNED, NOW)
 
 
+def test_a_clock_that_was_set_back_brings_nothing_back_to_life() -> None:
+    later = NOON + 2 * DAY
+    fresh = stamp(6, created=later, expires=later + DAY)
+    trust = TRUST.renewed(news(timestamp=fresh), later)
+    old = sign(replace(MANIFEST, expires=later - 1), [TARGETS])
+    assert TRUST.manifest(old, NOW).expires < later
+    for now in (0, NOW, later):
+        with pytest.raises(
+            TrustError, match=f"manifest: expired at {later - 1}, and it is {later}"
+        ):
+            trust.manifest(old, now)
+        with pytest.raises(TrustError, match="rollback: expired"):
+            trust.rollback(sign(replace(ROLLBACK, expires=later - 1), [TARGETS]), now)
+    stale = stamp(7, created=NOON, expires=later - 1)
+    with pytest.raises(StaleError, match="timestamp: expired"):
+        trust.renewed(news(timestamp=stale), 0)
+    assert trust.manifest(MANIFEST_SIGNED, 0) == MANIFEST
+
+
 def test_a_time_stamp_is_not_replayed() -> None:
     with pytest.raises(TrustError, match="version 4; 5 is known"):
         TRUST.renewed(news(timestamp=stamp(4)), NOW)
@@ -160,12 +179,16 @@ def test_an_expired_root_stops_activation_until_a_newer_one_comes() -> None:
 
 
 def test_after_new_keys_for_time_stamps_they_are_numbered_anew() -> None:
-    """Whoever stole the old key may have signed a version that nothing can exceed."""
-    far = TRUST.renewed(news(timestamp=stamp(2**53)), NOW)
+    """Whoever stole the old key may have signed a version, and a time, that nothing can exceed."""
+    end: dict[str, Any] = {"created": 2**52, "expires": 2**53}
+    far = TRUST.renewed(news(timestamp=stamp(2**53, **end)), NOW)
+    with pytest.raises(TrustError, match="manifest: expired"):
+        far.manifest(MANIFEST_SIGNED, NOW)
     second = sign(root(FIRST, timestamp=holders(OTHER_CLOCK)), ROOTS[:2])
     renewed = far.renewed(news(second, timestamp=stamp(1, 2, key=OTHER_CLOCK)), NOW)
     assert renewed.timestamp is not None
     assert renewed.timestamp.version == 1
+    assert renewed.manifest(MANIFEST_SIGNED, NOW) == MANIFEST
 
 
 def test_another_first_root_is_refused() -> None:

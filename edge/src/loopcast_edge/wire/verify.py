@@ -1,7 +1,8 @@
 """Whom to trust: from one root that is known from the start, along signed roots to the newest keys.
 
 A signature is the only thing that a device trusts. What it has seen it does not unlearn: the newest
-root and time stamp are kept, and older ones refused.
+root and time stamp are kept, and older ones refused. A clock that is behind the newest time stamp,
+as after a power cut without a battery, counts as if it showed the time of this.
 Source: The Update Framework, specification 1.0, section 5.3 and 5.4.
 """
 
@@ -123,8 +124,12 @@ class Trust(Message, frozen=True, tag="trust"):
         if timestamp.version < known:
             raise TrustError(f"timestamp: version {timestamp.version}; {known} is known already")
         for what, expires in (("root", root.expires), ("timestamp", timestamp.expires)):
-            _require_fresh(what, expires, now)
+            _require_fresh(what, expires, self._at(now) if same_keys else now)
         return Trust(root=root, timestamp=timestamp)
+
+    def _at(self, now: int) -> int:
+        """Return the time, which is no earlier than that of the newest time stamp."""
+        return now if self.timestamp is None else max(now, self.timestamp.created)
 
     def _newest(self, keys: Keys) -> Root:
         root = self.root
@@ -149,8 +154,7 @@ class Trust(Message, frozen=True, tag="trust"):
             When the time stamp has expired: it may be activated after a newer one came.
         """
         found = opened(envelope, Manifest, self.root.keys, self.root.targets)
-        if found.expires <= now:
-            raise TrustError(f"manifest: expired at {found.expires}, and it is {now}")
+        _require_alive("manifest", found.expires, self._at(now))
         if envelope.digest in self._fresh(now).withdrawn:
             raise TrustError(f"manifest: {envelope.digest[:16]}… is withdrawn")
         return found
@@ -166,16 +170,20 @@ class Trust(Message, frozen=True, tag="trust"):
             When the time stamp has expired.
         """
         found = opened(envelope, RollbackOrder, self.root.keys, self.root.targets)
-        if found.expires <= now:
-            raise TrustError(f"rollback: expired at {found.expires}, and it is {now}")
+        _require_alive("rollback", found.expires, self._at(now))
         self._fresh(now)
         return found
 
     def _fresh(self, now: int) -> Timestamp:
         if self.timestamp is None:
             raise StaleError("timestamp: none has come yet")
-        _require_fresh("timestamp", self.timestamp.expires, now)
+        _require_fresh("timestamp", self.timestamp.expires, self._at(now))
         return self.timestamp
+
+
+def _require_alive(what: str, expires: int, now: int) -> None:
+    if expires <= now:
+        raise TrustError(f"{what}: expired at {expires}, and it is {now}")
 
 
 def _require_fresh(what: str, expires: int, now: int) -> None:

@@ -131,21 +131,22 @@ def _usable(
     """Return the sums of each device, and why those of others are left out."""
     sums, refused = [], {}
     for device, updates in told.items():
-        reasons = [reason for update in updates if (reason := _fault(update, correction))]
-        if reasons:
-            refused[device] = reasons[0]
+        mine = [update for update in updates if _settings(update) == _wanted(correction)]
+        if not all(map(_possible, mine)):
+            refused[device] = "no rows have such sums"
+        elif mine:
+            sums.append(_bounded(_summed(mine), most_rows))
         elif updates:
-            sums.append(_bounded(_summed(updates), most_rows))
+            refused[device] = "it learned with other inputs, or with another clip"
     return sums, refused
 
 
-def _fault(update: Update, correction: Correction) -> str:
-    """Say what is wrong with an update; nothing where it is right."""
-    if update.inputs != correction.inputs or update.zone != correction.zone:
-        return "it learned with other inputs"
-    if update.clip != correction.clip:
-        return f"residuals are cut to {update.clip:g}, not {correction.clip:g}"
-    return "" if _possible(update) else "no rows have such sums"
+def _settings(update: Update) -> tuple[object, ...]:
+    return update.inputs, update.zone, update.clip
+
+
+def _wanted(correction: Correction) -> tuple[object, ...]:
+    return correction.inputs, correction.zone, correction.clip
 
 
 def _possible(update: Update) -> bool:
