@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -25,8 +26,19 @@ from loopcast.fleet.link import Link
 from loopcast.fleet.overview import overview
 from loopcast.fleet.packages import Contents, make_package
 from loopcast.fleet.rollout import Standing, standing
+from loopcast.iterate.federated import correct_package, learn_from_fleet
 from loopcast.store.home import Home, open_home
-from loopcast_edge.wire import Golden, Measurement, Output, Recipe, Tensor, Trial, encode, recipe
+from loopcast_edge.wire import (
+    Correction,
+    Golden,
+    Measurement,
+    Output,
+    Recipe,
+    Tensor,
+    Trial,
+    encode,
+    recipe,
+)
 
 from ...framework.fleet.brokers import Broker, plain
 from ...framework.fleet.fake import named, wait_for
@@ -72,10 +84,13 @@ def contents(slope: float) -> Contents:
 
 
 class Agent:
-    """A process that is fed a measurement every few milliseconds, as if minutes passed."""
+    """A process that is fed a measurement every few milliseconds, as if minutes passed.
 
-    def __init__(self, folder: Path, name: str, port: int, root: bytes) -> None:
-        folder.mkdir()
+    They begin with the ``first``.
+    """
+
+    def __init__(self, folder: Path, name: str, port: int, root: bytes, first: int = 0) -> None:
+        folder.mkdir(exist_ok=True)
         (folder / "root").write_bytes(root)
         (folder / "agent.toml").write_text(SETTINGS.format(name=name, port=port))
         command = [sys.executable, "-m", "loopcast_edge", "run", "--config", "agent.toml"]
@@ -84,11 +99,10 @@ class Agent:
                 command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=log
             )
         self._stop, self._random = threading.Event(), np.random.default_rng(len(name))
-        self._thread = threading.Thread(target=self._feed)
+        self._thread = threading.Thread(target=self._feed, args=(first,))
         self._thread.start()
 
-    def _feed(self) -> None:
-        number = 0
+    def _feed(self, number: int) -> None:
         while not self._stop.wait(0.03):
             temperature = 20.0 + 5.0 * np.sin(number / 100)
             load = 2.0 * temperature + self._random.normal(0.0, 1.0)
@@ -187,3 +201,49 @@ def test_a_better_package_passes_and_a_worse_one_stops_itself(
     keys = list(zip(*columns, strict=True))
     assert len(keys) == len(set(keys))
     assert place.truth.latest("demand").num_rows > 50
+
+
+def test_what_agents_learned_together_corrects_their_next_package(
+    place: Home, ring: Keyring, serving: Centre, broker: Broker, tmp_path: Path
+) -> None:
+    """The model says a tenth too much, about two units; nobody but the devices sees outcomes."""
+    learning = Correction(zone="UTC", day=0, week=0, clip=20.0)
+    taught = dataclasses.replace(contents(2.1), correction=learning)
+    package = make_package(place, ring, version(1), taught, by="ann")
+
+    def started(first: int) -> list[Agent]:
+        root = encode(ring.roots[0])
+        return [Agent(tmp_path / name, name, broker.port, root, first) for name in named(4)]
+
+    def told() -> int:
+        return len({uplink.device for uplink in place.catalog.kept_uplinks("update")})
+
+    def rolled(name: str, sequence: int) -> None:
+        begun = plan(name, sequence, cohorts=(1.0,), test=None)
+        rolling.begin(place.catalog, begun, by="ann", reason="r")
+        wait_for(lambda: phase(name) == "complete", lambda: serving.turn(0.1), 60)
+
+    def phase(name: str) -> str:
+        return standing(place.catalog.rollout(name).steps).phase
+
+    def errors(sequence: int) -> list[float]:
+        runs = [run for device in overview(place.catalog).devices for run in device.runs]
+        return [r.error for r in runs if r.sequence == sequence and r.error is not None]
+
+    agents = started(0)
+    try:
+        rolled("first", package.sequence)
+        wait_for(lambda: len(place.truth.latest("demand")) > 200, lambda: serving.turn(0.1), 30)
+        assert [agent.stop() for agent in agents] == [0] * 4  # what was learned waits for a network
+        agents = started(10_000)
+        wait_for(lambda: told() == 4, lambda: serving.turn(0.1), 30)
+        learned = learn_from_fleet(place, package)
+        assert learned.gain > 0.5
+        assert abs(learned.correction.coef[0] + 2.0) < 0.7
+        corrected = correct_package(place, ring, package, learned, by="ann")
+        before = errors(package.sequence)
+        rolled("second", corrected.sequence)
+        wait_for(lambda: len(errors(corrected.sequence)) == 4, lambda: serving.turn(0.1), 30)
+        assert max(errors(corrected.sequence)) < 0.8 * min(before)
+    finally:
+        assert [agent.stop() for agent in agents] == [0] * 4
