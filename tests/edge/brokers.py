@@ -41,10 +41,15 @@ def until(holds: Callable[[], Any], what: str, seconds: float = 20.0) -> Any:
     raise AssertionError(f"not within {seconds:g} s: {what}")
 
 
-class Mosquitto:
-    """A broker that keeps what is retained over a kill."""
+KEEPING = (
+    "persistence true\npersistence_location {}/\nautosave_on_changes true\nautosave_interval 1\n"
+)
 
-    def __init__(self, folder: Path, settings: str = "") -> None:
+
+class Mosquitto:
+    """A broker, which keeps what is retained over a kill unless it is told not to."""
+
+    def __init__(self, folder: Path, settings: str = "", *, keeping: bool = True) -> None:
         program = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin")
         if program is None:
             pytest.skip("Mosquitto is not installed: apt-get install mosquitto")
@@ -53,9 +58,8 @@ class Mosquitto:
             self.port = int(probe.getsockname()[1])
         self._program, self._configuration = program, folder / "mosquitto.conf"
         self._configuration.write_text(
-            f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence true\n"
-            f"persistence_location {folder}/\nautosave_on_changes true\nautosave_interval 1\n"
-            f"user root\nset_tcp_nodelay true\n{settings}"
+            f"listener {self.port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\n"
+            f"user root\n{KEEPING.format(folder) if keeping else ''}{settings}"
         )
         self.start()
 

@@ -8,6 +8,7 @@ second. What goes out goes to a :class:`Link`. So thousands run in one loop as o
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Optional
 
@@ -23,7 +24,7 @@ from loopcast_edge.agent.readings import Readings
 from loopcast_edge.agent.serving import Line, Serving
 from loopcast_edge.agent.settings import Settings
 from loopcast_edge.agent.slots import Package
-from loopcast_edge.agent.spot import Around, Spot, UnfitError
+from loopcast_edge.agent.spot import DOWNLOADS, Around, Spot, UnfitError
 from loopcast_edge.wire import (
     Desired,
     Keys,
@@ -100,6 +101,7 @@ class Agent:
         for channel, make in self._days.take():
             self._hands.outbox.add_batch(channel, make)
         self._keep_readings()
+        self.memory.keep()
         for spot in self._spots.values():
             spot.stop()
 
@@ -138,7 +140,8 @@ class Agent:
                 handler(payload)
         except WireError as error:
             LOG.warning("a message on %s is ignored: %s", topic, error)
-        self._report_changes()
+        if not self.busy:
+            self._report_changes()
 
     def measured(self, lines: Iterable[Mapping[str, Any]]) -> list[Line]:
         """Take what was measured, and return the predictions; they are kept when this returns.
@@ -181,6 +184,7 @@ class Agent:
             spot.tick(seconds)
         for channel, make in self._days.ended(self._now_ms()):
             self._hands.outbox.add_batch(channel, make)
+        self.memory.keep()
         if self._online:
             self._fetcher.tick()
         if now >= self._seal_at:
@@ -190,6 +194,7 @@ class Agent:
             self._report_at = now + self._spread(self.settings.report_s)
             self._changed = True
             self._keep_readings()
+            self._tidy()
         self._send()
 
     def overdue(self) -> list[Line]:
@@ -356,6 +361,11 @@ class Agent:
 
     def _keep_readings(self) -> None:
         files.write(self.settings.state / READINGS, self._readings.dump())
+
+    def _tidy(self) -> None:
+        """Delete what is left of downloads that were given up."""
+        if not self.busy:
+            shutil.rmtree(self.settings.state / DOWNLOADS, ignore_errors=True)
 
     def _restore_readings(self) -> None:
         try:

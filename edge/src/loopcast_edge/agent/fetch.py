@@ -206,6 +206,7 @@ class Fetcher:
         self._subscriber, self._clock, self._random = subscriber, clock, random
         self._patience_s = patience_s
         self._downloads: dict[str, Download] = {}
+        self._awaited: dict[str, Download] = {}
         self._subscribed: set[str] = set()
         self._retry_at = 0.0
         self._failures = 0
@@ -238,10 +239,8 @@ class Fetcher:
 
     def receive(self, topic: str, payload: bytes) -> Union[Come, Failed, None]:
         """Take a message; return the package that it completes, or what is wrong with it."""
-        for download in self._downloads.values():
-            if topic in download.awaited():
-                return self._advance(download, topic, payload)
-        return None
+        download = self._awaited.get(topic)
+        return None if download is None else self._advance(download, topic, payload)
 
     def _advance(self, download: Download, topic: str, payload: bytes) -> Union[Come, Failed, None]:
         failed = None
@@ -275,12 +274,14 @@ class Fetcher:
 
     def _follow(self) -> None:
         """Subscribe to what is awaited, and no more to what is not, by few messages."""
-        awaited = [name for each in self._downloads.values() for name in each.awaited()]
+        downloads = self._downloads.values()
+        awaited = {name: each for each in downloads for name in each.awaited()}
+        self._awaited = awaited
         idle = self._subscribed - set(awaited)
         if idle and (not awaited or len(idle) > MOST_IDLE):
             self._subscriber.unsubscribe(sorted(idle))
             self._subscribed -= idle
-        fresh = [name for name in dict.fromkeys(awaited) if name not in self._subscribed]
+        fresh = [name for name in awaited if name not in self._subscribed]
         if fresh:
             self._subscriber.subscribe(fresh)
             self._subscribed.update(fresh)

@@ -18,12 +18,17 @@ def write(path: Path, content: bytes) -> None:
         If the disk is full or cannot be written; the old content is still there.
     """
     beside = path.with_name(path.name + ".new")
-    with beside.open("wb") as file:
+    fill(beside, content)
+    beside.replace(path)
+    sync(path.parent)
+
+
+def fill(path: Path, content: bytes) -> None:
+    """Write a file that nobody looks at before it is whole, and return when the disk has it."""
+    with path.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    beside.replace(path)
-    sync(path.parent)
 
 
 def sync(folder: Path) -> None:

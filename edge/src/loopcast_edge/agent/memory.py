@@ -53,7 +53,7 @@ class Memory:
         self._path = folder / TRUST
         self.damaged = False
         """Whether the file is there and cannot be read; nothing new is accepted then."""
-        self._kept, self.trust = Kept(b""), None
+        self._kept, self._noted, self.trust = Kept(b""), False, None
         try:
             self._kept, self.trust = _read(self._path)
         except FileNotFoundError:
@@ -152,9 +152,14 @@ class Memory:
             )
 
     def desire(self, sequence: int) -> None:
-        """Keep the sequence of the newest desired state."""
-        if sequence > self._kept.desired:
-            self._save(msgspec.structs.replace(self._kept, desired=sequence))
+        """Note the sequence of the newest desired state; :meth:`keep` brings it to the disk."""
+        self._kept = msgspec.structs.replace(self._kept, desired=sequence)
+        self._noted = True
+
+    def keep(self) -> None:
+        """Bring what was noted to the disk, if it is not there."""
+        if self._noted:
+            self._save(self._kept)
 
     def _trusting(self) -> Trust:
         if self.trust is None:
@@ -163,7 +168,7 @@ class Memory:
 
     def _save(self, kept: Kept) -> None:
         trust = b"" if self.trust is None else encode(self.trust)
-        self._kept = msgspec.structs.replace(kept, trust=trust)
+        self._kept, self._noted = msgspec.structs.replace(kept, trust=trust), False
         if not self.damaged:
             files.write(self._path, msgspec.msgpack.encode(self._kept))
 

@@ -65,8 +65,9 @@ class Slots:
         shutil.rmtree(beside, ignore_errors=True)
         shutil.rmtree(target, ignore_errors=True)
         beside.mkdir()
-        files.write(beside / MANIFEST, package.envelope)
-        files.write(beside / MODEL, package.model)
+        files.fill(beside / MANIFEST, package.envelope)
+        files.fill(beside / MODEL, package.model)
+        files.sync(beside)
         beside.rename(target)
         files.sync(self._folder)
 

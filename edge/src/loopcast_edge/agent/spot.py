@@ -31,6 +31,7 @@ from loopcast_edge.wire import (
 from loopcast_edge.wire.messages import Role
 
 LOG = logging.getLogger(__name__)
+DOWNLOADS = "downloads"
 
 
 class Proof(Protocol):
@@ -90,6 +91,7 @@ class Spot:
         self._slots = Slots(around.state / "places" / self.name)
         self._state = State(self._slots.place())
         self._proof: Optional[Proof] = None
+        self._examined: tuple[str, Manifest]
         self._loaded: dict[str, Loaded] = {}
         self._since: dict[str, tuple[str, int]] = {}
 
@@ -118,6 +120,8 @@ class Spot:
         """Take a package that was fetched."""
         content = come.file.read_bytes()
         self._slots.put(come.manifest, Package(come.envelope, content))
+        if come.file.parent.name == DOWNLOADS:
+            come.file.unlink()
         self.feed(machine.Fetched(come.manifest))
 
     def adopt(self, digest: str, package: Package) -> None:
@@ -222,7 +226,7 @@ class Spot:
 
     def _fetch(self, effect: machine.Fetch) -> None:
         digest = effect.manifest
-        folder = self._around.state / "downloads"
+        folder = self._around.state / DOWNLOADS
         download = Download(digest, folder, self._examine, self.files)
         present = self._slots.package(digest)
         if present is None:
@@ -251,6 +255,7 @@ class Spot:
         reason = unfit(found)
         if reason is not None:
             raise UnfitError(reason)
+        self._examined = envelope.digest, found
         return found
 
     def _prove(self, effect: machine.Prove) -> None:
@@ -259,10 +264,9 @@ class Spot:
         self._look_at_proof()
 
     def _accept(self, effect: machine.Accept) -> None:
-        package = self._slots.package(effect.manifest)
-        assert package is not None
-        manifest = whole(package, effect.manifest)
-        self._around.memory.accept(self.name, manifest, effect.manifest)
+        digest, manifest = self._examined
+        assert digest == effect.manifest
+        self._around.memory.accept(self.name, manifest, digest)
 
     def _save(self, effect: machine.Save) -> None:
         self._slots.point(effect.place)
