@@ -147,3 +147,22 @@ def killer() -> bytes:
         (tflite.BuiltinOptions.IfOptions, options),
     )
     return write.file((features,), (output,))
+
+
+def counting() -> bytes:
+    """A model with a state: `output = next_state = features + state`, of one column."""
+    write = Writer()
+    features = write.tensor("features", (1, 1))
+    state = write.tensor("state", (1, 1))
+    output = write.tensor("output", (1, 1))
+    following = write.tensor("next_state", (1, 1))
+    for result in (output, following):
+        tflite.AddOptionsStart(write.builder)
+        options = tflite.AddOptionsEnd(write.builder)
+        write.operator(
+            tflite.BuiltinOperator.ADD,
+            (features, state),
+            (result,),
+            (tflite.BuiltinOptions.AddOptions, options),
+        )
+    return write.file((features, state), (output, following))

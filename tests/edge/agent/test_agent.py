@@ -18,14 +18,18 @@ from loopcast_edge.agent.outbox import Outbox
 from loopcast_edge.agent.settings import Settings
 from loopcast_edge.agent.slots import read_package
 from loopcast_edge.wire import (
+    DriftReference,
     EventBatch,
+    Golden,
     Order,
     PackageState,
     Presence,
     Profile,
     Receipt,
+    ReferenceColumn,
     Reported,
     SecretKey,
+    SketchDay,
     Tensor,
     Trial,
     TruthBatch,
@@ -33,12 +37,16 @@ from loopcast_edge.wire import (
     digest_of,
     encode,
     topics,
+    unpack_sketch,
 )
 
 from .. import models
 from ..centre import STEP_S, Centre, Package, desired, now_ms
 
 START = now_ms() // (STEP_S * 1000) * STEP_S * 1000
+
+
+ONE = Tensor.of(np.ones((1, 1), np.float32))
 
 
 class Broker:
@@ -219,6 +227,7 @@ def test_events_and_outcomes_go_home_until_a_receipt_names_them(
         ({"runtimes": {"tpu": "1.0"}}, "it runs on tpu"),
         ({"segment": "north"}, "segment 'north'"),
         ({"key": SecretKey(bytes([9] * 32))}, "genuine"),
+        ({"profile": Profile(zone="Mars/Olympus", values=ONE)}, "Mars/Olympus"),
         ({"expected": 7.0}, "golden vectors 0"),
         ({"model": models.linear([[1.0, 1.0]], [0.0])}, "reads 2"),
         ({"model": b"no model" * 100}, "no model"),
@@ -432,6 +441,46 @@ def test_the_champion_before_goes_on_as_a_shadow(device: Device, centre: Centre)
     device.run(40)
     [batch] = device.sent("up/events", EventBatch)
     assert len(batch.events) == 2 + 5 * 2
+
+
+def test_a_day_of_sketches_goes_home(device: Device, centre: Centre) -> None:
+    columns = (
+        ReferenceColumn(name="temperature", edges=(0.0, 10.0, 30.0), centre=10.0),
+        ReferenceColumn(name="output.mean", edges=(0.0, 50.0), centre=20.0),
+    )
+    error = ReferenceColumn(name="error", edges=(-1.0, 1.0))
+    reference = DriftReference(digest="ab" * 8, columns=columns, error=error)
+    package = centre.package(reference=reference)
+    device.publish(package)
+    device.want(1, package)
+    for number in range(4):
+        device.measure(number, 20.0, 41.0)
+    device.seconds += 86_400.0
+    device.run(2)
+    [day] = device.sent("up/sketch", SketchDay)
+    assert (day.rows, day.errors.n, day.day) == (4, 4, START // 86_400_000)
+    sketch = unpack_sketch(reference, day.counts, day.moments)
+    assert [counts.tolist() for counts in sketch.counts] == [
+        [0, 0, 4, 0, 0],
+        [0, 4, 0, 0],
+        [0, 4, 0, 0],
+    ]
+
+
+def test_the_state_of_a_model_goes_round_and_outlives_the_process(
+    device: Device, centre: Centre
+) -> None:
+    one, three = ONE, Tensor.of(np.full((1, 1), 3.0, np.float32))
+    two = Tensor.of(np.full((1, 1), 2.0, np.float32))
+    golden = Golden(features=one, state=two, output=three, next_state=three)
+    package = centre.package(model=models.counting(), golden=(golden,), state=two)
+    device.publish(package)
+    device.want(1, package)
+    said = [device.measure(number, 10.0)[0]["outputs"]["mean"] for number in range(3)]
+    assert said == [12.0, 22.0, 32.0]
+    device.agent.stop()
+    device.power_cut()
+    assert device.measure(3, 10.0)[0]["outputs"]["mean"] == 42.0
 
 
 def test_fallbacks_when_inputs_are_missing(device: Device, centre: Centre) -> None:

@@ -47,6 +47,13 @@ READINGS = "readings"
 RESEND_S = 60.0
 
 
+class _Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The file of readings: what was measured lately, and states of models by place and package."""
+
+    readings: bytes
+    states: dict[str, dict[str, bytes]]
+
+
 class Agent:
     """The agent of one device.
 
@@ -90,10 +97,11 @@ class Agent:
         """Take up work with what is on the disk."""
         if self.memory.damaged:
             LOG.error("%s/trust cannot be read: nothing new is accepted", self.settings.state)
-        self._restore_readings()
+        states = self._restored()
         for folder in sorted((self.settings.state / "places").glob("*@*")):
             logical_model, _, segment = folder.name.partition("@")
             spot = self._spot(Subject(logical_model=logical_model, segment=segment))
+            spot.serving.states = states.get(spot.name, {})
             spot.feed(machine.Started(crashed))
 
     def stop(self) -> None:
@@ -360,17 +368,24 @@ class Agent:
         return seconds * self._hands.random.uniform(0.8, 1.2)
 
     def _keep_readings(self) -> None:
-        files.write(self.settings.state / READINGS, self._readings.dump())
+        states = {name: spot.serving.states for name, spot in self._spots.items()}
+        kept = _Kept(readings=self._readings.dump(), states=states)
+        files.write(self.settings.state / READINGS, msgspec.msgpack.encode(kept))
 
     def _tidy(self) -> None:
         """Delete what is left of downloads that were given up."""
         if not self.busy:
             shutil.rmtree(self.settings.state / DOWNLOADS, ignore_errors=True)
 
-    def _restore_readings(self) -> None:
+    def _restored(self) -> dict[str, dict[str, bytes]]:
+        """Take in what was measured before; return what models with a state had come to."""
         try:
-            self._readings.restore((self.settings.state / READINGS).read_bytes())
+            content = (self.settings.state / READINGS).read_bytes()
+            kept = msgspec.msgpack.decode(content, type=_Kept)
+            self._readings.restore(kept.readings)
         except FileNotFoundError:
-            return
+            return {}
         except msgspec.MsgspecError as error:
             LOG.warning("%s: forgotten, since it is damaged: %s", READINGS, error)
+            return {}
+        return kept.states

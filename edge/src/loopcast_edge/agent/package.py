@@ -7,6 +7,7 @@ from typing import NamedTuple, Optional
 
 import numpy as np
 
+from loopcast_edge.agent.clock import zone_of
 from loopcast_edge.agent.errors import ModelError
 from loopcast_edge.agent.features import Features
 from loopcast_edge.agent.readings import Readings
@@ -66,7 +67,7 @@ def whole(package: Package, digest: str) -> Manifest:
 
 
 def unfit(manifest: Manifest, here: Optional[Runtime] = None) -> Optional[str]:
-    """Return why a package cannot run on this device's runtime, or ``None`` if it can."""
+    """Return why a package cannot run on this device, or ``None`` if it can."""
     found = here or runtime()
     name = RUNTIME_NAMES[found.name]
     least = manifest.runtimes.get(name)
@@ -74,6 +75,18 @@ def unfit(manifest: Manifest, here: Optional[Runtime] = None) -> Optional[str]:
         return f"it runs on {', '.join(sorted(manifest.runtimes))}; here is {name}"
     if _numbers(found.version) < _numbers(least):
         return f"it needs {name} {least}; here is {found.version}"
+    return _unknown_zone(manifest)
+
+
+def _unknown_zone(manifest: Manifest) -> Optional[str]:
+    """Return that this device does not know a zone of the package, if so."""
+    zoned = (manifest.recipe, manifest.profile, manifest.correction)
+    try:
+        for each in zoned:
+            if each is not None:
+                zone_of(each.zone)
+    except ModelError as error:
+        return str(error)
     return None
 
 

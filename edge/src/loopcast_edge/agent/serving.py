@@ -6,6 +6,8 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
+import numpy as np
+
 from loopcast_edge.agent import drift, events, predict
 from loopcast_edge.agent.outbox import Outbox
 from loopcast_edge.agent.package import Loaded
@@ -60,6 +62,17 @@ class Serving:
         }
         self.outcomes.forget(set(self.tallies))
         self._packages = packages
+
+    @property
+    def states(self) -> dict[str, bytes]:
+        """What models with a state have come to, as float32, by the digests of their packages."""
+        return {digest: state.astype("<f4").tobytes() for digest, state in self._states.items()}
+
+    @states.setter
+    def states(self, kept: Mapping[str, bytes]) -> None:
+        self._states = {
+            digest: np.frombuffer(state, "<f4").reshape(1, -1) for digest, state in kept.items()
+        }
 
     def measured(self, time_s: float, values: Mapping[str, Any], now_ms: int) -> list[Line]:
         """Answer for the interval of a measurement, once, and take the outcome that it may hold."""
