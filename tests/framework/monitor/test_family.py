@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 
-from loopcast.api import NotFoundError
+from loopcast.api import DataError, Experiment, ExperimentStep, NotFoundError
 from loopcast.cli.monitor import monitor
 from loopcast.develop.score.metrics import loopcast_metrics
 from loopcast.monitor.alerts import AlertBook
@@ -205,3 +205,38 @@ def test_segments_that_leave_are_told_as_one_alert(home: Home) -> None:
     assert not [alert for alert in later.alerts[""] if alert.kind == "switches"]
     home.catalog.set_switch("credit", ["s14"], "on", by="eva", reason="better", at=NOW)
     assert not [alert for alert in look(home).alerts[""] if alert.kind == "switches"]
+
+
+def test_an_experiment_of_one_segment_that_is_interrupted_is_told_of_the_family(
+    tmp_path: Path,
+) -> None:
+    home = open_home(tmp_path / "home")
+    before = train(home, ["north", "south"], rows=500)
+    champion = train(home, ["south"], rows=600, at=START + timedelta(days=1))["south"]
+    stage: dict[str, Any] = {"stage": "challenger", "by": "eva", "reason": "try it again"}
+    home.catalog.release("credit", "south", before["south"], **stage)
+    item = Experiment(
+        name="spring", logical_model="credit", segment="south", kind="ab",
+        arms=(champion, before["south"]), metric="brier", declared=START, by="eva",
+        minimum_effect=0.01, sample_size=100,
+    )  # fmt: skip
+    home.catalog.declare([item])
+    home.catalog.take_step([item], ExperimentStep(step="begun", at=NOW, by="eva"))
+    page = tmp_path / "page.html"
+    options = ["--home", str(home.folder), "-m", "credit", "--at", f"{NOW:%Y-%m-%dT%H:%M}Z"]
+
+    def told() -> str:
+        arguments = [*options, "--page", str(page)]
+        found = CliRunner().invoke(monitor, arguments, catch_exceptions=False)
+        assert found.exit_code == 0, found.output
+        return found.output
+
+    assert "is interrupted" not in told()
+    home.catalog.set_switch("credit", ["south"], "freeze", by="eva", reason="audit", at=NOW)
+    assert "south: experiment spring is interrupted: credit/south is switched to" in told()
+    assert "south: experiment spring is interrupted" in page.read_text(encoding="utf-8")
+    one = CliRunner().invoke(monitor, [*options, "-s", "north"])
+    assert isinstance(one.exception, DataError), "north has no events"
+    book = AlertBook(f"{home.folder}/alerts")
+    assert "experiment_interrupted" in {alert.kind for alert in book.open("credit")}
+    home.catalog.close()
