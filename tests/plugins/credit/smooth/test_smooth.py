@@ -132,6 +132,22 @@ def test_what_is_said_several_times_counts_once(times: int) -> None:
     np.testing.assert_allclose(log_odds, design.log_odds(beta), atol=1e-12)
 
 
+@pytest.mark.parametrize(("rows", "weight"), [(3_000, 1.0), (300, 1e9), (300, 1e-9)])
+def test_a_hundred_columns_that_know_the_outcome_leave_a_finite_fit(
+    rows: int, weight: float
+) -> None:
+    event = np.zeros(rows)
+    event[:3] = 1.0
+    design = Design(
+        (event.astype(np.uint8),) * 100, (3,) * 100, event, np.full(rows, weight), np.zeros(rows)
+    )
+    assert np.isfinite(shared_evidence(design)[1]).all()
+    bins: list[Bins] = [NumericBins(name=f"x{at}", cuts=(1.0,)) for at in range(100)]
+    log_odds = design.log_odds(fit_bins(design, penalties(bins)).beta)
+    assert np.isfinite(log_odds).all()
+    assert log_odds[:3].min() > log_odds[3:].max()
+
+
 def test_a_perfect_separation_stays_finite() -> None:
     two = np.array([0, 1], np.uint8)
     codes = (np.repeat(two, 100), np.tile(two, 100))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from loopcast_credit.additive.scorer import logistic
 from loopcast_credit.linear.newton import newton
 from loopcast_credit.smooth.evidence import weight_of_evidence
 from loopcast_credit.smooth.fit import Fit
@@ -31,5 +32,5 @@ def fit_woe(design: Design, ridge: float) -> Fit:
     beta = newton(x, design.event, design.weight, design.offset, ridge * x.var(axis=0))
     scaled = [factor * one for factor, one in zip(beta[1:], own, strict=True)]
     values = np.concatenate([beta[:1], *scaled])
-    probability = 1.0 / (1.0 + np.exp(-design.log_odds(values)))
+    probability = logistic(design.log_odds(values))
     return Fit(values, design.sums(design.weight * probability * (1.0 - probability)))

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from loopcast_credit.additive.scorer import logistic
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -18,6 +20,8 @@ PRIOR = 1.0
 """Rows of average risk that are added to each bin, so that one without events has a weight."""
 STEPS = 2
 """Of Newton's method for the share; a good beginning needs no more."""
+FARTHEST = 20.0
+"""How far the evidence moves the log-odds of a row at most: certain enough to begin with."""
 
 
 def weight_of_evidence(design: Design) -> NDArray[np.float64]:
@@ -44,16 +48,17 @@ def shared_evidence(design: Design) -> tuple[NDArray[np.float64], NDArray[np.flo
     total = design.log_odds(evidence) - design.offset
     mean = design.events[0] / design.rows[0]
     level = np.log(mean / (1.0 - mean)) - np.average(design.offset, weights=design.weight)
-    share = 0.0
+    share, most = 0.0, min(1.0, FARTHEST / max(float(np.abs(total).max()), 1e-300))
     for _ in range(STEPS):
-        probability = 1.0 / (1.0 + np.exp(-(design.offset + level + share * total)))
+        probability = logistic(design.offset + level + share * total)
         residual = design.weight * (design.event - probability)
         variance = design.weight * probability * (1.0 - probability)
         middle = variance @ total / variance.sum()
         apart = total - middle
         tilt = residual @ apart / max(variance @ apart**2, 1e-300)
+        tilt = min(max(share + tilt, 0.0), most) - share
         level += residual.sum() / variance.sum() - tilt * middle
-        share = min(max(share + tilt, 0.0), 1.0)
+        share += tilt
     beta = share * evidence
     beta[0] = level
     return beta, np.asarray(design.offset + level + share * total)

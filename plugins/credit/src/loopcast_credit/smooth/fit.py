@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from loopcast.api import ConvergenceError
+from loopcast_credit.additive.scorer import logistic
 from loopcast_credit.smooth.evidence import shared_evidence
 from loopcast_credit.smooth.penalty import START, Penalties, next_strength
 
@@ -109,8 +110,7 @@ def fit_bins(design: Design, parts: Penalties) -> Fit:
 
 
 def _point(design: Design, beta: NDArray[np.float64], log_odds: NDArray[np.float64]) -> _Point:
-    with np.errstate(over="ignore"):
-        probability = 1.0 / (1.0 + np.exp(-log_odds))
+    probability = logistic(log_odds)
     slope = design.sums(design.weight * (design.event - probability))
     return _Point(beta, slope, probability)
 
