@@ -5,6 +5,7 @@ errors. Importing it is cheap: no pandas, no NumPy.
 """
 
 from loopcast.api.applicability import ACTIONS, Action, Applicability, Treatment
+from loopcast.api.budget import DeviceBudget
 from loopcast.api.decision import DecisionSettings, Profits, SetSettings
 from loopcast.api.errors import (
     ConfigurationError,
@@ -190,6 +191,7 @@ __all__ = [
     "Dataset",
     "DecisionSettings",
     "Device",
+    "DeviceBudget",
     "DeviceCall",
     "DeviceName",
     "Digest",

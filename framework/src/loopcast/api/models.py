@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from loopcast.api.applicability import Applicability
+from loopcast.api.budget import DeviceBudget
 from loopcast.api.decision import DecisionSettings
 from loopcast.api.events import LogSettings, ReasonSettings
 from loopcast.api.record import (
@@ -123,6 +124,8 @@ class LogicalModel(Record, frozen=True):
         Business KPIs that are watched while it serves, by name.
     applicability
         What is done with a request that is unlike what the version was trained on.
+    device
+        What its files may take on a device.
     """
 
     name: Name
@@ -142,6 +145,7 @@ class LogicalModel(Record, frozen=True):
     follows: Name | None = None
     watch: dict[Name, BusinessKpi] = {}
     applicability: Applicability = Applicability()
+    device: DeviceBudget = DeviceBudget()
 
     def check(self) -> None:
         """Only scores have reasons and decide."""

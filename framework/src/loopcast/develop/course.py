@@ -99,9 +99,13 @@ class Course(Generic[PlanT]):
         }
 
     def recipe(self, dataset: Dataset) -> str:
-        """Return the digest of the course and the content of a dataset."""
+        """Return the digest of the course and the content of a dataset.
+
+        What a model may take on a device changes no model.
+        """
+        logical_model = msgspec.to_builtins(self.logical_model)
         parts = {
-            "logical_model": msgspec.to_builtins(self.logical_model),
+            "logical_model": {k: v for k, v in logical_model.items() if k != "device"},
             "segment": self.segment,
             "contenders": [described(contender) for contender in self.contenders],
             "plugin": msgspec.to_builtins(self.origin),

@@ -12,6 +12,21 @@ from loopcast_forecasting.gam.design import Design, Smooth
 CUBIC = 3
 
 
+def terms_of(design: Design, coef: Floats) -> tuple[g.Term, ...]:
+    """Return the terms of some series, without their constants.
+
+    Parameters
+    ----------
+    coef : ndarray, shape (p, series)
+
+    Raises
+    ------
+    ModelError
+        Where a spline is not cubic.
+    """
+    return tuple(_term(smooth, coef[where]) for smooth, where in design.slices())
+
+
 def additive_block(design: Design, coef: Floats) -> tuple[g.Additive, float]:
     """Return the additive model of a series as a block without its level, and that level.
 
@@ -20,13 +35,8 @@ def additive_block(design: Design, coef: Floats) -> tuple[g.Additive, float]:
     Parameters
     ----------
     coef : ndarray, shape (p,)
-
-    Raises
-    ------
-    ModelError
-        Where a spline is not cubic.
     """
-    terms = tuple(_term(smooth, coef[where][:, None]) for smooth, where in design.slices())
+    terms = terms_of(design, coef[:, None])
     level = coef[-1] + sum(
         term.coef.mean() for term in terms if all(isinstance(b, g.Spline) for b in term.bases)
     )

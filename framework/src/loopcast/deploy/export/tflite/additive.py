@@ -53,11 +53,13 @@ def _chosen(columns: int, weights: Floats, intercept: Floats, feature: int, to: 
     """Return the weighted sum of each row by the weights that its code chooses."""
     code = to.model.add("GATHER", to.features, to.integers(feature), Axis=1)
     chosen = to.model.add("CAST", code, dtype=np.int32)
-    rows, scales = to.storage.table(to.model, weights, chosen)
-    axis = to.integers([1])
-    total = to.model.add("SUM", to.model.add("MUL", columns, rows), axis, KeepDims=1)
-    if scales is not None:
-        total = to.model.add("MUL", total, scales)
+    stored = to.storage.table(to.model, weights, chosen)
+    if stored.factors is not None:
+        columns = to.model.add("MUL", columns, stored.factors)
+    products = to.model.add("MUL", columns, stored.weights)
+    total = to.model.add("SUM", products, to.integers([1]), KeepDims=1)
+    if stored.scales is not None:
+        total = to.model.add("MUL", total, stored.scales)
     constants = to.model.add("GATHER", to.numbers(intercept[:, None]), chosen, Axis=0)
     return to.model.add("ADD", total, constants)
 

@@ -103,11 +103,13 @@ class Lowering:
     ) -> int:
         """Return the place of weighted sums of columns."""
         storage = Storage() if exact else self.storage
-        stored, scales = storage.dense(self.model, weights)
-        if scales is None:
-            return self.model.add("FULLY_CONNECTED", of, stored, self.numbers(bias))
-        total = self.model.add("FULLY_CONNECTED", of, stored, -1)
-        scaled = self.model.add("MUL", total, scales)
+        stored = storage.dense(self.model, weights)
+        if stored.factors is not None:
+            of = self.model.add("MUL", of, stored.factors)
+        if stored.scales is None:
+            return self.model.add("FULLY_CONNECTED", of, stored.weights, self.numbers(bias))
+        total = self.model.add("FULLY_CONNECTED", of, stored.weights, -1)
+        scaled = self.model.add("MUL", total, stored.scales)
         return self.model.add("ADD", scaled, self.numbers(bias))
 
     def folded(self, kind: str, parts: list[int]) -> int:

@@ -5,7 +5,8 @@ A cubic B-spline at a distance u of its centre, in knot intervals, is
     B(u) = (relu(2 - |u|)³ - 4 relu(1 - |u|)³) / 6,
 
 which operators that every runtime has compute exactly (C. de Boor, A Practical Guide to Splines
-(2001), chapter IX, written with truncated powers of the distance).
+(2001), chapter IX, written with truncated powers of the distance). Columns are six times that, and
+what lies beyond the edges six times too: the weights take it off again.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ import numpy as np
 from loopcast.api import graph as g
 from loopcast.api.errors import ModelError
 from loopcast.deploy.export.tflite.bases import Expansion, Floats, Written
-from loopcast.deploy.export.tflite.lowering import RELU, Lowering
+from loopcast.deploy.export.tflite.lowering import ANY, RELU, Lowering
 
 FEWEST = 4
+SIXFOLD = 6.0
 
 
 def splines(every: Sequence[g.Spline], to: Lowering) -> Written:
@@ -43,11 +45,11 @@ def splines(every: Sequence[g.Spline], to: Lowering) -> Written:
     for one, start in zip(ordered, starts, strict=False):
         places = start + np.arange(one.size)
         if one.periodic:
-            expansions[one] = Expansion(places, np.eye(one.size))
+            expansions[one] = Expansion(places, np.eye(one.size) / SIXFOLD)
         else:
             edge = starts[-1] + open_ones.index(one)
             edges_at = [edge, edge + len(open_ones)]
-            expansions[one] = Expansion(np.append(places, edges_at), _continued(one.size))
+            expansions[one] = Expansion(np.append(places, edges_at), _continued(one.size) / SIXFOLD)
     return Written([core, *beyond], expansions, int(starts[-1]) + 2 * len(open_ones))
 
 
@@ -74,13 +76,20 @@ def _intervals(spline: g.Spline) -> int:
 
 def _distances(position: int, splines: Sequence[g.Spline], to: Lowering) -> int:
     """Return the distance of each feature from the centre of each of its B-splines."""
-    own = np.repeat(np.arange(len(splines)), [one.size for one in splines])
-    centres = [
-        (np.arange(one.size) - 1) % one.size if one.periodic else np.arange(one.size) - 1
-        for one in splines
-    ]
-    each = to.columns(position, own)
-    return to.model.add("ABS", to.model.add("SUB", each, to.numbers(np.hstack(centres))))
+    sizes = [one.size for one in splines]
+    if len(set(sizes)) == 1 and len(sizes) > 1:
+        # One row of centres serves all, which makes a file smaller.
+        each = to.stacked(position, ANY, len(sizes), 1)
+        apart = to.model.add("SUB", each, to.numbers(_centres(splines[0])))
+        return to.model.add("ABS", to.stacked(apart, ANY, sum(sizes)))
+    each = to.columns(position, np.repeat(np.arange(len(splines)), sizes))
+    centres = np.hstack([_centres(one) for one in splines])
+    return to.model.add("ABS", to.model.add("SUB", each, to.numbers(centres)))
+
+
+def _centres(spline: g.Spline) -> Floats:
+    centres = np.arange(-1.0, spline.size - 1.0)
+    return centres % spline.size if spline.periodic else centres
 
 
 def _cycle(splines: Sequence[g.Spline], to: Lowering) -> tuple[int, ...]:
@@ -101,14 +110,14 @@ def _open(splines: Sequence[g.Spline], to: Lowering) -> tuple[int, ...]:
     inside = to.model.add("MINIMUM", to.model.add("MAXIMUM", position, zero), ends)
     below = to.model.add("MINIMUM", position, zero)
     above = to.model.add("SUB", position, ends, FusedActivationFunction=RELU)
-    return _distances(inside, splines, to), below, above
+    beyond = to.model.add("MUL", to.joined([below, above]), to.numbers(SIXFOLD))
+    return _distances(inside, splines, to), beyond
 
 
 def _cubes(distance: int, to: Lowering) -> int:
-    """Return the B-splines at distances from their centres."""
+    """Return six times the B-splines at distances from their centres."""
     outer = to.model.add("SUB", to.numbers(2.0), distance, FusedActivationFunction=RELU)
     inner = to.model.add("SUB", to.numbers(1.0), distance, FusedActivationFunction=RELU)
-    sixth = to.model.add("MUL", outer, to.numbers(1 / 6))
-    scaled = to.model.add("MUL", inner, to.numbers(4 / 6))
-    cube = to.folded("MUL", [outer, outer, sixth])
-    return to.model.add("SUB", cube, to.folded("MUL", [inner, inner, scaled]))
+    cube = to.folded("MUL", [outer, outer, outer])
+    fourfold = to.model.add("MUL", inner, to.numbers(4.0))
+    return to.model.add("SUB", cube, to.folded("MUL", [inner, inner, fourfold]))

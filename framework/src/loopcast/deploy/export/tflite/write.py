@@ -8,17 +8,11 @@ the number of rows is free: a caller resizes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-import numpy as np
 
 from loopcast.api.graph import Graph
 from loopcast.deploy.export.tflite.flat import FlatModel
 from loopcast.deploy.export.tflite.lowering import ANY, Lowering
-from loopcast.deploy.export.tflite.storage import Precision, Storage
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from loopcast.deploy.export.tflite.storage import Precision, Scales, Storage
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,13 +28,13 @@ class Written:
     """
 
     content: bytes
-    scales: tuple[NDArray[np.float32], ...]
+    scales: tuple[Scales, ...]
 
 
 def write_tflite(
     graph: Graph,
     precision: Precision = "float32",
-    frozen: tuple[NDArray[np.float32], ...] = (),
+    frozen: tuple[Scales, ...] = (),
 ) -> Written:
     """Write a graph; the same graph gives the same bytes.
 

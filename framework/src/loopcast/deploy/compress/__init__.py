@@ -1,0 +1,1 @@
+"""Files made smaller: fewer knots, fewer terms, weights of fewer bits, within a budget."""

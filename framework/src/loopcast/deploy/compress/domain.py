@@ -1,0 +1,61 @@
+"""Rows from all over the domain of a graph, on which a smaller file is compared with the full one.
+
+A bundle's scenario is one stretch of time or some rows of training; what was made smaller has to
+be right on the rest of the domain too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loopcast.api import graph as g
+
+ROWS = 512
+SEED = 0
+MISSING = 0.05  # share of missing values where a feature may be missing
+
+
+def domain_rows(sums: Sequence[g.Additive], features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Draw features evenly from what a graph's bases span, shape (rows, n).
+
+    Parameters
+    ----------
+    sums
+        Of the graph.
+    features
+        Of the scenario: a feature that no basis spans is drawn from its values.
+    """
+    random = np.random.default_rng(SEED)
+    rows = features[random.integers(0, len(features), ROWS)].copy()
+    for place in range(features.shape[1]):
+        known = rows[~np.isnan(rows[:, place]), place]
+        if len(known):
+            rows[:, place] = random.choice(known, ROWS)
+    for block in sums:
+        for basis in {basis for term in block.terms for basis in term.bases}:
+            for drawn in _drawn(basis, random):
+                rows[:, basis.feature] = drawn
+        if block.choice is not None:
+            rows[:, block.choice] = random.integers(0, len(block.intercept), ROWS)
+    return rows
+
+
+def _drawn(basis: g.Basis, random: np.random.Generator) -> Iterator[NDArray[np.float64]]:
+    if isinstance(basis, g.Spline):
+        yield random.uniform(basis.lower, basis.upper, ROWS)
+    elif isinstance(basis, g.Levels):
+        yield np.asarray(basis.first + random.integers(0, basis.size, ROWS), np.float64)
+    elif isinstance(basis, g.Intervals):
+        ends = basis.cuts or (0.0,)
+        spread = (ends[-1] - ends[0]) / 10 or 1.0
+        values = random.uniform(ends[0] - spread, ends[-1] + spread, ROWS)
+        yield np.where(random.random(ROWS) < MISSING, np.nan, values)
+
+
+def largest_of(rows: NDArray[np.float32]) -> dict[int, float]:
+    """Return the largest magnitude of each feature, by its place; 0 where none is known."""
+    largest = np.nan_to_num(np.abs(rows)).max(axis=0)
+    return dict(enumerate(largest.astype(np.float64).tolist()))

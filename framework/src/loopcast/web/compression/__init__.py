@@ -1,0 +1,1 @@
+"""What compressed files of a version cost and are worth."""
