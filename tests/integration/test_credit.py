@@ -45,6 +45,25 @@ def test_a_scorecard_goes_from_applications_to_production(
     [entry] = json.loads(loopcast("audit", "list", "--act", "export", "--json", home=loopcast_home))
     assert entry["details"]["file"] == sha256(model.read_bytes()).hexdigest()
     _serves_a_program_that_knows_no_loopcast(model)
+    _goes_to_devices(version, loopcast_home, tmp_path)
+
+
+def _goes_to_devices(version: str, home: Path, folder: Path) -> None:
+    """As a file of full precision, as that of another converter, and as small as is allowed."""
+    whole, small, page = folder / "whole.tflite", folder / "small.tflite", folder / "front.html"
+    by = ["--by", "anna"]
+    options = ["--format", "tflite", "--output", str(whole), *by]
+    assert "LiteRT" in loopcast("export", version, *options, home=home)
+    again = ["--format", "tflite", "--output", str(folder / "again.tflite"), *by]
+    loopcast("export", version, *again, "--file", str(whole), home=home)
+    assert (folder / "again.tflite").read_bytes() == whole.read_bytes()
+    told = loopcast(
+        "compress", version, "-o", str(small), "--page", str(page), *by, "--json", home=home
+    )
+    chosen = json.loads(told)["chosen"]
+    assert chosen["bytes"] == len(small.read_bytes()) < len(whole.read_bytes())
+    assert chosen["error"] <= 1e-3
+    assert "the smallest of" in page.read_text().lower()
 
 
 def _serves_a_program_that_knows_no_loopcast(model: Path) -> None:
