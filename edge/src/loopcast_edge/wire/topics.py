@@ -17,11 +17,10 @@ from loopcast_edge.wire.codec import DeviceName, Digest, WireError
 ROOT = "loopcast/1"
 KEYS = f"{ROOT}/keys"
 
-Downward = Literal["desired", "order", "receipt"]
 Upward = Literal["reported", "presence", "up/events", "up/truth", "up/sketch", "up/update"]
 
-RETAINED = ("desired", "reported", "presence")
-"""What the broker keeps for those who come later; manifests, files and keys are kept too."""
+DOWNWARD = ("desired", "order", "receipt")
+"""What a device reads of its own topics."""
 
 UPWARD: tuple[Upward, ...] = (
     "reported",
@@ -50,7 +49,7 @@ def device(name: str, channel: str) -> str:
     name
         Of the device; ``+`` for all devices, in a subscription of the centre.
     channel
-        One of :data:`Downward` or :data:`Upward`.
+        One of :data:`DOWNWARD` or :data:`UPWARD`.
 
     Raises
     ------

@@ -10,9 +10,6 @@ from loopcast.fleet.authority import CENTRE, Authority, make_identity, revocatio
 from loopcast.store.files import create_atomically, write_all_atomically
 from loopcast_edge.wire import topics
 
-DOWNWARD = ("desired", "order", "receipt")
-"""What a device reads of its own topics."""
-
 FOR_ALL = (topics.KEYS, f"{topics.ROOT}/manifest/+", f"{topics.ROOT}/file/#")
 """What every device reads."""
 
@@ -57,7 +54,7 @@ def access_list() -> str:
     """
     own = f"{topics.ROOT}/device/%u"
     rules = [
-        *(f"pattern read {own}/{channel}" for channel in DOWNWARD),
+        *(f"pattern read {own}/{channel}" for channel in topics.DOWNWARD),
         *(f"pattern read {topic}" for topic in FOR_ALL),
         *(f"pattern write {own}/{channel}" for channel in topics.UPWARD),
         "",

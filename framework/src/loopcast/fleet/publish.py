@@ -6,7 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from loopcast.api import DeviceName, Digest, Package
 from loopcast.fleet.keyring import Keyring
@@ -17,6 +17,7 @@ from loopcast.store.rollouts import Course
 from loopcast_edge.wire import (
     Assignment,
     Desired,
+    Order,
     RollbackOrder,
     Signed,
     decode,
@@ -38,10 +39,26 @@ Ceilings = Mapping[tuple[DeviceName, Place], int]
 
 ORDER_LIFE = timedelta(days=365)
 
+ASKED_SECONDS = 3600
+"""How long something that is asked of a device waits for it."""
+
 
 def key_messages(ring: Keyring, withdrawn: Iterable[Digest] = ()) -> list[Outgoing]:
     """Return what tells devices whom to trust from now on."""
     return [Outgoing(topic=topics.KEYS, payload=encode(ring.news(withdrawn)))]
+
+
+def order_messages(
+    devices: Iterable[DeviceName], do: Literal["report", "retry", "resend"]
+) -> list[Outgoing]:
+    """Return what asks devices to do something once."""
+    order = encode(Order(do=do))
+    return [
+        Outgoing(
+            topic=topics.device(name, "order"), payload=order, retain=False, expires=ASKED_SECONDS
+        )
+        for name in devices
+    ]
 
 
 def package_messages(

@@ -19,6 +19,7 @@ _COMMANDS = {
     "resume": "Let a paused rollout go on.",
     "abort": "End a rollout, and take its devices back.",
     "rollback": "Take devices back after a rollout is complete.",
+    "ask": "Have devices report, retry or send again.",
     "status": "Say how the fleet and its rollouts stand.",
     "watch": "Follow a rollout live until it ends.",
     "serve": "Run a centre: listen, keep, move rollouts on.",
