@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -26,6 +27,7 @@ from loopcast.deploy.bundle import (
     decode_manifest,
     encode_manifest,
     read_bundle,
+    read_file,
     read_manifest,
     read_text,
     version_of,
@@ -118,6 +120,48 @@ def test_a_family_at_once(artifacts: Artifacts) -> None:
     for (_, digest), (made, files) in zip(written, bundles, strict=True):
         assert read_bundle(artifacts, digest).files == files
         assert read_manifest(artifacts, digest).segment == made.segment
+
+
+def test_small_bundles_of_a_family_are_a_file_each(
+    artifacts: Artifacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("loopcast.deploy.bundle.SMALL", 100)
+    bundles = [(manifest(segment=f"m{i}"), FILES | {"more": b"x" * i * 100}) for i in range(3)]
+    written = write_bundles(artifacts, bundles)
+    names = {path.name for path in tmp_path.rglob("*") if path.is_file()}
+    large = {sha256(data).hexdigest() for _, files in bundles[1:] for data in files.values()}
+    assert names == large | {digest for _, digest in written}
+    for (made, digest), (_, files) in zip(written, bundles, strict=True):
+        assert read_bundle(artifacts, digest).files == files
+        assert {name: read_file(artifacts, digest, name) for name in files} == files
+        assert read_file(artifacts, digest, "absent") is None
+        assert read_manifest(artifacts, digest) == made
+    assert write_bundles(artifacts, bundles) == written
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: data.replace(b"weights" * 9, b"Weights" * 9),
+        lambda data: data[:-1],
+        lambda data: data + b"x",
+        lambda data: data[:-40],
+    ],
+    ids=["changed", "shorter", "longer", "much shorter"],
+)
+def test_damage_to_a_bundle_in_one_file_is_found(
+    artifacts: Artifacts, tmp_path: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    files = {"a": b"first", "weights.npz": b"weights" * 9, "z": b"last"}
+    [(_, digest), _] = write_bundles(artifacts, [(manifest(segment=s), files) for s in "ab"])
+    file = stored(tmp_path, digest)
+    file.write_bytes(damage(file.read_bytes()))
+    with pytest.raises(IntegrityError, match=r"are not those of its manifest|goes on after"):
+        read_bundle(artifacts, digest)
+    assert read_file(artifacts, digest, "a") == b"first"
+    if b"weights" * 9 not in file.read_bytes():
+        with pytest.raises(IntegrityError, match=r"file weights\.npz of bundle .* was changed"):
+            read_file(artifacts, digest, "weights.npz")
 
 
 def test_a_text_of_a_bundle_is_read_alone(artifacts: Artifacts) -> None:

@@ -138,13 +138,13 @@ def _rows(
 ) -> tuple[BoardRow, ...]:
     settings = _differing([settings_of(entry.manifest) for entry in entries])
     best = entries[0]
-    judged = judged_of(home, best.version, best.manifest)
+    judged = judged_of(home, best.version)
     kpi = [metric for metric in metrics if metric.name == model.kpi.metric]
     rows = []
     for entry, own in zip(entries, settings, strict=True):
         difference = None
         if entry is not best:
-            theirs = judged_of(home, entry.version, entry.manifest)
+            theirs = judged_of(home, entry.version)
             ids = (best.version.id, entry.version.id)
             both = pair(judged, theirs, ids)
             found = compare(both, *ids, kpi, model.kpi, by=(), confidence=CONFIDENCE)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from itertools import accumulate
 
 import msgspec
 
@@ -26,6 +27,9 @@ from loopcast.store.artifacts import Artifacts
 
 BUNDLE_FORMAT = 1
 """The newest bundle format that this package writes and reads."""
+
+SMALL = 2**22
+"""Bytes of a bundle up to which it is one file, where many are written: 4 MB."""
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*(/[A-Za-z0-9_][A-Za-z0-9_.\-]*)*")
 
@@ -118,13 +122,26 @@ def write_bundles(
 ) -> list[tuple[Manifest, Digest]]:
     """Store many bundles, for a family of segments; see :func:`write_bundle`.
 
-    All files are stored before the first manifest, so that a manifest never names a file that
-    is not there.
+    Small ones of many become one file each, which is there or is not. Of the others, all files
+    are stored before the first manifest, so that a manifest never names a file that is not there.
     """
     encoded = [encode_manifest(_with_files(manifest, files)) for manifest, files in bundles]
-    artifacts.put_many(data for _, files in bundles for data in files.values())
-    digests = artifacts.put_many(encoded)
-    return list(zip(map(decode_manifest, encoded), digests, strict=True))
+    many = list(zip(encoded, (files for _, files in bundles), strict=True))
+    small = [(data, files) for data, files in many if len(many) > 1 and _size(files) <= SMALL]
+    large = [(data, files) for data, files in many if len(many) == 1 or _size(files) > SMALL]
+    artifacts.put_with_company((data, _joined(files)) for data, files in small)
+    artifacts.put_many(part for _, files in large for part in files.values())
+    artifacts.put_many(data for data, _ in large)
+    return [(decode_manifest(data), sha256(data).hexdigest()) for data in encoded]
+
+
+def _size(files: Files) -> int:
+    return sum(map(len, files.values()))
+
+
+def _joined(files: Files) -> bytes:
+    """Return files as they are kept beside their manifest, in the order of their names."""
+    return b"".join(files[name] for name in sorted(files))
 
 
 def _with_files(manifest: Manifest, files: Files) -> Manifest:
@@ -148,19 +165,62 @@ def read_bundle(artifacts: Artifacts, digest: Digest) -> Bundle:
     ModelError
         When the bundle format is unknown to this package.
     """
-    manifest = read_manifest(artifacts, digest)
+    content, company = artifacts.get_with_company(digest)
+    manifest = decode_manifest(content)
     _check_names(manifest.files)
-    files = {}
-    for name, expected in manifest.files.items():
-        try:
-            files[name] = artifacts.get(expected.sha256)
-        except NotFoundError:
-            raise IntegrityError(
-                f"bundle {digest}: file {name} ({expected.sha256}) is missing; restore the store "
-                "from a backup or train again"
-            ) from None
+    files = (
+        {name: _alone(artifacts, digest, manifest, name) for name in manifest.files}
+        if company is None
+        else _of_company(manifest, company)
+    )
     check_files(manifest, files)
+    if company is not None and len(company) > _size(files):
+        raise IntegrityError(
+            f"bundle {digest} goes on after the last file of its manifest; it is not used"
+        )
     return Bundle(digest, manifest, files)
+
+
+def _alone(artifacts: Artifacts, digest: Digest, manifest: Manifest, name: str) -> bytes:
+    expected = manifest.files[name]
+    try:
+        return artifacts.get(expected.sha256)
+    except NotFoundError:
+        raise IntegrityError(
+            f"bundle {digest}: file {name} ({expected.sha256}) is missing; restore the store "
+            "from a backup or train again"
+        ) from None
+
+
+def _of_company(manifest: Manifest, company: bytes) -> dict[str, bytes]:
+    """Take the files apart that are kept beside their manifest; they are still to be checked."""
+    names = sorted(manifest.files)
+    ends = list(accumulate(manifest.files[name].size for name in names))
+    starts = [0, *ends[:-1]]
+    return {n: company[a:b] for n, a, b in zip(names, starts, ends, strict=True)}
+
+
+def read_file(artifacts: Artifacts, digest: Digest, name: str) -> bytes | None:
+    """Return one file of a bundle, checked against its digest; ``None`` where it has no such file.
+
+    Raises
+    ------
+    NotFoundError, IntegrityError, ModelError
+        As :func:`read_bundle`, of the manifest and of this file.
+    """
+    content, company = artifacts.get_with_company(digest)
+    manifest = decode_manifest(content)
+    if name not in manifest.files:
+        return None
+    if company is None:
+        return _alone(artifacts, digest, manifest, name)
+    data = _of_company(manifest, company)[name]
+    if not _matches(data, manifest.files[name]):
+        raise IntegrityError(
+            f"file {name} of bundle {digest} was changed; it is not used: restore the store from a "
+            "backup or train again"
+        )
+    return data
 
 
 def read_manifest(artifacts: Artifacts, digest: Digest) -> Manifest:
@@ -176,13 +236,12 @@ def read_text(artifacts: Artifacts, version: Version, name: str) -> str:
     NotFoundError
         Where the bundle has no such file, or it is no text.
     """
-    files = read_manifest(artifacts, version.manifest).files
-    if name not in files:
-        raise NotFoundError(
-            f"version {version.id} has no file {name!r}; it has {', '.join(sorted(files))}"
-        )
+    content = read_file(artifacts, version.manifest, name)
+    if content is None:
+        names = sorted(read_manifest(artifacts, version.manifest).files)
+        raise NotFoundError(f"version {version.id} has no file {name!r}; it has {', '.join(names)}")
     try:
-        return artifacts.get(files[name].sha256).decode()
+        return content.decode()
     except UnicodeDecodeError:
         raise NotFoundError(f"{name} of version {version.id} is no text") from None
 

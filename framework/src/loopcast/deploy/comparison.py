@@ -14,7 +14,7 @@ from loopcast.api import (
     MetricDefinition,
     Version,
 )
-from loopcast.deploy.bundle import read_manifest
+from loopcast.deploy.bundle import read_file, read_manifest
 from loopcast.develop.compare import Comparison, comparable, compare, pair
 from loopcast.develop.judged import JUDGED_FILE, Judged, read_judged
 
@@ -43,7 +43,7 @@ class ComparedVersions:
     comparison: Comparison
 
 
-def judged_of(home: Home, version: Version, manifest: Manifest) -> Judged:
+def judged_of(home: Home, version: Version) -> Judged:
     """Read what a version's contest left behind, without the rest of its bundle.
 
     Raises
@@ -51,14 +51,14 @@ def judged_of(home: Home, version: Version, manifest: Manifest) -> Judged:
     IntegrityError
         Where its bundle has no judged rows.
     """
-    file = manifest.files.get(JUDGED_FILE)
-    if file is None:
+    content = read_file(home.artifacts, version.manifest, JUDGED_FILE)
+    if content is None:
         raise IntegrityError(
             f"the bundle of version {version.id} has no {JUDGED_FILE}, from which versions are "
             "compared row by row; train it again with this release of loopcast"
         )
     task = home.catalog.logical_model(version.logical_model).task
-    return read_judged(home.artifacts.get(file.sha256), task)
+    return read_judged(content, task)
 
 
 def settings_that_differ(first: Manifest, second: Manifest) -> list[tuple[str, str, str]]:
@@ -113,7 +113,7 @@ def compare_versions(
         raise DataError(f"{first} and {second} are the same version, {one.id}; name another one")
     shared = comparable(home.catalog.evaluations(one.id), home.catalog.evaluations(two.id))
     manifests = tuple(read_manifest(home.artifacts, version.manifest) for version in (one, two))
-    contests = [judged_of(home, *item) for item in zip((one, two), manifests, strict=True)]
+    contests = [judged_of(home, version) for version in (one, two)]
     judged = pair(contests[0], contests[1], (one.id, two.id))
     model = home.catalog.logical_model(two.logical_model)
     metrics = plugins.metrics_of(model)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from loopcast.api import ConfigurationError, ModelError, ScoreOutcome, ScoreSchema, take
-from loopcast.deploy.bundle import read_manifest
 from loopcast.deploy.comparison import judged_of
 from loopcast.develop.score.cutoffs import Choice, Goal, Operating, choose, curve, operating
 
@@ -82,7 +81,7 @@ def cutoffs_of(home: Home, version: str, goals: Sequence[Goal]) -> Cutoffs:
             f"nothing says what a cut-off of {model.name} is for: give --event-rate or --granted, "
             "or configure logical_model.decision with a cutoff or profits"
         )
-    judged = judged_of(home, found, read_manifest(home.artifacts, found.manifest))
+    judged = judged_of(home, found)
     outcome = _outcome(judged)
     _require_amounts(outcome, model, found)
     configured = None if threshold is None else operating(outcome, threshold, decision)

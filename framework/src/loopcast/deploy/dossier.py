@@ -29,7 +29,7 @@ from loopcast.api import (
     Version,
 )
 from loopcast.api.formats import read_json
-from loopcast.deploy.bundle import read_manifest
+from loopcast.deploy.bundle import read_file, read_manifest
 from loopcast.deploy.comparison import settings_that_differ
 from loopcast.deploy.explained import Explained, explain_version
 from loopcast.deploy.fairness import FairnessReport, fairness_report
@@ -204,7 +204,7 @@ def gather(
         outputs=_outputs(home, version),
         alternative=label_of(home, version),
         learned=replace(learned, losses=tuple(losses), losses_note=losses_note),
-        preparation=_preparation(home, manifest),
+        preparation=_preparation(home, version),
         entries=catalog.audit_log(AuditFilter(version=version.id))[::-1],
         head=head,
     )
@@ -234,9 +234,9 @@ def _fairness(
         return None, f"Fairness was not measured: {error}."
 
 
-def _preparation(home: Home, manifest: Manifest) -> tuple[str, ...]:
-    file = manifest.files.get(PREPARATION_FILE)
-    return () if file is None else tuple(read_json(home.artifacts.get(file.sha256)))
+def _preparation(home: Home, version: Version) -> tuple[str, ...]:
+    content = read_file(home.artifacts, version.manifest, PREPARATION_FILE)
+    return () if content is None else tuple(read_json(content))
 
 
 def _predecessor(home: Home, version: Version, manifest: Manifest) -> Predecessor | None:

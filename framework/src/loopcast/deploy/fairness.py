@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from loopcast.api import NotFoundError, ScoreOutcome, ScoreSchema, VersionId, take
-from loopcast.deploy.bundle import read_manifest
 from loopcast.deploy.comparison import judged_of
 from loopcast.develop.fairness.groups import MOST_GROUPS, declared, groups_of, ways
 from loopcast.develop.fairness.measures import (
@@ -220,7 +219,7 @@ def _beside(
         evaluations = home.catalog.evaluations(version.id)[:1]
         if not any((e.dataset, e.protocol) in alike for e in evaluations):
             continue
-        judged = judged_of(home, version, read_manifest(home.artifacts, version.manifest))
+        judged = judged_of(home, version)
         outcome = next(iter(judged.outcomes.values()))
         assert isinstance(outcome, ScoreOutcome)
         found = decided(judged, outcome, decision, profits)

@@ -21,7 +21,7 @@ from loopcast.api import (
     VersionId,
     place_name,
 )
-from loopcast.deploy.bundle import read_bundle, read_manifest
+from loopcast.deploy.bundle import read_bundle, read_file
 from loopcast.develop.documentation import ALTERNATIVE_FILE
 from loopcast.govern.demands import reviewer
 from loopcast.store.catalog import Catalog, Move, Return, Standing
@@ -142,10 +142,7 @@ def unsigned(home: Home, standing: Standing, goal: Goal) -> tuple[str, ...]:
 
 def label_of(home: Home, version: Version) -> str:
     """Return what a version is labelled as, where it is an alternative; empty elsewhere."""
-    files = read_manifest(home.artifacts, version.manifest).files
-    if ALTERNATIVE_FILE not in files:
-        return ""
-    return home.artifacts.get(files[ALTERNATIVE_FILE].sha256).decode()
+    return (read_file(home.artifacts, version.manifest, ALTERNATIVE_FILE) or b"").decode()
 
 
 def require_intact(home: Home, versions: Iterable[VersionId]) -> None:

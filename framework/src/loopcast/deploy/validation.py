@@ -30,7 +30,6 @@ from loopcast.api import (
     Version,
     VersionId,
 )
-from loopcast.deploy.bundle import read_manifest
 from loopcast.deploy.comparison import judged_of
 from loopcast.deploy.forecast_scenario import read_scenario
 from loopcast.deploy.limits import domain_verdict, read_limits
@@ -306,5 +305,5 @@ def rival_of(
         comparable(home.catalog.evaluations(champion.id), home.catalog.evaluations(version.id))
     except NotFoundError:
         return None, f"champion {champion.id} was judged on other data"
-    theirs = judged_of(home, champion, read_manifest(home.artifacts, champion.manifest))
+    theirs = judged_of(home, champion)
     return pair(theirs, judged, (champion.id, version.id)), ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from loopcast.deploy.bundle import read_manifest
+from loopcast.deploy.bundle import read_file
 from loopcast.develop.checks.run import Checked, check_data
 from loopcast.develop.checks.shift import PROFILE_FILE, Profile, read_profile
 from loopcast.iterate.tasks import steps_of
@@ -37,5 +37,5 @@ def check(
 
 def _profile(version: Version, artifacts: Artifacts) -> Profile | None:
     """Return the profile of a version's training data; none for a version from before profiles."""
-    file = read_manifest(artifacts, version.manifest).files.get(PROFILE_FILE)
-    return None if file is None else read_profile(artifacts.get(file.sha256))
+    content = read_file(artifacts, version.manifest, PROFILE_FILE)
+    return None if content is None else read_profile(content)

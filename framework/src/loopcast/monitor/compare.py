@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopcast.api import VersionId
-from loopcast.deploy.bundle import read_manifest
+from loopcast.deploy.bundle import read_file
 from loopcast.monitor.bins import Floats
 from loopcast.monitor.daily import Group
 from loopcast.monitor.drift import Measured, adjusted, measure_pair, studentised
@@ -30,9 +30,8 @@ def read_references(home: Home, ids: Iterable[VersionId]) -> dict[VersionId, Ref
     """Return the reference of each version that is known and has one."""
     found = {}
     for identifier, version in home.catalog.versions_of(sorted(set(ids))).items():
-        files = read_manifest(home.artifacts, version.manifest).files
-        if REFERENCE_FILE in files:
-            content = home.artifacts.get(files[REFERENCE_FILE].sha256)
+        content = read_file(home.artifacts, version.manifest, REFERENCE_FILE)
+        if content is not None:
             found[identifier] = read_reference(content)
     return found
 

@@ -22,7 +22,7 @@ from loopcast.api import (
     row_count,
     take,
 )
-from loopcast.deploy.bundle import read_manifest
+from loopcast.deploy.bundle import read_file
 from loopcast.develop.inference import Estimate
 from loopcast.develop.judged import JUDGED_FILE, read_judged
 from loopcast.monitor.counted import ONE_EVENT
@@ -91,10 +91,12 @@ def by_segment(segments: Sequence[Segment] | np.ndarray) -> Iterator[tuple[Segme
 def _moved(
     home: Home, version: Version, model: LogicalModel, kpi: MetricDefinition, now: Estimate
 ) -> Moved | None:
-    files = read_manifest(home.artifacts, version.manifest).files
-    if not np.isfinite(now.error) or JUDGED_FILE not in files:
+    if not np.isfinite(now.error):
         return None
-    judged = read_judged(home.artifacts.get(files[JUDGED_FILE].sha256), model.task)
+    content = read_file(home.artifacts, version.manifest, JUDGED_FILE)
+    if content is None:
+        return None
+    judged = read_judged(content, model.task)
     return moved(version.id, registered(judged, kpi), now)
 
 

@@ -1,9 +1,14 @@
-"""Content-addressed files: each is stored under the SHA-256 of its content."""
+"""Content-addressed files: each is stored under the SHA-256 of its content.
+
+A content may have company: what belongs to it and is read with it, in the same file, whose digests
+it names itself. To bring many small files to the disk costs more than all else about them.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+import struct
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from hashlib import sha256
 
@@ -11,6 +16,9 @@ from loopcast.api import Digest, IntegrityError, NotFoundError
 from loopcast.store.files import Folder, open_folder
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_COMPANY = struct.Struct("<16sQ")
+_MARK = b"loopcast pack 1\n"
+"""Begins a file with company: the mark, the length of the content, it, and what belongs to it."""
 
 
 class Artifacts:
@@ -49,23 +57,52 @@ class Artifacts:
         StoreError
             When they cannot be written; those that were stay, each of them whole.
         """
-        by_digest: dict[Digest, bytes] = {}
-        digests = []
-        for data in contents:
-            digest = sha256(data).hexdigest()
-            digests.append(digest)
-            by_digest[digest] = data
+        found = [(sha256(data).hexdigest(), data) for data in contents]
+        self._write(dict(found))
+        return tuple(digest for digest, _ in found)
+
+    def put_with_company(self, contents: Iterable[tuple[bytes, bytes]]) -> tuple[Digest, ...]:
+        """Store contents, each with what belongs to it in one file, and return their digests.
+
+        Parameters
+        ----------
+        contents
+            A content, which names the digests of all that belongs to it, and that.
+
+        Raises
+        ------
+        StoreError
+            As :meth:`put_many`.
+        """
+        found = [
+            (sha256(data).hexdigest(), _COMPANY.pack(_MARK, len(data)) + data + company)
+            for data, company in contents
+        ]
+        self._write(dict(found))
+        return tuple(digest for digest, _ in found)
+
+    def _write(self, files: Mapping[Digest, bytes]) -> None:
         new = {
-            _name(digest): data
-            for digest, data in by_digest.items()
-            if not self._holds(digest, data)
+            _name(digest): data for digest, data in files.items() if not self._holds(digest, data)
         }
         if new:
             self._folder.write_all(new)
-        return tuple(digests)
 
     def get(self, digest: Digest) -> bytes:
         """Return a content, after checking it against its digest.
+
+        Raises as :meth:`get_with_company` does.
+        """
+        return self.get_with_company(digest)[0]
+
+    def get_with_company(self, digest: Digest) -> tuple[bytes, bytes | None]:
+        """Return a content, checked against its digest, and what was stored with it.
+
+        Returns
+        -------
+        content, company
+            The second as it is in the file, for the caller to check; ``None`` where the content is
+            alone.
 
         Raises
         ------
@@ -79,13 +116,17 @@ class Artifacts:
             data = self._folder.read(name)
         except NotFoundError:
             raise NotFoundError(f"artifact {digest} is not in {self._folder.root}") from None
-        found = sha256(data).hexdigest()
+        content, company = _taken_apart(data)
+        found = sha256(content).hexdigest()
+        if found != digest and company is not None:  # it is alone, and begins as if it were not
+            content, company = data, None
+            found = sha256(data).hexdigest()
         if found != digest:
             raise IntegrityError(
                 f"artifact {digest} in {self._folder.root} was changed: its {len(data)} bytes have "
                 f"the digest {found}. It is not used; restore the file from a backup or train again"
             )
-        return data
+        return content, company
 
     def get_many(self, digests: Iterable[Digest]) -> tuple[bytes, ...]:
         """Return contents, in order, each checked against its digest."""
@@ -102,6 +143,14 @@ class Artifacts:
 
     def _holds(self, digest: Digest, data: bytes) -> bool:
         return self.has(digest) and self._folder.read(_name(digest)) == data
+
+
+def _taken_apart(data: bytes) -> tuple[bytes, bytes | None]:
+    """Return the content of a file, and what belongs to it where it has company."""
+    if not data.startswith(_MARK) or len(data) < _COMPANY.size:
+        return data, None
+    end = _COMPANY.size + _COMPANY.unpack_from(data)[1]
+    return data[_COMPANY.size : end], data[end:]
 
 
 def _name(digest: Digest) -> str:
