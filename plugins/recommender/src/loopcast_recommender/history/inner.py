@@ -19,6 +19,9 @@ Inner = Literal["last", "random"]
 _CELLS = 4_000_000
 """Scores that are in memory at once: 16 MB."""
 
+_NEAR = 80_000
+"""Scores that stay in the cache while they are compared: 320 kB."""
+
 Score = Callable[[sparse.csr_array], "NDArray[np.float32]"]
 """Scores of all items for histories, shape (rows, items)."""
 
@@ -113,7 +116,7 @@ def _places(
     """Return how many items of a row have a higher score; of equal ones, half are higher."""
     value = scores[row, item][:, None]
     place = np.empty(len(row))
-    step = max(1, _CELLS // scores.shape[1])
+    step = max(1, _NEAR // scores.shape[1])
     ones = np.ones(scores.shape[1], dtype=np.float32)  # a product counts exactly, and fast
     for first in range(0, len(row), step):
         part = slice(first, first + step)
