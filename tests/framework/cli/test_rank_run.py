@@ -21,7 +21,7 @@ from loopcast.deploy.loaded import load_version
 from loopcast.deploy.rank_bundle import read_scenario
 from loopcast.plugins import PluginManager
 from loopcast.serve.lookup import LookUp, Suggestion
-from loopcast.store.home import Home
+from loopcast.store.home import Home, open_home
 from loopcast.store.truth import join
 
 from ..examples import (
@@ -133,3 +133,37 @@ def test_tenants_never_see_each_other(tmp_path: Path, run: Any, home: Home) -> N
         names = [f"t{n}_" for n in range(6) if f"t{n}" != segment]
         others = [name.encode(code) for name in names for code in ("utf-8", "utf-32-le")]
         assert not [name for name, data in files.items() if any(o in data for o in others)]
+
+
+def test_tenants_of_one_batch_are_those_of_batches_of_one(
+    tmp_path: Path, run: Any, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kept in one file each or not: the same versions of the same bytes, in both nights."""
+    tables = [sales(400, seed=n).assign(tenant=f"t{n}") for n in range(3)]
+
+    def nights() -> None:
+        for day, share in ((1, 0.8), (3, 1.0)):
+            parts = [table.head(round(share * len(table))) for table in tables]
+            pd.concat(parts).to_csv(tmp_path / "sales.csv", index=False)
+            job = ["job=train"] if day == 1 else ["job=retrain", "retrain.every_days=1"]
+            run(
+                SHOP, "data.table.segment=tenant", f"job.at=2026-01-0{day}",
+                "retrain.least_days=1", *job,
+            )  # fmt: skip
+
+    nights()
+    monkeypatch.setattr("loopcast.develop.source.BATCH", 1)
+    monkeypatch.setenv("LOOPCAST_HOME", str(tmp_path / "other"))
+    nights()
+    other = open_home(tmp_path / "other")
+    versions = [summary.version for summary in home.catalog.versions()]
+    assert len(versions) == 6
+    assert {v.id for v in versions} == {s.version.id for s in other.catalog.versions()}
+    for version in versions:
+        bundles = [read_bundle(one.artifacts, version.manifest) for one in (home, other)]
+        assert bundles[0] == bundles[1]
+    assert _files(home) == 6 < _files(other)
+
+
+def _files(home: Home) -> int:
+    return sum(path.is_file() for path in Path(home.artifacts_url).rglob("*"))

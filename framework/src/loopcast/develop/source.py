@@ -50,7 +50,7 @@ class Source:
         """Read the whole table."""
         return self.reader.read(self.options, self.base)
 
-    def batches(self, size: int = BATCH) -> Iterator[Batch]:
+    def batches(self) -> Iterator[Batch]:
         """Yield the segments of a family, a batch at a time, in the order of their names.
 
         A reader that can read single segments is asked for those of a batch when they are
@@ -67,12 +67,12 @@ class Source:
         elif isinstance(self.reader, FamilyReader):
             found = self.reader.segments(self.options, self.base, column)
             by_name = {str(value): value for value in found}
-            for names in _cut(sorted(by_name), size):
+            for names in _cut(sorted(by_name)):
                 yield Batch(
                     source=self, segments=names, values=tuple(by_name[name] for name in names)
                 )
         else:
-            yield from self._cut_table(column, size)
+            yield from self._cut_table(column)
 
     def segment(self, name: str) -> tuple[pd.DataFrame, str]:
         """Return the table of one segment, and where its rows come from.
@@ -88,13 +88,13 @@ class Source:
                 return dict(only.tables())[name], batch.describe(name)
         raise NotFoundError(f"{self.text} has no rows of segment {name!r} any more")
 
-    def _cut_table(self, column: str, size: int) -> Iterator[Batch]:
+    def _cut_table(self, column: str) -> Iterator[Batch]:
         table = self.table()
         columns = Columns(table, self.text)
         columns.require([column])
         names_of_rows = texts(columns.known(column)).to_numpy()
         rows_of = {str(n): rows for n, rows in table.groupby(names_of_rows).indices.items()}
-        for names in _cut(list(rows_of), size):
+        for names in _cut(list(rows_of)):
             parts = {name: _rows(table, np.asarray(rows_of[name])) for name in names}
             yield Batch(source=self, segments=names, parts=parts)
 
@@ -188,6 +188,6 @@ def _rows(table: pd.DataFrame, rows: NDArray[np.intp]) -> pd.DataFrame:
     return table.iloc[rows].reset_index(drop=True)
 
 
-def _cut(names: Sequence[str], size: int) -> Iterator[tuple[str, ...]]:
-    for start in range(0, len(names), size):
-        yield tuple(names[start : start + size])
+def _cut(names: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    for start in range(0, len(names), BATCH):
+        yield tuple(names[start : start + BATCH])

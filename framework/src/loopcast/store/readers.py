@@ -100,14 +100,18 @@ class ParquetReader:
             names = pq.read_schema(path).names
             if column not in names:
                 raise DataError(f"{path}: no column {column!r} (columns: {', '.join(names)})")
-            values = pq.read_table(path, columns=[column]).column(0)
-        if values.null_count:
+            found: dict[Any, None] = {}
+            missing = 0
+            # In parts: a column of tens of millions of rows is larger than all else of a run.
+            for part in pq.ParquetFile(path).iter_batches(columns=[column]):
+                missing += part.column(0).null_count
+                found |= dict.fromkeys(part.column(0).unique().to_pylist())
+        if missing:
             raise DataError(
-                f"{path}: column {column!r}: {values.null_count} missing values; expected the "
+                f"{path}: column {column!r}: {missing} missing values; expected the "
                 "segment of each row"
             )
-        found: list[Any] = values.unique().to_pylist()
-        return found
+        return list(found)
 
     def read_segments(
         self, options: FileOptions, base: Path, column: str, values: Sequence[Any]
