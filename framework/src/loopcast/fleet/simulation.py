@@ -41,6 +41,10 @@ class Simulation:
         Of the accidents: the name of a scenario, or JSON.
     measure
         JSON lines that each device measures; none where left out.
+    replay
+        In place of it: a folder with ``NAME.jsonl`` of each device, at times of their own.
+    report_every
+        Seconds between reports of a device, beside those of what has changed.
     step_s, measure_every
         Seconds of an interval in these, and how often one of them passes.
     labels
@@ -54,8 +58,10 @@ class Simulation:
     seed: int = 0
     scenario: str = "calm"
     measure: Path | None = None
+    replay: Path | None = None
     step_s: int = 1800
     measure_every: float = 1.0
+    report_every: float = 3600.0
     labels: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -123,10 +129,11 @@ def _common(url: str, wanted: Simulation) -> list[str]:
         "scenario": wanted.scenario,
         "step-s": wanted.step_s,
         "measure-every": wanted.measure_every,
+        "report-s": wanted.report_every,
+        "measure": wanted.measure,
+        "replay": wanted.replay,
     }
-    if wanted.measure is not None:
-        options["measure"] = wanted.measure
-    return [f"--{name}={value}" for name, value in options.items()]
+    return [f"--{name}={value}" for name, value in options.items() if value is not None]
 
 
 def _certificates(folder: Path, authority: Authority, names: Iterable[DeviceName]) -> list[str]:

@@ -12,12 +12,16 @@ from loopcast.cli.selection import by_option
 from loopcast.cli.stores import store_options
 
 if TYPE_CHECKING:
+    from loopcast.api import Version
+    from loopcast.store.catalog import Catalog
     from loopcast.store.home import Home
 
 
 @click.command()
 @store_options
-@click.argument("version")
+@click.argument("version", required=False)
+@click.option("--logical-model", "-m", help="Its newest version, in place of a VERSION.")
+@click.option("--segment", "-s", default="", help="With --logical-model: the segment of a family.")
 @click.option(
     "--file",
     "ready",
@@ -65,7 +69,9 @@ if TYPE_CHECKING:
 def publish(
     *,
     place: Home,
-    version: str,
+    version: str | None,
+    logical_model: str | None,
+    segment: str,
     ready: Path | None,
     series: str,
     tolerance: float,
@@ -97,7 +103,7 @@ def publish(
     trial = Trial(seconds=round(3600 * trial_hours), predictions=trial_predictions)
     with place.catalog as catalog:
         ring = read_keys(keys_folder(place))
-        found = catalog.version(version)
+        found = _chosen(catalog, version, logical_model, segment)
         loaded = load_version(place, plugin_manager(), found)
         file = ready.read_bytes() if ready else None
         reference = read_references(place, [found.id]).get(found.id)
@@ -118,3 +124,20 @@ def publish(
         f"package {package.sequence} of version {package.version}: {package.size:,} bytes, "
         f"manifest {package.manifest[:16]}, until {package.expires:%Y-%m-%d}"
     )
+
+
+def _chosen(
+    catalog: Catalog, version: str | None, logical_model: str | None, segment: str
+) -> Version:
+    """Return the version that was asked for."""
+    from loopcast.api import NotFoundError, place_name
+
+    if (version is None) == (logical_model is None):
+        raise click.UsageError("give a VERSION, or --logical-model for its newest one")
+    if logical_model is None:
+        return catalog.version(version or "")
+    newest = catalog.newest(logical_model, [segment])
+    if segment not in newest:
+        where = place_name(logical_model, segment)
+        raise NotFoundError(f"{where} has no version; 'loopcast run' trains one")
+    return newest[segment]

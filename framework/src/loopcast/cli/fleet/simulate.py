@@ -30,8 +30,14 @@ if TYPE_CHECKING:
     type=click.Path(dir_okay=False, exists=True, path_type=Path),
     help="JSON lines that each device measures.",
 )
+@click.option(
+    "--replay",
+    type=click.Path(file_okay=False, exists=True, path_type=Path),
+    help="In place of it: a folder with JSON lines of each device, at times of their own.",
+)
 @click.option("--step-s", type=int, default=1800, show_default=True, help="Of an interval in it.")
 @click.option("--measure-every", type=float, default=1.0, show_default=True, help="Seconds.")
+@click.option("--report-every", type=float, default=3600.0, show_default=True, help="Seconds.")
 def simulate(
     *,
     place: Home,
@@ -44,8 +50,10 @@ def simulate(
     seed: int,
     scenario: str,
     measure: Path | None,
+    replay: Path | None,
     step_s: int,
     measure_every: float,
+    report_every: float,
 ) -> None:
     """Run many devices, which are enrolled where they are not, and say as JSON what they did.
 
@@ -66,8 +74,10 @@ def simulate(
         seed=seed,
         scenario=scenario,
         measure=measure,
+        replay=replay,
         step_s=step_s,
         measure_every=measure_every,
+        report_every=report_every,
         labels=tuple(labels_of(labels).items()),
     )
     with place.catalog:
