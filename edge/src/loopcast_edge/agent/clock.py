@@ -42,6 +42,7 @@ class Moment(NamedTuple):
         return (self.wall.replace(tzinfo=None) - start).total_seconds() / 3600
 
 
+@lru_cache(maxsize=4096)  # a row looks at the days before it again and again
 def moment(start_s: float, step_s: int, zone: str) -> Moment:
     """Place an interval that starts at a second since 1970-01-01 in UTC in local time.
 

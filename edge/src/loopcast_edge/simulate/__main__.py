@@ -25,7 +25,7 @@ from loopcast_edge.agent.settings import Broker, Settings
 from loopcast_edge.simulate.device import Device
 from loopcast_edge.simulate.fleet import Fleet
 from loopcast_edge.simulate.scenario import SCENARIOS, Fate, Scenario
-from loopcast_edge.simulate.world import World
+from loopcast_edge.simulate.world import Replay, Shared, World
 
 QUIET_S = 3600.0
 """How often what has not changed is reported: devices report when something changes."""
@@ -57,9 +57,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--until-running", type=int, metavar="K", help="end when K packages run")
     parser.add_argument("--measure", type=Path, help="JSON lines that each device measures")
+    parser.add_argument("--replay", type=Path, help="folder with NAME.jsonl, at times of their own")
     parser.add_argument("--step-s", type=int, default=1800, help="length of an interval")
     parser.add_argument("--measure-every", type=float, default=1.0, metavar="SECONDS")
     parser.add_argument("--every", type=float, help="say how it goes, so often", metavar="SECONDS")
+    parser.add_argument("--report-s", type=float, default=QUIET_S, metavar="SECONDS")
     parser.add_argument("--uplink-s", type=float, default=5.0)
     for name in ("ca", "certificates"):
         parser.add_argument(f"--{name}", type=Path, help="of TLS; folder with NAME.pem, NAME.key")
@@ -68,19 +70,32 @@ def _parser() -> argparse.ArgumentParser:
 
 def _simulate(options: argparse.Namespace, folder: Path) -> None:
     runtime()
-    world = None
-    if options.measure is not None:
-        world = World.read(options.measure, options.step_s, options.measure_every)
+    world = _world(options)
     scenario = _scenario(options.scenario)
     started, cpu = time.monotonic(), time.process_time()
-    numbers = range(options.first, options.first + options.devices)
-    fleet = Fleet([_device(options, folder, scenario, number) for number in numbers], world)
+    devices = [_device(options, folder, scenario, number) for number in _numbers(options)]
+    fleet = Fleet(devices, world)
     made_s = time.process_time() - cpu
     fleet.begin()
     running_s = _turn(fleet, options, started)
     summary = _summary(fleet, started, time.process_time() - cpu)
     fleet.end()
     _say({**summary, "making_cpu_s": made_s, "all_running_s": running_s})
+
+
+def _world(options: argparse.Namespace) -> Optional[World]:
+    """Return where devices measure."""
+    if options.replay is not None:
+        names = (f"{options.prefix}{number}" for number in _numbers(options))
+        return Replay.read(options.replay, names, options.measure_every)
+    if options.measure is not None:
+        return Shared.read(options.measure, options.step_s, options.measure_every)
+    return None
+
+
+def _numbers(options: argparse.Namespace) -> range:
+    """Return the numbers of the devices of this process."""
+    return range(options.first, options.first + options.devices)
 
 
 def _turn(fleet: Fleet, options: argparse.Namespace, started: float) -> Optional[float]:
@@ -108,7 +123,7 @@ def _device(options: argparse.Namespace, folder: Path, scenario: Scenario, numbe
         state=folder / name,
         root=options.root,
         uplink_s=options.uplink_s,
-        report_s=QUIET_S,
+        report_s=options.report_s,
     )
     fate = Fate(scenario, options.seed, number)
     return Device(settings, _broker(options, name), fate, version("loopcast-edge"))

@@ -153,6 +153,8 @@ class Fleet:
     def _measure(self, number: int) -> None:
         assert self._world is not None
         line = self._world.line(number, self._measured[number])
+        if line is None:
+            return
         self._measured[number] += 1
         self.predictions += len(self.devices[number].agent.measured([line]))
         self._in(self._world.every_s, partial(self._measure, number))
