@@ -1,4 +1,4 @@
-"""What twenty control rooms measure: the demand of Victoria, and the air at their own thermometers."""
+"""What twenty control rooms measure: Victoria's demand, and the air at their own thermometers."""
 
 from __future__ import annotations
 
