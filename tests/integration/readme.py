@@ -27,12 +27,18 @@ class Readme:
         lines = [line for block in blocks for line in block.splitlines()]
         return [line for line in lines if not line.startswith("export ")]
 
+    @property
+    def _configuration(self) -> dict[str, str]:
+        """Where the example has a configuration of its own."""
+        folder = f"examples/{self.example}/conf"
+        return {"LOOPCAST_CONFIG_DIR": folder} if (ROOT / folder).is_dir() else {}
+
     def start(self, command: str, folder: Path) -> subprocess.CompletedProcess[str]:
         """Type a command in a folder in which ``examples`` can be found."""
         env = {
             **os.environ,
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "LOOPCAST_CONFIG_DIR": f"examples/{self.example}/conf",
+            **self._configuration,
             "LOOPCAST_HOME": f"loopcast-home/{self.home}",
             "COLUMNS": "200",
         }

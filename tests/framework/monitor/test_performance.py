@@ -98,6 +98,23 @@ def overall(found: list[Performance], subset: str = "") -> Performance:
     return next(item for item in found if item.subset == subset)
 
 
+def test_forecasts_without_an_answer_have_no_performance() -> None:
+    """They are left out with their keys, so that lead and series stay those of the others."""
+    starts = pd.date_range(START, periods=48, freq="1h")
+    keys = [f"{'ab'[n % 2]}|1h|{start.isoformat()}" for n, start in enumerate(starts)]
+    means = np.where(np.arange(48) < 5, np.nan, 100.0)
+    events = event_table(
+        key=keys, time=START, logical_model="m", segment="", version="0" * 16, role="champion",
+        outputs={"mean": means}, action=np.where(np.isnan(means), "refused", "served"),
+    )  # fmt: skip
+    store = TruthStore(f"memory://performance-{next(_FOLDERS)}")
+    store.add("m", truth_table(key=keys, value=np.full(48, 90.0), observed=START))
+    labelled = labelled_events(join(events, store.latest("m")), model(FORECAST))
+    assert labelled.coverage.predictions == 43
+    assert labelled.attributes["lead_days"].tolist() == ["0"] * 19 + ["1"] * 24
+    assert labelled.attributes["series"].tolist() == ["ab"[n % 2] for n in range(5, 48)]
+
+
 class TestScore:
     def test_all_labels(self) -> None:
         events, happened, logical_model = scored()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 
@@ -208,6 +208,10 @@ class RolloutStep(Record, frozen=True):
         self.require(bool(self.reason.strip()), "say why")
 
 
+Health = Literal["healthy", "failed", "waiting"]
+HEALTHS: tuple[Health, ...] = get_args(Health)
+
+
 class Observed(Record, frozen=True):
     """What is known of a device that a rollout has reached.
 
@@ -224,7 +228,7 @@ class Observed(Record, frozen=True):
         Sums of their absolute errors over these.
     """
 
-    health: Literal["healthy", "failed", "waiting"]
+    health: Health
     reason: str = ""
     pairs: NonNegative = 0
     error: Annotated[float, msgspec.Meta(ge=0.0)] = 0.0

@@ -112,6 +112,7 @@ def _configuration(folder: Path, listener: Listener) -> str:
         "persistence true",
         f"persistence_location {folder / 'data'}/",
         "autosave_interval 60",
+        f"pid_file {folder / 'mosquitto.pid'}",
         *([f"user {listener.user}"] if listener.user else []),
     ]
     return "\n".join(lines) + "\n"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from loopcast.api import DeviceName, Observed, Package, Rollout, RolloutStep, VersionId, place_name
+from loopcast.api.fleet import HEALTHS
 from loopcast.fleet.days import FleetDay, fleet_days
 from loopcast.fleet.observing import report_of
 from loopcast.fleet.rolling import packages_of, seen
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from loopcast.store.catalog import Catalog
     from loopcast.store.devices import Enrolled
     from loopcast.store.rollouts import Course
+
+
+_ENDS = ("complete", "stop")
+"""Steps by which a rollout ends by rule."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,10 +51,10 @@ class RolloutView:
     version
         That its package was made of.
     healthy, failed, waiting
-        Devices that it has reached.
+        Devices that it has reached: now, or when it ended by rule.
     ratio
-        The mean absolute error of these devices, as a share of the champion's; ``None`` where no
-        errors are compared yet.
+        Their mean absolute error, as a share of the champion's, now or when it ended by rule;
+        ``None`` where no errors were compared.
     """
 
     plan: Rollout
@@ -141,8 +146,8 @@ def overview(catalog: Catalog) -> FleetView:
 def rollout_view(catalog: Catalog, course: Course) -> RolloutView:
     """Return how a rollout stands."""
     packages, state = packages_of(catalog, course.plan), standing(course.steps)
-    observed = seen(course, packages, catalog.devices(course.members))
-    health = Counter(each.health for each in observed)
+    ended = next((s.evidence for s in reversed(course.steps) if s.act in _ENDS), None)
+    now = ended or _now(seen(course, packages, catalog.devices(course.members)))
     sizes = Counter(member.stage for member in course.members.values())
     return RolloutView(
         plan=course.plan,
@@ -151,18 +156,22 @@ def rollout_view(catalog: Catalog, course: Course) -> RolloutView:
         stages=tuple(
             StageView(devices=sizes[stage], reached=stage <= state.stage) for stage in sorted(sizes)
         ),
-        healthy=health["healthy"],
-        failed=health["failed"],
-        waiting=health["waiting"],
-        ratio=_ratio(observed),
+        healthy=round(now["healthy"]),
+        failed=round(now["failed"]),
+        waiting=round(now["waiting"]),
+        ratio=now.get("ratio"),
         steps=course.steps,
     )
 
 
-def _ratio(observed: Iterable[Observed]) -> float | None:
+def _now(observed: Sequence[Observed]) -> dict[str, float]:
+    """Return what a step would have among its evidence now."""
+    health = Counter(each.health for each in observed)
+    counts = {name: float(health[name]) for name in HEALTHS}
     compared = [each for each in observed if each.pairs]
     before = sum(each.champion_error for each in compared)
-    return sum(each.error for each in compared) / before if before else None
+    ratio = {"ratio": sum(each.error for each in compared) / before} if before else {}
+    return counts | ratio
 
 
 def _device(enrolled: Enrolled, known: Mapping[str, Package]) -> DeviceView:

@@ -7,12 +7,16 @@ alone, so that any process can go on with it at any moment.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
+import msgspec
+
 from loopcast.api import ErrorTest, Observed, Rollout, RolloutAct, RolloutStep, StoreError
+from loopcast.api.fleet import HEALTHS
 from loopcast.fleet.cohorts import stage_count
 from loopcast.fleet.evidence import Look, comparable, compare, needed_pairs
 
@@ -119,14 +123,26 @@ def decide(
     Returns
     -------
     RolloutStep or None
-        ``None`` where there is nothing to do but to wait.
+        With the number of devices by their health among its evidence; ``None`` where there is
+        nothing to do but to wait.
     """
+    seen = tuple(devices)
+    step = _following(plan, state, seen, now)
+    if step is None:
+        return None
+    health = Counter(each.health for each in seen)
+    counts = {name: float(health[name]) for name in HEALTHS}
+    return msgspec.structs.replace(step, evidence=step.evidence | counts)
+
+
+def _following(
+    plan: Rollout, state: Standing, seen: tuple[Observed, ...], now: datetime
+) -> RolloutStep | None:
     if state.phase != "running" or state.since is None:
         return None
-    seen = tuple(devices)
     failed = [each for each in seen if each.health == "failed"]
     if len(failed) > math.floor(plan.tolerated * len(seen)):
-        return _step("stop", now, _failures(failed, len(seen)), failed=len(failed))
+        return _step("stop", now, _failures(failed, len(seen)))
     if now < state.since + timedelta(hours=plan.hold_hours):
         return None
     late = now >= state.since + timedelta(hours=plan.deadline_hours)
@@ -135,7 +151,7 @@ def decide(
     if healthy < wanted:
         said = f"{healthy} of {len(seen)} devices run the package after {plan.deadline_hours:g} h"
         reason = f"{said}; {wanted} were wanted"
-        return _step("stop", now, reason, healthy=healthy) if late else None
+        return _step("stop", now, reason) if late else None
     if plan.test is None:
         return _onward(plan, state, now, f"{healthy} of {len(seen)} devices are well")
     return _by_errors(plan, plan.test, state, seen, now, late=late)
@@ -159,7 +175,7 @@ def _by_errors(
             f"{len(ready)} of {len(seen)} devices know {pairs} outcomes after "
             f"{plan.deadline_hours:g} h; {wanted} were wanted"
         )
-        return _step("stop", now, reason, ready=len(ready)) if late else None
+        return _step("stop", now, reason) if late else None
     look = compare(ready, test)
     text = f"errors are {look.ratio:.4g} of the champion's on {look.devices} devices"
     if look.verdict == "no worse":

@@ -102,7 +102,7 @@ def simulate(place: Home, ring: Keyring, url: str, wanted: Simulation) -> dict[s
     with TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "root").write_bytes(encode(ring.roots[0]))
-        common = [*_common(url, wanted), "--root", str(folder / "root")]
+        common = [*_common(url, wanted), "--root", str(folder / "root"), "--state", name]
         if url.startswith("mqtts://"):
             common += _certificates(folder, authority_of(place), wanted.names)
         commands = [

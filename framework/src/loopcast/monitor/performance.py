@@ -163,11 +163,11 @@ def labelled_events(joined: pa.Table, model: LogicalModel) -> Labelled:
         As :func:`loopcast.store.truth.join` returns it, of one role.
     """
     is_forecast = isinstance(model.schema, ForecastSchema)
+    joined = joined.filter(answered(joined, model))
     keys = forecast_keys(joined["key"]) if is_forecast else None
     if keys is not None and isinstance(model.schema, ForecastSchema):
         finest = (keys["step"] == model.schema.step).to_numpy()
         joined, keys = joined.filter(pa.array(finest)), keys[finest].reset_index(drop=True)
-    joined = joined.filter(answered(joined, model))
     has = pc.or_(pc.is_valid(joined["value"]), pc.is_valid(joined["text"])).to_numpy()
     chosen = joined["labelling"].to_numpy() > 0.0
     known = np.flatnonzero(has & chosen)

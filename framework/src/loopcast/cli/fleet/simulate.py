@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,6 +82,7 @@ def simulate(
         report_every=report_every,
         labels=tuple(labels_of(labels).items()),
     )
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that no process is left behind
     with place.catalog:
         enrol_simulated(place, wanted)
         ring = read_keys(keys_folder(place))
