@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime
 
 import pytest
+from msgspec.structs import replace
 
 from loopcast.api import ConfigurationError, Package, StoreError
 from loopcast.fleet import intake, rolling
@@ -18,6 +19,7 @@ from loopcast.fleet.link import Incoming, Link
 from loopcast.fleet.rollout import standing
 from loopcast.store.home import Home
 from loopcast_edge.wire import (
+    Condensed,
     EdgeEvent,
     Errors,
     EventBatch,
@@ -287,6 +289,28 @@ class TestUplinks:
         assert place.events.read("demand").num_rows == 5
         assert len(place.catalog.kept_uplinks("refused")) == 2
         assert "stranger" not in fleet.receipts
+
+    def test_what_a_device_had_no_space_for_is_said(
+        self, place: Home, first: tuple[str, ...], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Two hours of a device came as sums; the rest of the batch is stored."""
+        full = events(1, 10)
+        start = 1_767_268_800_000
+        gone = tuple(
+            Condensed(source=0, start=start + n * 3_600_000, end=start + (n + 1) * 3_600_000,
+                      count=700, sums=(7.0,))
+            for n in range(2)
+        )  # fmt: skip
+        topic = topics.device(first[0], "up/events")
+        message = Incoming(topic=topic, payload=encode(replace(full, condensed=gone)))
+        place.catalog.put_uplinks([intake.uplink_of(message, datetime.now(UTC))])
+        assert intake.take_in(place) == 1
+        assert place.events.read("demand").num_rows == 10
+        [said] = [each.getMessage() for each in caplog.records]
+        assert said == (
+            f"{first[0]} ran out of space: 1,400 of its predictions, 2026-01-01 12:00 to "
+            "2026-01-01 14:00, came as sums and are not in the stores"
+        )
 
     def test_an_intake_that_is_cut_off_is_repeated_without_repeating_events(
         self, place: Home, ring: Keyring, first: tuple[str, ...], monkeypatch: pytest.MonkeyPatch

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from loopcast.api import DataError, DeviceName, Segment, place_name
 from loopcast.store.uplinks import Intake, Uplink
 from loopcast_edge.wire import (
     Batch,
+    Condensed,
     EdgeEvent,
     EventBatch,
     Outcome,
@@ -143,10 +144,23 @@ def _require_own(device: DeviceName, said: Iterable[Source | Subject], allowed: 
             raise DataError(f"{device} was never told to run a package of {place}")
 
 
+def _tell_of_sums(device: DeviceName, what: str, condensed: Sequence[Condensed]) -> None:
+    """Say that a device ran out of space: of what had to give way, only sums are left."""
+    if condensed:
+        count = sum(each.count for each in condensed)
+        ends = min(each.start for each in condensed), max(each.end for each in condensed)
+        start, end = (datetime.fromtimestamp(each / 1000, UTC) for each in ends)
+        LOGGER.warning(
+            "%s ran out of space: %s of its %s, %s to %s, came as sums and are not in the stores",
+            device, f"{count:,}", what, f"{start:%Y-%m-%d %H:%M}", f"{end:%Y-%m-%d %H:%M}",
+        )  # fmt: skip
+
+
 def _events(item: Uplink, allowed: Places) -> Iterator[tuple[str, pa.Table]]:
     """Yield the events of a batch, a table for each source in it."""
     batch = decode(item.payload, EventBatch)
     _require_own(item.device, batch.sources, allowed)
+    _tell_of_sums(item.device, "predictions", batch.condensed)
     ordered = sorted(batch.events, key=lambda event: event.source)
     for place, group in groupby(ordered, key=lambda event: event.source):
         source = batch.sources[place]
@@ -188,6 +202,7 @@ def _truths(item: Uplink, allowed: Places) -> Iterator[tuple[str, pa.Table]]:
 
     batch = decode(item.payload, TruthBatch)
     _require_own(item.device, batch.subjects, allowed)
+    _tell_of_sums(item.device, "outcomes", batch.condensed)
 
     def kind(outcome: Outcome) -> tuple[int, bool]:
         return outcome.subject, isinstance(outcome.value, str)
