@@ -101,6 +101,16 @@ def test_what_cannot_be_used_has_an_exit_code_of_its_own(folder: Path) -> None:
     assert "night.jsonl: No such file" in done.stderr
 
 
+def test_simulate_has_options_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["simulate", "--help"])
+    assert stopped.value.code == 0
+    assert "--until-running" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as stopped:
+        main(["status", "--devices", "3"])
+    assert stopped.value.code == 2
+
+
 def test_two_agents_do_not_work_with_one_folder(folder: Path) -> None:
     (folder / "state").mkdir()
     with (folder / "state" / "lock").open("w") as file:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -10,10 +11,13 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from loopcast_edge.wire import Order, PackageState, SecretKey, Trial, encode, topics
 
@@ -66,6 +70,9 @@ class Process:
         for text in self.process.stdout:
             if text.endswith(b"\n"):
                 self.predictions.append(json.loads(text))
+
+    def said_more_than(self, predictions: int) -> bool:
+        return len(self.predictions) > predictions
 
     @property
     def alive(self) -> bool:
@@ -295,6 +302,47 @@ def test_a_model_that_kills_the_runtime(station: Station) -> None:
     station.all_is_home()
 
 
+@pytest.mark.slow
+def test_measurements_and_predictions_by_topics_and_a_pipe(station: Station) -> None:
+    package = station.centre.package()
+    station.want(package)
+    path = station.folder / "agent.toml"
+    both = SETTINGS.format(port=station.broker.port)
+    local = f'[source]\nkind = "mqtt"\nport = {station.broker.port}\n[sink]\ntopic = "said"\n'
+    path.write_text(both + local)
+    agent = station.start()
+    heard: list[dict[str, Any]] = []
+    client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+    client.on_message = lambda _c, _u, message: heard.append(json.loads(message.payload))
+    client.connect("127.0.0.1", station.broker.port)
+    client.subscribe("said")
+    client.loop_start()
+
+    def measured() -> bool:
+        station.number += 1
+        line = {"time": START + station.number * STEP_S * 1000, "temperature": 20.0}
+        client.publish("measurements", json.dumps(line), qos=1)
+        client.publish("measurements", "rubbish", qos=1)
+        time.sleep(0.05)
+        return bool(heard)
+
+    until(measured, f"a prediction is heard; log:\n{station.log()}")
+    assert heard[0]["outputs"]["mean"] == pytest.approx(40.001)
+    pipe = station.folder / "pipe"
+    os.mkfifo(pipe)
+    path.write_text(f'{both}[source]\npath = "{pipe}"\n')
+    agent.process.send_signal(signal.SIGHUP)
+    for number in range(2):  # the pipe is opened again when its writer leaves
+        line = {"time": START + (1000 + number) * STEP_S * 1000, "temperature": 20.0}
+        before = len(agent.predictions)
+        pipe.write_text(json.dumps(line) + "\n")
+        until(partial(agent.said_more_than, before), "a line of the pipe is answered")
+    client.disconnect()
+    client.loop_stop()
+    station.all_is_home()
+
+
+@pytest.mark.slow
 def test_hangup_reads_the_configuration_again(station: Station) -> None:
     package = station.centre.package()
     station.want(package)

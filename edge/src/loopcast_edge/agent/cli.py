@@ -18,7 +18,13 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     """
     from loopcast_edge.agent.errors import EdgeError
 
-    options = _parser().parse_args(arguments)
+    options, rest = _parser().parse_known_args(arguments)
+    if options.command == "simulate":
+        from loopcast_edge.simulate.__main__ import main as simulate
+
+        return simulate(rest)
+    if rest:
+        _parser().error(f"unrecognized arguments: {' '.join(rest)}")
     try:
         COMMANDS[options.command](options)
     except EdgeError as error:
@@ -34,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     status = commands.add_parser("status", help="Say how it stands, also while it does not run.")
     for command in (run, status):
         command.add_argument("--config", type=Path, default=Path("agent.toml"), metavar="FILE")
+    commands.add_parser("simulate", add_help=False, help="Run many agents in one process.")
     status.add_argument("--json", action="store_true", help="for programs")
     return parser
 

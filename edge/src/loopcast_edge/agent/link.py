@@ -182,7 +182,7 @@ class Local:
         self._client.loop_start()
 
     def publish(self, topic: str, payload: bytes) -> None:
-        """Publish a prediction; without a connection the last thousand are kept."""
+        """Publish a prediction; without a connection nobody hears it."""
         self._client.publish(topic, payload, qos=0)
 
     def close(self) -> None:
