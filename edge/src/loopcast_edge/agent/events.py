@@ -81,7 +81,7 @@ def key(series: str, step_s: int, interval: int) -> str:
     Examples
     --------
     >>> key("demand", 1800, 940_000)
-    'demand|30min|2023-08-13T07:20:00Z'
+    'demand|30min|2023-08-14T08:00:00Z'
     """
     start = EPOCH + timedelta(seconds=interval * step_s)
     return f"{series}|{step_name(step_s)}|{start:%Y-%m-%dT%H:%M:%SZ}"
