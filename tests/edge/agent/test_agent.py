@@ -559,6 +559,31 @@ def test_nothing_that_comes_stops_the_agent(device: Device, centre: Centre) -> N
     assert device.state_of(package).stage == "trial"
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"key": "k" * 300, "temperature": 20.0},
+        {"key": 5.0, "temperature": 20.0},
+        {"key": "a", "outcome": float("nan")},
+        {"key": "a" * 300, "outcome": 1.0},
+        {"key": "a", "outcome": "x" * 300},
+        {"temperature": "warm"},
+        {"temperature": float("inf"), "load": float("nan")},
+        {"temperature": ("a", "b")},
+        {},
+    ],
+)
+def test_no_line_stops_the_agent(device: Device, centre: Centre, line: dict[str, Any]) -> None:
+    package = centre.package()
+    device.publish(package)
+    device.want(1, package)
+    good = {"key": "good", "temperature": 20.0}
+    answers = device.agent.measured([line, {**line, "time": START}, good])
+    assert [each["key"] for each in answers if each["action"] == "served"] == ["good"]
+    device.run(40)
+    assert "good" in [each.key for each in device.sent("up/events", EventBatch)[0].events]
+
+
 def test_a_damaged_model_on_the_disk_gives_way_and_is_fetched_again(
     device: Device, centre: Centre
 ) -> None:

@@ -172,6 +172,15 @@ def test_long_rows_are_sealed_in_batches_that_fit() -> None:
     assert keys == [f"k{number}" for number in range(200)]
 
 
+def test_many_at_once_are_kept_and_a_bad_one_among_them_is_said() -> None:
+    box = Outbox(None)
+    box.add_events(SOURCE, [event(number) for number in range(20_000)])
+    bad = EdgeEvent(source=0, key="k" * 300, time=1, inputs=(1.0,), outputs=(1.0,))
+    with pytest.raises(WireError, match="length"):
+        box.add_events(SOURCE, [*map(event, range(20_000)), bad])
+    assert box.waiting == 20_000
+
+
 def test_what_the_protocol_refuses_is_not_kept() -> None:
     box = Outbox(None)
     with pytest.raises(WireError):

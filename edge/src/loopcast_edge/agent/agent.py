@@ -164,7 +164,7 @@ class Agent:
         predictions: list[Line] = []
         with self._hands.outbox.together():
             for line in lines:
-                predictions += self._line(dict(line))
+                predictions += self._line_or_nothing(dict(line))
         for spot in self._spots.values():
             spot.look_at_trial()
         return predictions
@@ -296,6 +296,13 @@ class Agent:
             spot.refuse(failed.manifest, str(failed.error))
         else:
             LOG.warning("%s: %s: %s", spot.name, failed.manifest[:16], failed.error)
+
+    def _line_or_nothing(self, line: dict[str, Any]) -> list[Line]:
+        try:
+            return self._line(line)
+        except WireError as error:
+            LOG.warning("a measurement is ignored: %s", error)
+            return []
 
     def _line(self, line: dict[str, Any]) -> list[Line]:
         if self.settings.source.kind == "replay":

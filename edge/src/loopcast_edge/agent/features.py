@@ -21,6 +21,10 @@ AHEAD = 96
 """Intervals ahead of the present for which what is known ahead is kept."""
 
 
+LONGEST_TEXT = 120
+"""Characters of a text that an event takes."""
+
+
 class Row(NamedTuple):
     """What a recipe makes of one interval.
 
@@ -137,6 +141,5 @@ def _plain(value: Any) -> Any:
     """Return a value for an event: a float, a text, or ``None``."""
     if absent(value):
         return None
-    if isinstance(value, tuple):
-        return ",".join(value)
-    return value if isinstance(value, str) else float(value)
+    text = ",".join(value) if isinstance(value, tuple) else value
+    return text[:LONGEST_TEXT] if isinstance(text, str) else float(text)

@@ -12,8 +12,6 @@ is, for it may have been stored already.
 
 from __future__ import annotations
 
-import secrets
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -23,6 +21,7 @@ from typing import Any, NamedTuple, Optional, Union
 
 import msgspec
 
+from loopcast_edge.agent.database import opened
 from loopcast_edge.wire import (
     Batch,
     Condensed,
@@ -41,23 +40,6 @@ MOST_ROWS = 50_000
 BATCH_ROWS = 500
 WINDOW = 16
 HOUR_MS, DAY_MS, EVER_MS = 3_600_000, 86_400_000, 2**53
-FORMAT = 1
-
-SCHEMA = f"""
-CREATE TABLE outbox (id TEXT NOT NULL);
-CREATE TABLE origins (id INTEGER PRIMARY KEY, body BLOB NOT NULL UNIQUE);
-CREATE TABLE waiting (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    kind TEXT NOT NULL,
-    origin INTEGER NOT NULL REFERENCES origins,
-    condensed INTEGER NOT NULL,
-    body BLOB NOT NULL
-);
-CREATE TABLE batches (
-    sequence INTEGER PRIMARY KEY AUTOINCREMENT, channel TEXT NOT NULL, payload BLOB NOT NULL
-);
-PRAGMA user_version = {FORMAT};
-"""
 
 
 class _Kind(NamedTuple):
@@ -107,7 +89,7 @@ class Outbox:
 
     def __init__(self, path: Optional[Path], most_rows: int = MOST_ROWS) -> None:
         self._most = most_rows
-        self._database, self.set_aside = _open(path)
+        self._database, self.set_aside = opened(path)
         [(self.id,)] = self._database.execute("SELECT id FROM outbox")
         self._rows = self._pending = 0
         self._recount()
@@ -117,7 +99,7 @@ class Outbox:
         self._database.close()
 
     def add_events(self, source: Source, events: Sequence[EdgeEvent]) -> None:
-        """Keep at most 2,000 predictions of one source; the disk has them when this returns.
+        """Keep predictions of one source; the disk has them when this returns.
 
         Raises
         ------
@@ -127,7 +109,7 @@ class Outbox:
         self._add("events", source, events)
 
     def add_outcomes(self, subject: Subject, outcomes: Sequence[Outcome]) -> None:
-        """Keep at most 2,000 outcomes of one subject; the disk has them when this returns.
+        """Keep outcomes of one subject; the disk has them when this returns.
 
         Raises
         ------
@@ -193,7 +175,7 @@ class Outbox:
     def _add(self, kind: str, origin: Union[Source, Subject], entries: Sequence[Any]) -> None:
         what = KINDS[kind]
         placed = tuple(msgspec.structs.replace(each, **{what.place: 0}) for each in entries)
-        encode(_batch(what, self.id, 1, **{what.origins: (origin,), what.entries: placed}))
+        _check(what, origin, placed)
         with self.together():
             number = self._origin(origin)
             rows = [(kind, number, msgspec.msgpack.encode(entry)) for entry in placed]
@@ -317,6 +299,18 @@ def _batch(what: _Kind, box: str, number: int, **fields: Any) -> Batch:
         raise WireError(f"a batch of {what.entries}: {error}") from None
 
 
+def _check(what: _Kind, origin: Any, entries: Sequence[Any]) -> None:
+    """Refuse entries that no batch could hold; together they may be too many for one."""
+    try:
+        encode(_batch(what, "0" * 16, 1, **{what.origins: (origin,), what.entries: entries}))
+    except WireError:
+        if len(entries) <= 1:
+            raise
+        half = len(entries) // 2
+        _check(what, origin, entries[:half])
+        _check(what, origin, entries[half:])
+
+
 def _decoded(row: _Row, **place: int) -> Any:
     kind = Condensed if row.condensed else KINDS[row.kind].entry
     return msgspec.structs.replace(msgspec.msgpack.decode(row.body, type=kind), **place)
@@ -344,52 +338,3 @@ def _sum(one: Condensed, other: Condensed) -> Condensed:
         count=one.count + other.count,
         sums=tuple(a + b for a, b in zip_longest(one.sums, other.sums, fillvalue=0.0)),
     )
-
-
-def _open(path: Optional[Path]) -> tuple[sqlite3.Connection, Optional[Path]]:
-    """Open an outbox; return it, and where a damaged one was put, if there was one."""
-    if path is None or not path.exists():
-        return _made(path), None
-    try:
-        return _existing(path), None
-    except sqlite3.DatabaseError:
-        aside = path.with_name(f"{path.name}.damaged-{secrets.token_hex(4)}")
-        path.replace(aside)
-        for rest in ("-wal", "-shm"):
-            path.with_name(path.name + rest).unlink(missing_ok=True)
-        return _made(path), aside
-
-
-def _existing(path: Path) -> sqlite3.Connection:
-    database = _connected(path)
-    try:
-        [(verdict,)] = database.execute("PRAGMA quick_check(1)")
-        [(found,)] = database.execute("PRAGMA user_version")
-        if verdict != "ok" or found not in (0, FORMAT):
-            raise sqlite3.DatabaseError(verdict)
-        if found == 0:  # the power went while it was made
-            _make(database)
-    except sqlite3.DatabaseError:
-        database.close()
-        raise
-    return database
-
-
-def _made(path: Optional[Path]) -> sqlite3.Connection:
-    database = _connected(path)
-    _make(database)
-    return database
-
-
-def _make(database: sqlite3.Connection) -> None:
-    """Make the tables and draw the outbox's name, all or nothing."""
-    name = secrets.token_hex(8)
-    database.executescript(f"BEGIN; {SCHEMA} INSERT INTO outbox VALUES ('{name}'); COMMIT;")
-
-
-def _connected(path: Optional[Path]) -> sqlite3.Connection:
-    database = sqlite3.connect(":memory:" if path is None else path, isolation_level=None)
-    database.execute("PRAGMA journal_mode = WAL")
-    database.execute("PRAGMA synchronous = FULL")  # a power cut loses nothing that was committed
-    database.execute("PRAGMA cache_size = -512")
-    return database

@@ -108,7 +108,8 @@ class Serving:
         self._known[key] = None
         if len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
-        told = value if isinstance(value, str) else float(value)
+        text = ",".join(value) if isinstance(value, tuple) else value
+        told = text if isinstance(text, str) else float(text)
         self._outbox.add_outcomes(
             self._subject, [Outcome(subject=0, key=key, observed=now_ms, value=told)]
         )
