@@ -7,7 +7,7 @@ only what it had not registered: a segment whose newest version has today's reci
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -82,6 +82,12 @@ class Again:
     whole: Course[Any]
     treatment: Treatment
     champions: Champions
+
+    def among(self, segments: Collection[str]) -> Again:
+        """Return what some segments need of it, so that no batch carries a whole family along."""
+        return replace(
+            self, treatment=self.treatment.among(segments), champions=self.champions.among(segments)
+        )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +41,10 @@ class Champions:
 
     versions: Mapping[str, Version]
     templates: Mapping[str, Template[Any, Any]]
+
+    def among(self, segments: Collection[str]) -> Champions:
+        """Return those of some segments."""
+        return replace(self, versions={s: v for s, v in self.versions.items() if s in segments})
 
 
 def champions_of(home: Home, plugins: PluginManager, ids: Sequence[VersionId]) -> Champions:

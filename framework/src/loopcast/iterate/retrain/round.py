@@ -179,7 +179,8 @@ def _works(
                 ways[kind] = _way(asked, due, *kind)
             course, again, extra = ways[kind]
             others = set(batch.segments) - members
-            yield Work(course=course, batch=batch.without(others), extra=extra, again=again)
+            own = again.among(members)
+            yield Work(course=course, batch=batch.without(others), extra=extra, again=own)
 
 
 def _way(

@@ -6,7 +6,7 @@ done is a file of its bundle, from which the version can be rebuilt.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -88,6 +88,10 @@ class Treatment:
     features: tuple[str, ...] = ()
     recent: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     bound: float = 20.0
+
+    def among(self, segments: Collection[str]) -> Treatment:
+        """Return the same for some segments."""
+        return replace(self, recent={s: r for s, r in self.recent.items() if s in segments})
 
     def of(self, known: KnownT, segment: str, seed: int) -> tuple[KnownT, dict[str, bytes]]:
         """Return the data to train on, and what the bundle keeps of the treatment.
