@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -162,10 +163,6 @@ class TestRollouts:
         ):
             until(place, "first", "complete", serving)
             rotate(rotate(ring, "root"), "targets")
-        with (
-            centre(place, ring, broker) as serving,
-            FakeFleet(broker.port, first, ring.pin) as fleet,
-        ):
             begin(place, "second", 2)
             until(place, "second", "complete", serving)
             assert set(fleet.running.values()) == {2}
@@ -183,6 +180,25 @@ class TestLoss:
             serve(serving, lambda: serving.link.connections == 2)
             with FakeFleet(broker.port, first, ring.pin) as fleet:
                 serve(serving, lambda: set(fleet.running) == set(first))
+
+    def test_a_broker_that_is_away_is_waited_for(
+        self, place: Home, ring: Keyring, broker: Broker, first: tuple[str, ...]
+    ) -> None:
+        with centre(place, ring, broker) as serving:
+            with FakeFleet(broker.port, first, ring.pin):
+                until(place, "first", "complete", serving)
+            broker.kill()
+            begin(place, "second", 2)
+            later = time.monotonic() + 1.0
+            serving.run(until=lambda: time.monotonic() > later)
+            assert set(place.catalog.unpublished()) >= {
+                name for name, member in place.catalog.rollout("second").members.items()
+                if member.stage == 0
+            }  # fmt: skip
+            broker.start()
+            with FakeFleet(broker.port, first, ring.pin) as fleet:
+                serving.run(until=lambda: phase(place, "second") == "complete")
+                assert set(fleet.running.values()) == {2}
 
     def test_another_centre_goes_on(
         self, place: Home, ring: Keyring, broker: Broker, first: tuple[str, ...]

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from loopcast.api import DeviceName, Package, Rollout, RolloutStep
+from loopcast.api import DeviceName, Package, Rollout, RolloutStep, StoreError
 from loopcast.fleet import intake, publish, rolling
 from loopcast.fleet.keyring import Keyring, read_keys
 from loopcast.fleet.link import Incoming, Link
@@ -67,14 +67,23 @@ class Centre:
     link: Link
     hear: Hear = lambda _plan, _step: None
     _connection: int = 0
+    _root: int = 0
     _spread: set[str] = field(default_factory=set)
     _withdrawn: set[str] = field(default_factory=set)
     _due: dict[str, float] = field(default_factory=dict)
 
     def run(self, until: Callable[[], bool]) -> None:
-        """Serve the fleet until told otherwise; what is half-done is finished first."""
+        """Serve the fleet until told otherwise; what is half-done is finished first.
+
+        A broker or a catalog that is away is waited for: what was not done is done again then, and
+        devices send again what was not acknowledged.
+        """
         while not until():
-            self.turn(PAUSE)
+            try:
+                self.turn(PAUSE)
+            except StoreError as error:
+                LOGGER.warning("%s; it is tried again", error)
+                time.sleep(PAUSE)
         intake.take_in(self.place)
 
     def turn(self, seconds: float) -> int:
@@ -115,6 +124,9 @@ class Centre:
         if not (told or renewal):
             return
         ring, courses = read_keys(self.keys), catalog.rollouts()
+        if ring.root.version != self._root:  # packages are signed anew
+            self._root, renewal = ring.root.version, True
+            self._spread.clear()
         known = {((p.logical_model, p.segment), p.sequence): p for p in catalog.packages()}
         withdrawn = publish.withdrawn(courses, known)
         if renewal or withdrawn != self._withdrawn:
