@@ -117,7 +117,23 @@ def test_rows_of_the_domain_reach_all_of_it() -> None:
     assert set(rows[:, 2].tolist()) == {0.0, 1.0, 2.0}
     assert np.isnan(rows[:, 3]).any()
     assert not rows[:, 4].any()
-    assert largest_of(rows)[4] == 0.0
+
+
+def test_a_flag_that_the_scenario_never_has_set_keeps_its_terms() -> None:
+    """The scenario is of a Tuesday; what is said of Mondays must not be lost on the way."""
+    monday = g.Term("monday", (HOUR, FLAG), smooth(HOUR, 0.5))
+    block = g.Additive((*additive().terms[:2], monday), np.array([2.0]))
+    tuesday = scenario(block).features.copy()
+    tuesday[:, 2] = 0.0
+    rows = domain_rows([block], tuesday)
+    assert 0.1 < rows[:, 2].mean() < 0.4
+    assert largest_of(np.zeros((3, 3), np.float32)) == {0: 1.0, 1: 1.0, 2: 1.0}
+    vectors = Vectors(features=tuesday, expected=answers(block, tuesday))
+    found = search(graph(block), vectors, DeviceBudget(error=5e-2)).chosen
+    [session] = sessions(found.content)
+    tuesday[:, 2] = 1.0
+    expected = answers(block, tuesday)
+    assert np.abs(session.run(tuesday)[0] - expected).max() < 0.06 * np.abs(expected).max()
 
 
 def test_blocks_that_are_shared_stay_shared() -> None:

@@ -1,7 +1,8 @@
 """Rows from all over the domain of a graph, on which a smaller file is compared with the full one.
 
 A bundle's scenario is one stretch of time or some rows of training; what was made smaller has to
-be right on the rest of the domain too.
+be right on the rest of the domain too. A feature that multiplies terms is as likely as not a flag:
+the scenario of a Tuesday knows no Monday, so that zero and one belong to its domain, seen or not.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ def domain_rows(sums: Sequence[g.Additive], features: NDArray[np.float32]) -> ND
     sums
         Of the graph.
     features
-        Of the scenario: a feature that no basis spans is drawn from its values.
+        Of the scenario: a feature that no basis spans is drawn from its values, and one that
+        multiplies terms from these, zero and one.
     """
     random = np.random.default_rng(SEED)
     rows = features[random.integers(0, len(features), ROWS)].copy()
@@ -35,12 +37,21 @@ def domain_rows(sums: Sequence[g.Additive], features: NDArray[np.float32]) -> ND
         if len(known):
             rows[:, place] = random.choice(known, ROWS)
     for block in sums:
-        for basis in {basis for term in block.terms for basis in term.bases}:
+        bases = dict.fromkeys(basis for term in block.terms for basis in term.bases)
+        for basis in sorted(bases, key=lambda one: not isinstance(one, g.Line)):
+            if isinstance(basis, g.Line):
+                rows[:, basis.feature] = _multiplier(rows[:, basis.feature], random)
             for drawn in _drawn(basis, random):
                 rows[:, basis.feature] = drawn
         if block.choice is not None:
             rows[:, block.choice] = random.integers(0, len(block.intercept), ROWS)
     return rows
+
+
+def _multiplier(values: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:
+    """Return values, half of which have become zeros and ones."""
+    flags = random.integers(0, 2, ROWS)
+    return np.where(random.random(ROWS) < 0.5, flags, values).astype(np.float32)
 
 
 def _drawn(basis: g.Basis, random: np.random.Generator) -> Iterator[NDArray[np.float64]]:
@@ -56,6 +67,6 @@ def _drawn(basis: g.Basis, random: np.random.Generator) -> Iterator[NDArray[np.f
 
 
 def largest_of(rows: NDArray[np.float32]) -> dict[int, float]:
-    """Return the largest magnitude of each feature, by its place; 0 where none is known."""
+    """Return the largest magnitude of each feature, by its place: 1 or more, as of a flag."""
     largest = np.nan_to_num(np.abs(rows)).max(axis=0)
-    return dict(enumerate(largest.astype(np.float64).tolist()))
+    return dict(enumerate(np.maximum(largest, 1.0).astype(np.float64).tolist()))
