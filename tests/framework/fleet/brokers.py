@@ -110,15 +110,20 @@ class Peer:
 
     def __init__(self, folder: Path, broker: Broker, authority: Authority, own: Identity | None):
         self.got: list[tuple[str, bytes]] = []
-        self.codes: list[str] = []
-        self._event = threading.Event()
+        self.connected = False
+        self._answered = threading.Event()
         self.client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
         self.client.tls_set_context(tls_context(folder, authority, own))
         self.client.on_message = self._on_message
-        self.client.on_connect = lambda *_: self._event.set()
+        self.client.on_connect = self._on_connect
+        self.client.on_disconnect = lambda *_: self._answered.set()
         self.client.connect("127.0.0.1", broker.port)
         self.client.loop_start()
-        self.connected = self._event.wait(2.0)
+        self._answered.wait(5.0)
+
+    def _on_connect(self, *_: Any) -> None:
+        self.connected = True
+        self._answered.set()
 
     def _on_message(self, _client: Any, _data: Any, message: MQTTMessage) -> None:
         self.got.append((message.topic, bytes(message.payload)))

@@ -181,6 +181,7 @@ class TestLoss:
             with FakeFleet(broker.port, first, ring.pin) as fleet:
                 serve(serving, lambda: set(fleet.running) == set(first))
 
+    @pytest.mark.slow
     def test_a_broker_that_is_away_is_waited_for(
         self, place: Home, ring: Keyring, broker: Broker, first: tuple[str, ...]
     ) -> None:
