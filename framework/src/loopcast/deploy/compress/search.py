@@ -197,7 +197,8 @@ class _Judge:
         session, vectors = _session(written.content), self.vectors
         scenario, _ = session.run(vectors.features, vectors.state)
         elsewhere = _answers(session, vectors, self.rows).astype(np.float32)
-        error = max(difference(scenario, vectors.expected), difference(elsewhere, self.full))
+        pairs = ((scenario, vectors.expected), (elsewhere, self.full))
+        error = max(difference(a[:, vectors.codes :], b[:, vectors.codes :]) for a, b in pairs)
         return Candidate(
             choice=choice,
             content=written.content,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,12 +11,24 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from loopcast.api import DeviceCall, Files, ModelError, Portable, Ranking, RankQuery, RankSchema
+from loopcast.api import (
+    DeviceBudget,
+    DeviceCall,
+    Files,
+    IntegrityError,
+    ModelError,
+    Portable,
+    Ranking,
+    RankQuery,
+    RankSchema,
+)
 from loopcast.api import graph as g
 from loopcast.api import recipe as r
 from loopcast.api.formats import npz_bytes
+from loopcast.deploy.compress.search import search
 from loopcast.deploy.export.tflite.export import checked_file, exportable
 from loopcast.deploy.export.tflite.runtimes import sessions
+from loopcast.deploy.export.tflite.write import write_tflite
 
 ITEMS = ("tea", "pot", "cup", "tin")
 CHOSEN = np.array([[1, 0, 0, 0], [1, 1, 1, 0], [1, 1, 1, 1], [0, 1, 0, 0]], np.float64)
@@ -96,6 +108,23 @@ def test_lists_in_doubt_are_left_out() -> None:
     assert len(exportable(loaded(Model(equal))).vectors.features) == 3
     with pytest.raises(ModelError, match="no list of its test scenario has scores that are apart"):
         exportable(loaded(Model(np.ones((4, 4))), repeat=True))
+
+
+def test_a_smaller_file_is_judged_by_its_scores() -> None:
+    """Rounding exchanges items whose scores are near, which a list hardly minds."""
+    weights = np.random.default_rng(3).normal(0, 1, (4, 4))
+    weights[:, 1] = weights[:, 2] + 2e-3
+    found = exportable(loaded(Model(weights), repeat=True))
+    assert found.graph is not None
+    assert found.vectors.codes == 2
+    done = search(found.graph, found.vectors, DeviceBudget(error=0.05))
+    kept = {one.choice.precision for one in done.candidates if one.error <= 0.05}
+    assert kept == {"float16", "int8", "float32"}
+    wrong = g.Sum((found.graph.output, g.Constant((1.0, 0.0, 0.0, 0.0))))
+    other = write_tflite(replace(found.graph, output=wrong)).content
+    assert checked_file(loaded(Model(weights), repeat=True), other, 0.05)[2]["LiteRT"] < 1e-6
+    with pytest.raises(IntegrityError, match="differs from the model"):
+        checked_file(loaded(Model(weights), repeat=True), other, 1e-5)
 
 
 def test_what_has_no_graph_or_series_says_so() -> None:

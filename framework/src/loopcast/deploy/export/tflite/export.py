@@ -10,14 +10,13 @@ from loopcast.deploy.export.tflite.exportable import Exportable
 from loopcast.deploy.export.tflite.forecast import forecast_exportable
 from loopcast.deploy.export.tflite.rank import rank_exportable
 from loopcast.deploy.export.tflite.score import score_exportable
-from loopcast.deploy.export.tflite.vectors import compared
+from loopcast.deploy.export.tflite.vectors import TOLERANCE, compared
 from loopcast.deploy.export.tflite.write import write_tflite
 
 if TYPE_CHECKING:
     from loopcast.deploy.loaded import LoadedVersion
 
-TOLERANCE = 1e-5
-"""Largest difference of an answer in float32, as a share of the largest."""
+__all__ = ["TOLERANCE", "checked_file", "exportable"]
 
 TASKS = {
     "score": score_exportable,

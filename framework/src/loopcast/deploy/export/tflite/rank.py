@@ -78,7 +78,8 @@ def _vectors(model: PortableRanker, query: RankQuery, length: int, version: str)
         )
     expected = np.hstack([found.items[kept, :length], scores[kept, :length]])
     call = model.device_call(query)
-    return Vectors(features=call.features[kept].astype(np.float32), expected=expected)
+    features = call.features[kept].astype(np.float32)
+    return Vectors(features=features, expected=expected, codes=length)
 
 
 def _beyond_doubt(scores: NDArray[np.float64], there: NDArray[np.bool_]) -> NDArray[np.bool_]:
