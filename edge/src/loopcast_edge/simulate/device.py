@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import heapq
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from loopcast_edge.agent.agent import Agent
@@ -50,7 +51,8 @@ class Device:
         self._settings, self._broker, self._version = settings, broker, version
         self.fate = fate
         self.outbox = Outbox(None, settings.most_rows)
-        self._late: list[tuple[float, int, str, bytes]] = []
+        self.later: Callable[[float, Callable[[], None]], None] = lambda _, do: do()
+        """Has something done so many seconds later; the loop that drives the device sets it."""
         self.lost = self.arrived = 0
         settings.state.mkdir(parents=True, exist_ok=True)
         self._begin()
@@ -72,7 +74,6 @@ class Device:
     def power_cut(self) -> None:
         """Lose all that is not on the disk, the connection too, and start again."""
         self.drop()
-        self._late.clear()
         self._begin()
 
     def drop(self) -> None:
@@ -102,16 +103,14 @@ class Device:
         self.arrived += 1
         late = self.fate.late_s()
         if late:
-            heapq.heappush(self._late, (time.monotonic() + late, self.arrived, topic, payload))
+            self.later(late, partial(self._deliver, self.agent, topic, payload))
         else:
             self.agent.received(topic, payload)
 
-    def tick(self) -> None:
-        """Take what was late, and let the agent do what is due."""
-        while self._late and self._late[0][0] <= time.monotonic():
-            _, _, topic, payload = heapq.heappop(self._late)
-            self.agent.received(topic, payload)
-        self.agent.tick()
+    def _deliver(self, agent: Agent, topic: str, payload: bytes) -> None:
+        """Deliver a late message, unless the power has gone since."""
+        if agent is self.agent:
+            agent.received(topic, payload)
 
     def stages(self) -> dict[str, str]:
         """Return the stage of each package that the device knows."""

@@ -44,6 +44,7 @@ class Fleet:
         """Have every device connect, and plan its accidents."""
         for number, device in enumerate(self.devices):
             draw = device.fate.random.random
+            device.later = self._in
             self._in(0.0, partial(self._connect, number))
             self._in(TICK_S * draw(), partial(self._tick, number))
             self._in(device.fate.next_churn_s(), partial(self._churn, number))
@@ -91,6 +92,8 @@ class Fleet:
 
     def _connect(self, number: int) -> None:
         device = self.devices[number]
+        if number in self._sockets:
+            return
         try:
             device.link.connect()
         except OSError:
@@ -145,7 +148,7 @@ class Fleet:
     def _tick(self, number: int) -> None:
         device = self.devices[number]
         device.link.client.loop_misc()
-        device.tick()
+        device.agent.tick()
         if number in self._sockets:
             self._settle(number)
         self._in(TICK_S, partial(self._tick, number))
