@@ -28,6 +28,9 @@ DAY = 86_400
 PATIENCE = 30.0
 """Seconds that a connection, or a confirmation by the broker, may take."""
 
+_LOOK = 0.5
+"""Seconds after which it is looked whether the broker is still there."""
+
 _WINDOW = 200
 """Messages on their way at once."""
 
@@ -151,13 +154,16 @@ class Link:
         return len(sent)
 
     def _wait(self, info: MQTTMessageInfo, deadline: float) -> None:
+        """Wait until the broker has a message, or is lost."""
         try:
-            info.wait_for_publish(max(deadline - time.monotonic(), 0.0))
-            confirmed = info.is_published()
+            while not info.is_published():
+                if not self._client.is_connected():
+                    raise StoreError(f"{self._where} was lost before it had every message")
+                if time.monotonic() > deadline:
+                    raise StoreError(f"{self._where} confirmed no message for {PATIENCE:g} s")
+                info.wait_for_publish(_LOOK)
         except (RuntimeError, ValueError) as error:
             raise StoreError(f"{self._where}: a message was not sent: {error}") from None
-        if not confirmed:
-            raise StoreError(f"{self._where} confirmed no message for {PATIENCE:g} s")
 
     def _publish(self, message: Outgoing) -> MQTTMessageInfo:
         return self._client.publish(
