@@ -12,10 +12,16 @@ import pytest
 from loopcast.api import FitContext, ForecastData, Site
 from loopcast.deploy.export.tflite.write import write_tflite
 from loopcast_edge.agent.features import Features
+from loopcast_edge.agent.package import load
+from loopcast_edge.agent.predict import ask
 from loopcast_edge.agent.readings import Readings
 from loopcast_edge.agent.runtime import Model
+from loopcast_edge.agent.slots import Package
+from loopcast_edge.wire import Golden, Tensor, encode
 from loopcast_forecasting.additive.model import HybridModel
 from loopcast_forecasting.templates.gam_ridge import GamRidge
+
+from ...edge.centre import Centre
 
 ZONE, SERIES, STEP = "Australia/Melbourne", "victoria", pd.Timedelta("1h")
 
@@ -122,3 +128,30 @@ def test_a_device_forecasts_a_day_hour_by_hour_as_the_model_does(
     horizon = pd.date_range(day, periods=24, freq=STEP)
     expected = model.predict(data.until(day, last + STEP), horizon).mean[:, 0]
     np.testing.assert_allclose(answers[-24:], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("left_out", "action"), [(SERIES, "served"), ("temperature", "refused")])
+def test_a_device_answers_without_the_last_actual_and_not_without_the_weather(
+    model: HybridModel, data: ForecastData, left_out: str, action: str
+) -> None:
+    portable = model.to_graph(data, SERIES)
+    nothing = Tensor.of(np.zeros((1, 1), np.float32))
+    features = Tensor.of(np.zeros((1, len(portable.recipe.columns)), np.float32))
+    state = Tensor.of(np.zeros((1, portable.graph.state), np.float32))
+    golden = Golden(features=features, output=nothing, state=state, next_state=state)
+    made = Centre().package(
+        model=write_tflite(portable.graph).content,
+        recipe=portable.recipe,
+        golden=(golden,),
+        state=state,
+    )
+    readings = Readings()
+    loaded = load(Package(encode(made.envelope), made.model), made.digest, readings)
+    at = pd.Timestamp("2014-08-20 10:00", tz=ZONE)
+    for second, values in measured(data, at).items():
+        late = second >= (at - STEP).timestamp()
+        readings.write(second, {k: v for k, v in values.items() if not (late and k == left_out)})
+    answer = ask(loaded, loaded.features.interval(at.timestamp()), state.array())
+    assert answer.action == action
+    if answer.outputs is not None:
+        assert answer.outputs == pytest.approx([data.target[SERIES][at]], rel=0.1)

@@ -15,6 +15,7 @@ from typing import Any, Optional
 import msgspec
 
 from loopcast_edge.agent import files, machine
+from loopcast_edge.agent.carried import Kept
 from loopcast_edge.agent.drift import Days
 from loopcast_edge.agent.fetch import Come, Failed, Fetcher
 from loopcast_edge.agent.hands import Hands
@@ -51,7 +52,7 @@ class _Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The file of readings: what was measured lately, and states of models by place and package."""
 
     readings: bytes
-    states: dict[str, dict[str, bytes]]
+    states: dict[str, dict[str, Kept]]
 
 
 class Agent:
@@ -384,7 +385,7 @@ class Agent:
         if not self.busy:
             shutil.rmtree(self.settings.state / DOWNLOADS, ignore_errors=True)
 
-    def _restored(self) -> dict[str, dict[str, bytes]]:
+    def _restored(self) -> dict[str, dict[str, Kept]]:
         """Take in what was measured before; return what models with a state had come to."""
         try:
             content = (self.settings.state / READINGS).read_bytes()

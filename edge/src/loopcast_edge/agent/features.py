@@ -52,15 +52,24 @@ class Features:
         Of the manifest.
     readings
         Where measurements are kept; from now on, as far back as the recipe looks.
+    earlier
+        Intervals before the present whose rows can still be made.
+
+    Attributes
+    ----------
+    vital
+        Columns without which a model cannot answer, shape (n,): not those made of nothing but
+        what is not required, which it is told as NaN.
     """
 
-    def __init__(self, recipe: Recipe, readings: Readings) -> None:
+    def __init__(self, recipe: Recipe, readings: Readings, earlier: int = 0) -> None:
         self.recipe = recipe
         self._readings = readings
         self._holidays = frozenset(recipe.holidays)
         self._needed = _needed(recipe)
+        self.vital = _vital(recipe)
         for each in recipe.measurements:
-            back = self._needed[each.name] + self._carried(each)
+            back = self._needed[each.name] + self._carried(each) + earlier
             readings.keep(recipe.step_seconds, each.name, back + (AHEAD if each.ahead else 1))
 
     def interval(self, time_s: float) -> int:
@@ -117,6 +126,17 @@ def _needed(recipe: Recipe) -> dict[str, int]:
         for name in step.uses:
             needed[name] = max(needed[name], own + reach(step, recipe.step_seconds))
     return needed
+
+
+def _vital(recipe: Recipe) -> NDArray[np.bool_]:
+    """Return of each of the model's columns whether what is required is behind it."""
+    vital = {
+        each.name: each.required and each.name != recipe.target for each in recipe.measurements
+    }
+    for step in recipe.steps:
+        behind = not step.uses or any(vital[name] for name in step.uses)
+        vital.update(dict.fromkeys((step.name, *step.columns), behind))
+    return np.array([vital[name] for name in recipe.columns])
 
 
 def _within(raw: NDArray[np.object_], what: Measurement) -> NDArray[np.float64]:

@@ -18,6 +18,9 @@ from loopcast_edge.wire import Golden, Manifest, Signed, WireError, decode
 RUNTIME_NAMES = {"ai-edge-litert": "litert", "tflite-runtime": "tflite_runtime"}
 """What manifests call the runtimes."""
 
+MOST_MISSED = 100
+"""Intervals without a call that a model with a state makes good from what was measured."""
+
 
 class Loaded(NamedTuple):
     """A package that can predict."""
@@ -43,7 +46,8 @@ def load(package: Package, digest: str, readings: Readings) -> Loaded:
             f"the model reads {model.width} features, and its recipe makes "
             f"{len(manifest.recipe.columns)}"
         )
-    return Loaded(digest, manifest, model, Features(manifest.recipe, readings))
+    earlier = 0 if manifest.state is None else MOST_MISSED
+    return Loaded(digest, manifest, model, Features(manifest.recipe, readings, earlier))
 
 
 def whole(package: Package, digest: str) -> Manifest:

@@ -105,7 +105,7 @@ def _slot(profile: Profile, start_s: int, slots: int) -> int:
 def _lacking(loaded: Loaded, row: Row) -> str:
     if row.missing:
         return f"{', '.join(row.missing)}: missing or out of bounds"
-    gone = np.isnan(row.features[0])
+    gone = np.isnan(row.features[0]) & loaded.features.vital
     if gone.any():
         names = np.array(loaded.manifest.recipe.columns)[gone]
         return f"{', '.join(names[:3])}: cannot be computed from what was measured"

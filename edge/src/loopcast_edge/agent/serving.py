@@ -6,13 +6,11 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
-import numpy as np
-
 from loopcast_edge.agent import drift, events, predict
+from loopcast_edge.agent.carried import Carried, Kept, state_at
 from loopcast_edge.agent.outbox import Outbox
 from loopcast_edge.agent.package import Loaded
 from loopcast_edge.agent.predict import Answer
-from loopcast_edge.agent.runtime import Floats
 from loopcast_edge.agent.tally import REMEMBERED, Outcomes, Tally
 from loopcast_edge.wire import EdgeEvent, Outcome, Source, Subject
 from loopcast_edge.wire.messages import Role
@@ -41,7 +39,7 @@ class Serving:
     def __init__(self, subject: Subject, outbox: Outbox, days: drift.Days) -> None:
         self._subject, self._outbox, self._days = subject, outbox, days
         self._packages = Packages()
-        self._states: dict[str, Floats] = {}
+        self._carried: dict[str, Carried] = {}
         self._done = self._waiting = -1
         self._known: OrderedDict[str, None] = OrderedDict()
         self.outcomes = Outcomes()
@@ -55,24 +53,19 @@ class Serving:
         self.tallies = {each.digest: old.get(each.digest) or Tally() for each in loaded}
         if switched and packages.active is not None:
             self.tallies[packages.active.digest] = Tally()
-        self._states = {
-            each.digest: self._states.get(each.digest, each.manifest.state.array())
-            for each in loaded
-            if each.manifest.state is not None
-        }
+        carried = ((each, self._carried.get(each.digest)) for each in loaded)
+        self._carried = {each.digest: has for each, has in carried if has and has.fits(each)}
         self.outcomes.forget(set(self.tallies))
         self._packages = packages
 
     @property
-    def states(self) -> dict[str, bytes]:
-        """What models with a state have come to, as float32, by the digests of their packages."""
-        return {digest: state.astype("<f4").tobytes() for digest, state in self._states.items()}
+    def states(self) -> dict[str, Kept]:
+        """What models with a state have come to, by the digests of their packages."""
+        return {digest: carried.kept() for digest, carried in self._carried.items()}
 
     @states.setter
-    def states(self, kept: Mapping[str, bytes]) -> None:
-        self._states = {
-            digest: np.frombuffer(state, "<f4").reshape(1, -1) for digest, state in kept.items()
-        }
+    def states(self, kept: Mapping[str, Kept]) -> None:
+        self._carried = {digest: Carried.restored(each) for digest, each in kept.items()}
 
     def measured(self, time_s: float, values: Mapping[str, Any], now_ms: int) -> list[Line]:
         """Answer for the interval of a measurement, once, and take the outcome that it may hold."""
@@ -155,9 +148,13 @@ class Serving:
         return lines
 
     def _ask(self, loaded: Loaded, interval: int) -> Answer:
-        answer = predict.ask(loaded, interval, self._states.get(loaded.digest))
-        if answer.state is not None:
-            self._states[loaded.digest] = answer.state
+        """Ask a package, and carry its state on; to ask again of an interval changes nothing."""
+        carried = self._carried.get(loaded.digest)
+        before = state_at(loaded, interval, carried)
+        answer = predict.ask(loaded, interval, before)
+        new = carried is None or interval > carried.interval
+        if new and before is not None and answer.state is not None:
+            self._carried[loaded.digest] = Carried(interval, before, answer.state)
         return answer
 
     def _remember(self, answer: Answer, interval: int, keyed: Optional[str]) -> None:
