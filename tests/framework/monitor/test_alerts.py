@@ -203,7 +203,7 @@ class TestDelivery:
         assert deliver(due, [channel_of(url)], book) == ()
         assert len(received) == 2
 
-    def test_by_mqtt(self, book: AlertBook, broker: int) -> None:
+    def test_by_mqtt(self, book: AlertBook, broker: int, caplog: pytest.LogCaptureFixture) -> None:
         heard: list[Any] = []
         subscriber = threading.Thread(
             target=lambda: heard.append(
@@ -217,6 +217,7 @@ class TestDelivery:
         subscriber.join(timeout=30)
         assert heard[0].topic == f"plant/demand/{alert().id}"
         assert json.loads(heard[0].payload)["severity"] == "warning"
+        assert [each for each in caplog.records if each.levelname == "ERROR"] == []
 
     def test_a_broker_that_is_not_there(self, book: AlertBook) -> None:
         due = book.update("demand", "", KINDS, [alert()])

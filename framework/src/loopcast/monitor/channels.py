@@ -104,6 +104,8 @@ class MqttChannel:
             raise StoreError(
                 "alerts by MQTT need paho-mqtt; install it with: pip install 'loopcast[mqtt]'"
             ) from None
+        # It calls the end of every publication an error; what fails is raised.
+        logging.getLogger("paho.mqtt.client").setLevel(logging.CRITICAL)
         parts = urlsplit(self.url)
         auth = {"username": parts.username, "password": parts.password} if parts.username else None
         topic = f"{parts.path.strip('/') or 'loopcast/alerts'}/{alert.logical_model}/{alert.id}"
