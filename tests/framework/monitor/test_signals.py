@@ -251,6 +251,14 @@ class TestResources:
         assert self.wrong(folder, hours=35.0) == []
         assert self.wrong(folder, hours=37.0) == ["last batch"]
 
+    def test_two_days_do_not_tell_how_often_batches_come(self, tmp_path: Path) -> None:
+        home = open_home(tmp_path)
+        for day in range(2):
+            home.events.append(scored("", "0" * 16, day, people(np.random.default_rng(day), 5)))
+        found = health(home, "credit", START + timedelta(days=9), free=1e-6)
+        assert [each.name for each in found] == ["disk", "event log"]
+        home.catalog.close()
+
     def test_a_database_that_does_not_answer_is_told_by_the_other_ways(self, folder: Path) -> None:
         options = ["--home", str(folder), "--catalog", "postgresql+psycopg://127.0.0.1:1/none"]
         done = CliRunner().invoke(monitor, [*options, "-m", "credit", "--notify", "log"])

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 LOOK_BACK = 14
 """So many days with events show how often batches come."""
 
+RHYTHM = 3
+"""On fewer days with events nobody knows how often batches come."""
+
 LATE = 1.5
 """A batch is late after so many times the longest pause."""
 
@@ -90,13 +93,11 @@ def _events(home: Home, logical_model: str, at: datetime) -> Iterator[Health]:
     size = home.events.size(logical_model)
     yield Health(name="event log", found=f"{size / 1e6:,.1f} MB", wrong=False, value=float(size))
     days = [day for day in home.events.days(logical_model) if day <= at.astimezone(UTC).date()]
-    if not days:
+    if len(days) < RHYTHM:
         return
     start = datetime.combine(days[-LOOK_BACK:][0], time(), UTC)
     moments = home.events.read(logical_model, start, at, columns=["time"])["time"]
     batches = np.sort(np.unique(moments.to_numpy().astype("datetime64[s]")))
-    if len(batches) < 2:
-        return
     age = np.datetime64(at.astimezone(UTC).replace(tzinfo=None), "s") - batches[-1]
     longest = np.diff(batches).max()
     hours = age / np.timedelta64(1, "h")
