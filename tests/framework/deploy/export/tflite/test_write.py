@@ -235,6 +235,51 @@ def test_frozen_scales_are_kept_while_weights_fit() -> None:
     assert after.scales[0].rows[1] > before.scales[0].rows[1]
 
 
+def chosen_among(coef: Floats) -> g.Graph:
+    """A file of as many models as there are columns of coefficients; slot chooses."""
+    output = g.Additive((g.Term("hour", (HOUR,), coef),), np.arange(float(coef.shape[1])), choice=3)
+    return g.Graph(features=FEATURES, output=output, outputs=("y",))
+
+
+def alike(deviation: float) -> Floats:
+    """Coefficients of twelve models, which differ so much from what they have in common."""
+    return coefficients(10, 1) * 10.0 + deviation * coefficients(10, 12)
+
+
+@pytest.mark.parametrize("resolver", [0, 3], ids=["xnnpack", "plain"])
+def test_models_that_are_alike_are_more_exact_in_eight_bits(resolver: int) -> None:
+    """The error is a part of what distinguishes them, not of what they have in common."""
+    coef = alike(0.1)
+    x = np.column_stack([rows(240)[:, :3], np.arange(240) % 12])
+    content = write_tflite(chosen_among(coef), "int8").content
+    made = Interpreter(
+        model_content=content, experimental_op_resolver_type=OpResolverType(resolver)
+    )
+    found, _ = Session("LiteRT", made).run(x.astype(np.float32))
+    slot = x[:, 3].astype(int)
+    expected = curve(HOUR, coef, x[:, 0])[np.arange(240), slot] + slot
+    error = np.abs(found[:, 0] - expected).max()
+    range_of_common, byte = np.ptp(coef.mean(axis=1)), 1 / 254
+    assert error < 0.1 * range_of_common * byte
+
+
+def test_what_models_have_in_common_is_frozen_too() -> None:
+    old = alike(0.1)
+    new = old + 0.002 * np.random.default_rng(1).normal(size=old.shape)
+    before = write_tflite(chosen_among(old), "int8")
+    after = write_tflite(chosen_among(new), "int8", before.scales)
+    [first], [second] = before.scales, after.scales
+    assert first.middles.any()
+    assert second.middles.tolist() == first.middles.tolist()
+    assert (second.middle, second.columns.tolist()) == (first.middle, first.columns.tolist())
+    x = np.column_stack([rows(240)[:, :3], np.arange(240) % 12])
+    [session] = sessions(after.content)
+    slot = x[:, 3].astype(int)
+    expected = curve(HOUR, new, x[:, 0])[np.arange(240), slot] + slot
+    found = session.run(x.astype(np.float32))[0][:, 0]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=0.003)
+
+
 def test_a_term_of_the_wrong_size_is_named() -> None:
     terms = (g.Term("s(hour)", (HOUR,), np.ones((9, 1))),)
     graph = g.Graph(features=FEATURES, output=g.Additive(terms, np.zeros(1)), outputs=("y",))

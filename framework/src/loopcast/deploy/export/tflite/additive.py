@@ -60,6 +60,9 @@ def _chosen(columns: int, weights: Floats, intercept: Floats, feature: int, to: 
     total = to.model.add("SUM", products, to.integers([1]), KeepDims=1)
     if stored.scales is not None:
         total = to.model.add("MUL", total, stored.scales)
+    if stored.common is not None:
+        common = to.model.add("FULLY_CONNECTED", columns, stored.common, -1)
+        total = to.model.add("ADD", total, common)
     constants = to.model.add("GATHER", to.numbers(intercept[:, None]), chosen, Axis=0)
     return to.model.add("ADD", total, constants)
 

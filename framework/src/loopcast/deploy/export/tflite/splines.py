@@ -82,7 +82,9 @@ def _distances(position: int, splines: Sequence[g.Spline], to: Lowering) -> int:
         each = to.stacked(position, ANY, len(sizes), 1)
         apart = to.model.add("SUB", each, to.numbers(_centres(splines[0])))
         return to.model.add("ABS", to.stacked(apart, ANY, sum(sizes)))
-    each = to.columns(position, np.repeat(np.arange(len(splines)), sizes))
+    each = position
+    if len(splines) > 1:
+        each = to.columns(position, np.repeat(np.arange(len(splines)), sizes))
     centres = np.hstack([_centres(one) for one in splines])
     return to.model.add("ABS", to.model.add("SUB", each, to.numbers(centres)))
 
@@ -97,9 +99,15 @@ def _cycle(splines: Sequence[g.Spline], to: Lowering) -> tuple[int, ...]:
     around = to.numbers([_intervals(one) for one in splines])
     position = to.model.add("FLOOR_MOD", _positions(splines, to), around)
     distance = _distances(position, splines, to)
-    lengths = to.numbers(np.repeat([_intervals(one) for one in splines], [s.size for s in splines]))
-    other = to.model.add("SUB", lengths, distance)
+    other = to.model.add("SUB", _lengths(splines, around, to), distance)
     return (to.model.add("MINIMUM", distance, other),)
+
+
+def _lengths(splines: Sequence[g.Spline], around: int, to: Lowering) -> int:
+    """Return how long the way around is for each B-spline; one number serves a single spline."""
+    if len(splines) == 1:
+        return around
+    return to.numbers(np.repeat([_intervals(one) for one in splines], [s.size for s in splines]))
 
 
 def _open(splines: Sequence[g.Spline], to: Lowering) -> tuple[int, ...]:

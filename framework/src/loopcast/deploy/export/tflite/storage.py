@@ -5,7 +5,9 @@ weights, which runtimes carry out once. Operators on integers are never written:
 misread some of their versions silently, and a cube of eight bits is wrong by a tenth of its range.
 
 A weight of eight bits is a byte times the scale of its row, which is an output, and where there are
-many outputs times a factor of its column, so that small terms are as exact as large ones.
+many outputs times a factor of its column, so that small terms are as exact as large ones. Rows
+that are chosen among many, such as those of half-hours, are much alike: what is in the middle of
+each column is stored once, and bytes say how far each row is from it.
 """
 
 from __future__ import annotations
@@ -30,6 +32,10 @@ LARGEST, FILLED = 127, 124
 MANY = 8
 """Outputs from which on factors of columns are worth their bytes."""
 
+EVENED = 1 / 1.35
+"""Power of a column's range that its factor is. At 1, small columns are as exact as large ones;
+errors add up over all of them, and less changes in an update, where steps differ less."""
+
 FROM_INT8, FROM_FLOAT16 = 2, 3
 """Versions of DEQUANTIZE."""
 
@@ -49,15 +55,26 @@ class Scales(NamedTuple):
     rows : ndarray, shape (outputs,), float32
     columns : ndarray, shape (columns,), int8
         From 1 to 127; all 1 where there are few outputs.
+    middles : ndarray, shape (columns,), int8
+        What all rows have in common and bytes leave out, as multiples of the columns' factors and
+        of ``middle``; all 0 where nothing is.
+    middle : float32
     """
 
     rows: NDArray[np.float32]
     columns: NDArray[np.int8]
+    middles: NDArray[np.int8]
+    middle: np.float32
 
     @property
     def steps(self) -> Floats:
         """The size of one, shape (outputs, columns)."""
         return np.outer(self.rows.astype(np.float64), self.columns.astype(np.float64))
+
+    @property
+    def common(self) -> Floats:
+        """What bytes leave out of each column, shape (columns,)."""
+        return self.columns.astype(np.float64) * self.middles * float(self.middle)
 
 
 class Stored(NamedTuple):
@@ -71,11 +88,15 @@ class Stored(NamedTuple):
         By which products with the weights are still to be multiplied; ``None`` for none.
     factors
         By which columns are to be multiplied before; ``None`` for none.
+    common
+        What is to be added to all rows of the weights, once they are multiplied by their scales,
+        shape (1, columns); ``None`` for nothing.
     """
 
     weights: int
     scales: int | None = None
     factors: int | None = None
+    common: int | None = None
 
 
 @dataclass(eq=False)
@@ -130,12 +151,15 @@ class Storage:
         """
         if self.precision != "int8":
             return Stored(model.add("GATHER", self.dense(model, weights).weights, chosen, Axis=0))
-        scales = self._scales(weights)
+        scales = self._scales(weights, around_middles=True)
         of_rows = model.add("GATHER", model.constant(scales.rows[:, None]), chosen, Axis=0)
-        stored = model.constant(rounded(weights, scales), ONE)
+        stored = model.constant(rounded(weights, scales))
         rows = model.add("GATHER", stored, chosen, version=GATHER_INT8, dtype=np.int8, Axis=0)
         return Stored(
-            model.add("CAST", rows, version=CAST_INT8), of_rows, self._factors(model, scales)
+            model.add("CAST", rows, version=CAST_INT8),
+            of_rows,
+            self._factors(model, scales),
+            self._common(model, scales),
         )
 
     def _factors(self, model: FlatModel, scales: Scales) -> int | None:
@@ -144,40 +168,73 @@ class Storage:
         # XNNPACK takes weights alone from DEQUANTIZE: what else is multiplied by it is damaged.
         return model.add("CAST", model.constant(scales.columns), version=CAST_INT8)
 
+    def _common(self, model: FlatModel, scales: Scales) -> int | None:
+        if not scales.middles.any():
+            return None
+        stored = model.constant(scales.middles[None], scales.middle.reshape(1))
+        return self._restored(model, stored, FROM_INT8)
+
     def _restored(self, model: FlatModel, stored: int, version: int) -> int:
         """Return the place of stored numbers as float32, which all who use them share."""
         if stored not in self.restored:
             self.restored[stored] = model.add("DEQUANTIZE", stored, version=version)
         return self.restored[stored]
 
-    def _scales(self, weights: Floats) -> Scales:
+    def _scales(self, weights: Floats, *, around_middles: bool = False) -> Scales:
         place = len(self.scales)
         known = self.frozen[place] if place < len(self.frozen) else None
-        self.scales.append(_fitting(weights, known))
+        if known is not None and known.steps.shape == weights.shape:
+            self.scales.append(_kept(weights, known))
+        elif around_middles and len(weights) >= MANY:
+            self.scales.append(_around_middles(weights))
+        else:
+            self.scales.append(_around_zero(weights))
         return self.scales[-1]
 
 
-def _fitting(weights: Floats, known: Scales | None) -> Scales:
-    """Return scales of a matrix, those that are known for each row that fits them."""
-    if known is not None and known.steps.shape == weights.shape:
-        columns = known.columns
-    else:
-        columns, known = _columns(weights), None
-    largest = np.abs(weights / columns).max(axis=1)
-    rows = np.where(largest > 0.0, largest, 1.0) / FILLED
-    if known is not None:
-        rows = np.where(largest <= (LARGEST + 0.5) * known.rows, known.rows, rows)
-    return Scales(rows.astype(np.float32), columns)
+def _kept(weights: Floats, known: Scales) -> Scales:
+    """Return scales that are known, with new ones of the rows that they no longer fit."""
+    largest = _largest(weights, known)
+    rows = np.where(largest <= (LARGEST + 0.5) * known.rows, known.rows, _filling(largest))
+    return known._replace(rows=rows.astype(np.float32))
 
 
-def _columns(weights: Floats) -> NDArray[np.int8]:
-    if len(weights) < MANY:
-        return np.ones(weights.shape[1], np.int8)
-    largest = np.abs(weights).max(axis=0)
-    shares = np.ceil(LARGEST * largest / (largest.max() or 1.0))
+def _around_zero(weights: Floats) -> Scales:
+    few = len(weights) < MANY
+    columns = np.ones(weights.shape[1], np.int8) if few else _factors(np.abs(weights).max(axis=0))
+    return _filled(weights, columns, np.zeros(len(columns)), 1.0)
+
+
+def _around_middles(weights: Floats) -> Scales:
+    low, high = weights.min(axis=0), weights.max(axis=0)
+    columns = _factors((high - low) ** EVENED)
+    middles = (low + high) / 2.0 / columns
+    middle = np.abs(middles).max() / LARGEST or 1.0
+    return _filled(weights, columns, np.rint(middles / middle), middle)
+
+
+def _factors(sizes: Floats) -> NDArray[np.int8]:
+    shares = np.ceil(LARGEST * sizes / (sizes.max() or 1.0))
     return np.asarray(np.maximum(shares, 1.0), np.int8)
 
 
+def _filled(weights: Floats, columns: NDArray[np.int8], middles: Floats, middle: float) -> Scales:
+    """Return scales of rows that fill bytes, for these of columns."""
+    ones = np.ones(len(weights), np.float32)
+    scales = Scales(ones, columns, middles.astype(np.int8), np.float32(middle))
+    return scales._replace(rows=_filling(_largest(weights, scales)).astype(np.float32))
+
+
+def _largest(weights: Floats, scales: Scales) -> Floats:
+    """Return what is largest in each row of what bytes stand for, columns' factors taken off."""
+    return np.asarray(np.abs((weights - scales.common) / scales.columns).max(axis=1))
+
+
+def _filling(largest: Floats) -> Floats:
+    return np.where(largest > 0.0, largest, 1.0) / FILLED
+
+
 def rounded(weights: Floats, scales: Scales) -> NDArray[np.int8]:
-    """Return weights in multiples of their scale, from -127 to 127."""
-    return np.clip(np.rint(weights / scales.steps), -LARGEST, LARGEST).astype(np.int8)
+    """Return what is not common to all rows in multiples of its scale, from -127 to 127."""
+    multiples = np.rint((weights - scales.common) / scales.steps)
+    return np.clip(multiples, -LARGEST, LARGEST).astype(np.int8)
