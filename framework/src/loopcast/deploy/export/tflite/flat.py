@@ -25,6 +25,7 @@ OPTIONS = {
     "CONCATENATION": "ConcatenationOptions",
     "FULLY_CONNECTED": "FullyConnectedOptions",
     "GATHER": "GatherOptions",
+    "LEAKY_RELU": "LeakyReluOptions",
     "MUL": "MulOptions",
     "SHAPE": "ShapeOptions",
     "STRIDED_SLICE": "StridedSliceOptions",
@@ -86,7 +87,7 @@ class Operator:
     version: int
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
-    options: tuple[tuple[str, int], ...]
+    options: tuple[tuple[str, float], ...]
 
 
 @dataclass(eq=False)
@@ -124,7 +125,7 @@ class FlatModel:
         *inputs: int,
         version: int = 1,
         dtype: Any = np.float32,
-        **options: int,
+        **options: float,
     ) -> int:
         """Add an operator with one output and return the output's place."""
         [output] = self.several(kind, *inputs, version=version, dtypes=(dtype,), **options)
@@ -133,7 +134,7 @@ class FlatModel:
         return output
 
     def several(
-        self, kind: str, *inputs: int, version: int, dtypes: Sequence[Any], **options: int
+        self, kind: str, *inputs: int, version: int, dtypes: Sequence[Any], **options: float
     ) -> tuple[int, ...]:
         """Add an operator and return the places of its outputs."""
         outputs = tuple(self._tensor(Tensor(np.dtype(dtype))) for dtype in dtypes)
@@ -232,7 +233,7 @@ class _Serialiser:
             Version=version,
         )
 
-    def _table(self, name: str, **fields: int) -> int:
+    def _table(self, name: str, **fields: float) -> int:
         self._of(name, "Start")(self.to)
         for field_name, value in fields.items():
             self._of(name, f"Add{field_name}")(self.to, value)
