@@ -6,10 +6,14 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
+import click
 import pytest
+
+from loopcast.cli import loopcast
 
 from ..config.town import ACME as ACME_WITH_MAPE
 from ..config.town import CONF
@@ -51,6 +55,23 @@ atexit.register(lambda: print(sorted(heavy & set(sys.modules)), file=sys.stderr)
     assert done.returncode == 0
     assert done.stderr == "[]\n"
     assert re.search("^  run +Train where needed, predict, retrain", done.stdout, re.MULTILINE)
+
+
+def helps(command: click.Command, name: str, above: click.Context | None = None) -> Iterator[str]:
+    """Yield the help of a command, and of all below it."""
+    context = click.Context(command, info_name=name, parent=above)
+    yield command.get_help(context)
+    if isinstance(command, click.Group):
+        for each in command.list_commands(context):
+            below = command.get_command(context, each)
+            assert below is not None
+            yield from helps(below, each, context)
+
+
+def test_no_help_shows_marks_of_its_source() -> None:
+    texts = list(helps(loopcast, "loopcast"))
+    assert len(texts) > 50
+    assert not [text for text in texts if re.search(r"[\\`\b]", text)]
 
 
 def test_listing_plugins_imports_nothing_heavy(site: Path) -> None:

@@ -37,12 +37,10 @@ def switch(
     by: str,
     reason: str,
 ) -> None:
-    r"""Switch a LOGICAL_MODEL on, freeze it, or switch it off.
+    """Switch a LOGICAL_MODEL on, freeze it, or switch it off.
 
-    \b
-    on      the newest champion serves
-    freeze  the champion stays: no training, no release
-    off     nothing is predicted; callers are told so, and what to do instead
+    'on': the newest champion serves. 'freeze': the champion stays, and nothing is trained or
+    released. 'off': nothing is predicted; callers are told so, and what to do instead.
     """
     from loopcast.deploy.releases import segments_of
 
