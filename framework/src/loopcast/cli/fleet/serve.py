@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from loopcast.cli.fleet.options import broker_option
 from loopcast.cli.stores import store_options
@@ -20,7 +22,19 @@ if TYPE_CHECKING:
 @click.command()
 @store_options
 @broker_option
-def serve(*, place: Home, url: str) -> None:
+@click.option(
+    "--embedded",
+    is_flag=True,
+    help="Bring a broker along, for this machine alone and without certificates.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=1883,
+    show_default=True,
+    help="Of the embedded broker.",
+)
+def serve(*, place: Home, url: str, embedded: bool, port: int) -> None:
     """Run a centre until it is told to stop: listen, keep, acknowledge, move rollouts on.
 
     Any number of them may run, on any machines that reach the stores and hold the keys. One that
@@ -34,9 +48,28 @@ def serve(*, place: Home, url: str) -> None:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     read_keys(keys_folder(place))  # better now than at the first rollout
     stop = _told_to_stop()
-    with place.catalog, Link(broker_of(place, url), listen=True) as link:
-        click.echo(f"serving the fleet at {url}")
+    with (
+        place.catalog,
+        _broker(url, port, embedded=embedded) as reached,
+        Link(broker_of(place, reached), listen=True) as link,
+    ):
+        click.echo(f"serving the fleet at {reached}")
         Centre(place=place, keys=keys_folder(place), link=link, hear=_say).run(stop.is_set)
+
+
+def _broker(url: str, port: int, *, embedded: bool) -> AbstractContextManager[str]:
+    """Return what yields the URL of the broker, and runs one where it is asked to."""
+    source = click.get_current_context().get_parameter_source
+    if not embedded:
+        if source("port") is ParameterSource.COMMANDLINE:
+            raise click.UsageError("--port goes with --embedded; other ports are said by --broker")
+        return nullcontext(url)
+    if source("url") is ParameterSource.COMMANDLINE:
+        raise click.UsageError("--embedded is a broker of its own; leave --broker out")
+    from loopcast.fleet.embedded import embedded_broker
+
+    click.echo("for trying things out: whoever is on this machine may read and write everything")
+    return embedded_broker(port)
 
 
 def _say(plan: Rollout, step: RolloutStep) -> None:
