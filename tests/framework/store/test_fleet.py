@@ -265,6 +265,19 @@ class TestUplinks:
         assert ready.waiting_uplinks() == 0
         assert [each.payload for each in ready.kept_uplinks("refused")] == [b"0"]
 
+    def test_sums_stay_when_the_rest_of_their_batch_is_stored(self, ready: Catalog) -> None:
+        ready.put_uplinks([self.uplink(number) for number in range(3)])
+        intake = ready.next_intake(10)
+        assert intake is not None
+        left = replace(intake.uplinks[1], payload=b"sums")
+        ready.finish_intake(intake, intake.uplinks[:1], [left])
+        ready.finish_intake(intake, intake.uplinks[:1], [left])  # as another centre may, too
+        assert ready.kept_uplinks("condensed") == (replace(left, kind="condensed"),)
+        assert [each.payload for each in ready.kept_uplinks("refused")] == [b"0"]
+        assert ready.waiting_uplinks() == 0
+        ready.put_uplinks([self.uplink(1)])
+        assert ready.next_intake(10) is None
+
     def test_what_has_no_ordinary_store_stays(self, ready: Catalog) -> None:
         sketch = replace(self.uplink(1), kind="sketch")
         ready.put_uplinks([sketch])

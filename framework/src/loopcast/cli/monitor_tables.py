@@ -64,6 +64,7 @@ def _said(report: Report) -> Iterator[str]:
         f"until {report.end:%Y-%m-%d}"
     )
     yield f"outcomes of {cover.labelled:,} of {cover.chosen:,} chosen predictions are known"
+    yield from _by_sums(report.by_sums)
     if report.repeated:
         yield f"{report.repeated:,} events repeat another; each counts once"
     if report.ahead:
@@ -87,6 +88,14 @@ def _said(report: Report) -> Iterator[str]:
         )
     elif drift.untold:
         yield f"no domain classifier: {drift.untold}"
+
+
+def _by_sums(count: int) -> Iterator[str]:
+    if count:
+        yield (
+            f"{count:,} of the predictions are known by sums only, since devices had no space for "
+            "them: they are in the volume and in nothing else"
+        )
 
 
 def _drift_rows(drift: Drifted) -> Iterator[list[str]]:
@@ -123,6 +132,8 @@ def print_family(
         f"{report.logical_model.title}: {len(report.segments):,} segments from {report.first} "
         f"until {report.last}: {counts}"
     )
+    for line in _by_sums(report.by_sums):
+        click.echo(line)
     for alert in report.common:
         click.echo(f"{alert.kind.replace('_', ' ')}: {alert.cause}")
     for alert in of_experiments:

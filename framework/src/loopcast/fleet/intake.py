@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from msgspec import structs
 
 from loopcast.api import DataError, DeviceName, Segment, place_name
 from loopcast.store.uplinks import Intake, Uplink
@@ -51,6 +53,12 @@ INTAKE = 500
 """Batches that are taken in together."""
 
 RECEIPT_LIFE = 86_400
+
+LATEST = 253_402_300_799_999
+"""The last millisecond of the year 9999."""
+
+MOST_SUMMED = 10**9
+"""More predictions, or outcomes, no device sums up."""
 
 
 def uplink_of(message: Incoming, at: datetime) -> Uplink:
@@ -100,30 +108,34 @@ def take_in(place: Home) -> int:
     """
     done = 0
     while (intake := place.catalog.next_intake(INTAKE)) is not None:
-        place.catalog.finish_intake(intake, _store(place, intake))
+        place.catalog.finish_intake(intake, *_store(place, intake))
         done += len(intake.uplinks)
     return done
 
 
-def _store(place: Home, intake: Intake) -> list[Uplink]:
-    """Store an intake, and return the batches that cannot be."""
+def _store(place: Home, intake: Intake) -> tuple[list[Uplink], list[Uplink]]:
+    """Store an intake; return the batches that cannot be, and what is left of those with sums."""
     models = {model.name: model for model in place.catalog.logical_models()}
     allowed = place.catalog.places_of_devices()
     found: defaultdict[tuple[str, str], list[pa.Table]] = defaultdict(list)
-    refused = []
+    refused, condensed = [], []
     for item in intake.uplinks:
         try:
-            tables = list(_TABLES[item.kind](item, allowed))
+            batch = decode(item.payload, KINDS[f"up/{item.kind}"])
+            tables = list(_TABLES[item.kind](item.device, batch, allowed))
         except (WireError, DataError) as error:
             LOGGER.warning("batch %s of %s is refused: %s", item.batch, item.device, error)
             refused.append(item)
         else:
             for name, table in tables:
                 found[item.kind, name].append(table)
+            if isinstance(batch, EventBatch) and batch.condensed:
+                left = structs.replace(batch, events=())
+                condensed.append(replace(item, payload=encode(left)))
     for (kind, name), parts in found.items():
         table = _joined(parts)
         place.record(table, models[name]) if kind == "events" else place.truth.add(name, table)
-    return refused
+    return refused, condensed
 
 
 def _joined(parts: list[pa.Table]) -> pa.Table:
@@ -145,26 +157,36 @@ def _require_own(device: DeviceName, said: Iterable[Source | Subject], allowed: 
 
 
 def _tell_of_sums(device: DeviceName, what: str, condensed: Sequence[Condensed]) -> None:
-    """Say that a device ran out of space: of what had to give way, only sums are left."""
+    """Say that a device ran out of space: of what had to give way, only sums are left.
+
+    Raises
+    ------
+    DataError
+        When sums are of more, or of other times, than can be.
+    """
+    for each in condensed:
+        if not each.start <= each.end <= LATEST or each.count > MOST_SUMMED:
+            raise DataError(f"sums of {each.count:,} {what}, {each.start} to {each.end}, cannot be")
     if condensed:
         count = sum(each.count for each in condensed)
         ends = min(each.start for each in condensed), max(each.end for each in condensed)
         start, end = (datetime.fromtimestamp(each / 1000, UTC) for each in ends)
         LOGGER.warning(
-            "%s ran out of space: %s of its %s, %s to %s, came as sums and are not in the stores",
+            "%s ran out of space: of %s of its %s, %s to %s, only sums came",
             device, f"{count:,}", what, f"{start:%Y-%m-%d %H:%M}", f"{end:%Y-%m-%d %H:%M}",
         )  # fmt: skip
 
 
-def _events(item: Uplink, allowed: Places) -> Iterator[tuple[str, pa.Table]]:
+def _events(
+    device: DeviceName, batch: EventBatch, allowed: Places
+) -> Iterator[tuple[str, pa.Table]]:
     """Yield the events of a batch, a table for each source in it."""
-    batch = decode(item.payload, EventBatch)
-    _require_own(item.device, batch.sources, allowed)
-    _tell_of_sums(item.device, "predictions", batch.condensed)
+    _require_own(device, batch.sources, allowed)
+    _tell_of_sums(device, "predictions", batch.condensed)
     ordered = sorted(batch.events, key=lambda event: event.source)
     for place, group in groupby(ordered, key=lambda event: event.source):
         source = batch.sources[place]
-        yield source.logical_model, _event_table(item.device, source, list(group))
+        yield source.logical_model, _event_table(device, source, list(group))
 
 
 def _event_table(device: DeviceName, source: Source, events: Sequence[EdgeEvent]) -> pa.Table:
@@ -196,13 +218,14 @@ def _columns(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> dict[str, A
         raise DataError(f"values are of different kinds: {error}") from None
 
 
-def _truths(item: Uplink, allowed: Places) -> Iterator[tuple[str, pa.Table]]:
+def _truths(
+    device: DeviceName, batch: TruthBatch, allowed: Places
+) -> Iterator[tuple[str, pa.Table]]:
     """Yield the outcomes of a batch, a table for each logical model, segment and kind of value."""
     from loopcast.store.truth import truth_table
 
-    batch = decode(item.payload, TruthBatch)
-    _require_own(item.device, batch.subjects, allowed)
-    _tell_of_sums(item.device, "outcomes", batch.condensed)
+    _require_own(device, batch.subjects, allowed)
+    _tell_of_sums(device, "outcomes", batch.condensed)
 
     def kind(outcome: Outcome) -> tuple[int, bool]:
         return outcome.subject, isinstance(outcome.value, str)
@@ -214,7 +237,7 @@ def _truths(item: Uplink, allowed: Places) -> Iterator[tuple[str, pa.Table]]:
             value=[outcome.value for outcome in outcomes],
             observed=_moments([outcome.observed for outcome in outcomes]),
             segment=subject.segment,
-            source=f"device/{item.device}",
+            source=f"device/{device}",
         )
         yield subject.logical_model, table
 
@@ -225,7 +248,7 @@ def _moments(milliseconds: Sequence[int]) -> pa.Array:
     return pa.array(milliseconds, pa.timestamp("ms", "UTC"))
 
 
-_TABLES: dict[str, Callable[[Uplink, Places], Iterator[tuple[str, Any]]]] = {
+_TABLES: dict[str, Callable[[DeviceName, Any, Places], Iterator[tuple[str, Any]]]] = {
     "events": _events,
     "truth": _truths,
 }

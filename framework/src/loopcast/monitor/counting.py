@@ -6,7 +6,9 @@ events again, to compact them or to kill a count leaves the same sketches. Rules
 - one that repeats segment, version, role, key and time of another counts once;
 - a number that is not finite is missing, and an absurd one is outside the training;
 - each counts on the day of its own time, when that day is over: one whose clock runs ahead waits,
-  one whose clock runs behind makes its day be counted again.
+  one whose clock runs behind makes its day be counted again;
+- one that a device had no space for, and of which only sums came, adds to the volume of its day
+  and to nothing else.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,10 +24,11 @@ import pandas as pd
 import pyarrow as pa
 
 from loopcast.api import LogicalModel, Segment, VersionId
+from loopcast.fleet.sums import Counts, condensed_days
 from loopcast.monitor.bins import MISSING, Floats
 from loopcast.monitor.compare import read_references
 from loopcast.monitor.counted import chosen_rows, count_rows, joined, once, subsets_of, used
-from loopcast.monitor.daily import DailySketches, Day, Group, Part, daily_sketches
+from loopcast.monitor.daily import SUMS, DailySketches, Day, Group, Part, daily_sketches
 from loopcast.monitor.measures import places
 from loopcast.monitor.reference import Reference
 from loopcast.monitor.sketch import empty
@@ -48,16 +52,45 @@ def count_days(home: Home, sketches: DailySketches, model: LogicalModel, at: dat
         Now, with a time zone.
     """
     counted, references = sketches.fingerprints(model.name), _reader(home)
+    condensed = condensed_days(home.catalog, model.name)
     stale = {
         day: fingerprint
-        for day, fingerprint in home.events.fingerprints(model.name).items()
+        for day, fingerprint in _fingerprints(home, model, condensed).items()
         if day < at.astimezone(UTC).date() and counted.get(day) != fingerprint
     }
     for day, fingerprint in stale.items():
         events = home.events.read(model.name, *hours_of(day), columns=_COLUMNS)
-        found = count_day(events, model, references)
+        found = _with_sums(count_day(events, model, references), condensed.get(day, {}))
         sketches.put(model.name, day, replace(found, fingerprint=fingerprint))
     return len(stale)
+
+
+def _fingerprints(
+    home: Home, model: LogicalModel, condensed: Mapping[date, Counts]
+) -> dict[date, str]:
+    """Return for each day a name of its events and of what came as sums."""
+    found = home.events.fingerprints(model.name)
+    for day, counts in condensed.items():
+        content = found.get(day, "") + repr(sorted(counts.items()))
+        found[day] = sha256(content.encode()).hexdigest()
+    return found
+
+
+def _with_sums(day: Day, counts: Counts) -> Day:
+    """Add predictions of which only sums came: rows that no bin counts."""
+    if not counts:
+        return day
+    groups = tuple(Group(segment=s, version=v, bins=SUMS) for s, v in sorted(counts))
+    rows = np.array([counts[group.segment, group.version] for group in groups], dtype=np.int64)
+    nothing = empty(0, 0, len(groups))
+    part = Part(
+        groups=groups,
+        sketch=nothing,
+        places=nothing.squares,
+        rows=rows,
+        latency=np.full(len(groups), np.nan),
+    )
+    return replace(day, parts=(*day.parts, part))
 
 
 def segment_days(
@@ -80,11 +113,13 @@ def segment_days(
     for day, counted in sketches.read(model.name, *span):
         if day < today:
             yield day, counted.of(segment)
-    for day in sorted(home.events.fingerprints(model.name)):
+    condensed = condensed_days(home.catalog, model.name)
+    for day in sorted(home.events.fingerprints(model.name).keys() | condensed):
         if max(span[0], today) <= day <= span[1]:
             hours = hours_of(day)
             events = home.events.read(model.name, *hours, segment=segment, columns=_COLUMNS)
-            yield day, count_day(events, model, references)
+            found = count_day(events, model, references)
+            yield day, _with_sums(found, condensed.get(day, {})).of(segment)
 
 
 def hours_of(day: date) -> tuple[datetime, datetime]:

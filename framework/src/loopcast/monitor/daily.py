@@ -24,6 +24,8 @@ from loopcast.store.files import open_folder
 if TYPE_CHECKING:
     from loopcast.store.home import Home
 
+SUMS = "sums"
+
 _SUFFIX = ".arrow"
 _FINGERPRINT = b"loopcast.events"
 _NAMES = ("segment", "version", "bins", "subset")
@@ -37,7 +39,8 @@ class Group:
     Attributes
     ----------
     bins
-        Digest of the bins: only equal ones add up. Empty for a version without a reference.
+        Digest of the bins: only equal ones add up. Empty for a version without a reference, and
+        ``SUMS`` for rows of which nothing is known but how many there were.
     subset
         ``attribute=value``; empty for all rows.
     """

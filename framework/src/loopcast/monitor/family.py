@@ -42,7 +42,7 @@ from loopcast.monitor.signals import (
     of_missing,
 )
 from loopcast.monitor.switched import of_switches
-from loopcast.monitor.totals import Total, daily_use, totals
+from loopcast.monitor.totals import Total, daily_use, known_by_sums, totals
 from loopcast.monitor.traffic import VOLUME_CHANCE, Traffic, traffic
 from loopcast.monitor.unwatched import unwatched
 
@@ -114,6 +114,8 @@ class FamilyReport:
         The worst first.
     volume : ndarray, shape (days,)
         What served, of all segments.
+    by_sums
+        Of these, how many are known by sums only: the devices had no space for them.
     common
         What befalls so many segments that the family is told, and not each of them.
     unwatched
@@ -125,6 +127,7 @@ class FamilyReport:
     last: date
     segments: tuple[SegmentReport, ...]
     volume: np.ndarray
+    by_sums: int
     common: tuple[Alert, ...]
     unwatched: Mapping[str, str]
 
@@ -217,6 +220,7 @@ def watch_family(
         last=last,
         segments=tuple(sorted(reports, key=_badness)),
         volume=usage.counts.sum(axis=0),
+        by_sums=known_by_sums(total),
         common=(*common, *watched.plan.addressed(switched)),
         unwatched=unwatched(watched.plan, model, watched.kpi, family=True),
     )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from loopcast.api import Segment
 from loopcast.monitor.bins import MISSING, WIDTH, Floats
-from loopcast.monitor.daily import Day, Group, Part
+from loopcast.monitor.daily import SUMS, Day, Group, Part
 from loopcast.monitor.measures import resemblance
 from loopcast.monitor.reference import FEWEST_BLOCKS
 from loopcast.monitor.sketch import HIGHEST, LOWEST, Sketch
@@ -115,6 +115,16 @@ def daily_use(
         np.add.at(counts, rows, each.rows[whole])
         np.fmax.at(latency, rows, each.latency[whole])
     return counts, latency
+
+
+def known_by_sums(total: Sequence[Total]) -> int:
+    """Return how many predictions are known by sums only: in the volume, and in no bin."""
+    return sum(
+        int(rows.sum())
+        for each in total
+        for group, rows in zip(each.groups, each.rows, strict=True)
+        if group.bins == SUMS
+    )
 
 
 class _Sum:

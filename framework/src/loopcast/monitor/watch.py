@@ -25,7 +25,7 @@ from loopcast.monitor.outcomes import Outcomes, outcomes_of
 from loopcast.monitor.performance import Coverage, Performance
 from loopcast.monitor.reference import REFERENCE_FILE, read_reference
 from loopcast.monitor.served import Served, Watched, served_in
-from loopcast.monitor.totals import daily_use
+from loopcast.monitor.totals import daily_use, known_by_sums
 from loopcast.monitor.traffic import Traffic, traffic
 from loopcast.monitor.unwatched import unwatched
 
@@ -48,6 +48,9 @@ class Report:
         95 % of the answers of a day took no longer, in milliseconds; NaN where there are none.
     actions
         Number of events by what was done with them.
+    by_sums
+        Number of events of devices that had no space for them: they are in the volume, and only
+        sums of them are known.
     repeated, ahead
         Number of events that repeat another, and of those whose time has not come: their clock
         is wrong.
@@ -69,6 +72,7 @@ class Report:
     volume: Mapping[str, NDArray[np.int64]]
     latency: Floats
     actions: Mapping[str, int]
+    by_sums: int
     repeated: int
     ahead: int
     version: Version | None
@@ -115,6 +119,7 @@ def watch(watched: Watched, home: Home, at: datetime) -> Report:
         volume=_volume(served),
         latency=daily_use([watched.segment], served.total, len(served.days))[1][0],
         actions=served.actions,
+        by_sums=known_by_sums(served.total),
         repeated=served.repeated,
         ahead=served.ahead,
         version=served.version,
@@ -202,9 +207,9 @@ def _found(
 
 
 def _volume(served: Served) -> dict[str, NDArray[np.int64]]:
-    return {
-        group.version: rows
-        for total in served.total
-        for group, rows in zip(total.groups, total.rows, strict=True)
-        if not group.subset
-    }
+    found: dict[str, NDArray[np.int64]] = {}
+    for total in served.total:
+        for group, rows in zip(total.groups, total.rows, strict=True):
+            if not group.subset:
+                found[group.version] = found.get(group.version, 0) + rows
+    return found

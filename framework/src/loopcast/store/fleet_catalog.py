@@ -212,13 +212,24 @@ class FleetCatalog(GovernedCatalog):
         with database.writing(self._engine) as connection:
             return uplinks.next_intake(connection, most)
 
-    def finish_intake(self, intake: Intake, refused: Collection[Uplink] = ()) -> None:
-        """Note that the batches of an intake are in the ordinary stores, but for those refused."""
+    def finish_intake(
+        self,
+        intake: Intake,
+        refused: Collection[Uplink] = (),
+        condensed: Collection[Uplink] = (),
+    ) -> None:
+        """Note that the batches of an intake are in the ordinary stores, but for those refused.
+
+        Parameters
+        ----------
+        condensed
+            What is left of batches with sums: it stays in the catalog.
+        """
         with database.writing(self._engine) as connection:
-            uplinks.finish(connection, intake, refused)
+            uplinks.finish(connection, intake, refused, condensed)
 
     def kept_uplinks(self, kind: str, since: datetime | None = None) -> tuple[Uplink, ...]:
-        """Return batches that stay in the catalog: ``sketch``, ``update`` or ``refused``.
+        """Return batches that stay: ``sketch``, ``update``, ``refused`` or ``condensed``.
 
         Parameters
         ----------

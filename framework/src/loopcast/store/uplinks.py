@@ -22,6 +22,9 @@ from loopcast.store.registration import chunks, insert
 REFUSED = "refused"
 """The kind of a batch that could not be taken in."""
 
+CONDENSED = "condensed"
+"""The kind of what is left of a batch of events that held sums: the sums, which stay here."""
+
 _WAITING = uplinks.c.payload.is_not(None) & uplinks.c.kind.in_(TAKEN_IN)
 
 
@@ -34,7 +37,8 @@ class Uplink:
     batch
         What the device calls it, the same however often it is sent.
     kind
-        ``events``, ``truth``, ``sketch`` or ``update``.
+        ``events``, ``truth``, ``sketch`` or ``update``; after an intake ``refused`` or
+        ``condensed``.
     payload
         Its bytes.
     """
@@ -100,20 +104,31 @@ def next_intake(connection: Connection, most: int) -> Intake | None:
     return Intake(number=number, uplinks=_uplinks(connection, uplinks.c.intake == number))
 
 
-def finish(connection: Connection, intake: Intake, refused: Collection[Uplink]) -> None:
+def finish(
+    connection: Connection,
+    intake: Intake,
+    refused: Collection[Uplink],
+    condensed: Collection[Uplink],
+) -> None:
     """Note that the batches of an intake are in the ordinary stores.
 
     Parameters
     ----------
     refused
         Those that cannot be; they are kept as they came, for a person to look at.
+    condensed
+        What is left of those with sums, which no ordinary store has a place for.
     """
-    keys = numbers(connection, {item.device for item in refused})
+    keys = numbers(connection, {item.device for item in (*refused, *condensed)})
     here = uplinks.c.intake == intake.number
     for chunk in chunks((keys[item.device], item.batch) for item in refused):
         own = tuple_(uplinks.c.device, uplinks.c.batch).in_(chunk)
         connection.execute(update(uplinks).where(here, own).values(kind=REFUSED))
-    taken = update(uplinks).where(here, uplinks.c.kind != REFUSED)
+    for item in condensed:
+        mine = (uplinks.c.device == keys[item.device]) & (uplinks.c.batch == item.batch)
+        left = update(uplinks).where(here, mine).values(kind=CONDENSED, payload=item.payload)
+        connection.execute(left)
+    taken = update(uplinks).where(here, uplinks.c.kind.not_in((REFUSED, CONDENSED)))
     connection.execute(taken.values(payload=None))
 
 

@@ -63,6 +63,16 @@ def volume(report: Report) -> Figure:
     )
 
 
+def by_sums(count: int) -> list[str]:
+    """Return a sentence about predictions of which only sums are known; none without any."""
+    if not count:
+        return []
+    return [
+        f"{count:,} predictions are known by sums only, since devices had no space for them: they "
+        "are in the volume and in nothing else."
+    ]
+
+
 def latency(report: Report) -> Figure | None:
     """Return how long the answers of each day took; ``None`` where it was never measured."""
     if not np.isfinite(report.latency).any():

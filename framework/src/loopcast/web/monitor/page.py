@@ -90,7 +90,7 @@ def _findings(alerts: Sequence[Alert]) -> list[Finding]:
 
 def _notes(report: Report) -> list[Finding]:
     """Return what is odd about the events, which raises no alert."""
-    notes = []
+    notes = course.by_sums(report.by_sums)
     if report.repeated:
         notes.append(f"{report.repeated:,} events repeat another; each counts once.")
     if report.ahead:
