@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from loopcast.store.home import Home
 
 SUMS = "sums"
+"""In place of bins: of these rows, only how many there were is known."""
 
 _SUFFIX = ".arrow"
 _FINGERPRINT = b"loopcast.events"
