@@ -94,6 +94,28 @@ def plain(folder: Path) -> Iterator[Broker]:
         broker.kill()
 
 
+def retained(broker: Broker, below: str) -> set[str]:
+    """Topics that a broker without certificates keeps a message on."""
+    found: set[str] = set()
+    done = threading.Event()
+
+    def hear(_client: Client, _data: Any, message: MQTTMessage) -> None:
+        found.add(message.topic)
+        if not message.retain:
+            done.set()  # sent after all that is retained
+
+    client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+    client.on_connect = lambda own, *_: own.subscribe(f"{below}/#", qos=1)
+    client.on_subscribe = lambda own, *_: own.publish(f"{below}/end", b"x", qos=1)
+    client.on_message = hear
+    client.connect("127.0.0.1", broker.port)
+    client.loop_start()
+    assert done.wait(5.0)
+    client.disconnect()
+    client.loop_stop()
+    return found - {f"{below}/end"}
+
+
 def tls_context(folder: Path, authority: Authority, own: Identity | None) -> ssl.SSLContext:
     """What a client needs to be known to the broker."""
     context = ssl.create_default_context(cadata=authority.pem.decode())

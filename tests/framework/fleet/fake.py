@@ -124,7 +124,9 @@ class FakeFleet:
             trust = self._trust or Trust.pinned(keys.roots[0], self.pin)
             self._trust = trust.renewed(keys, now())
         elif topic.startswith((f"{topics.ROOT}/manifest", f"{topics.ROOT}/file")):
-            self._kept[topic] = payload
+            self._kept.pop(topic, None)
+            if payload:
+                self._kept[topic] = payload
         elif topic.endswith("/receipt"):
             self.receipts[topic.split("/")[3]].update(decode(payload, Receipt).stored)
         elif topic.endswith("/desired"):

@@ -17,6 +17,7 @@ from loopcast.fleet.days import fleet_days
 from loopcast.fleet.keyring import Keyring, rotate
 from loopcast.fleet.link import Broker as Address
 from loopcast.fleet.link import Incoming, Link
+from loopcast.fleet.packages import make_package
 from loopcast.fleet.rollout import standing
 from loopcast.fleet.sums import condensed_days
 from loopcast.store.home import Home
@@ -35,8 +36,8 @@ from loopcast_edge.wire import (
 )
 
 from ..store.builders import version
-from .brokers import Broker
-from .conftest import enrol, rollout
+from .brokers import Broker, retained
+from .conftest import contents, enrol, rollout
 from .fake import FakeFleet, wait_for
 
 OUTBOX = "0" * 16
@@ -61,6 +62,12 @@ def serve(serving: Centre, condition: Callable[[], bool]) -> None:
 def until(place: Home, name: str, wanted: str, serving: Centre) -> None:
     """Serve until a rollout has come so far."""
     serve(serving, lambda: phase(place, name) == wanted)
+
+
+def on_the_broker(broker: Broker) -> set[str]:
+    """Digests of the manifests and files that a device would find."""
+    kept = (retained(broker, f"{topics.ROOT}/{kind}") for kind in ("manifest", "file"))
+    return {topic.split("/")[3] for found in kept for topic in found}
 
 
 def phase(place: Home, name: str) -> str:
@@ -167,6 +174,58 @@ class TestRollouts:
             begin(place, "second", 2)
             until(place, "second", "complete", serving)
             assert set(fleet.running.values()) == {2}
+
+
+class TestClearing:
+    def test_what_two_newer_packages_supersede_leaves_the_broker_and_comes_back(
+        self,
+        place: Home,
+        ring: Keyring,
+        broker: Broker,
+        first: tuple[str, ...],
+        package: Callable[[int], Package],
+    ) -> None:
+        package(3)
+        one, two, three = place.catalog.packages()
+        with (
+            centre(place, ring, broker) as serving,
+            FakeFleet(broker.port, first, ring.pin) as fleet,
+        ):
+            until(place, "first", "complete", serving)
+            begin(place, "second", 2)
+            until(place, "second", "complete", serving)
+            assert on_the_broker(broker) == {one.manifest, two.manifest, one.model, two.model}
+            begin(place, "third", 3)
+            until(place, "third", "complete", serving)
+            there = {two.manifest, three.manifest, two.model, three.model}
+            assert on_the_broker(broker) == there
+            rolling.act(place.catalog, "third", "abort", by="ann", reason="wrong")
+            serve(serving, lambda: fleet.running == dict.fromkeys(first, 2))
+            rolling.act(place.catalog, "second", "abort", by="ann", reason="wrong, too")
+            serve(serving, lambda: fleet.running == dict.fromkeys(first, 1))
+            assert on_the_broker(broker) == {one.manifest, one.model, *there}
+
+    def test_what_a_device_still_runs_and_a_file_of_another_package_stay(
+        self,
+        place: Home,
+        ring: Keyring,
+        broker: Broker,
+        first: tuple[str, ...],
+        package: Callable[[int], Package],
+    ) -> None:
+        place.catalog.put_labels(first[1:], {"wave": "new"}, by="ann")
+        package(3)
+        make_package(place, ring, version(2), contents(2), by="ann")
+        one, two, three, again = place.catalog.packages()
+        assert again.model == two.model
+        with centre(place, ring, broker) as serving, FakeFleet(broker.port, first, ring.pin):
+            until(place, "first", "complete", serving)
+            for number, name in enumerate(("second", "third", "fourth"), 2):
+                begin(place, name, number, select={"wave": "new"}, test=None)
+                until(place, name, "complete", serving)
+            assert on_the_broker(broker) == {
+                one.manifest, one.model, three.manifest, three.model, again.manifest, again.model,
+            }  # fmt: skip
 
 
 class TestLoss:

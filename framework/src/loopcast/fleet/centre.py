@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -39,9 +39,6 @@ PAUSE = 0.25
 INTAKE_PAUSE = 2.0
 """Seconds between intakes, so that many batches become one file."""
 
-BASES = 3
-"""Packages, the newest first, from which the difference is published."""
-
 Hear = Callable[[Rollout, RolloutStep], None]
 """Told of each step that is taken by rule."""
 
@@ -69,6 +66,7 @@ class Centre:
     _connection: int = 0
     _root: int = 0
     _spread: set[str] = field(default_factory=set)
+    _cleared: set[str] = field(default_factory=set)
     _withdrawn: set[str] = field(default_factory=set)
     _due: dict[str, float] = field(default_factory=dict)
 
@@ -119,6 +117,7 @@ class Centre:
         if anew:
             self._connection = self.link.connections
             self._spread.clear()
+            self._cleared.clear()
         told = catalog.told() if anew else catalog.unpublished()
         renewal = self._is_due("renewal", RENEWAL) or anew
         if not (told or renewal):
@@ -127,32 +126,53 @@ class Centre:
         if ring.root.version != self._root:  # packages are signed anew
             self._root, renewal = ring.root.version, True
             self._spread.clear()
-        known = {((p.logical_model, p.segment), p.sequence): p for p in catalog.packages()}
+        packages = catalog.packages()
+        known = {((p.logical_model, p.segment), p.sequence): p for p in packages}
         withdrawn = publish.withdrawn(courses, known)
         if renewal or withdrawn != self._withdrawn:
             self.link.send(publish.key_messages(ring, withdrawn))
             self._withdrawn = withdrawn
-        self._spread_packages(ring, told.values(), known.values())
+        new = self._spread_packages(ring, told.values(), packages)
         orders = publish.Orders(ring)
         self.link.send(publish.desired_messages(told, publish.ceilings(courses), orders))
         catalog.note_published({name: each.sequence for name, each in told.items()})
+        if new and not anew:
+            self._clear(ring, packages, new)
 
     def _spread_packages(
-        self, ring: Keyring, told: Iterable[Told], known: Iterable[Package]
-    ) -> None:
+        self, ring: Keyring, told: Iterable[Told], packages: Sequence[Package]
+    ) -> list[Package]:
         """Publish packages that this broker does not have, each once for the whole fleet."""
         wanted = {p.manifest: p for each in told for p, _ in each.packages}
-        packages = list(known)
-        for manifest in wanted.keys() - self._spread:
-            package = wanted[manifest]
-            bases = [p for p in reversed(packages) if _is_before(p, package)][:BASES]
+        perhaps_cleared = {p.manifest for p in publish.superseded(packages)}  # by another centre
+        there = self._spread - perhaps_cleared
+        new = [wanted[manifest] for manifest in wanted.keys() - there]
+        for package in new:
+            bases = publish.bases_of(package, packages)
             self.link.send(publish.package_messages(self.place, ring, package, bases))
-            self._spread.add(manifest)
+            self._spread.add(package.manifest)
+            self._cleared.discard(package.manifest)
+        return new
 
+    def _clear(self, ring: Keyring, packages: Sequence[Package], new: Iterable[Package]) -> None:
+        """Take from the broker what new packages supersede, and no device is told to run.
 
-def _is_before(one: Package, other: Package) -> bool:
-    same = (one.logical_model, one.segment) == (other.logical_model, other.segment)
-    return same and one.sequence < other.sequence
+        What another centre has told a device meanwhile is published again.
+        """
+        places = {publish.place_of(p) for p in new}
+        told = {p.manifest for each in self.place.catalog.told().values() for p, _ in each.packages}
+        gone = [
+            p
+            for p in publish.superseded(packages)
+            if publish.place_of(p) in places and p.manifest not in told | self._cleared
+        ]
+        self._cleared |= {p.manifest for p in gone}
+        kept = {p.model for p in packages if p.manifest not in self._cleared}
+        for package in gone:
+            bases = publish.bases_of(package, packages)
+            self.link.send(publish.clearing_messages(self.place, package, bases, kept))
+        self._spread -= self._cleared
+        self._spread_packages(ring, self.place.catalog.told().values(), packages)
 
 
 def sorted_out(

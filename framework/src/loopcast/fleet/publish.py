@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
 from loopcast.api import DeviceName, Digest, Package
@@ -36,6 +38,12 @@ Place = tuple[str, str]
 
 Ceilings = Mapping[tuple[DeviceName, Place], int]
 """The highest sequence that a device may have accepted, where it was taken back."""
+
+BASES = 3
+"""Packages, the newest first, from which the difference is published."""
+
+SUPERSEDING = 2
+"""So many newer packages supersede one: then nobody but a device that is told so needs it."""
 
 ORDER_LIFE = timedelta(days=365)
 
@@ -71,17 +79,71 @@ def package_messages(
     bases
         Packages that devices have: the difference from each is published where it is smaller.
     """
-    model = place.artifacts.get(package.model)
-    yield from _file_messages(publish_file(model))
-    for base in bases:
-        if base.model != package.model:
-            delta = publish_delta(model, place.artifacts.get(base.model))
-            yield from _file_messages(delta) if delta else ()
+    yield from _file_messages(place, package, bases)
     envelope = ring.signed_anew(decode(place.artifacts.get(package.envelope), Signed))
     yield Outgoing(topic=topics.manifest(package.manifest), payload=encode(envelope))
 
 
-def _file_messages(file: Published) -> Iterator[Outgoing]:
+def superseded(packages: Sequence[Package]) -> list[Package]:
+    """Return the packages that two newer ones of their logical model and segment supersede.
+
+    Parameters
+    ----------
+    packages
+        All that there are, the oldest first.
+    """
+    newer, found = Counter[Place](), []
+    for package in reversed(packages):
+        if newer[place_of(package)] >= SUPERSEDING:
+            found.append(package)
+        newer[place_of(package)] += 1
+    return found
+
+
+def clearing_messages(
+    place: Home, package: Package, bases: Sequence[Package], kept: Collection[Digest]
+) -> Iterator[Outgoing]:
+    """Yield what takes a package from the broker; the manifest goes before what it names.
+
+    Parameters
+    ----------
+    bases
+        Those that it was published with.
+    kept
+        Files that other packages have, too: they stay.
+    """
+    yield Outgoing(topic=topics.manifest(package.manifest), payload=b"")
+    if package.model not in kept:
+        for message in _file_messages(place, package, bases):
+            yield replace(message, payload=b"")
+
+
+def bases_of(package: Package, packages: Sequence[Package]) -> list[Package]:
+    """Return the packages from which the difference to one is published, the newest first.
+
+    Parameters
+    ----------
+    packages
+        All that there are, the oldest first.
+    """
+    before = (
+        each
+        for each in reversed(packages)
+        if place_of(each) == place_of(package) and each.sequence < package.sequence
+    )
+    return list(islice(before, BASES))
+
+
+def _file_messages(place: Home, package: Package, bases: Sequence[Package]) -> Iterator[Outgoing]:
+    model = place.artifacts.get(package.model)
+    yield from _messages_of(publish_file(model))
+    for base in bases:
+        if base.model != package.model:
+            delta = publish_delta(model, place.artifacts.get(base.model))
+            yield from _messages_of(delta) if delta else ()
+
+
+def _messages_of(file: Published) -> Iterator[Outgoing]:
     index = file.index
     for chunk in file.chunks:
         topic = topics.chunk(index.file, chunk.number, index.base)
@@ -170,11 +232,12 @@ def desired_messages(
                 orders.to(package, below)
                 for package, role in each.packages
                 if role == "champion"
-                and (below := highest.get((name, _place(package)), 0)) > package.sequence
+                and (below := highest.get((name, place_of(package)), 0)) > package.sequence
             ),
         )
         yield Outgoing(topic=topics.device(name, "desired"), payload=encode(desired))
 
 
-def _place(package: Package) -> Place:
+def place_of(package: Package) -> Place:
+    """Return the logical model and segment of a package."""
     return package.logical_model, package.segment
