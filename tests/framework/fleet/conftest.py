@@ -9,14 +9,27 @@ import numpy as np
 import pytest
 
 from loopcast.api import Device, Package, Rollout
+from loopcast.fleet import rolling
 from loopcast.fleet.keyring import Keyring, make_keys
 from loopcast.fleet.packages import Contents, make_package
 from loopcast.store.home import Home, open_home
-from loopcast_edge.wire import Golden, Measurement, Output, Recipe, Tensor, recipe
+from loopcast_edge.wire import (
+    EdgeEvent,
+    EventBatch,
+    Golden,
+    Measurement,
+    Output,
+    Recipe,
+    Source,
+    Tensor,
+    recipe,
+)
 
 from ..store.builders import NOON, logical_model, registration, version
 from .brokers import Broker, plain
 from .fake import named
+
+OUTBOX = "0" * 16
 
 
 def contents(number: int) -> Contents:
@@ -74,3 +87,33 @@ def rollout(name: str, sequence: int, **fields: object) -> Rollout:
         "cohorts": (0.5, 1.0), "deadline_hours": 1.0,
     }  # fmt: skip
     return Rollout(**plain | fields)  # type: ignore[arg-type]
+
+
+def begin(place: Home, name: str, sequence: int, **fields: object) -> None:
+    rolling.begin(place.catalog, rollout(name, sequence, **fields), by="ann", reason="r")
+
+
+@pytest.fixture
+def first(place: Home, package: Callable[[int], Package]) -> tuple[str, ...]:
+    """Six devices, a first package that is on its way, and a second one."""
+    names = enrol(place, 6)
+    package(1)
+    package(2)
+    begin(place, "first", 1, test=None)
+    return names
+
+
+def events(sequence: int, count: int, **fields: object) -> EventBatch:
+    """So many predictions of the first version."""
+    source = Source(
+        logical_model="demand", segment="", version=version(1).id, inputs=("age",),
+        outputs=("probability",),
+    )  # fmt: skip
+    noon = 1_767_268_800_000
+    made = tuple(
+        EdgeEvent(source=0, key=f"{sequence}-{i}", time=noon + i, inputs=(40.0,), outputs=(0.5,),
+                  latency_us=1500)
+        for i in range(count)
+    )  # fmt: skip
+    plain: dict[str, object] = {"sources": (source,), "events": made}
+    return EventBatch(outbox=OUTBOX, sequence=sequence, **plain | fields)  # type: ignore[arg-type]

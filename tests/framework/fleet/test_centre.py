@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime
 
 import pytest
-from msgspec.structs import replace
 
 from loopcast.api import ConfigurationError, Package, StoreError
 from loopcast.fleet import intake, rolling
@@ -19,13 +18,10 @@ from loopcast.fleet.link import Broker as Address
 from loopcast.fleet.link import Incoming, Link
 from loopcast.fleet.packages import make_package
 from loopcast.fleet.rollout import standing
-from loopcast.fleet.sums import condensed_days
 from loopcast.store.home import Home
 from loopcast_edge.wire import (
-    Condensed,
     EdgeEvent,
     Errors,
-    EventBatch,
     Outcome,
     SketchDay,
     Source,
@@ -37,10 +33,8 @@ from loopcast_edge.wire import (
 
 from ..store.builders import version
 from .brokers import Broker, retained
-from .conftest import contents, enrol, rollout
+from .conftest import OUTBOX, begin, contents, enrol, events
 from .fake import FakeFleet, wait_for
-
-OUTBOX = "0" * 16
 
 
 @contextmanager
@@ -48,10 +42,6 @@ def centre(place: Home, ring: Keyring, broker: Broker) -> Iterator[Centre]:
     address = Address(url=f"mqtt://127.0.0.1:{broker.port}")
     with Link(address, listen=True) as link:
         yield Centre(place=place, keys=ring.folder, link=link)
-
-
-def begin(place: Home, name: str, sequence: int, **fields: object) -> None:
-    rolling.begin(place.catalog, rollout(name, sequence, **fields), by="ann", reason="r")
 
 
 def serve(serving: Centre, condition: Callable[[], bool]) -> None:
@@ -76,16 +66,6 @@ def phase(place: Home, name: str) -> str:
 
 def acts(place: Home, name: str) -> list[str]:
     return [step.act for step in place.catalog.rollout(name).steps]
-
-
-@pytest.fixture
-def first(place: Home, package: Callable[[int], Package]) -> tuple[str, ...]:
-    """Six devices, a first package that is on its way, and a second one."""
-    names = enrol(place, 6)
-    package(1)
-    package(2)
-    begin(place, "first", 1, test=None)
-    return names
 
 
 class TestRollouts:
@@ -273,22 +253,6 @@ class TestLoss:
         assert acts(place, "first") == ["begin", "advance", "complete"]
 
 
-def events(sequence: int, count: int, **fields: object) -> EventBatch:
-    """So many predictions of the first version."""
-    source = Source(
-        logical_model="demand", segment="", version=version(1).id, inputs=("age",),
-        outputs=("probability",),
-    )  # fmt: skip
-    noon = 1_767_268_800_000
-    made = tuple(
-        EdgeEvent(source=0, key=f"{sequence}-{i}", time=noon + i, inputs=(40.0,), outputs=(0.5,),
-                  latency_us=1500)
-        for i in range(count)
-    )  # fmt: skip
-    plain: dict[str, object] = {"sources": (source,), "events": made}
-    return EventBatch(outbox=OUTBOX, sequence=sequence, **plain | fields)  # type: ignore[arg-type]
-
-
 class TestUplinks:
     def test_a_batch_is_stored_once_and_acknowledged_each_time(
         self, place: Home, ring: Keyring, broker: Broker, first: tuple[str, ...]
@@ -366,87 +330,3 @@ class TestUplinks:
         assert place.events.read("demand").num_rows == 5
         assert len(place.catalog.kept_uplinks("refused")) == 2
         assert "stranger" not in fleet.receipts
-
-    def test_what_a_device_had_no_space_for_is_said(
-        self, place: Home, first: tuple[str, ...], caplog: pytest.LogCaptureFixture
-    ) -> None:
-        """Two hours of a device came as sums; the rest of the batch is stored."""
-        full = events(1, 10)
-        start = 1_767_268_800_000
-        gone = tuple(
-            Condensed(source=0, start=start + n * 3_600_000, end=start + (n + 1) * 3_600_000,
-                      count=700, sums=(7.0,))
-            for n in range(2)
-        )  # fmt: skip
-        topic = topics.device(first[0], "up/events")
-        message = Incoming(topic=topic, payload=encode(replace(full, condensed=gone)))
-        place.catalog.put_uplinks([intake.uplink_of(message, datetime.now(UTC))])
-        assert intake.take_in(place) == 1
-        assert place.events.read("demand").num_rows == 10
-        [said] = [each.getMessage() for each in caplog.records]
-        assert said == (
-            f"{first[0]} ran out of space: of 1,400 of its predictions, 2026-01-01 12:00 to "
-            "2026-01-01 14:00, only sums came"
-        )
-        counted = condensed_days(place.catalog, "demand")
-        assert counted == {date(2026, 1, 1): {("", version(1).id): 1400}}
-        assert condensed_days(place.catalog, "credit") == {}
-
-    @pytest.mark.parametrize(
-        "sums", [(0, 2**53, 1), (10, 9, 1), (0, 9, 2**53)], ids=["later", "backwards", "many"]
-    )
-    def test_sums_that_cannot_be_are_refused(
-        self, place: Home, first: tuple[str, ...], sums: tuple[int, int, int]
-    ) -> None:
-        start, end, count = sums
-        wrong = (Condensed(source=0, start=start, end=end, count=count),)
-        message = Incoming(
-            topic=topics.device(first[0], "up/events"),
-            payload=encode(events(1, 10, condensed=wrong)),
-        )
-        place.catalog.put_uplinks([intake.uplink_of(message, datetime.now(UTC))])
-        assert intake.take_in(place) == 1
-        assert [each.batch for each in place.catalog.kept_uplinks("refused")] == [f"{OUTBOX}/1"]
-        assert condensed_days(place.catalog, "demand") == {}
-
-    def test_sums_of_several_days_are_spread_over_them(
-        self, place: Home, first: tuple[str, ...]
-    ) -> None:
-        """Those of a clock that began in 1970 make no more days than a year or so has."""
-        day = 86_400_000
-        long = (
-            Condensed(source=0, start=20_000 * day + day // 2, end=20_003 * day - 1, count=50),
-            Condensed(source=0, start=0, end=20_500 * day - 1, count=10_000),
-        )
-        message = Incoming(
-            topic=topics.device(first[0], "up/events"),
-            payload=encode(events(1, 0, condensed=long)),
-        )
-        place.catalog.put_uplinks([intake.uplink_of(message, datetime.now(UTC))])
-        intake.take_in(place)
-        found = [counts["", version(1).id] for _, counts in sorted(
-            condensed_days(place.catalog, "demand").items()
-        )]  # fmt: skip
-        assert found[:3] == [10, 20, 20]
-        assert len(found) == 3 + 400
-        assert sum(found) == 10_050
-        assert set(found[3:]) == {25}
-
-    def test_an_intake_that_is_cut_off_is_repeated_without_repeating_events(
-        self, place: Home, ring: Keyring, first: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        def cut(*_: object) -> None:
-            raise KeyboardInterrupt
-
-        at, topic = datetime.now(UTC), topics.device(first[0], "up/events")
-        batches = [Incoming(topic=topic, payload=encode(events(n, 10))) for n in range(1, 4)]
-        place.catalog.put_uplinks([intake.uplink_of(batch, at) for batch in batches])
-        with monkeypatch.context() as patch:
-            patch.setattr(place.catalog, "finish_intake", cut)
-            with pytest.raises(KeyboardInterrupt):
-                intake.take_in(place)
-        late = Incoming(topic=topic, payload=encode(events(9, 10)))
-        place.catalog.put_uplinks([intake.uplink_of(late, at)])
-        assert place.events.read("demand").num_rows == 30
-        assert intake.take_in(place) == 4
-        assert place.events.read("demand").num_rows == 40
