@@ -141,6 +141,17 @@ def test_sums_that_come_late_are_counted_and_once(home: Home, versions: dict[str
     assert look(home).volume[versions["north"]].tolist() == [2 * A_DAY] * DAYS
 
 
+def test_days_of_which_only_sums_came(home: Home, versions: dict[str, str]) -> None:
+    predict(versions["north"], box := Outbox(None, most_rows=100))
+    send(home, "meter-0", box)
+    report = look(home, START + timedelta(days=3))
+    assert report.volume[versions["north"]].tolist() == [A_DAY] * 3
+    assert report.by_sums == 3 * A_DAY
+    assert report.drift is None
+    assert SAID in page.render(report, [])
+    print_report(report, AlertBook(str(home.folder / "alerts")), [])
+
+
 def test_sums_of_today_count_and_those_of_shadows_do_not(
     home: Home, versions: dict[str, str]
 ) -> None:

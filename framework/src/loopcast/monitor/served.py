@@ -116,6 +116,8 @@ def served_in(watched: Watched, home: Home, at: datetime) -> Served:
     days = pd.date_range(watched.start, watched.end, freq="D", inclusive="left").normalize()
     span = days[0].date(), days[-1].date()
     counted = tuple(segment_days(home, watched.model, watched.segment, span, at))
+    total = totals(counted, *span)
+    _require_some(watched, events, total)
     ahead = pc.greater(events["time"], pa.scalar(at, events["time"].type))
     return Served(
         watched=watched,
@@ -123,10 +125,10 @@ def served_in(watched: Watched, home: Home, at: datetime) -> Served:
         complete=complete,
         days=days,
         counted=counted,
-        total=totals(counted, *span),
+        total=total,
         events=distinct,
         actions=_counts(events["action"]),
-        ahead=int(pc.sum(ahead).as_py()),
+        ahead=int(pc.sum(ahead, min_count=0).as_py()),
         repeated=logged.num_rows - distinct.num_rows,
         repeated_last_day=1.0 - last_day[1] / last_day[0] if last_day[0] else 0.0,
         truth=home.truth.latest(watched.model.name),
@@ -138,13 +140,17 @@ def served_in(watched: Watched, home: Home, at: datetime) -> Served:
 def _events(watched: Watched, home: Home) -> pa.Table:
     name, start, end = watched.model.name, watched.start, watched.end
     columns = [*RESULT_COLUMNS, *input_columns(watched.model)]
-    events = home.events.read(name, start, end, segment=watched.segment, columns=columns)
-    if not events.num_rows:
+    return home.events.read(name, start, end, segment=watched.segment, columns=columns)
+
+
+def _require_some(watched: Watched, events: pa.Table, total: Sequence[Total]) -> None:
+    """Refuse a span without an event, unless there are some of which only sums came."""
+    if not (events.num_rows or total):
         raise DataError(
-            f"{place_name(name, watched.segment)} has no events from {start:%Y-%m-%d} "
-            f"until {end:%Y-%m-%d}; predict first, or look at other days"
+            f"{place_name(watched.model.name, watched.segment)} has no events from "
+            f"{watched.start:%Y-%m-%d} until {watched.end:%Y-%m-%d}; predict first, or look at "
+            "other days"
         )
-    return events
 
 
 def _version_of(events: pa.Table, home: Home) -> tuple[Version | None, Mapping[str, bytes]]:
