@@ -100,6 +100,10 @@ class Store:
         self._client.loop_start()
         assert self._ready.wait(10)
 
+    def wait(self) -> None:
+        """Wait until it listens again: what is published before then, nobody hears."""
+        until(lambda: self._client.is_connected() and self._ready.is_set(), "the centre listens")
+
     def close(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()
@@ -118,6 +122,7 @@ class Store:
         return [each for batch in found if isinstance(batch, EventBatch) for each in batch.events]
 
     def _on_connect(self, client: Client, *_: Any) -> None:
+        self._ready.clear()
         client.subscribe(f"{topics.ROOT}/device/+/#", qos=1)
 
     def _on_message(self, _c: Any, _u: Any, message: MQTTMessage) -> None:

@@ -255,6 +255,7 @@ def test_two_weeks_offline(station: Station) -> None:
     assert station.end(signal.SIGKILL) == -signal.SIGKILL
     station.store.deaf = len(station.store.batches) + 3
     station.broker.start()
+    station.store.wait()
     station.start()
     until(lambda: len(station.store.batches) > station.store.deaf, "batches come")
     station.store.send(topics.device(DEVICE, "order"), encode(Order(do="resend")))

@@ -108,9 +108,10 @@ def test_two_rounds_at_once_do_the_same_once(folder: Path, home: Home) -> None:
     assert [process.wait(timeout=240) for process in both] == [0, 0]
     one, two = summaries(folder)
     versions = [{i["segment"]: i["version"] for i in told["segments"]} for told in (one, two)]
-    assert versions[0] == versions[1]
-    new = {version for version in versions[0].values() if version}
-    assert home.catalog.count() == before + len(new)
+    # Where one process began when the other was done, nothing was due any more.
+    named = {(s, v) for told in versions for s, v in told.items() if v}
+    assert len({segment for segment, _ in named}) == len(named)
+    assert home.catalog.count() == before + len(named)
     champions: pd.Series[str] = pd.Series([r.segment for r in home.catalog.serving("credit")])
     assert champions.is_unique
     assert len(champions) >= 65
