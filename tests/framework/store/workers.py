@@ -29,6 +29,11 @@ from .builders import NOON, dataset, digest, logical_model, registration, versio
 BATCH = 20
 
 
+def say(text: str) -> None:
+    """Print a line by one system call, so that lines of several processes do not mix."""
+    os.write(sys.stdout.fileno(), f"{text}\n".encode())
+
+
 def fork(task: Callable[[], None]) -> int:
     """Run a task in a child, which reports an error and leaves."""
     pid = os.fork()
@@ -37,7 +42,7 @@ def fork(task: Callable[[], None]) -> int:
     try:
         task()
     except BaseException as error:
-        print(f"{type(error).__name__}: {error}", flush=True)
+        say(f"{type(error).__name__}: {error}")
         os._exit(1)
     os._exit(0)
 
@@ -136,9 +141,9 @@ def roll_back_at_once(url: str, children: str) -> None:
         with Catalog(url) as catalog:
             try:
                 catalog.roll_back([step], by="b", reason="worse")
-                print("done", flush=True)
+                say("done")
             except LoopcastError as error:
-                print(type(error).__name__, flush=True)
+                say(type(error).__name__)
 
     await_all(fork(compete_back) for _ in range(int(children)))
 
@@ -165,9 +170,9 @@ def begin_at_once(url: str, children: str) -> None:
             try:
                 step = ExperimentStep(step="begun", at=NOON, by="ann")
                 catalog.take_step([trials[number]], step)
-                print("done", flush=True)
+                say("done")
             except LoopcastError as error:
-                print(type(error).__name__, flush=True)
+                say(type(error).__name__)
 
     await_all(
         fork(lambda number=i: compete_for_the_population(number))  # type: ignore[misc]
