@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import subprocess
 import threading
@@ -12,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
@@ -26,6 +24,8 @@ from loopcast_edge.wire import (
     encode,
     topics,
 )
+
+from ..servers import free_port, mosquitto
 
 KINDS: dict[str, Any] = {"up/events": EventBatch, "up/truth": TruthBatch, "up/sketch": SketchDay}
 
@@ -50,13 +50,8 @@ class Mosquitto:
     """A broker, which keeps what is retained over a kill unless it is told not to."""
 
     def __init__(self, folder: Path, settings: str = "", *, keeping: bool = True) -> None:
-        program = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin")
-        if program is None:
-            pytest.skip("Mosquitto is not installed: apt-get install mosquitto")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
-        self._program, self._configuration = program, folder / "mosquitto.conf"
+        self.port = free_port()
+        self._program, self._configuration = mosquitto(), folder / "mosquitto.conf"
         self._configuration.write_text(
             f"listener {self.port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\n"
             f"user root\n{KEEPING.format(folder) if keeping else ''}{settings}"

@@ -14,7 +14,8 @@ from loopcast.fleet.link import Link, Outgoing
 from loopcast.store.home import Home
 from loopcast_edge.wire import Presence, encode, topics
 
-from .brokers import Broker, Peer, free_port, secured
+from ...servers import free_port
+from .brokers import Broker, Peer, secured
 
 
 def test_the_centre_connects_by_its_certificate(place: Home, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import socket
 import subprocess
 import threading
@@ -25,6 +24,8 @@ from loopcast.monitor.channels import LogChannel, channel_of, deliver
 from loopcast.monitor.findings import of_drift
 from loopcast.monitor.plan import usual_plan
 from loopcast.monitor.traffic import unusual_days, unusual_levels
+
+from ...servers import free_port, mosquitto
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 KINDS = tuple(usual_plan().rules)
@@ -153,12 +154,7 @@ def webhook() -> Iterator[tuple[str, list[dict[str, Any]], list[int]]]:
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[int]:
     """A real Mosquitto on a free port."""
-    program = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin")
-    if program is None:
-        pytest.skip("Mosquitto is not installed: apt-get install mosquitto")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    program, port = mosquitto(), free_port()
     settings = tmp_path / "mosquitto.conf"
     settings.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
     process = subprocess.Popen(
