@@ -25,7 +25,7 @@ from loopcast_edge.wire import (
     topics,
 )
 
-from ..servers import free_port, mosquitto
+from .servers import free_port, mosquitto
 
 KINDS: dict[str, Any] = {"up/events": EventBatch, "up/truth": TruthBatch, "up/sketch": SketchDay}
 

@@ -13,7 +13,7 @@ import pytest
 
 from loopcast.store.home import open_home
 
-from ..servers import mosquitto
+from ..edge.servers import mosquitto
 from .readme import Readme, beside_examples
 
 README = Readme(example="06_edge", home="edge")

@@ -23,7 +23,7 @@ from loopcast.fleet.packages import Contents, make_package
 from loopcast.store.home import Home, open_home
 from loopcast_edge.wire import Golden, Measurement, Output, Recipe, Tensor, Trial, recipe
 
-from ...servers import free_port
+from ...edge.servers import free_port
 from ..store.builders import logical_model, registration, version
 
 BY = ("--by", "ann")

@@ -20,7 +20,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from loopcast.fleet.authority import Authority, Identity
 from loopcast.fleet.broker import Listener, write_broker
 
-from ...servers import free_port, mosquitto
+from ...edge.servers import free_port, mosquitto
 
 
 @dataclass

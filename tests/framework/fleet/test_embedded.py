@@ -20,7 +20,7 @@ from loopcast.fleet.link import Broker, Link, Outgoing
 from loopcast_edge.wire import topics
 from loopcast_edge.wire.batches import Batch
 
-from ...servers import free_port
+from ...edge.servers import free_port
 from .fake import wait_for
 
 DESIRED = topics.device("meter-1", "desired")

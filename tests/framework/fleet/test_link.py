@@ -14,7 +14,7 @@ from loopcast.fleet.link import Link, Outgoing
 from loopcast.store.home import Home
 from loopcast_edge.wire import Presence, encode, topics
 
-from ...servers import free_port
+from ...edge.servers import free_port
 from .brokers import Broker, Peer, secured
 
 

@@ -25,7 +25,7 @@ from loopcast.monitor.findings import of_drift
 from loopcast.monitor.plan import usual_plan
 from loopcast.monitor.traffic import unusual_days, unusual_levels
 
-from ...servers import free_port, mosquitto
+from ...edge.servers import free_port, mosquitto
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 KINDS = tuple(usual_plan().rules)
