@@ -1,9 +1,10 @@
 """What an agent costs on a device: memory over a month, start, size, and a line measured.
 
 The month is 1,440 intervals that ``loopcast-edge run`` itself answers, in a process of its own,
-with one model that is signed, proved and tried like all others. Memory is read from the process at
-its first and its last day; the interpreter, NumPy and the runtime alone are measured beside it.
-All have their bytecode cached, as what was installed has: to compile it takes 5 MB more.
+with one model that is signed, proved and tried like all others, connected to a Mosquitto where a
+centre receipts what it sends. Memory is read from the process at its first and its last day; the
+interpreter, NumPy and the runtime alone are measured beside it. All have their bytecode cached, as
+what was installed has: to compile it takes 5 MB more.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from edge.brokers import running  # type: ignore[import-not-found]
 from edge.centre import Centre, now_ms  # type: ignore[import-not-found]
+from edge.resident import memory_mb, parsed_mb  # type: ignore[import-not-found]
 
 import loopcast_edge
 from loopcast_edge.wire import Trial, encode
@@ -35,7 +38,7 @@ STEP_MS = 60_000
 EVERYTHING = "import loopcast_edge.agent.run, loopcast_edge.agent.runtime as r; r.runtime()"
 FLOOR = (
     "import numpy\nfrom loopcast_edge.agent.runtime import runtime\nruntime()\n"
-    "print(open('/proc/self/status').read())"
+    "print(open('/proc/self/smaps_rollup').read())"
 )
 
 
@@ -55,9 +58,9 @@ def _caching(folder: str) -> dict[str, str]:
 
 
 def _month(lines: int, environment: dict[str, str]) -> list[dict[str, Any]]:
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, running(Path(folder)) as (broker, store):
         place = Path(folder)
-        _write(place)
+        _write(place, broker.port)
         agent = subprocess.Popen(
             [sys.executable, "-m", "loopcast_edge", "run", "--config", str(place / "agent.toml")],
             stdin=subprocess.PIPE,
@@ -65,20 +68,23 @@ def _month(lines: int, environment: dict[str, str]) -> list[dict[str, Any]]:
             stderr=subprocess.DEVNULL,
             env=environment,
         )
-        first, last, private, cpu_s = _feed(agent, lines)
-    alone = _megabytes_of("VmRSS", _output(FLOOR, environment))
+        first, last, cpu_s = _feed(agent, lines)
+        stored = len(store.events())
+    alone = parsed_mb(_output(FLOOR, environment))
     return [
         {
             "what": "memory",
             "days": lines / 48,
-            "rss_mb": last,
-            "after_a_day_mb": first,
-            "growth": last / first,
-            "private_mb": private,
-            "alone_mb": alone,
-            "of_goal": last / GOALS["rss_mb"],
+            "rss_mb": last["Rss"],
+            "pss_mb": last["Pss"],
+            "anonymous_mb": last["Anonymous"],
+            "after_a_day_mb": first["Rss"],
+            "growth_mb": last["Anonymous"] - first["Anonymous"],
+            "alone_mb": alone["Rss"],
+            "alone_anonymous_mb": alone["Anonymous"],
+            "of_goal": last["Rss"] / GOALS["rss_mb"],
         },
-        {"what": "line", "lines": lines, "cpu_us": cpu_s / lines * 1e6},
+        {"what": "line", "lines": lines, "stored": stored, "cpu_us": cpu_s / lines * 1e6},
     ]
 
 
@@ -89,18 +95,13 @@ def _output(program: str, environment: dict[str, str]) -> str:
     ).stdout
 
 
-def _feed(agent: subprocess.Popen[bytes], lines: int) -> tuple[float, float, float, float]:
-    """Measure line by line.
-
-    Returns
-    -------
-    tuple
-        Memory after a day, at the end, and of it what no file backs; CPU seconds in all.
-    """
+def _feed(
+    agent: subprocess.Popen[bytes], lines: int
+) -> tuple[dict[str, float], dict[str, float], float]:
+    """Measure line by line; return memory after a day and at the end, and CPU seconds in all."""
     assert agent.stdin is not None
     assert agent.stdout is not None
-    status = Path(f"/proc/{agent.pid}/status")
-    first = 0.0
+    first: dict[str, float] = {}
     start = now_ms() // STEP_MS
     for number in range(lines):
         temperature = 15.0 + 10.0 * ((number % 48) / 48)
@@ -109,17 +110,17 @@ def _feed(agent: subprocess.Popen[bytes], lines: int) -> tuple[float, float, flo
         agent.stdin.flush()
         agent.stdout.readline()
         if number == 47:
-            first = _megabytes_of("VmRSS", status.read_text())
-    last, private = (_megabytes_of(name, status.read_text()) for name in ("VmRSS", "RssAnon"))
+            first = memory_mb(agent.pid)
+    last = memory_mb(agent.pid)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     agent.terminate()
     agent.communicate()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return first, last, private, after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+    return first, last, after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
 
-def _write(folder: Path) -> None:
-    """Lay out a device that works alone, with a package that was brought by hand."""
+def _write(folder: Path, port: int) -> None:
+    """Lay out a device with a package that was brought by hand."""
     centre = Centre()
     package = centre.package(trial=Trial(seconds=0, predictions=2))
     (folder / "package").mkdir()
@@ -129,7 +130,8 @@ def _write(folder: Path) -> None:
     (folder / "keys").write_bytes(centre.keys())
     (folder / "agent.toml").write_text(
         'device = "meter-7"\nstate = "state"\nroot = "root"\nkeys = "keys"\nlocal = ["package"]\n'
-        'log_level = "error"\n'
+        'log_level = "error"\nuplink_s = 0.2\n'
+        f'[broker]\nhost = "127.0.0.1"\nport = {port}\n'
     )
 
 
@@ -160,8 +162,3 @@ def _megabytes(name: str) -> float:
     found = files(name) or ()
     paths = [Path(str(each.locate())) for each in found]
     return sum(path.stat().st_size for path in paths if path.is_file()) / 2**20
-
-
-def _megabytes_of(name: str, status: str) -> float:
-    [line] = [line for line in status.splitlines() if line.startswith(f"{name}:")]
-    return int(line.split()[1]) / 1024

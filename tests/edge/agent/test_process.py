@@ -24,6 +24,7 @@ from loopcast_edge.wire import Order, PackageState, SecretKey, Trial, encode, to
 from .. import models
 from ..brokers import Mosquitto, Store, running, until
 from ..centre import STEP_S, Centre, Package, desired, now_ms
+from ..resident import memory_mb
 from .test_agent import noise
 
 HERE = Path(__file__).resolve().parents[1]
@@ -159,12 +160,15 @@ class Station:
     def all_is_home(self) -> None:
         """Nothing that was acknowledged is lost, and nothing counted twice."""
         time.sleep(0.5)  # what was measured last is predicted
-        until(self._drained, f"the outbox is empty; log:\n{self.log()}")
+        self.all_is_stored()
         assert self.end() == 0, self.log()
         keys = [each.key for each in self.store.events()]
         assert len(set(keys)) == len(keys)
         assert set(self.acknowledged) <= set(keys)
         assert self.acknowledged
+
+    def all_is_stored(self) -> None:
+        until(self._drained, f"the outbox is empty; log:\n{self.log()}")
 
     def _drained(self) -> bool:
         assert self.agent is not None
@@ -236,6 +240,27 @@ def test_power_that_goes_at_any_step(station: Station, step: str, number: int, w
     assert station.end() == -signal.SIGKILL
     station.start()
     station.reaches(package, "running")
+    station.all_is_home()
+
+
+def test_memory_does_not_grow(station: Station) -> None:
+    """Once what is remembered of keys is full, lines that come and go leave nothing behind."""
+    package = station.centre.package()
+    station.want(package)
+    station.start()
+    station.reaches(package, "running")
+    assert station.agent is not None
+    agent = station.agent
+    own_mb = []
+    for _ in range(2):
+        expected = len(agent.predictions) + 5000
+        for number in range(station.number, station.number + 5000):
+            agent.measure(number)
+        station.number += 5000
+        until(partial(agent.said_more_than, expected - 1), "all is predicted", 60)
+        station.all_is_stored()
+        own_mb.append(memory_mb(agent.process.pid)["Anonymous"])
+    assert own_mb[1] - own_mb[0] < 1.0, own_mb  # 200 bytes a line
     station.all_is_home()
 
 

@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from random import Random, SystemRandom
@@ -17,7 +16,8 @@ from typing import Any, Optional
 
 import msgspec
 
-from loopcast_edge.agent import files
+from loopcast_edge import __version__
+from loopcast_edge.agent import files, resident
 from loopcast_edge.agent.agent import Agent
 from loopcast_edge.agent.errors import EdgeError, LockedError, SettingsError
 from loopcast_edge.agent.golden import LONGEST_S, Child
@@ -99,7 +99,7 @@ class Process:
             LOG.error("the outbox is damaged; it is set aside as %s", self._outbox.set_aside)
         hands = Hands(self._link, _prove, self._outbox, Random(SystemRandom().getrandbits(64)))
         self._random = hands.random
-        self._agent = Agent(settings, hands, version("loopcast-edge"))
+        self._agent = Agent(settings, hands, __version__)
         self._broker: Optional[BrokerLink] = None
         self._local: Optional[Local] = None
         self._lines: Optional[Lines] = None
@@ -161,6 +161,7 @@ class Process:
         if now >= self._status_at:
             self._status_at = now + self._settings.report_s
             self._note_status()
+            resident.give_back()
 
     def _take(self, timeout: float) -> None:
         """Take what has come; measurements that wait are kept by one write to the disk."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 from importlib import import_module
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
@@ -20,8 +19,8 @@ from numpy.typing import NDArray
 from loopcast_edge.agent.errors import ModelError
 
 RUNTIMES = (
-    ("ai-edge-litert", "ai_edge_litert.interpreter"),
-    ("tflite-runtime", "tflite_runtime.interpreter"),
+    ("ai-edge-litert", "ai_edge_litert"),
+    ("tflite-runtime", "tflite_runtime"),
 )
 PROBE = Path(__file__).with_name("probe.tflite")  # output = features + 1, of one column
 
@@ -46,9 +45,11 @@ def runtime() -> Runtime:
         If none does; the message says why each failed.
     """
     failures = []
-    for name, module in RUNTIMES:
+    for name, package in RUNTIMES:
         try:
-            found = Runtime(name, version(name), _maker(import_module(module)))
+            interpreter = import_module(f"{package}.interpreter")
+            version = import_module(package).__version__
+            found = Runtime(name, version, _maker(interpreter))
             answer, _ = Model(PROBE.read_bytes(), found).predict(np.ones((1, 1), np.float32))
         except Exception as error:  # whatever a broken installation raises
             failures.append(f"{name}: {error}")

@@ -12,13 +12,13 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Optional
 
 import msgspec
 
+from loopcast_edge import __version__
 from loopcast_edge.agent.errors import EdgeError, SettingsError
 from loopcast_edge.agent.runtime import runtime
 from loopcast_edge.agent.settings import Broker, Settings
@@ -126,7 +126,7 @@ def _device(options: argparse.Namespace, folder: Path, scenario: Scenario, numbe
         report_s=options.report_s,
     )
     fate = Fate(scenario, options.seed, number)
-    return Device(settings, _broker(options, name), fate, version("loopcast-edge"))
+    return Device(settings, _broker(options, name), fate, __version__)
 
 
 def _broker(options: argparse.Namespace, name: str) -> Broker:
