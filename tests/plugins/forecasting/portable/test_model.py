@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from loopcast.api import ForecastData, ModelError, Site
 from loopcast.deploy.export.tflite.runtimes import Session, sessions
 from loopcast.deploy.export.tflite.write import write_tflite
 from loopcast_forecasting.additive.model import HybridModel
+from loopcast_forecasting.boosted.step import BoostedStep
 from loopcast_forecasting.templates.gam_ar import GamAr
 from loopcast_forecasting.templates.gam_arima import GamArima
 from loopcast_forecasting.templates.gam_ridge import GamRidge
@@ -37,7 +39,12 @@ def ridge(hourly: ForecastData) -> HybridModel:
     return fitted(GamRidge(), hourly)
 
 
-@pytest.fixture(params=["arima", "ridge"])
+@pytest.fixture(scope="module")
+def ar(hourly: ForecastData) -> HybridModel:
+    return fitted(GamAr(), hourly)
+
+
+@pytest.fixture(params=["ar", "arima", "ridge"])
 def model(request: pytest.FixtureRequest) -> HybridModel:
     found: HybridModel = request.getfixturevalue(request.param)
     return found
@@ -138,8 +145,11 @@ def test_without_a_calendar_the_flag_is_measured_or_refused(
 
 
 def test_what_has_no_graph_says_so(ridge: HybridModel, hourly: ForecastData) -> None:
-    with pytest.raises(ModelError, match=r"train forecasting\.gam_arima or forecasting\.gam_ridge"):
-        fitted(GamAr(), hourly).to_graph(hourly, SERIES)
+    [site] = ridge.sites
+    step: Any = BoostedStep(correction=cast(Any, "trees"), direct=cast(Any, site.residual))
+    boosted = replace(ridge, sites=(replace(site, residual=step),))
+    with pytest.raises(ModelError, match=r"trees has no graph; train one of forecasting\.gam_ar, "):
+        boosted.to_graph(hourly, SERIES)
     with pytest.raises(ModelError, match="'tasmania' has no graph"):
         ridge.to_graph(hourly, "tasmania")
     elsewhere = replace(hourly, sites={"melbourne": Site(timezone="Europe/Paris", holidays="FR")})

@@ -76,8 +76,8 @@ class BoostedStep:
     def memory(self, series: int, per_day: int) -> Memory:
         """Refuse: a device does not carry it on."""
         raise ModelError(
-            "a model with boosted trees has no graph; train "
-            "forecasting.gam_arima or forecasting.gam_ridge"
+            "a model with boosted trees has no graph; train one of forecasting.gam_ar, "
+            "forecasting.gam_arima or forecasting.gam_ridge, which have"
         )
 
     def encode(self, series: AdditiveSeries, site: int, arrays: Arrays) -> dict[str, Any]:

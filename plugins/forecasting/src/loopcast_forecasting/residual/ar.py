@@ -55,11 +55,19 @@ class PanelAr:
         -------
         ndarray, shape (steps, N), float64
         """
-        n_series = residuals.shape[1]
-        before, ahead = np.zeros((self.lags[-1], n_series)), np.full((steps, n_series), np.nan)
-        values = np.vstack([before, residuals, ahead])
+        ahead = np.full((steps, residuals.shape[1]), np.nan)
+        return self.filled(np.vstack([residuals, ahead]))[-steps:]
+
+    def filled(self, residuals: Floats) -> Floats:
+        """Return residuals after zeros of the longest lag, with forecasts where one is missing.
+
+        Returns
+        -------
+        ndarray, shape (longest lag + n, N), float64
+        """
+        values = np.vstack([np.zeros((self.lags[-1], residuals.shape[1])), residuals])
         _fill(values, self.lags, self.phi)
-        return values[-steps:]
+        return values
 
 
 def fit_ar(residuals: Floats, lags: Sequence[int]) -> PanelAr:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import pandas as pd
 
-from loopcast.api import ModelError
 from loopcast_forecasting.additive.files import Arrays
 from loopcast_forecasting.additive.hyperparameters import GamArParameters
 from loopcast_forecasting.additive.series import AdditiveSeries
@@ -21,7 +20,7 @@ from loopcast_forecasting.residual.ar import PanelAr, fit_ar
 from loopcast_forecasting.residual.crossfit import cross_fit, deal_days
 
 if TYPE_CHECKING:
-    from loopcast_forecasting.portable.memory import Memory
+    from loopcast_forecasting.portable.ar import ArMemory
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -49,12 +48,11 @@ class ArStep:
         """Forecast all series step by step, at whatever times the residuals are."""
         return self.ar.forecast(recent.residuals, len(horizon))
 
-    def memory(self, series: int, per_day: int) -> Memory:
-        """Refuse: a device does not carry it on."""
-        raise ModelError(
-            "an autoregression of all its lags has no graph; train "
-            "forecasting.gam_arima or forecasting.gam_ridge"
-        )
+    def memory(self, series: int, per_day: int) -> ArMemory:
+        """Return the step of one series as a device carries it on."""
+        from loopcast_forecasting.portable.ar import ArMemory
+
+        return ArMemory(ar=self.ar, series=series, steps=per_day)
 
     def encode(self, series: AdditiveSeries, site: int, arrays: Arrays) -> dict[str, Any]:
         """Return values for JSON; all that is numbers is an array."""
