@@ -88,12 +88,21 @@ def said_until(process: subprocess.Popen[str], words: str) -> str:
     return said
 
 
+def kill_broker(centre: subprocess.Popen[str]) -> None:
+    """Kill the only child of a centre."""
+    found = subprocess.run(
+        ["pgrep", "-P", str(centre.pid)], capture_output=True, text=True, check=True
+    )
+    os.kill(int(found.stdout), signal.SIGKILL)
+
+
 def told(*arguments: str) -> None:
     result = CliRunner().invoke(loopcast, ["fleet", *arguments], catch_exceptions=False)
     assert result.exit_code == 0, result.output
 
 
 def test_devices_run_a_package_that_came_through_it(place: Home, tmp_path: Path) -> None:
+    """Though the broker was killed before, with all that it had kept."""
     port, lines = free_port(), tmp_path / "lines"
     lines.write_text("".join(f'{{"temperature": {t}}}\n' for t in range(10, 30)))
     devices = (
@@ -105,6 +114,8 @@ def test_devices_run_a_package_that_came_through_it(place: Home, tmp_path: Path)
          *BY, "--reason", "r")  # fmt: skip
     with running(place, "serve", "--embedded", "--port", str(port)) as centre:
         said = said_until(centre, "serving the fleet")
+        kill_broker(centre)
+        said += said_until(centre, f"broker at port {port} died, and was started again")
         with running(place, *devices):
             told("watch", "first", "--timeout", "60")
         os.killpg(centre.pid, signal.SIGINT)  # as Ctrl-C in a terminal does
@@ -115,6 +126,19 @@ def test_devices_run_a_package_that_came_through_it(place: Home, tmp_path: Path)
     assert "first: complete, 3 of 3 devices are well" in said
     runs = [run for device in overview(place.catalog).devices for run in device.runs]
     assert [(run.sequence, run.stage) for run in runs] == [(1, "running")] * 3
+
+
+def test_a_broker_that_dies_again_and_again_ends_the_centre(place: Home) -> None:
+    with running(place, "serve", "--embedded", "--port", str(free_port())) as centre:
+        said_until(centre, "serving the fleet")
+        for _ in range(2):
+            kill_broker(centre)
+            said_until(centre, "was started again")
+        kill_broker(centre)
+        said = centre.communicate(timeout=20)[0]
+    assert "died 3 times in 60 s, and is not started again" in said
+    assert centre.returncode == 1
+    assert "Traceback" not in said
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ PRESENCE = topics.device("meter-1", "presence")
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     with embedded_broker(free_port()) as found:
-        yield found
+        yield found.url
 
 
 class Listener:

@@ -16,6 +16,7 @@ from loopcast.cli.stores import store_options
 
 if TYPE_CHECKING:
     from loopcast.api import Rollout, RolloutStep
+    from loopcast.fleet.embedded import EmbeddedBroker
     from loopcast.store.home import Home
 
 
@@ -50,20 +51,28 @@ def serve(*, place: Home, url: str, embedded: bool, port: int) -> None:
     stop = _told_to_stop()
     with (
         place.catalog,
-        _broker(url, port, embedded=embedded) as reached,
-        Link(broker_of(place, reached), listen=True) as link,
+        _broker(port, embedded=embedded) as own,
+        Link(broker_of(place, own.url if own else url), listen=True) as link,
     ):
-        click.echo(f"serving the fleet at {reached}")
-        Centre(place=place, keys=keys_folder(place), link=link, hear=_say).run(stop.is_set)
+        click.echo(f"serving the fleet at {own.url if own else url}")
+        centre = Centre(place=place, keys=keys_folder(place), link=link, hear=_say)
+        centre.run(lambda: _ended(stop, own))
 
 
-def _broker(url: str, port: int, *, embedded: bool) -> AbstractContextManager[str]:
-    """Return what yields the URL of the broker, and runs one where it is asked to."""
+def _ended(stop: threading.Event, own: EmbeddedBroker | None) -> bool:
+    """Tell whether the centre is to stop; otherwise its broker is looked after."""
+    if own is not None and not stop.is_set():
+        own.revive()
+    return stop.is_set()
+
+
+def _broker(port: int, *, embedded: bool) -> AbstractContextManager[EmbeddedBroker | None]:
+    """Return what runs a broker where it is asked to."""
     source = click.get_current_context().get_parameter_source
     if not embedded:
         if source("port") is ParameterSource.COMMANDLINE:
             raise click.UsageError("--port goes with --embedded; other ports are said by --broker")
-        return nullcontext(url)
+        return nullcontext()
     if source("url") is ParameterSource.COMMANDLINE:
         raise click.UsageError("--embedded is a broker of its own; leave --broker out")
     from loopcast.fleet.embedded import embedded_broker
