@@ -1,4 +1,7 @@
-"""The TFLite runtimes that are installed, and what a file answers in each of them."""
+"""The TFLite runtimes that are installed, and what a file answers in each of them.
+
+Files are run as the agent on a device runs them: by one thread, and without XNNPACK.
+"""
 
 from __future__ import annotations
 
@@ -74,11 +77,11 @@ def sessions(content: bytes) -> Iterator[Session]:
     known = 0
     for name, module in RUNTIMES.items():
         try:
-            interpreter = import_module(module).Interpreter
+            runtime = import_module(module)
         except ModuleNotFoundError:
             continue
         known += 1
-        yield Session(name, _opened(name, interpreter, content))
+        yield Session(name, _opened(name, runtime, content))
     if not known:
         raise ConfigurationError(
             "a .tflite file is compared with its model by LiteRT, which is not installed: pip "
@@ -86,9 +89,12 @@ def sessions(content: bytes) -> Iterator[Session]:
         )
 
 
-def _opened(name: str, interpreter: Any, content: bytes) -> Any:
+def _opened(name: str, runtime: Any, content: bytes) -> Any:
+    plain = runtime.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     try:
-        opened = interpreter(model_content=content, num_threads=1)
+        opened = runtime.Interpreter(
+            model_content=content, num_threads=1, experimental_op_resolver_type=plain
+        )
         opened.allocate_tensors()
     except (RuntimeError, ValueError) as error:
         raise ModelError(f"{name} refuses the file: {error}") from error
