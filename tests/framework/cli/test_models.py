@@ -20,6 +20,7 @@ from loopcast.api import (
     Evaluation,
     GateResult,
     InvalidRecordError,
+    Judged,
     Kpi,
     LogicalModel,
     LoopcastError,
@@ -34,7 +35,7 @@ from loopcast.api.schema import Feature
 from loopcast.cli.database import database
 from loopcast.cli.models import models
 from loopcast.deploy.bundle import version_of, write_bundle
-from loopcast.develop.judged import Judged, judged_bytes
+from loopcast.develop.judged import judged_bytes
 from loopcast.store.catalog import Registration
 from loopcast.store.home import Home, open_home
 from loopcast.store.tables import REVISIONS

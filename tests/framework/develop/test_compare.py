@@ -15,15 +15,16 @@ from loopcast.api import (
     Evaluation,
     ForecastOutcome,
     IntegrityError,
+    Judged,
     Kpi,
     MetricDefinition,
     NotFoundError,
+    Outcome,
     Ranking,
     RankOutcome,
     ScoreOutcome,
 )
 from loopcast.develop.compare import change_of_predictions, comparable, compare, pair
-from loopcast.develop.judged import Judged, Outcome
 from loopcast.develop.metrics import loopcast_metrics as forecast_metrics
 from loopcast.develop.score.metrics import loopcast_metrics as score_metrics
 

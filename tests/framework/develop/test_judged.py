@@ -10,12 +10,16 @@ from loopcast.api import (
     DataError,
     ForecastOutcome,
     IntegrityError,
+    Judged,
+    Outcome,
     Ranking,
     RankOutcome,
     ScoreOutcome,
     Task,
+    row_count,
+    take,
 )
-from loopcast.develop.judged import Judged, Outcome, judged_bytes, read_judged, row_count, take
+from loopcast.develop.judged import judged_bytes, read_judged
 
 ROWS = 6
 

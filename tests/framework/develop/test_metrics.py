@@ -5,8 +5,7 @@ import pandas as pd
 import pytest
 import scoringrules
 
-from loopcast.api import Evaluation, ForecastOutcome
-from loopcast.develop.judged import Judged, take
+from loopcast.api import Evaluation, ForecastOutcome, Judged, take
 from loopcast.develop.metrics import evaluate, loopcast_metrics, pinball
 
 LEVELS = np.array([0.05, 0.5, 0.95])

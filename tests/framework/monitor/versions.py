@@ -13,6 +13,7 @@ import pyarrow as pa
 from loopcast.api import (
     Dataset,
     Feature,
+    Judged,
     Kpi,
     LogicalModel,
     Manifest,
@@ -21,7 +22,7 @@ from loopcast.api import (
     ScoreSchema,
 )
 from loopcast.deploy.bundle import version_of, write_bundles
-from loopcast.develop.judged import JUDGED_FILE, Judged, judged_bytes
+from loopcast.develop.judged import JUDGED_FILE, judged_bytes
 from loopcast.monitor.reference import REFERENCE_FILE, fit_reference, reference_bytes
 from loopcast.store.catalog import Registration
 from loopcast.store.events import event_table

@@ -15,6 +15,7 @@ from loopcast.api import (
     Effect,
     Evaluation,
     ExplainedForecaster,
+    Judged,
     Role,
     Stage,
     Surface,
@@ -24,7 +25,6 @@ from loopcast.deploy.forecast_bundle import ForecastVersion
 from loopcast.develop.forecast.course import ForecastCourse
 from loopcast.develop.forecast.dataset import KnownForecast
 from loopcast.develop.forecast.judged import drawn_rows
-from loopcast.develop.judged import Judged
 from loopcast.iterate.train import TrainedVersion
 from loopcast.serve.answer_files import AnswerFile
 from loopcast.serve.batch import BatchForecast

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from loopcast.api import (
     DataError,
     IntegrityError,
+    Judged,
     LogicalModel,
     Manifest,
     MetricDefinition,
@@ -16,7 +17,7 @@ from loopcast.api import (
 )
 from loopcast.deploy.bundle import read_file, read_manifest
 from loopcast.develop.compare import Comparison, comparable, compare, pair
-from loopcast.develop.judged import JUDGED_FILE, Judged, read_judged
+from loopcast.develop.judged import JUDGED_FILE, read_judged
 
 if TYPE_CHECKING:
     from loopcast.plugins import PluginManager

@@ -11,6 +11,7 @@ import msgspec
 from loopcast.api import (
     ForecastSchema,
     IntegrityError,
+    Judged,
     LogicalModel,
     Manifest,
     RankSchema,
@@ -21,7 +22,7 @@ from loopcast.api import (
 from loopcast.api.formats import read_json
 from loopcast.deploy.bundle import Bundle, read_bundle
 from loopcast.deploy.limits import files_below
-from loopcast.develop.judged import JUDGED_FILE, Judged, read_judged
+from loopcast.develop.judged import JUDGED_FILE, read_judged
 
 if TYPE_CHECKING:
     from loopcast.api import Task

@@ -18,11 +18,15 @@ from loopcast.api import (
     Evaluation,
     ForecastOutcome,
     IntegrityError,
+    Judged,
     Kpi,
     MetricDefinition,
     NotFoundError,
+    Outcome,
     RankOutcome,
+    Rows,
     ScoreOutcome,
+    take,
 )
 from loopcast.develop.inference import (
     Estimate,
@@ -32,7 +36,6 @@ from loopcast.develop.inference import (
     mean_influence,
     serial_error,
 )
-from loopcast.develop.judged import Judged, Outcome, Rows, take
 from loopcast.develop.metrics import mean_of_rows
 
 FloatArray = NDArray[np.float64]

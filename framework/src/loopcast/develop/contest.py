@@ -17,14 +17,15 @@ from loopcast.api import (
     FitContext,
     GateResult,
     GivingWay,
+    Judged,
     LoopcastError,
     ModelError,
+    Outcome,
     Refitting,
 )
 from loopcast.develop.baselines import beats_baselines, better
 from loopcast.develop.course import Advance, Contender, Course
 from loopcast.develop.holdout import Holdout, Split
-from loopcast.develop.judged import Judged, Outcome
 from loopcast.develop.known import Known
 from loopcast.develop.metrics import evaluate
 

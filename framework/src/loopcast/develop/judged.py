@@ -22,20 +22,6 @@ from loopcast.api import (
     npz_bytes,
     read_npz,
 )
-from loopcast.api.judged import Rows, row_count, take
-
-__all__ = [
-    "CHAMPION",
-    "JUDGED_FILE",
-    "Judged",
-    "Outcome",
-    "Rows",
-    "champion_label",
-    "judged_bytes",
-    "read_judged",
-    "row_count",
-    "take",
-]
 
 JUDGED_FILE = "judged.npz"
 """Its name in a bundle."""

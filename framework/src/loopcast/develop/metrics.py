@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,14 +10,16 @@ from numpy.typing import NDArray
 from loopcast.api import (
     Evaluation,
     ForecastOutcome,
+    Judged,
     Metric,
     MetricDefinition,
+    Outcome,
+    Rows,
     ScoreOutcome,
     hookimpl,
+    row_count,
+    take,
 )
-
-if TYPE_CHECKING:
-    from loopcast.develop.judged import Judged, Outcome, Rows
 
 FloatArray = NDArray[np.float64]
 
@@ -108,11 +109,6 @@ def measure(
     subsets
         Positions of rows by ``attribute=value``; the empty string for the overall value.
     """
-    from loopcast.develop.judged import (
-        row_count,
-        take,
-    )  # imports pandas, which a start does without
-
     if definition.rows is not None:
         values = definition.rows(outcome)
         weight = outcome.weight if isinstance(outcome, ScoreOutcome) else np.ones(len(values))

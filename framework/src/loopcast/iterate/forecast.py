@@ -13,6 +13,7 @@ from loopcast.api import (
     Forecast,
     ForecastData,
     ForecastSchema,
+    Judged,
     LogicalModel,
     LoopcastError,
     ModelError,
@@ -24,7 +25,6 @@ from loopcast.develop.forecast.covered import Covered
 from loopcast.develop.forecast.dataset import KnownForecast, known_forecast
 from loopcast.develop.forecast.inputs import inputs_of
 from loopcast.develop.forecast.train import run_contest, train
-from loopcast.develop.judged import Judged
 from loopcast.develop.known import Known
 from loopcast.iterate.tasks import Champion, Contest, Made, TaskSteps
 from loopcast.monitor.training import reference_file

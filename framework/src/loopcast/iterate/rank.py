@@ -10,6 +10,7 @@ import numpy as np
 from loopcast.api import (
     Engine,
     Evaluation,
+    Judged,
     LogicalModel,
     LoopcastError,
     RankData,
@@ -23,7 +24,6 @@ from loopcast.deploy.rank_bundle import Names, pack, read_names
 from loopcast.develop.contest import Trial
 from loopcast.develop.course import Advance, Course
 from loopcast.develop.holdout import Holdout, Split
-from loopcast.develop.judged import Judged
 from loopcast.develop.known import Known
 from loopcast.develop.metrics import evaluate
 from loopcast.develop.rank.inputs import inputs_of

@@ -10,6 +10,7 @@ from loopcast.api import (
     DataError,
     Engine,
     Evaluation,
+    Judged,
     LogicalModel,
     LoopcastError,
     ScoreData,
@@ -19,7 +20,6 @@ from loopcast.deploy.score_bundle import pack
 from loopcast.develop.contest import Trial
 from loopcast.develop.course import Advance, Course
 from loopcast.develop.holdout import Holdout
-from loopcast.develop.judged import Judged
 from loopcast.develop.known import Known
 from loopcast.develop.metrics import evaluate
 from loopcast.develop.score.finished import finish

@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from loopcast.api import Dataset, Engine, Evaluation, GateResult, LoopcastError, Task
+from loopcast.api import Dataset, Engine, Evaluation, GateResult, Judged, LoopcastError, Task
 from loopcast.develop.course import Advance, Course
 from loopcast.develop.holdout import Split
-from loopcast.develop.judged import Judged
 from loopcast.develop.known import Known
 
 if TYPE_CHECKING:

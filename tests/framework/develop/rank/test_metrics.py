@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from loopcast.api import Ranking, RankOutcome
-from loopcast.develop.judged import take
+from loopcast.api import Ranking, RankOutcome, take
 from loopcast.develop.metrics import measure
 from loopcast.develop.rank.metrics import (
     average_precision,

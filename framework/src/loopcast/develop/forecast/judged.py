@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from loopcast.api import ForecastOutcome
+from loopcast.api import ForecastOutcome, Judged
 from loopcast.develop.forecast.intervals import LEVELS
-from loopcast.develop.judged import Judged
 
 if TYPE_CHECKING:
     from loopcast.develop.forecast.backtest import Predictions

@@ -21,9 +21,9 @@ from loopcast.develop.forecast.judged import judged_forecasts
 from loopcast.develop.metrics import evaluate
 
 if TYPE_CHECKING:
+    from loopcast.api import Judged
     from loopcast.develop.forecast.backtest import Predictions
     from loopcast.develop.forecast.course import ForecastCourse
-    from loopcast.develop.judged import Judged
 
 Columns = NDArray[np.intp]
 

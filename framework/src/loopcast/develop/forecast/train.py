@@ -20,6 +20,7 @@ from loopcast.api import (
     Forecaster,
     ForecastSchema,
     GateResult,
+    Judged,
 )
 from loopcast.develop.baselines import beats_baselines
 from loopcast.develop.course import Advance, Contender
@@ -32,7 +33,6 @@ from loopcast.develop.forecast.horizon import backtest_origins
 from loopcast.develop.forecast.intervals import Intervals, calibrate
 from loopcast.develop.forecast.judging import Reconciled, judge_all
 from loopcast.develop.forecast.panel import at_step, bottom_members, site_weights, with_aggregates
-from loopcast.develop.judged import Judged
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

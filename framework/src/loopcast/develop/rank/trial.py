@@ -10,9 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from loopcast.api import DataError, ModelError, RankData, RankOutcome, RankQuery, Rater
+from loopcast.api import (
+    DataError,
+    Judged,
+    ModelError,
+    Outcome,
+    RankData,
+    RankOutcome,
+    RankQuery,
+    Rater,
+)
 from loopcast.develop.holdout import Holdout, Split, percent
-from loopcast.develop.judged import Judged, Outcome
 from loopcast.develop.rank.prepare import fingerprint, part_of
 from loopcast.develop.rank.query import pairs_matrix, ranked
 

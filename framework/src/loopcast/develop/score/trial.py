@@ -10,9 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from loopcast.api import ConfigurationError, DataError, ModelError, ScoreData, ScoreOutcome
+from loopcast.api import (
+    ConfigurationError,
+    DataError,
+    Judged,
+    ModelError,
+    Outcome,
+    ScoreData,
+    ScoreOutcome,
+)
 from loopcast.develop.holdout import Holdout, Split, percent
-from loopcast.develop.judged import Judged, Outcome
 from loopcast.develop.score.prepare import fingerprint, rows_of
 from loopcast.develop.score.weights import judging_weight
 
