@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -291,6 +292,16 @@ class TestDatabase:
         monkeypatch.setattr("loopcast.store.database.REVISIONS", (*REVISIONS, "r9999"))
         assert "run `loopcast database upgrade`" in str(error("database", "check"))
         assert output("database", "upgrade").endswith("was upgraded\n")
+
+
+def test_sweep_counts_what_it_removes(versions: list[str], loopcast_home: Path) -> None:
+    left = loopcast_home / "artifacts" / "00" / ".half.1.tmp"
+    left.parent.mkdir(exist_ok=True)
+    left.write_bytes(b"half")
+    os.utime(left, (0, 0))
+    assert output("models", "sweep") == "1 unfinished file removed\n"
+    assert output("models", "sweep") == "0 unfinished files removed\n"
+    assert output("models", "show", versions[0], "--file", "model.json") == "{}"
 
 
 def test_the_stores_can_be_elsewhere(versions: list[str], loopcast_home: Path) -> None:

@@ -23,7 +23,12 @@ from loopcast.monitor.alerts import AlertBook
 from loopcast.monitor.channels import LogChannel, channel_of, deliver
 from loopcast.monitor.findings import of_drift
 from loopcast.monitor.plan import usual_plan
-from loopcast.monitor.traffic import unusual_days, unusual_levels
+from loopcast.monitor.traffic import (
+    LATENCY_CHANCE,
+    VOLUME_CHANCE,
+    latency_chances,
+    volume_chances,
+)
 
 from ...edge.servers import free_port, mosquitto
 
@@ -112,19 +117,19 @@ class TestFindings:
         days = alarms = 0
         for _ in range(30):
             volume = noise.poisson(noise.normal(1_000.0, 80.0, 120))
-            alarms += (
-                unusual_days(volume).sum() + unusual_levels(noise.lognormal(3.0, 0.2, 120)).sum()
-            )
+            latency = noise.lognormal(3.0, 0.2, 120)
+            alarms += (volume_chances(volume) <= VOLUME_CHANCE).sum()
+            alarms += (latency_chances(latency) <= LATENCY_CHANCE).sum()
             days += 2 * 120
         assert alarms / days < 0.005
 
     def test_a_day_of_half_the_volume_and_one_of_none(self) -> None:
         volume = np.full(30, 1_000) + np.arange(30) % 7 * 10
         volume[[20, 25]] = 500, 0
-        assert np.flatnonzero(unusual_days(volume)).tolist() == [20, 25]
+        assert np.flatnonzero(volume_chances(volume) <= VOLUME_CHANCE).tolist() == [20, 25]
         latency = np.full(30, 20.0)
         latency[22] = 90.0
-        assert np.flatnonzero(unusual_levels(latency)).tolist() == [22]
+        assert np.flatnonzero(latency_chances(latency) <= LATENCY_CHANCE).tolist() == [22]
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from hashlib import sha256
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def test_contents_come_back(contents: list[bytes]) -> None:
     artifacts = Artifacts("memory://artifacts")
     digests = artifacts.put_many(contents)
     assert digests == tuple(sha256(data).hexdigest() for data in contents)
-    assert list(artifacts.get_many(digests)) == contents
+    assert [artifacts.get(digest) for digest in digests] == contents
     assert all(map(artifacts.has, digests))
 
 
@@ -39,6 +40,19 @@ def test_equal_contents_are_stored_once(artifacts: Artifacts, tmp_path: Path) ->
     assert stored(tmp_path) == [file]
     assert file.stat().st_mtime_ns == written
     assert file == tmp_path / digest[:2] / digest
+
+
+def test_what_killed_writes_left_is_swept_once_it_is_old(
+    artifacts: Artifacts, tmp_path: Path
+) -> None:
+    digest = artifacts.put(b"whole")
+    left = stored(tmp_path)[0].parent / f".{digest}.1.tmp"
+    left.write_bytes(b"wh")
+    assert artifacts.sweep() == 0
+    os.utime(left, (0, 0))
+    assert artifacts.sweep() == 1
+    assert artifacts.get(digest) == b"whole"
+    assert not left.exists()
 
 
 def test_changed_bytes_are_refused(artifacts: Artifacts, tmp_path: Path) -> None:

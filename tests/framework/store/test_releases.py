@@ -58,10 +58,10 @@ class TestChampion:
     def test_at_a_moment_of_the_past(self, filled: Catalog) -> None:
         for number in range(3):
             filled.release_all([move(number, "champion")], at=hours(number + 1))
-        assert filled.champion_at(hours(0.99), "demand") is None
+        assert not filled.champions("demand", at=hours(0.99))
         for number in range(3):
             for moment in (hours(number + 1), hours(number + 1.99)):
-                assert filled.champion_at(moment, "demand") == version(number)
+                assert filled.champions("demand", at=moment) == {"": version(number)}
 
     def test_released_again_is_no_new_entry(self, filled: Catalog) -> None:
         filled.release_all([move(0, "champion")], at=hours(1))
@@ -168,6 +168,5 @@ class TestAnySequence:
         assert all(former.until == latter.since for former, latter in pairwise(reign))
         for entry in reign:
             if entry.until is None or entry.until > entry.since:
-                found = filled.champion_at(entry.since, "demand", segment)
-                assert found is not None
-                assert found.id == entry.version
+                found = filled.champions("demand", [segment], at=entry.since)
+                assert found[segment].id == entry.version

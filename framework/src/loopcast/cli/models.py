@@ -1,4 +1,4 @@
-"""``loopcast models``: list versions, show one, compare two, and who was champion when."""
+"""``loopcast models``: list versions, show one, and what else is asked of them."""
 
 from __future__ import annotations
 
@@ -85,6 +85,17 @@ def show(place: Home, as_json: bool, version: str, file: str | None) -> None:
         tables.print_json(details)
     else:
         version_tables.print_details(details)
+
+
+@models.command()
+@store_options
+def sweep(place: Home) -> None:
+    """Remove what trainings that were killed left half-written.
+
+    Others may train meanwhile: only files that are more than an hour old are removed.
+    """
+    removed = place.artifacts.sweep()
+    click.echo(f"{removed:,} unfinished {'file' if removed == 1 else 'files'} removed")
 
 
 for command in (compare, board, cutoffs, champion, history, dossier, rebuild):

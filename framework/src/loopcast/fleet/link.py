@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
@@ -125,17 +124,12 @@ class Link:
             raise StoreError(f"{self._where}: {error}; is the broker running?") from None
         self._client.loop_start()
         if not self._ready.wait(PATIENCE) or self._refusal:
-            self.__exit__(None, None, None)
+            self.__exit__()
             reason = self._refusal or f"no answer in {PATIENCE:g} s"
             raise StoreError(f"{self._where} did not let the centre in: {reason}")
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._client.disconnect()
         self._client.loop_stop()
 

@@ -6,7 +6,7 @@ again. A group is whatever is looked at by itself: the version of a segment, a s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -169,14 +169,6 @@ class Rows:
     def weights(self, count: int) -> Floats:
         """Return the weight of each row."""
         return np.ones(count) if self.weight is None else self.weight
-
-
-def sketch_batches(batches: Iterable[pa.RecordBatch], bins: Bins) -> Sketch:
-    """Count rows that come in pieces, such as the row groups of a Parquet file."""
-    found = empty(len(bins.names), bins.numeric)
-    for batch in batches:
-        found += sketch(dict(zip(batch.schema.names, batch.columns, strict=True)), bins)
-    return found
 
 
 def _count_numbers(found: Sketch, place: int, values: Floats, bins: Bins, rows: Rows) -> None:

@@ -97,16 +97,6 @@ def latency_chances(values: Any) -> Floats:
     return _chances(logs, chance, LATENCY_CHANCE)
 
 
-def unusual_days(counts: Any) -> NDArray[np.bool_]:
-    """Tell which days had far more or fewer events than the days before them."""
-    return np.asarray(volume_chances(counts) <= VOLUME_CHANCE)
-
-
-def unusual_levels(values: Any) -> NDArray[np.bool_]:
-    """Tell which days were far above the days before them, on a logarithmic scale."""
-    return np.asarray(latency_chances(values) <= LATENCY_CHANCE)
-
-
 def _chances(values: Floats, chance: Any, limit: float) -> Floats:
     """Judge each day by the usual ones among those before it."""
     found, usual = np.ones(values.shape), values.copy()

@@ -13,7 +13,7 @@ from datetime import timedelta
 from hashlib import sha256
 
 from loopcast.api import Digest, IntegrityError, NotFoundError
-from loopcast.store.files import Folder, open_folder
+from loopcast.store.files import GRACE, Folder, open_folder
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _COMPANY = struct.Struct("<16sQ")
@@ -128,15 +128,11 @@ class Artifacts:
             )
         return content, company
 
-    def get_many(self, digests: Iterable[Digest]) -> tuple[bytes, ...]:
-        """Return contents, in order, each checked against its digest."""
-        return tuple(self.get(digest) for digest in digests)
-
     def has(self, digest: Digest) -> bool:
         """Tell whether a content is stored, without reading it."""
         return self._folder.exists(_name(digest))
 
-    def sweep(self, older_than: timedelta) -> int:
+    def sweep(self, older_than: timedelta = GRACE) -> int:
         """Remove temporary files that killed writes left, and count them."""
         folders = self._folder.names("")
         return sum(self._folder.sweep(folder, older_than) for folder in folders)

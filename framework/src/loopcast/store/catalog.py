@@ -337,12 +337,6 @@ class Catalog(FleetCatalog):
         """Return the champion of a segment, or ``None`` where there is none."""
         return self.champions(logical_model, [segment]).get(segment)
 
-    def champion_at(
-        self, moment: datetime, logical_model: str, segment: Segment = ""
-    ) -> Version | None:
-        """Return who was champion at a moment of the past, the moment of a move included."""
-        return self.champions(logical_model, [segment], at=moment).get(segment)
-
     def champions(
         self,
         logical_model: str,
@@ -350,7 +344,10 @@ class Catalog(FleetCatalog):
         *,
         at: datetime | None = None,
     ) -> dict[Segment, Version]:
-        """Return the champion of each segment that has one, now or at a moment of the past."""
+        """Return the champion of each segment that has one, now or at a moment of the past.
+
+        The moment of a move is part of the reign that it begins.
+        """
         with database.reading(self._engine) as connection:
             return queries.champions(connection, logical_model, segments, at)
 

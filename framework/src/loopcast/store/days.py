@@ -26,12 +26,9 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from loopcast.api import NotFoundError, StoreError
-from loopcast.store.files import Folder
+from loopcast.store.files import GRACE, Folder
 
 T = TypeVar("T")
-
-GRACE = timedelta(hours=1)
-"""How long files that were compacted, and temporary files, are left to readers and writers."""
 
 ROW_GROUP = 500_000
 ATTEMPTS = 20

@@ -20,7 +20,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from loopcast.api import DataError, Event, Name, StoreError
-from loopcast.store.days import GRACE, Compaction, Day, compact, look, settled
+from loopcast.store.days import Compaction, Day, compact, look, settled
 from loopcast.store.event_table import (
     EVENT_SCHEMA,
     conform,
@@ -30,7 +30,7 @@ from loopcast.store.event_table import (
     table_of,
     utc_day,
 )
-from loopcast.store.files import open_folder
+from loopcast.store.files import GRACE, open_folder
 
 __all__ = ["EVENT_SCHEMA", "EventLog", "event_table", "events_of", "table_of"]
 

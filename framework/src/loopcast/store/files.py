@@ -14,6 +14,9 @@ from uuid import uuid4
 
 from loopcast.api import NotFoundError, StoreError
 
+GRACE = timedelta(hours=1)
+"""How long temporary files, and files that others stand for, are left to writers and readers."""
+
 _SYNCS = 16
 """Files that are brought to the disk at once: it takes many together almost as fast as one."""
 

@@ -21,8 +21,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from loopcast.api import StoreError
-from loopcast.store.days import GRACE, Compaction, compact, look, settled
-from loopcast.store.files import open_folder
+from loopcast.store.days import Compaction, compact, look, settled
+from loopcast.store.files import GRACE, open_folder
 from loopcast.store.truth_table import TRUTH_SCHEMA, truth_table
 
 __all__ = ["TRUTH_SCHEMA", "Ingestion", "TruthStore", "join", "truth_table"]
