@@ -29,12 +29,12 @@ def distribution(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture(scope="module")
 def wheel(distribution: Path, tmp_path_factory: pytest.TempPathFactory) -> ZipFile:
-    """Its wheel."""
+    """Its wheel, built from its source distribution."""
     uv = shutil.which("uv")
     if uv is None:
         pytest.skip("uv is not on the path; install it with: pip install uv")
     folder = tmp_path_factory.mktemp("wheels")
-    command = [uv, "build", "--quiet", "--wheel", "--out-dir", str(folder), str(distribution)]
+    command = [uv, "build", "--quiet", "--out-dir", str(folder), str(distribution)]
     subprocess.run(command, check=True)
     [path] = folder.glob("*.whl")
     return ZipFile(path)
