@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def print_rollouts(console: Console, rollouts: Iterable[RolloutView]) -> None:
     """Print a line for each rollout."""
-    columns = ("name", "of", "package", "state", "stage", "devices", "well", "failed", "silent",
+    columns = ("name", "of", "package", "state", "stage", "devices", "well", "failed", "waiting",
                "error", "last step")  # fmt: skip
     rows = (rollout_cells(each) for each in rollouts)
     tables.print_rows(console, "Rollouts", columns, rows)

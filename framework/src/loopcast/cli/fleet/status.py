@@ -114,7 +114,7 @@ def _bar(view: RolloutView) -> RenderableType:
     ratio = "" if view.ratio is None else f", errors {view.ratio:.3f} of the champion's"
     text = (
         f"{view.plan.name} is {view.phase}: {view.healthy:,} well, {view.failed:,} failed, "
-        f"{view.waiting:,} silent of {told:,} told{ratio}"
+        f"{view.waiting:,} waiting of {told:,} told{ratio}"
     )
     bar = ProgressBar(total=total or 1, completed=view.healthy, width=24)
     return Columns([bar, Text(text)])

@@ -123,8 +123,8 @@ def _rollouts(rollouts: Sequence[RolloutView]) -> Table:
         )
         for each in rollouts
     )
-    columns = ("rollout", "of", "package", "state", "stages", "devices", "well", "failed", "silent",
-               "error")  # fmt: skip
+    columns = ("rollout", "of", "package", "state", "stages", "devices", "well", "failed",
+               "waiting", "error")  # fmt: skip
     return Table(caption="Rollouts", columns=columns, rows=rows)
 
 
