@@ -16,6 +16,7 @@ from loopcast.fleet.days import fleet_days
 from loopcast.fleet.keyring import Keyring, rotate
 from loopcast.fleet.link import Broker as Address
 from loopcast.fleet.link import Incoming, Link
+from loopcast.fleet.observing import report_of
 from loopcast.fleet.packages import make_package
 from loopcast.fleet.rollout import standing
 from loopcast.store.home import Home
@@ -23,6 +24,7 @@ from loopcast_edge.wire import (
     EdgeEvent,
     Errors,
     Outcome,
+    Reported,
     SketchDay,
     Source,
     Subject,
@@ -62,6 +64,12 @@ def on_the_broker(broker: Broker) -> set[str]:
 
 def phase(place: Home, name: str) -> str:
     return standing(place.catalog.rollout(name).steps).phase
+
+
+def accepted(place: Home, name: str) -> int:
+    """The number of what a device says that it was last told to run."""
+    report = report_of(place.catalog.devices()[name].state)
+    return report.sequence if report else 0
 
 
 def acts(place: Home, name: str) -> list[str]:
@@ -240,6 +248,22 @@ class TestLoss:
             with FakeFleet(broker.port, first, ring.pin) as fleet:
                 serving.run(until=lambda: phase(place, "second") == "complete")
                 assert set(fleet.running.values()) == {2}
+
+    def test_a_device_ahead_of_a_restored_catalog_is_reached_again(
+        self, place: Home, ring: Keyring, broker: Broker, first: tuple[str, ...]
+    ) -> None:
+        ahead, liar = first[:2]
+        with (
+            centre(place, ring, broker) as serving,
+            FakeFleet(broker.port, first, ring.pin) as fleet,
+        ):
+            until(place, "first", "complete", serving)
+            for name, sequence in ((ahead, 40), (liar, 2**53)):
+                said = Reported(agent="fake", runtime="none", at=0, sequence=sequence)
+                fleet.send(topics.device(name, "reported"), said)
+            serve(serving, lambda: accepted(place, ahead) == 41)
+        devices = place.catalog.devices()
+        assert [name for name, each in devices.items() if each.published > 2] == [ahead]
 
     def test_another_centre_goes_on(
         self, place: Home, ring: Keyring, broker: Broker, first: tuple[str, ...]

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from loopcast.api import DeviceName, Package, Rollout, RolloutStep, StoreError
 from loopcast.fleet import intake, publish, rolling
@@ -38,6 +38,9 @@ PAUSE = 0.25
 
 INTAKE_PAUSE = 2.0
 """Seconds between intakes, so that many batches become one file."""
+
+MOST_ACCEPTED = 2**30
+"""A device that claims to have been told this often is not counted on from."""
 
 Hear = Callable[[Rollout, RolloutStep], None]
 """Told of each step that is taken by rule."""
@@ -105,11 +108,11 @@ class Centre:
 
     def _keep(self, messages: Iterable[Incoming]) -> None:
         """Make what devices have sent durable, and only then acknowledge it."""
-        states, uplinks = sorted_out(messages, datetime.now(UTC))
-        if states:
-            self.place.catalog.see(states)
-        if uplinks:
-            self.link.send(intake.receipts(self.place.catalog.put_uplinks(uplinks)))
+        said = sorted_out(messages, datetime.now(UTC))
+        if said.states:
+            self.place.catalog.see(said.states, said.accepted)
+        if said.uplinks:
+            self.link.send(intake.receipts(self.place.catalog.put_uplinks(said.uplinks)))
 
     def _tell(self) -> None:
         """Publish what the catalog says is unpublished, and everything to a new broker."""
@@ -175,15 +178,30 @@ class Centre:
         self._spread_packages(ring, self.place.catalog.told().values(), packages)
 
 
-def sorted_out(
-    messages: Iterable[Incoming], now: datetime
-) -> tuple[Mapping[DeviceName, DeviceState], list[Uplink]]:
-    """Return what devices say of themselves, the newest of each, and what they send home.
+class Said(NamedTuple):
+    """What devices have said.
 
-    What cannot be read is noted and left out; it stops nobody else.
+    Attributes
+    ----------
+    states
+        Of themselves, the newest of each.
+    accepted
+        The number of the desired state that each accepted last, where it is one that we may count
+        on from.
+    uplinks
+        What they send home.
     """
+
+    states: Mapping[DeviceName, DeviceState]
+    accepted: Mapping[DeviceName, int]
+    uplinks: list[Uplink]
+
+
+def sorted_out(messages: Iterable[Incoming], now: datetime) -> Said:
+    """Return what devices have said; what cannot be read is noted, and stops nobody else."""
     presences: dict[DeviceName, Presence] = {}
     reports: dict[DeviceName, bytes] = {}
+    accepted: dict[DeviceName, int] = {}
     uplinks: list[Uplink] = []
     for message in messages:
         try:
@@ -191,14 +209,16 @@ def sorted_out(
             if channel == "presence":
                 presences[device] = decode(message.payload, Presence)
             elif channel == "reported":
-                decode(message.payload, Reported)
+                accepted[device] = decode(message.payload, Reported).sequence
                 reports[device] = message.payload
             else:
                 uplinks.append(intake.uplink_of(message, now))
         except WireError as error:
             LOGGER.warning("a message on %s is left out: %s", message.topic[:120], error)
     names = presences.keys() | reports.keys()
-    return {name: _state(presences.get(name), reports.get(name), now) for name in names}, uplinks
+    states = {name: _state(presences.get(name), reports.get(name), now) for name in names}
+    counted = {name: number for name, number in accepted.items() if number < MOST_ACCEPTED}
+    return Said(states, counted, uplinks)
 
 
 def _state(presence: Presence | None, report: bytes | None, now: datetime) -> DeviceState:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from loopcast.api import Act, ConflictError, Device, DeviceName, Digest, NotFoundError, StoreError
 from loopcast.store import audit
@@ -192,8 +192,19 @@ def enrolled(
     return {row.name: _enrolled(row) for part in parts for row in connection.execute(part)}
 
 
-def see(connection: Connection, states: Mapping[DeviceName, DeviceState]) -> tuple[DeviceName, ...]:
+def see(
+    connection: Connection,
+    states: Mapping[DeviceName, DeviceState],
+    accepted: Mapping[DeviceName, int],
+) -> tuple[DeviceName, ...]:
     """Keep what devices said last; what a state does not say stays as it was.
+
+    Parameters
+    ----------
+    accepted
+        The number of what a device was last told to run, as it says itself. Where that is above
+        ours, as after a catalog was restored, the device is told again under a higher one, since it
+        ignores what is older.
 
     Returns
     -------
@@ -206,7 +217,17 @@ def see(connection: Connection, states: Mapping[DeviceName, DeviceState]) -> tup
         connection.execute(device_states.delete().where(device_states.c.device.in_(chunk)))
     merged = ((keys[name], _merged(before[name].state, states[name])) for name in keys)
     insert(connection, device_states, ({"device": key} | vars(state) for key, state in merged))
+    ahead = {n: own for n, own in accepted.items() if n in keys and own > before[n].desired}
+    _renumber_above(connection, {keys[name]: own for name, own in ahead.items()})
     return tuple(keys)
+
+
+def _renumber_above(connection: Connection, accepted: Mapping[int, int]) -> None:
+    """Have those devices that are told anything told it under a number above that accepted one."""
+    if accepted:
+        change = update(desired).where(desired.c.device == bindparam("key"))
+        rows = [{"key": key, "above": own + 1} for key, own in accepted.items()]
+        connection.execute(change.values(sequence=bindparam("above")), rows)
 
 
 def numbers(connection: Connection, names: Iterable[DeviceName]) -> dict[DeviceName, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 from loopcast.api import Device, DeviceName, Digest, Package, Rollout, RolloutStep, Segment
 from loopcast.store import database, devices, packages, rollouts, uplinks
@@ -88,10 +89,21 @@ class FleetCatalog(GovernedCatalog):
         with database.reading(self._engine) as connection:
             return devices.enrolled(connection, names)
 
-    def see(self, states: Mapping[DeviceName, DeviceState]) -> tuple[DeviceName, ...]:
-        """Keep what devices said last, and return those that are enrolled."""
+    def see(
+        self,
+        states: Mapping[DeviceName, DeviceState],
+        accepted: Mapping[DeviceName, int] = MappingProxyType({}),
+    ) -> tuple[DeviceName, ...]:
+        """Keep what devices said last, and return those that are enrolled.
+
+        Parameters
+        ----------
+        accepted
+            The number of what a device was last told to run, as it says itself; one that is ahead
+            of the catalog is told again under a higher number.
+        """
         with database.writing(self._engine) as connection:
-            return devices.see(connection, states)
+            return devices.see(connection, states, accepted)
 
     def add_package(
         self, logical_model: str, segment: Segment, make: Callable[[int], Package], *, by: str
