@@ -27,6 +27,7 @@ from loopcast.cli import plugin_manager
 from loopcast.cli.experiment import experiment
 from loopcast.cli.monitor import monitor
 from loopcast.deploy.assignment import arms as assigned
+from loopcast.deploy.lookup import look_up
 from loopcast.monitor.alerts import AlertBook
 from loopcast.store.catalog import VersionFilter
 from loopcast.store.events import event_table
@@ -290,12 +291,43 @@ def test_the_monitor_tells_of_an_interruption_and_forgets_it_when_it_is_over(
     assert "is interrupted" not in monitored(home)
 
 
+def test_shares_follow_the_nights_of_arms_that_differ(call: Program, home: Home) -> None:
+    """Few defaults are what is wanted, and the outcomes of the first night come after learning."""
+    first = datetime.now(UTC) - timedelta(days=20)
+    night = ["night", "-m", "demand", "--by", "ann", "--at", f"{first:%Y-%m-%d}"]
+    call("declare", *night, "--kind", "bandit", "--metric", "outcome", "--direction", "lower",
+         "--wait-days", "3")  # fmt: skip
+    call("begin", *night)
+    arms = home.catalog.experiment("demand", "", "night").experiment.arms
+    random, said = np.random.default_rng(0), []
+    for day in (1, 6, 11):
+        served = look_up(home.catalog, "demand")
+        at, names = first + timedelta(days=day), [f"{name} {day}" for name in NOW[:300]]
+        versions = served.versions(names)
+        role = np.where(versions == arms[0], "champion", "challenger")
+        share = {part.version: part.share for part in served.parts}
+        log(home, names, versions, role, at, propensity=np.array([share[v] for v in versions]))
+        learn = ("learn", "-m", "demand", "--at", f"{at + timedelta(days=4):%Y-%m-%d}")
+        said.append(call(*learn).output)
+        defaults = random.random(300) < np.where(versions == arms[0], 0.25, 0.05)
+        hear(home, names, defaults.astype(float), at + timedelta(days=2))
+        said.append(call(*learn).output)
+    assert "99% by" not in said[0]
+    assert [f"99% by {arms[1]}" in night for night in said[1:]] == [True] * 5
+    status = call("status", "night", "-m", "demand").output
+    assert [line.split()[-1] for line in status.splitlines()[-2:]] == ["1%", "99%"]
+
+
 def test_a_bandit_learns_by_command(call: Program, home: Home) -> None:
     declare = [
         "declare", "night", "-m", "demand", "--kind", "bandit", "--metric", "outcome",
         "--direction", "higher", "--silence-counts", "--by", "ann",
     ]  # fmt: skip
     assert "a bandit counts each impression once" in str(call(*declare).exception)
+    by_score = [word.replace("outcome", "auc") for word in declare]
+    assert "a bandit learns from outcomes alone, not from 'auc'" in str(
+        call(*by_score, "--wait-days", "0").exception
+    )
     call(*declare, "--wait-days", "0")
     call("begin", "night", "-m", "demand", "--by", "ann")
     arms = home.catalog.experiment("demand", "", "night").experiment.arms

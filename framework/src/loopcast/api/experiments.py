@@ -171,9 +171,13 @@ class BanditState(Record, frozen=True):
     until
         Impressions before this moment are counted, later ones are not yet.
     successes, failures
-        Discounted outcomes of each arm, in the order of the experiment's arms.
+        Discounted outcomes of each arm, in the order of the experiment's arms; a success is the
+        event where a higher outcome is better, and its absence where a lower one is.
     shares
         The probability with which each arm serves an entity until the next update.
+    heard
+        How many outcomes had come in that may be theirs. Where it is another number by now, some
+        came late or were corrected, and all impressions are counted again.
     """
 
     updated: datetime
@@ -182,6 +186,7 @@ class BanditState(Record, frozen=True):
     successes: tuple[float, ...]
     failures: tuple[float, ...]
     shares: tuple[float, ...]
+    heard: NonNegative = 0
 
     def check(self) -> None:
         """Every arm has its share, and they are all that there is."""

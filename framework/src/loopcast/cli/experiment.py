@@ -241,12 +241,16 @@ def status(
         return
     until = f", its outcomes due by {progress.planned:%Y-%m-%d}" if progress.planned else ""
     click.echo(f"{about.name} of {about.place} is {progress.state}{until}")
-    needed = f"{progress.needed:,}" if progress.needed else "–"
+    counts = progress.enrolled.items()
+    if progress.needed is None:
+        title, last = "serves", [f"{share:.0%}" for share in found.trial.shares]
+    else:
+        title, last = "needed", [f"{progress.needed:,}"] * len(counts)
     rows = (
-        [version, f"{count:,}", f"{progress.known[version]:,}", needed]
-        for version, count in progress.enrolled.items()
+        [version, f"{count:,}", f"{progress.known[version]:,}", said]
+        for (version, count), said in zip(counts, last, strict=True)
     )
-    columns = ("version", "enrolled", "outcomes", "needed")
+    columns = ("version", "enrolled", "outcomes", title)
     tables.print_rows(tables.terminal(), "Arms", columns, rows, numbers_from=1)
     if progress.mismatch is not None:
         click.echo(f"\nequal division of the entities: p = {progress.mismatch:.2g}")

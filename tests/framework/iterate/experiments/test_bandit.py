@@ -111,7 +111,7 @@ class Shop:
     def trial(self) -> Trial:
         return self.home.catalog.experiment("demand", "", "spring")
 
-    def serve(self, day: int) -> NDArray[np.intp]:
+    def serve(self, day: int, *, hear_of_it: bool = True) -> NDArray[np.intp]:
         """Serve everyone, hear of clicks within hours, and return the arms."""
         at = BEGUN + timedelta(days=day, hours=8)
         serving = look_up(self.home.catalog, "demand")
@@ -128,7 +128,8 @@ class Shop:
         rate = np.array([RATES[self.item.arms.index(version)] for version in versions])
         clicked = np.flatnonzero(self.random.random(len(rate)) < rate)
         names = [self.names[place] for place in clicked]
-        hear(self.home, names, np.ones(len(names)), at + timedelta(hours=3))
+        if hear_of_it:
+            hear(self.home, names, np.ones(len(names)), at + timedelta(hours=3))
         return np.array([self.item.arms.index(version) for version in versions])
 
     def learn(self, day: int) -> None:
@@ -177,6 +178,51 @@ def test_what_it_knows_follows_from_events_and_outcomes_alone(shop: Shop) -> Non
     assert again.failures == pytest.approx(state.failures)
     assert again.shares == pytest.approx(state.shares)
     assert sum(state.successes) > 30.0
+
+
+@pytest.mark.parametrize("wait", [0, 2])
+def test_outcomes_that_come_late_are_counted_all_the_same(tmp_path: Path, wait: int) -> None:
+    shop = Shop(tmp_path / "home", wait_days=wait, silence_counts=False)
+    arm, now = shop.serve(0, hear_of_it=False), BEGUN + timedelta(days=5)
+    shop.home.catalog.put_bandits("demand", learn([shop.trial], shop.home, now))
+    assert shop.trial.shares == pytest.approx((1 / 3, 1 / 3, 1 / 3), abs=0.05)
+    hear(shop.home, shop.names, (arm == 2).astype(float), BEGUN + timedelta(days=1))
+    late = learn([shop.trial], shop.home, now)[""]
+    assert late.successes == pytest.approx((0.0, 0.0, (arm == 2).sum()), rel=0.2)
+    assert late.shares[2] > 0.9
+    shop.home.catalog.put_bandits("demand", {"": late})
+    hear(shop.home, shop.names, (arm == 1).astype(float), BEGUN + timedelta(days=1, hours=2))
+    corrected = learn([shop.trial], shop.home, now)[""]
+    assert corrected.successes == pytest.approx((0.0, (arm == 1).sum(), 0.0), rel=0.2)
+
+
+def test_outcomes_of_later_impressions_do_not_make_it_count_again(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for day in range(4):
+        shop.serve(day)
+        shop.learn(day)
+    hear(shop.home, shop.names, np.ones(400), BEGUN + timedelta(days=3, hours=9))
+    since: list[Any] = []
+    read = shop.home.events.read
+
+    def noted(model: str, start: Any, *rest: Any, **more: Any) -> Any:
+        since.append(start)
+        return read(model, start, *rest, **more)
+
+    monkeypatch.setattr(shop.home.events, "read", noted)
+    learn([shop.trial], shop.home, BEGUN + timedelta(days=4, hours=23))
+    assert since == [BEGUN + timedelta(days=1, hours=23)]
+
+
+def test_where_a_lower_outcome_is_better_it_serves_the_arm_with_the_fewest(tmp_path: Path) -> None:
+    shop = Shop(tmp_path / "home", direction="lower")
+    for day in range(6):
+        shop.serve(day)
+        shop.learn(day)
+    assert shop.trial.shares[0] > 0.9
+    result = result_of(evaluate(shop.trial, shop.home, METRICS, BEGUN + timedelta(days=6)))
+    assert (result.winner, result.contrasts[0].verdict) == (None, "worse")
 
 
 def test_learning_again_at_once_changes_nothing(shop: Shop) -> None:

@@ -181,6 +181,11 @@ def _planned(about: _About, segment: Segment, arms: tuple[VersionId, ...]) -> Ex
             "say how many days an outcome takes (wait_days): a bandit counts each impression once, "
             "when its wait is over"
         )
+    if wanted.kind == "bandit" and wanted.metric != OUTCOME:
+        raise DataError(
+            f"a bandit learns from outcomes alone, not from {wanted.metric!r}: its metric is "
+            f"{OUTCOME!r}; compare versions by {wanted.metric} in an A/B test or a shadow"
+        )
     effect = wanted.minimum_effect
     if effect is None:
         effect = model.kpi.minimum_effect if wanted.metric == model.kpi.metric else 0.0
