@@ -22,6 +22,7 @@ from loopcast_edge.wire import (
     EventBatch,
     Golden,
     Order,
+    Output,
     PackageState,
     Presence,
     Profile,
@@ -500,6 +501,18 @@ def test_fallbacks_when_inputs_are_missing(device: Device, centre: Centre) -> No
     device.seconds = 3.5 * STEP_S
     [line] = device.agent.overdue()
     assert (line["action"], line["outputs"]["mean"]) == ("fallback", 33.0)
+
+
+def test_an_absurd_answer_is_none(device: Device, centre: Centre) -> None:
+    bounded = (Output(name="mean", series="demand", minimum=-50.0, maximum=100.0),)
+    package = centre.package(outputs=bounded, trial=Trial(seconds=0, predictions=100))
+    device.publish(package)
+    device.want(1, package)
+    [line] = device.measure(0, 55.0)
+    assert (line["action"], line["outputs"]) == ("refused", {})
+    assert line["reason"] == "mean is 110.001, out of its bounds"
+    [line] = device.measure(1, 45.0)
+    assert line["action"] == "served"
 
 
 def test_without_a_profile_nothing_answers(device: Device, centre: Centre) -> None:

@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from loopcast_edge.wire import Golden, Interval, Profile, ReferenceColumn, Tensor, encode
+from loopcast_edge.wire import Golden, Interval, Output, Profile, ReferenceColumn, Tensor, encode
 
 from .examples import MANIFEST, tensor
 
@@ -33,6 +33,10 @@ GOLDEN = MANIFEST.golden[0]
     ("changes", "message"),
     [
         ({"expires": MANIFEST.created}, "not after it was created"),
+        (
+            {"outputs": tuple(Output(name=f"item {place}") for place in range(511))},
+            "513 outputs are of one series and interval, with their bounds; an event has space",
+        ),
         ({"outputs": MANIFEST.outputs * 2}, "do not have 5 features and 2 outputs"),
         ({"golden": (replace(GOLDEN, features=tensor([1.0], [2.0])),)}, "5 features"),
         ({"state": tensor([0.0])}, "have a state"),

@@ -28,7 +28,9 @@ Key = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Value = Union[Finite, Text, None]
 Place = Annotated[int, msgspec.Meta(ge=0, le=255)]
 Known = TypeVar("Known")
-Columns = Annotated[tuple[Column, ...], msgspec.Meta(max_length=512)]
+MOST_VALUES = 512
+"""Inputs, and outputs with their bounds, of one event."""
+Columns = Annotated[tuple[Column, ...], msgspec.Meta(max_length=MOST_VALUES)]
 
 
 class Source(Part, frozen=True):
@@ -71,8 +73,8 @@ class EdgeEvent(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fie
     source: Place
     key: Key
     time: Time
-    inputs: Annotated[tuple[Value, ...], msgspec.Meta(max_length=512)] = ()
-    outputs: Annotated[tuple[Value, ...], msgspec.Meta(max_length=512)] = ()
+    inputs: Annotated[tuple[Value, ...], msgspec.Meta(max_length=MOST_VALUES)] = ()
+    outputs: Annotated[tuple[Value, ...], msgspec.Meta(max_length=MOST_VALUES)] = ()
     action: Literal["served", "withheld", "fallback", "refused"] = "served"
     latency_us: Count = 0
 
@@ -96,7 +98,7 @@ class Condensed(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fie
     start: Time
     end: Time
     count: Ordinal
-    sums: Annotated[tuple[Finite, ...], msgspec.Meta(max_length=512)] = ()
+    sums: Annotated[tuple[Finite, ...], msgspec.Meta(max_length=MOST_VALUES)] = ()
 
 
 class Batch(Message, frozen=True, kw_only=True):

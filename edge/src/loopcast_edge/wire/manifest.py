@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Optional
 
 import msgspec
 
+from loopcast_edge.wire.batches import MOST_VALUES
 from loopcast_edge.wire.codec import (
     Column,
     Count,
@@ -265,8 +267,11 @@ class Manifest(Message, frozen=True, tag="manifest"):
         ``tflite_runtime``: ``{"litert": "1.3.0"}``. A runtime that is not named cannot.
     file, size
         Digest and size in bytes of the ``.tflite`` file.
-    recipe, outputs
-        What goes into the model, and what comes out.
+    recipe
+        What goes into the model.
+    outputs
+        What comes out. Those of one series and interval, with two bounds for each of
+        ``intervals``, are the outputs of one event.
     golden
         Tested before each activation.
     state
@@ -300,6 +305,13 @@ class Manifest(Message, frozen=True, tag="manifest"):
     def __post_init__(self) -> None:
         if self.expires <= self.created:
             raise ValueError(f"expires at {self.expires}, not after it was created")
+        together = Counter((output.series, output.lead) for output in self.outputs)
+        values = max(together.values()) + 2 * len(self.intervals)
+        if values > MOST_VALUES:
+            raise ValueError(
+                f"{values} outputs are of one series and interval, with their bounds; an event has "
+                f"space for {MOST_VALUES}"
+            )
         n, m = len(self.recipe.columns), len(self.outputs)
         for golden in self.golden:
             if (golden.features.shape[1], golden.output.shape[1]) != (n, m):

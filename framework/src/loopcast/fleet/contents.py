@@ -8,8 +8,9 @@ import numpy as np
 
 from loopcast.deploy.export.tflite.export import TOLERANCE, checked_file, exportable
 from loopcast.fleet.packages import Contents
+from loopcast.fleet.plausible import BEYOND, outputs_of
 from loopcast.fleet.usual import usual_of
-from loopcast_edge.wire import DriftReference, Golden, Output, Tensor, Trial
+from loopcast_edge.wire import DriftReference, Golden, Tensor, Trial
 
 if TYPE_CHECKING:
     from loopcast.deploy.export.tflite.vectors import Vectors
@@ -27,6 +28,7 @@ def contents_of(
     reference: DriftReference | None = None,
     ready: bytes | None = None,
     tolerance: float = TOLERANCE,
+    beyond: float = BEYOND,
 ) -> Contents:
     """Return what a version becomes on a device, compared with its model in the runtimes here.
 
@@ -41,6 +43,9 @@ def contents_of(
     tolerance
         Largest difference of an answer, as a share of the largest; devices allow twice as much,
         since runtimes differ a little.
+    beyond
+        How far outside of what it says all over its domain a device believes it; see
+        `loopcast.fleet.plausible`.
 
     Raises
     ------
@@ -55,9 +60,7 @@ def contents_of(
     return Contents(
         model=model,
         recipe=found.recipe,
-        outputs=tuple(
-            Output(name=name, series=found.recipe.target or "") for name in found.outputs
-        ),
+        outputs=outputs_of(found, model, beyond),
         golden=(golden_of(found.vectors, 2.0 * tolerance),),
         state=_tensor(found.vectors.state),
         profile=usual.profile,

@@ -37,6 +37,14 @@ if TYPE_CHECKING:
     help="Largest difference from the model, as a share of the largest answer.",
 )
 @click.option(
+    "--beyond",
+    type=click.FloatRange(0.0),
+    default=1.0,
+    show_default=True,
+    help="How far outside of what it says all over its domain devices believe it, as a multiple "
+    "of that range.",
+)
+@click.option(
     "--days",
     type=click.IntRange(1),
     default=365,
@@ -75,6 +83,7 @@ def publish(
     ready: Path | None,
     series: str,
     tolerance: float,
+    beyond: float,
     days: int,
     trial_hours: float,
     trial_predictions: int,
@@ -114,6 +123,7 @@ def publish(
             reference=drift_reference(reference) if reference else None,
             ready=file,
             tolerance=tolerance,
+            beyond=beyond,
         )
         if clip is not None:
             learning = Correction(zone=contents.recipe.zone, clip=clip)

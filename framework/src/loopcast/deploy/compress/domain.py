@@ -8,11 +8,16 @@ the scenario of a Tuesday knows no Monday, so that zero and one belong to its do
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from loopcast.api import graph as g
+
+if TYPE_CHECKING:
+    from loopcast.deploy.export.tflite.runtimes import Session
+    from loopcast.deploy.export.tflite.vectors import Vectors
 
 ROWS = 512
 SEED = 0
@@ -64,6 +69,27 @@ def _drawn(basis: g.Basis, random: np.random.Generator) -> Iterator[NDArray[np.f
         spread = (ends[-1] - ends[0]) / 10 or 1.0
         values = random.uniform(ends[0] - spread, ends[-1] + spread, ROWS)
         yield np.where(random.random(ROWS) < MISSING, np.nan, values)
+
+
+def answers_to(
+    session: Session, vectors: Vectors, rows: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Return what a file answers to rows; one by one where it has a memory, which is empty.
+
+    Parameters
+    ----------
+    vectors
+        Of the file, for its state.
+
+    Returns
+    -------
+    ndarray, shape (rows, outputs)
+    """
+    if vectors.state is None:
+        return session.run(rows)[0].astype(np.float64)
+    empty = np.zeros_like(vectors.state)
+    each = [session.run(rows[at : at + 1], empty)[0] for at in range(len(rows))]
+    return np.vstack(each).astype(np.float64)
 
 
 def largest_of(rows: NDArray[np.float32]) -> dict[int, float]:

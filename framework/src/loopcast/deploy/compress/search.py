@@ -17,7 +17,7 @@ import numpy as np
 
 from loopcast.api import DeviceBudget, ModelError
 from loopcast.api import graph as g
-from loopcast.deploy.compress.domain import domain_rows, largest_of
+from loopcast.deploy.compress.domain import answers_to, domain_rows, largest_of
 from loopcast.deploy.compress.knots import with_fewer_knots
 from loopcast.deploy.compress.pruning import Ranges, without_least
 from loopcast.deploy.compress.rewrite import rewritten, sums_of
@@ -138,7 +138,7 @@ def search(
         Where no candidate keeps to the budget; the message says which comes nearest.
     """
     rows = domain_rows(sums_of(graph), vectors.features)
-    judge = _Judge(vectors, rows, _answers(_session(write_tflite(graph).content), vectors, rows))
+    judge = _Judge(vectors, rows, answers_to(_session(write_tflite(graph).content), vectors, rows))
     largest = largest_of(rows)
     found = [
         judge.candidate(choice, written_as(choice, graph, largest, like))
@@ -176,15 +176,6 @@ def _session(content: bytes) -> Session:
     return next(sessions(content))
 
 
-def _answers(session: Session, vectors: Vectors, rows: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return what a file answers to rows; one by one where it has a memory, which is empty."""
-    if vectors.state is None:
-        return session.run(rows)[0].astype(np.float64)
-    empty = np.zeros_like(vectors.state)
-    each = [session.run(rows[at : at + 1], empty)[0] for at in range(len(rows))]
-    return np.vstack(each).astype(np.float64)
-
-
 @dataclass(frozen=True, eq=False)
 class _Judge:
     """What candidates are compared with."""
@@ -196,7 +187,7 @@ class _Judge:
     def candidate(self, choice: Choice, written: Written) -> Candidate:
         session, vectors = _session(written.content), self.vectors
         scenario, _ = session.run(vectors.features, vectors.state)
-        elsewhere = _answers(session, vectors, self.rows).astype(np.float32)
+        elsewhere = answers_to(session, vectors, self.rows).astype(np.float32)
         pairs = ((scenario, vectors.expected), (elsewhere, self.full))
         error = max(difference(a[:, vectors.codes :], b[:, vectors.codes :]) for a, b in pairs)
         return Candidate(

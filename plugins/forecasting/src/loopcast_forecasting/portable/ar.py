@@ -51,25 +51,29 @@ class ArMemory:
     def blocks(self, state: g.Block, seen: Seen) -> tuple[g.Block, g.Block]:
         """Append the last residual, or what was expected of it, and forecast from there."""
         lagged = g.Columns(state, tuple(self.size - lag for lag in self.ar.lags))
-        phi = self.ar.phi[:, self.series]
-        expected = g.Linear(lagged, phi[None], np.zeros(1), exact=True)
-        missing = g.Product(complement(seen.observed), expected)
+        missing = g.Product(complement(seen.observed), self._weighted(lagged))
         kept = g.Columns(state, tuple(range(1, self.size)))
         following = g.Joined((kept, g.Sum((seen.residual, missing))))
-        known = tuple(
-            g.Product(g.Constant((float(weight),)), self._lagged(following, lag))
-            for lag, weight in zip(self.ar.lags, phi, strict=True)
-        )
-        ahead = g.Linear(g.Sum(known), self._within(phi), np.zeros(self.steps))
-        return g.Following(ahead), following
+        known = g.Stacked(self._weighted(self._seen_ahead(following)), self.steps)
+        within = self._within(self.ar.phi[:, self.series])
+        return g.Following(g.Linear(known, within, np.zeros(self.steps))), following
 
-    def _lagged(self, past: g.Block, lag: int) -> g.Block:
-        """Return the past that each step sees at a lag, one row; zero where it sees none."""
-        first = self.size - lag
-        seen = g.Columns(past, tuple(range(first, first + min(lag, self.steps))))
-        if lag >= self.steps:
-            return seen
-        return g.Joined((seen, g.Constant((0.0,) * (self.steps - lag))))
+    def _seen_ahead(self, past: g.Block) -> g.Block:
+        """Return what each step sees of the past at each lag, a row for each; zero where nothing.
+
+        One look-up is less of a file, and faster, than a slice for each lag.
+        """
+        nothing = self.size
+        places = [
+            self.size - lag + step if step < lag else nothing
+            for step in range(self.steps)
+            for lag in self.ar.lags
+        ]
+        whole = g.Joined((past, g.Constant((0.0,))))
+        return g.Stacked(g.Columns(whole, tuple(places)), len(self.ar.lags))
+
+    def _weighted(self, lagged: g.Block) -> g.Block:
+        return g.Linear(lagged, self.ar.phi[None, :, self.series], np.zeros(1), exact=True)
 
     def _within(self, phi: Floats) -> Floats:
         """Return what a step of the horizon makes of what each of them knows."""
