@@ -19,12 +19,13 @@ from typing import Any
 
 import lmdb
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from loopcast.api import Kpi, LogicalModel, RankSchema
 from loopcast.serve.answers import Answers, SegmentAnswers
-from loopcast.serve.list_file import ListFile
+from loopcast.serve.list_file import ListFile, entries
+from loopcast.serve.lists import Lists
 from loopcast.serve.lookup import LISTS, LookUp, key
 from loopcast.serve.published import publish, published, served_folder
 from loopcast.store.home import open_home
@@ -82,37 +83,35 @@ def run(scale: float) -> list[dict[str, Any]]:
 
 def _write(path: Path, tenants: int) -> None:
     answers = [_tenant(np.random.default_rng(seed)) for seed in range(8)]
-    with ListFile(path, SCHEMA, START) as file:
+    with ListFile(path) as file:
         for first in range(0, tenants, 100):
-            batch = range(first, min(first + 100, tenants))
-            file.write(
-                [
-                    SegmentAnswers(segment=f"tenant {t}", serving=None, answers=answers[t % 8])
-                    for t in batch
-                ]
-            )
+            batch = [
+                SegmentAnswers(segment=f"tenant {t}", serving=None, answers=answers[t % 8])
+                for t in range(first, min(first + 100, tenants))
+            ]
+            file.write(entries(batch, START))
 
 
 def _tenant(rng: np.random.Generator) -> Answers:
-    items = np.argsort(rng.random((CUSTOMERS, PRODUCTS)), axis=1)[:, :LENGTH]
-    who = np.array([f"customer {c}" for c in range(CUSTOMERS)])
-    table = pd.DataFrame(
-        {
-            "customer": np.repeat(who, LENGTH),
-            "place": np.tile(np.arange(LENGTH, dtype=np.int16) + 1, CUSTOMERS),
-            "product": [f"product {item}" for item in items.ravel()],
-            "score": rng.random(items.size, dtype=np.float32),
-            "version": "a" * 16,
-            "action": "served",
-            "reason": None,
-        }
+    who = [f"customer {c}" for c in range(CUSTOMERS)]
+    count = CUSTOMERS + 1  # the last list is for newcomers
+    items = np.argsort(rng.random((count, PRODUCTS)), axis=1)[:, :LENGTH]
+    texts = ["\n".join(f"product {item}" for item in own) for own in items]
+    lists = Lists(
+        entity=pa.array([*who, ""], pa.large_string()),
+        items=pa.array(texts, pa.large_string()),
+        counts=np.full(CUSTOMERS, LENGTH),
+        scores=rng.random(items.size, dtype=np.float32),
+        version=pa.array(["a" * 16] * count, pa.large_string()),
+        action=pa.array(["served"] * count, pa.large_string()),
+        reason=pa.nulls(count, pa.large_string()),
     )
     return Answers(
-        table=table,
-        newcomer=table.head(LENGTH).assign(customer=""),
+        table=pa.table({}),
+        lists=lists,
         key=who,
-        version=np.full(CUSTOMERS, "a" * 16),
-        action=np.full(CUSTOMERS, "served"),
+        version=np.full(len(who), "a" * 16),
+        action=lists.action[:-1],
         outputs={},
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -163,6 +164,43 @@ def test_tenants_of_one_batch_are_those_of_batches_of_one(
         bundles = [read_bundle(one.artifacts, version.manifest) for one in (home, other)]
         assert bundles[0] == bundles[1]
     assert _files(home) == 6 < _files(other)
+
+
+@pytest.mark.parametrize("outside", ["flag", "refuse"])
+def test_lists_of_one_batch_are_those_of_batches_of_one(
+    tmp_path: Path, run: Any, home: Home, monkeypatch: pytest.MonkeyPatch, outside: str
+) -> None:
+    """Also of a tenant that fails, and of a customer whom the version has never seen."""
+    tables = [sales(400, seed=n).assign(tenant=f"t{n}") for n in range(3)]
+    pd.concat(tables).to_csv(tmp_path / "sales.csv", index=False)
+    run(SHOP, "data.table.segment=tenant", "job=train")
+    tables[0].loc[5, "customer"] = "stranger"
+    tables.append(sales(50, seed=9).assign(tenant="untrained"))
+    pd.concat(tables).to_csv(tmp_path / "sales.csv", index=False)
+
+    def night() -> tuple[Any, ...]:
+        run(
+            SHOP, "data.table.segment=tenant", "job=serve", "job.at=2026-01-05",
+            f"+logical_model.applicability.outside={outside}",
+        )  # fmt: skip
+        events = home.events.read("shop").drop_columns(["latency_ms"]).to_pylist()
+        with LookUp(home, "shop") as look_up:
+            asked = [(f"t{n}", who) for n in range(3) for who in ("c1", "stranger", "nobody")]
+            found = [look_up.ask(*each) for each in asked]
+            with pytest.raises(NotFoundError, match="no version"):
+                look_up.ask("untrained", "c1")
+        lists = pd.read_parquet(tmp_path / "run" / "rankings.parquet")
+        return lists, sorted(events, key=lambda e: (e["segment"], e["key"])), found
+
+    done = {"flag": "flagged", "refuse": "refused"}[outside]
+    lists, events, found = night()
+    assert len(events) == len(lists[lists["place"] <= 1])
+    assert (found[1].personal, found[1].action, found[2].personal) == (True, done, False)
+    shutil.rmtree(home.events_url)
+    monkeypatch.setattr("loopcast.develop.source.BATCH", 1)
+    one_by_one = night()
+    pd.testing.assert_frame_equal(one_by_one[0], lists)
+    assert one_by_one[1:] == (events, found)
 
 
 def _files(home: Home) -> int:

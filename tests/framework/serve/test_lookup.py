@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 import pytest
 
 from loopcast.api import (
@@ -28,7 +28,8 @@ from loopcast.api import (
 )
 from loopcast.plugins import PluginManager
 from loopcast.serve.answers import Answers, SegmentAnswers
-from loopcast.serve.list_file import ListFile
+from loopcast.serve.list_file import ListFile, entries
+from loopcast.serve.lists import Lists
 from loopcast.serve.lookup import LISTS, LookUp
 from loopcast.serve.published import publish, published, served_folder
 from loopcast.serve.rules import current_rules
@@ -42,28 +43,33 @@ SCHEMA = RankSchema(entity="customer", item="product", time="sold", length=3)
 VERSION = "a" * 16
 
 
-def places(
-    who: Sequence[str], items: Sequence[Sequence[str]], action: str = "served"
-) -> pd.DataFrame:
-    """A table as a ranking answers it, with scores 1, 1/2, 1/3."""
-    rows = [
-        (name, place, item, 1 / place) for name, own in zip(who, items, strict=True)
-        for place, item in enumerate(own, 1)
-    ]  # fmt: skip
-    table = pd.DataFrame(rows, columns=["customer", "place", "product", "score"])
-    return table.assign(version=VERSION, action=action, reason=None)
+def lists_of(who: Sequence[str], items: Sequence[Sequence[str]], popular: str) -> Lists:
+    """The lists of those who ask, with scores 1, 1/2, 1/3, and the newcomer's."""
+    every = [*items, [popular]]
+    return Lists(
+        entity=pa.array([*who, ""], pa.large_string()),
+        items=pa.array(["\n".join(own) for own in every], pa.large_string()),
+        counts=np.array([len(own) for own in every]),
+        scores=np.concatenate([1 / np.arange(1, len(own) + 1) for own in every], dtype=np.float32),
+        version=pa.array([VERSION] * len(every), pa.large_string()),
+        action=pa.array([*["served"] * len(who), "flagged"], pa.large_string()),
+        reason=pa.nulls(len(every), pa.large_string()),
+    )
 
 
-def answered(segment: str, who: Sequence[str], items: Sequence[Sequence[str]]) -> SegmentAnswers:
+def answered(
+    segment: str, who: Sequence[str], items: Sequence[Sequence[str]], popular: str = "popular"
+) -> SegmentAnswers:
+    lists = lists_of(who, items, popular)
     return SegmentAnswers(
         segment=segment,
         serving=None,
         answers=Answers(
-            table=places(who, items),
-            newcomer=places([""], [["popular"]], "flagged"),
-            key=np.array(who),
+            table=pa.table({}),
+            lists=lists,
+            key=who,
             version=np.full(len(who), VERSION),
-            action=np.full(len(who), "served"),
+            action=lists.action[:-1],
             outputs={},
         ),
     )
@@ -73,8 +79,8 @@ def night(home: Home, batch: Sequence[SegmentAnswers], number: int = 0) -> Path:
     """Publish the lists of a night."""
     home.folder.mkdir(exist_ok=True)
     made, path = NOON + timedelta(days=number), home.folder / LISTS
-    with ListFile(path, SCHEMA, made) as file:
-        file.write(batch)
+    with ListFile(path) as file:
+        file.write(entries(batch, made))
     return publish(
         served_folder(home.folder, "shop"), {LISTS: path}, logical_model="shop", made=made
     )
@@ -210,8 +216,8 @@ def test_an_error_leaves_no_file(tmp_path: Path) -> None:
 
 
 def _interrupted(path: Path) -> None:
-    with ListFile(path, SCHEMA, NOON) as file:
-        file.write([answered("acme", ["ann"], [["p1"]])])
+    with ListFile(path) as file:
+        file.write(entries([answered("acme", ["ann"], [["p1"]])], NOON))
         raise StoreError("disk")
 
 
@@ -243,11 +249,8 @@ print(json.dumps({"asked": asked, "mixed": mixed}))
 def test_processes_ask_all_the_time_while_nights_swap(home: Home) -> None:
     def lists(number: int) -> list[SegmentAnswers]:
         day = (NOON + timedelta(days=number)).strftime("%Y%m%d")
-        found = answered("acme", ["ann", "bob"], [[f"{day} {n}" for n in range(3)]] * 2)
-        assert found.answers is not None
-        assert found.answers.newcomer is not None
-        found.answers.newcomer["product"] = f"{day} popular"
-        return [found]
+        own = [f"{day} {n}" for n in range(3)]
+        return [answered("acme", ["ann", "bob"], [own, own], popular=f"{day} popular")]
 
     night(home, lists(0))
     command = [sys.executable, "-c", ASK, str(home.folder)]

@@ -26,7 +26,7 @@ from loopcast.develop.forecast.course import ForecastCourse
 from loopcast.develop.forecast.dataset import KnownForecast
 from loopcast.develop.forecast.judged import drawn_rows
 from loopcast.iterate.train import TrainedVersion
-from loopcast.serve.answer_files import AnswerFile
+from loopcast.serve.answer_files import AnswerFile, arrow
 from loopcast.serve.batch import BatchForecast
 from loopcast.serve.outputs import forecast_events, forecast_file, summarise
 from loopcast.serve.published import publish, served_folder
@@ -78,7 +78,7 @@ def write_results(result: ForecastResult, run_dir: Path, home: Home) -> None:
     write_atomically(run_dir / "forecast.parquet", forecast_file(result.batch, metadata))
     write_atomically(run_dir / "report.html", render(_report(result)).encode())
     with AnswerFile(run_dir / WORK_LIST, metadata) as for_people:
-        for_people.write(work_list(result.batch.table))
+        for_people.write(work_list(arrow(result.batch.table)))
     role = _ROLES.get(result.trained.stage, "candidate")
     latency = 1000.0 * result.seconds["forecast"]
     events = forecast_events(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,15 +17,16 @@ from loopcast.cli.progress import comparison_table, progress_bar
 from loopcast.develop.engine import engine_for
 from loopcast.iterate.family import SegmentReport, counts, train_segments
 from loopcast.iterate.settings_file import SETTINGS_FILE, settings_bytes
-from loopcast.serve.answer_files import AnswerFile, answer_table, batch_events, ruled_table
-from loopcast.serve.answers import SegmentAnswers, answer_segments
+from loopcast.serve.answer_files import AnswerFile
+from loopcast.serve.answered import Answered
 from loopcast.serve.decision import decision_line, total_decisions
+from loopcast.serve.family import answer_segments
 from loopcast.serve.list_file import ListFile
 from loopcast.serve.lookup import LISTS
-from loopcast.serve.overview import Overview, all_of, overview
+from loopcast.serve.overview import Overview, all_of
 from loopcast.serve.published import publish, served_folder
 from loopcast.serve.rules import RuleBook, current_rules
-from loopcast.serve.treatment import WORK_LIST, total_treatment, treatment_line, work_list
+from loopcast.serve.treatment import WORK_LIST, total_treatment, treatment_line
 from loopcast.serve.under_rules import RULES_FILE, rules_line, total_rules
 from loopcast.settings import EngineSettings
 from loopcast.store.files import write_atomically
@@ -46,23 +46,6 @@ ANSWER_FILES: dict[Task, str] = {
     "score": "scores.parquet",
     "rank": "rankings.parquet",
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answered:
-    """How many rows of a segment were answered, by which versions, or why none was.
-
-    Attributes
-    ----------
-    about
-        What its task says of the answers.
-    """
-
-    segment: str
-    rows: int = 0
-    versions: tuple[str, ...] = ()
-    reason: str = ""
-    about: Mapping[str, Any] = field(default_factory=dict)
 
 
 def execute_segments(run: Run) -> None:
@@ -165,6 +148,7 @@ def _predict(run: Run, engine: Engine) -> tuple[list[Answered], Overview]:
         run.home,
         run.plugins,
         engine,
+        made=run.moment,
         day=run.settings.job.origin,
         rules=_rules(run),
     )
@@ -175,17 +159,15 @@ def _predict(run: Run, engine: Engine) -> tuple[list[Answered], Overview]:
         AnswerFile(run.folder / RULES_FILE, _metadata(run)) as ruled,
     ):
         for batch in batches:
-            table = answer_table(batch)
-            file.write(table)
-            if lists:
-                lists.write(batch)
-            for_people.write(work_list(table))
-            ruled.write(ruled_table(batch))
-            seen += [overview(table, model)] if len(table) else []
-            events = batch_events(batch, model.name, run.moment)
-            if events is not None:
-                run.home.record(events, model)
-            found += [_answered(item) for item in batch]
+            file.write(batch.table)
+            for_people.write(batch.for_people)
+            ruled.write(batch.ruled)
+            if lists and batch.lists:
+                lists.write(batch.lists)
+            if batch.events is not None:
+                run.home.record(batch.events, model)
+            seen += [batch.seen] if batch.seen else []
+            found += batch.segments
     if not any(item.rows for item in found):
         reason = found[0].reason if found else "the table has no segment"
         raise GateError(f"nothing was answered: {reason}")
@@ -194,10 +176,8 @@ def _predict(run: Run, engine: Engine) -> tuple[list[Answered], Overview]:
 
 def _list_file(run: Run) -> AbstractContextManager[ListFile | None]:
     """Return the file that a ranking is looked up in; other tasks have none."""
-    schema = run.settings.logical_model.schema
-    if not isinstance(schema, RankSchema):
-        return nullcontext()
-    return ListFile(run.folder / LISTS, schema, run.moment)
+    ranks = isinstance(run.settings.logical_model.schema, RankSchema)
+    return ListFile(run.folder / LISTS) if ranks else nullcontext()
 
 
 def _rules(run: Run) -> RuleBook | None:
@@ -224,24 +204,6 @@ def _metadata(run: Run) -> dict[str, str]:
     schema = run.settings.logical_model.schema
     unit = {"unit": schema.unit} if isinstance(schema, ForecastSchema) else {}
     return {"logical_model": _name(run), **unit}
-
-
-def _answered(item: SegmentAnswers) -> Answered:
-    if item.answers is None:
-        return Answered(segment=item.segment, reason=item.reason)
-    versions = tuple(sorted(set(item.answers.version.tolist())))
-    return Answered(
-        segment=item.segment,
-        rows=len(item.answers.key),
-        versions=versions,
-        about={**item.answers.about, **_heard(item)},
-    )
-
-
-def _heard(item: SegmentAnswers) -> dict[str, Any]:
-    """Return how many rows each shadow answered, or why it did not; nothing without shadows."""
-    said = {version: len(own.key) for version, own in item.heard.answers.items()}
-    return {"shadows": {**said, **item.heard.silent}} if said or item.heard.silent else {}
 
 
 def _common(run: Run) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from loopcast.develop.forecast.course import ForecastCourse
 from loopcast.develop.forecast.dataset import known_forecast
+from loopcast.serve.answer_files import arrow
 from loopcast.serve.answers import Answers
 from loopcast.serve.batch import forecast
 from loopcast.serve.outputs import about_forecast, event_inputs, event_keys, event_outputs
@@ -43,7 +44,7 @@ def answer(question: Question, responsible: Responsible) -> Answers:
         course.logical_model.applicability,
     )
     return Answers(
-        table=batch.table.assign(version=version),
+        table=arrow(batch.table.assign(version=version)),
         key=event_keys(batch).to_numpy(),
         version=np.full(len(batch.table), version),
         action=batch.table["action"],

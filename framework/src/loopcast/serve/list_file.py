@@ -2,27 +2,84 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import lmdb
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from loopcast.develop.columns import text_array
-from loopcast.serve.lookup import FIELD, ITEM, MAP_BYTES, NEWCOMER, UNANSWERED, key
+from loopcast.serve.lookup import FIELD, KEY_BYTES, MAP_BYTES, NEWCOMER, UNANSWERED, key
 
 if TYPE_CHECKING:
-    from loopcast.api import RankSchema, Segment
-    from loopcast.serve.answers import Answers, SegmentAnswers
+    from loopcast.api import Segment
+    from loopcast.serve.answers import SegmentAnswers
+    from loopcast.serve.lists import Lists
 
 MADE = "%Y%m%dT%H%M%S.%f"
 """How an entry, and the id of a recommendation, has the moment of its events, in UTC."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Entries:
+    """Entries of the file.
+
+    Attributes
+    ----------
+    keys, values : Array of bytes, shape (entries,)
+    """
+
+    keys: pa.Array
+    values: pa.Array
+
+
+def entries(batch: Sequence[SegmentAnswers], made: datetime) -> Entries:
+    """Return the lists of some segments as entries, or why a segment has none."""
+    moment = made.astimezone(UTC).strftime(MADE).encode()
+    found = [(i.segment, i.answers.lists) for i in batch if i.answers and i.answers.lists]
+    others = [item for item in batch if item.answers is None]
+    keys = [_keys(segment, lists) for segment, lists in found]
+    values = [_values(lists, moment) for _, lists in found]
+    keys.append(pa.array([key(item.segment, NEWCOMER) for item in others], pa.large_binary()))
+    reasons = [(moment, b"", UNANSWERED.encode(), i.reason.encode(), b"", b"") for i in others]
+    values.append(pa.array([FIELD.join(fields) for fields in reasons], pa.large_binary()))
+    return Entries(keys=pa.concat_arrays(keys), values=pa.concat_arrays(values))
+
+
+def _keys(segment: Segment, lists: Lists) -> pa.Array:
+    """Return the keys of the lists of a segment, as :func:`~loopcast.serve.lookup.key` has them."""
+    plain = _join(key(segment, NEWCOMER), lists.entity.cast(pa.large_binary()), b"")
+    long = pc.greater(pc.binary_length(plain), KEY_BYTES)
+    if not pc.any(long).as_py():
+        return plain
+    digests = [key(segment, entity) for entity in lists.entity.filter(long).to_pylist()]
+    return pc.replace_with_mask(plain, long, pa.array(digests, pa.large_binary()))
+
+
+def _values(lists: Lists, moment: bytes) -> pa.Array:
+    ends = np.append(0, np.cumsum(lists.counts, dtype=np.int64)) * 4
+    packed = pa.Array.from_buffers(
+        pa.large_binary(),
+        len(lists.counts),
+        [None, pa.py_buffer(ends), pa.py_buffer(lists.scores.astype("<f4"))],
+    )
+    texts = (
+        pc.fill_null(column.cast(pa.large_binary()), b"")
+        for column in (lists.version, lists.action, lists.reason, lists.items)
+    )
+    return _join(moment, *texts, packed, FIELD)
+
+
+def _join(*parts: bytes | pa.Array) -> pa.Array:
+    """Join bytes element by element, the last part between all others."""
+    kind = pa.large_binary()
+    arrays = (pa.scalar(part, kind) if isinstance(part, bytes) else part for part in parts)
+    return pc.binary_join_element_wise(*arrays)
 
 
 class ListFile:
@@ -32,15 +89,11 @@ class ListFile:
     ----------
     path
         Where it appears; on an error nothing does.
-    made
-        The moment of the events.
     """
 
-    def __init__(self, path: Path, schema: RankSchema, made: datetime) -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
         self._part = path.with_name(f".{path.name}.part")
-        self._schema = schema
-        self._made = made.astimezone(UTC).strftime(MADE).encode()
 
     def __enter__(self) -> Self:
         self._part.unlink(missing_ok=True)
@@ -49,15 +102,11 @@ class ListFile:
         )
         return self
 
-    def write(self, batch: Sequence[SegmentAnswers]) -> None:
-        """Add the lists of some segments, or why a segment has none."""
-        answered = [(item.segment, item.answers) for item in batch if item.answers is not None]
-        others = [item for item in batch if item.answers is None]
+    def write(self, found: Entries) -> None:
+        """Add the lists of some segments."""
         with self._lists.begin(write=True) as writing:
-            cursor = writing.cursor()
-            cursor.putmulti(map(self._reason, others))
-            if answered:
-                cursor.putmulti(self._entries(answered))
+            pairs = zip(found.keys.to_pylist(), found.values.to_pylist(), strict=True)
+            writing.cursor().putmulti(pairs)
 
     def __exit__(
         self,
@@ -71,62 +120,3 @@ class ListFile:
             self._part.replace(self._path)
         else:
             self._part.unlink()
-
-    def _reason(self, item: SegmentAnswers) -> tuple[bytes, bytes]:
-        fields = (self._made, b"", UNANSWERED.encode(), item.reason.encode(), b"", b"")
-        return key(item.segment, NEWCOMER), FIELD.join(fields)
-
-    def _entries(
-        self, answered: Sequence[tuple[Segment, Answers]]
-    ) -> Iterator[tuple[bytes, bytes]]:
-        tables = [_rows(answers, self._schema.entity) for _, answers in answered]
-        rows = pd.concat(tables, ignore_index=True)
-        first = np.flatnonzero(rows["place"].to_numpy() <= 1)
-        names = [segment for segment, _ in answered]
-        ends = np.cumsum([len(table) for table in tables])
-        segments = np.array(names, dtype=object)[np.searchsorted(ends, first, side="right")]
-        keys = map(key, segments, rows[self._schema.entity].iloc[first])
-        return zip(keys, self._values(rows, first), strict=True)
-
-    def _values(self, rows: pd.DataFrame, first: Any) -> list[bytes]:
-        """Return what is kept of each list, whose rows follow each other."""
-        filled = (rows["place"] > 0).to_numpy()
-        offsets = np.append(0, np.cumsum(np.add.reduceat(filled.astype(np.int32), first)))
-        lists = pa.ListArray.from_arrays(
-            pa.array(offsets, pa.int32()), _bytes(rows[self._schema.item][filled])
-        )
-        scores = rows["score"].to_numpy("<f4")[filled]
-        packed = pa.Array.from_buffers(
-            pa.binary(),
-            len(first),
-            [None, pa.py_buffer((offsets * 4).astype(np.int32)), pa.py_buffer(scores.tobytes())],
-        )
-        texts = (_bytes(rows[name].iloc[first]) for name in ("version", "action", "reason"))
-        made = pa.scalar(self._made, pa.binary())
-        items = pc.binary_join(lists, ITEM)
-        values = pc.binary_join_element_wise(made, *texts, items, packed, FIELD)
-        found: list[bytes] = values.to_pylist()
-        return found
-
-
-def _rows(answers: Answers, entity: str) -> pd.DataFrame:
-    """Return a row for each place, and one of place 0 where nothing is recommended."""
-    tables = [answers.table]
-    if int((answers.table["place"] <= 1).sum()) < len(answers.key):
-        listed = pd.Index(answers.table[entity].unique())
-        nothing = listed.get_indexer(pd.Index(answers.key)) < 0
-        empty = {
-            entity: answers.key[nothing],
-            "place": 0,
-            "version": answers.version[nothing],
-            "action": np.asarray(answers.action)[nothing],
-        }
-        tables.append(pd.DataFrame(empty))
-    if answers.newcomer is not None:
-        tables.append(answers.newcomer)
-    return pd.concat(tables, ignore_index=True)
-
-
-def _bytes(column: pd.Series[Any]) -> pa.Array:
-    """Return texts as bytes; empty where there is none."""
-    return pc.fill_null(text_array(column.array), "").cast(pa.binary())

@@ -43,7 +43,8 @@ FIELD, ITEM = b"\x1e", b"\n"
 MAP_BYTES = 2**38
 """Of address space; the file is as large as what is in it."""
 
-_KEY_BYTES = 511  # what LMDB takes
+KEY_BYTES = 511
+"""The longest key that LMDB takes."""
 
 # A process may map a file once: who looks up beside others shares it, until the last one lets go.
 _mapped: WeakValueDictionary[str, lmdb.Environment] = WeakValueDictionary()
@@ -252,4 +253,4 @@ def _map(path: str) -> lmdb.Environment:
 def key(segment: Segment, entity: str) -> bytes:
     """Return the key of an entry; a digest where the names are longer than a key may be."""
     name = f"{segment}\x1f{entity}".encode()
-    return name if len(name) <= _KEY_BYTES else blake2b(name, digest_size=32).digest()
+    return name if len(name) <= KEY_BYTES else blake2b(name, digest_size=32).digest()

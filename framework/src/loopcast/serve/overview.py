@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from loopcast.api import ForecastSchema, RankSchema
 
@@ -60,7 +62,7 @@ class Overview:
     courses: dict[str, tuple[float, ...]]
 
 
-def overview(table: pd.DataFrame, model: LogicalModel) -> Overview:
+def overview(table: pa.Table, model: LogicalModel) -> Overview:
     """Look at the answers of some segments.
 
     Parameters
@@ -79,7 +81,7 @@ def overview(table: pd.DataFrame, model: LogicalModel) -> Overview:
         segments=pd.DataFrame(spread),
         reasons=rows["reason"].value_counts(),
         items=_items(table, model),
-        courses=_courses(table, model),
+        courses=_courses(rows, model),
     )
 
 
@@ -104,30 +106,30 @@ def _total(parts: Sequence[pd.Series[Any]]) -> pd.Series[Any]:
     return summed.sort_values(ascending=False, kind="stable")
 
 
-def _looked_at(
-    table: pd.DataFrame, model: LogicalModel
-) -> tuple[pd.DataFrame, NDArray[np.float64]]:
+def _looked_at(table: pa.Table, model: LogicalModel) -> tuple[pd.DataFrame, NDArray[np.float64]]:
     """Return the rows that count one each, and their numbers."""
     if isinstance(model.schema, ForecastSchema):
-        rows = table[table["step"] == model.schema.step]
+        rows = table.filter(pc.equal(table["step"], model.schema.step)).to_pandas()
         width = (rows["0.95"] - rows["0.05"]) / rows["mean"].abs().where(rows["mean"] != 0.0)
         return rows, width.to_numpy(np.float64)
+    number = "probability"
     if isinstance(model.schema, RankSchema):
-        rows = table[table["place"] <= 1]
-        return rows, rows["score"].to_numpy(np.float64)
-    return table, table["probability"].to_numpy(np.float64)
+        number, table = "score", table.filter(pc.less_equal(table["place"], 1))
+    rows = table.select([*_COUNTED, "reason", number]).to_pandas()
+    return rows, rows[number].to_numpy(np.float64)
 
 
-def _items(table: pd.DataFrame, model: LogicalModel) -> pd.Series[Any]:
+def _items(table: pa.Table, model: LogicalModel) -> pd.Series[Any]:
     if not isinstance(model.schema, RankSchema):
         return pd.Series(dtype=np.int64)
-    return table.loc[table["place"] > 0, model.schema.item].value_counts()
+    counts = pc.value_counts(table[model.schema.item].drop_null())
+    items = pd.Index(counts.field("values").to_pandas(), dtype="str")
+    return pd.Series(counts.field("counts").to_numpy(), items)
 
 
-def _courses(table: pd.DataFrame, model: LogicalModel) -> dict[str, tuple[float, ...]]:
+def _courses(rows: pd.DataFrame, model: LogicalModel) -> dict[str, tuple[float, ...]]:
     if not isinstance(model.schema, ForecastSchema):
         return {}
-    rows = table[table["step"] == model.schema.step]
     size = rows.groupby(["segment", "series"], sort=False)["total"].sum()
     largest = size.groupby(level="segment").idxmax()
     wanted = pd.MultiIndex.from_tuples(largest.tolist(), names=["segment", "series"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -18,12 +18,14 @@ from loopcast.develop.columns import text_array
 from loopcast.develop.rank.inputs import entity_columns
 from loopcast.develop.rank.prepare import prepare_rank
 from loopcast.develop.rank.query import ranked
+from loopcast.serve import places
 from loopcast.serve.answers import Answers
+from loopcast.serve.lists import Lists, lines
 from loopcast.serve.lookup import NEWCOMER
-from loopcast.serve.treatment import about_treatment
+from loopcast.serve.places import Places
+from loopcast.serve.treatment import Said, about_said
 from loopcast.serve.under_rules import (
     NO_EFFECTS,
-    NO_RULES,
     about_rules,
     places_under_rules,
     ruled_actions,
@@ -32,7 +34,7 @@ from loopcast.serve.under_rules import (
 from loopcast.settings import RankTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -62,25 +64,23 @@ def answer(question: Question, responsible: Responsible) -> Answers:
     version[count] = responsible.serving.version()
     known_to = {v: _known_to(responsible, v, data) for v in responsible.serving.candidates}
     asked = _asked(responsible, version, data, known_to, question)
-    lists, effects = _lists(responsible, data, asked, known_to, question.rules)
-    row = lists["row"].to_numpy()
-    table = _table(lists, data, asked)
-    end = int(np.searchsorted(row, count))
+    found, effects = _places(responsible, data, asked, known_to, question.rules)
+    items = found.items()
+    lists = _lists(found, items, data, asked, effects)
     ruled = effects[effects["row"] < count] if len(effects) else effects
-    seen = pd.DataFrame({"action": asked.action[:count], "reason": asked.reason[:count]})
     return Answers(
-        table=table.iloc[:end],
-        newcomer=table.iloc[end:],
-        key=known.entities.to_numpy(),
+        table=_table(found, items, lists, asked, schema),
+        lists=lists,
+        key=lists.entity[:count],
         version=version[:count],
-        action=ruled_actions(seen["action"], lists[:end], ruled),
-        outputs=_outputs(lists.iloc[:end], count),
+        action=lists.action[:count],
+        outputs={"items": lists.items[:count], "score": lists.best[:count]},
         ruled=ruled.drop(columns="row").rename(
             columns={"entity": schema.entity, "item": schema.item}
         )
         if len(ruled)
         else None,
-        about={**about_treatment(seen), **about_rules(ruled)},
+        about={**about_said(asked.said, asked.code[:count]), **about_rules(ruled)},
     )
 
 
@@ -92,11 +92,11 @@ def _refuse_separators(items: pd.Index, source: str) -> None:
     DataError
         Naming the first of them.
     """
-    bad = items[items.str.contains("[\n\x1e]")]
-    if len(bad):
+    bad = pc.match_substring_regex(text_array(items.array), "[\n\x1e]").to_numpy(False)
+    if bad.any():
         raise DataError(
-            f"{source}: item {bad[0]!r} has a line break or a record separator in its name; "
-            "name items without"
+            f"{source}: item {items[int(np.argmax(bad))]!r} has a line break or a record separator "
+            "in its name; name items without"
         )
 
 
@@ -131,9 +131,14 @@ def _known_to(responsible: Responsible, version: str, data: RankData) -> _KnownT
     names = read_names(responsible.files[version])
     return _KnownTo(
         names=names,
-        entity=names.entities.get_indexer(data.entities),
-        item=names.items.get_indexer(data.items),
+        entity=_codes(names.entities, data.entities),
+        item=_codes(names.items, data.items),
     )
+
+
+def _codes(names: pd.Index, wanted: pd.Index) -> NDArray[np.intp]:
+    found = pc.index_in(text_array(wanted.array), text_array(names.array))
+    return np.asarray(found.fill_null(-1).to_numpy(), np.intp)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -142,15 +147,29 @@ class _Asked:
 
     Attributes
     ----------
-    action, reason
-        Texts, of type str; no reason where the version answers as ever.
+    said
+        What may be done, and why.
+    code
+        Which of it is done.
     """
 
     version: NDArray[np.str_]
     own: NDArray[np.bool_]
     handed_on: NDArray[np.bool_]
-    action: Any
-    reason: Any
+    said: Sequence[Said]
+    code: NDArray[np.intp]
+
+    @property
+    def action(self) -> pa.Array:
+        """What is done for each entity, before rules."""
+        actions = [said.action for said in self.said]
+        return pa.array(actions, pa.large_string()).take(pa.array(self.code))
+
+    @property
+    def reason(self) -> pa.Array:
+        """Why; missing where the version answers as ever."""
+        reasons = [said.reason for said in self.said]
+        return pa.array(reasons, pa.large_string()).take(pa.array(self.code))
 
 
 def _asked(
@@ -164,7 +183,7 @@ def _asked(
     columns, rules = entity_columns(data), question.course.logical_model.applicability
     never = Reason(text=f"{data.schema.entity} never seen in training", outside=True)
     own, handed_on = np.zeros((2, len(version)), dtype=bool)
-    action, reason = np.empty((2, len(version)), dtype=object)
+    code, said = np.zeros(len(version), dtype=np.intp), list[Said]()
     for name, known in known_to.items():
         rows = np.flatnonzero(version == name)
         treated = responsible.treat(
@@ -174,29 +193,21 @@ def _asked(
             [(never, known.entity[rows] < 0)],
         )
         own[rows], handed_on[rows] = treated.own, treated.handed_on
-        texts = treated.columns()
-        action[rows], reason[rows] = texts["action"], texts["reason"]
-    return _Asked(
-        version=version,
-        own=own,
-        handed_on=handed_on,
-        action=pd.array(action, dtype="str"),
-        reason=pd.array(reason, dtype="str"),
-    )
+        code[rows] = len(said) + treated.code
+        said += treated.said
+    return _Asked(version=version, own=own, handed_on=handed_on, said=said, code=code)
 
 
-def _lists(
+def _places(
     responsible: Responsible,
     data: RankData,
     asked: _Asked,
     known_to: Mapping[str, _KnownTo],
     book: RuleBook | None,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the lists by row of the entity and place, and what rules did to them.
+) -> tuple[Places, pd.DataFrame]:
+    """Return the places of all lists, and what rules did to them.
 
-    Of the lists, a row for each filled place, and one of place 0 for an entity without an answer:
-    row, place, item and score; under rules also which rule put it there, and its place without
-    rules. Of the effects: row of the entity, entity, item, place without rules, rule and effect.
+    Of the effects: row of the entity, entity, item, place without rules, rule and effect.
     """
     parts, effects = [], []
     for who, models in ((asked.own, responsible.models), (asked.handed_on, responsible.stand_ins)):
@@ -207,32 +218,16 @@ def _lists(
                 own, done = _part(ask, data, known_to[version], wanted, book)
                 parts.append(own)
                 effects.append(done)
-    nobody = _unanswered(responsible, data, asked)
+    nobody = _unanswered(responsible, asked)
     if len(nobody) or not parts:
-        parts.append(nobody if book is None else nobody.assign(**NO_RULES))
-    if len(parts) > 1:
-        parts = [pd.concat(parts).sort_values(["row", "place"], kind="stable", ignore_index=True)]
+        none = places.unanswered(nobody)
+        parts.append(none if book is None else none.untouched())
     ruled = [done for done in effects if len(done)]
     if not ruled:
-        return parts[0], NO_EFFECTS
+        return places.joined(parts), NO_EFFECTS
     ruled_table = pd.concat(ruled, ignore_index=True)
     ruled_table.insert(0, "entity", data.entities[ruled_table["row"].to_numpy(np.intp)])
-    return parts[0], ruled_table
-
-
-def _table(lists: pd.DataFrame, data: RankData, asked: _Asked) -> pd.DataFrame:
-    """Return lists for people and systems: whose they are, and what was done."""
-    row, schema = lists["row"].to_numpy(), data.schema
-    return pd.DataFrame(
-        {
-            schema.entity: data.entities.array.take(row),
-            **{schema.item if n == "item" else n: lists[n] for n in lists.columns if n != "row"},
-            "version": pd.array(asked.version, dtype="str").take(row),
-            "action": asked.action.take(row),
-            "reason": asked.reason.take(row),
-        },
-        copy=False,
-    )
+    return places.joined(parts), ruled_table
 
 
 def _part(
@@ -241,29 +236,20 @@ def _part(
     known: _KnownTo,
     wanted: NDArray[np.intp],
     book: RuleBook | None,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+) -> tuple[Places, pd.DataFrame]:
     """Return the lists of some entities by one model, and what rules did to them."""
     query = _query(data, known, wanted)
     if book is None or book.table.empty:
-        free = _places(ask(query), known.names, wanted)
-        untouched = {} if book is None else {**NO_RULES, "place_without_rules": free["place"]}
-        return free.assign(**untouched) if untouched else free, NO_EFFECTS
+        free = places.filled(ask(query), known.names.items, wanted)
+        return (free if book is None else free.untouched()), NO_EFFECTS
     about = subject(book, data, known.names, wanted)
     lists, effects = places_under_rules(book, query, about, ask)
-    return lists.assign(row=wanted[lists["row"]]), effects.assign(row=wanted[effects["row"]])
+    return places.under_rules(lists, wanted), effects.assign(row=wanted[effects["row"]])
 
 
-def _unanswered(responsible: Responsible, data: RankData, asked: _Asked) -> pd.DataFrame:
+def _unanswered(responsible: Responsible, asked: _Asked) -> NDArray[np.intp]:
     stands_in = np.isin(asked.version, list(responsible.stand_ins))
-    row = np.flatnonzero(~(asked.own | (asked.handed_on & stands_in)))
-    return pd.DataFrame(
-        {
-            "row": row,
-            "place": np.zeros(len(row), np.int16),
-            "item": data.items[:0].take(np.full(len(row), -1), allow_fill=True, fill_value=None),
-            "score": np.full(len(row), np.nan, np.float32),
-        }
-    )
+    return np.flatnonzero(~(asked.own | (asked.handed_on & stands_in)))
 
 
 def _query(data: RankData, known: _KnownTo, wanted: NDArray[np.intp]) -> RankQuery:
@@ -285,33 +271,39 @@ def _query(data: RankData, known: _KnownTo, wanted: NDArray[np.intp]) -> RankQue
     )
 
 
-def _places(found: Ranking, names: Names, wanted: NDArray[np.intp]) -> pd.DataFrame:
-    cell = np.flatnonzero(found.items >= 0)
-    row, place = np.divmod(cell, found.items.shape[1])
-    return pd.DataFrame(
-        {
-            "row": wanted[row],
-            "place": place.astype(np.int16) + np.int16(1),
-            "item": names.items.array.take(found.items.ravel()[cell]),
-            "score": found.scores.ravel()[cell],
-        },
-        copy=False,
+def _lists(
+    found: Places, items: pa.Array, data: RankData, asked: _Asked, effects: pd.DataFrame
+) -> Lists:
+    """Return the list of each entity; ``items`` are the names of all found."""
+    count, filled = len(data.entities), found.place > 0
+    counts = np.bincount(found.row[filled], minlength=count)
+    refused = np.zeros(count, dtype=bool)
+    refused[found.row[~filled]] = True
+    return Lists(
+        entity=text_array(data.entities.array).cast(pa.large_string()),
+        items=lines(items if filled.all() else items.filter(pa.array(filled)), counts, refused),
+        counts=counts,
+        scores=found.score[filled],
+        version=pa.array(asked.version, pa.large_string()),
+        action=ruled_actions(asked.action, found.row, effects),
+        reason=asked.reason,
     )
 
 
-def _outputs(lists: pd.DataFrame, entities: int) -> dict[str, Any]:
-    """Return the list of each entity as text, an item a line, and the score of its first item.
-
-    Without an answer there is neither.
-    """
-    row, filled = lists["row"].to_numpy(), (lists["place"] > 0).to_numpy()
-    counts = np.bincount(row[filled], minlength=entities)
-    offsets = pa.array(np.append(0, np.cumsum(counts)).astype(np.int32))
-    items = pa.ListArray.from_arrays(offsets, text_array(lists["item"].array[filled]))
-    first = np.cumsum(counts) - counts
-    best = np.full(entities, np.nan)
-    best[counts > 0] = lists["score"].to_numpy()[filled][first[counts > 0]]
-    refused = np.zeros(entities, dtype=bool)
-    refused[row[~filled]] = True
-    texts = pc.if_else(pa.array(refused), None, pc.binary_join(items, "\n"))
-    return {"items": texts, "score": best}
+def _table(
+    found: Places, items: pa.Array, lists: Lists, asked: _Asked, schema: RankSchema
+) -> pa.Table:
+    """Return all lists but the newcomer's for people and systems: whose, and what was done."""
+    end = int(np.searchsorted(found.row, len(lists.entity) - 1))
+    row = pa.array(found.row[:end])
+    columns = {
+        schema.entity: lists.entity.take(row),
+        "place": pa.array(found.place[:end]),
+        schema.item: items[:end],
+        "score": pa.array(found.score[:end]),
+        **{name: column[:end] for name, column in found.more.items()},
+        "version": lists.version.take(row),
+        "action": asked.action.take(row),
+        "reason": lists.reason.take(row),
+    }
+    return pa.table(columns)

@@ -13,6 +13,7 @@ from loopcast.api.score import SET_NAMES
 from loopcast.develop.score.inputs import columns_of
 from loopcast.develop.score.prepare import prepare_score
 from loopcast.develop.score.trial import checked
+from loopcast.serve.answer_files import arrow
 from loopcast.serve.answers import Answers
 from loopcast.serve.decision import about_decisions, decide, labelling
 from loopcast.serve.reasons import explained
@@ -59,7 +60,7 @@ def answer(question: Question, responsible: Responsible) -> Answers:
     said = scored["probability"].to_numpy(np.float64)
     decisions = about_decisions(decided, said, model.decision, data.amount)
     return Answers(
-        table=scored.join(why.columns).rename_axis(schema.key).reset_index(),
+        table=arrow(scored.join(why.columns).rename_axis(schema.key).reset_index()),
         key=scored.index.to_numpy(),
         version=versions,
         action=scored["action"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ import pandas as pd
 from loopcast.develop.beyond import Beyond
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     from loopcast.api import Action, Applicability
@@ -33,6 +34,13 @@ WORDS: Mapping[str, str] = {
     "refused": "refused",
 }
 """Actions in a sentence."""
+
+
+class Said(NamedTuple):
+    """What is done with a row, and why; no reason where the version answers as ever."""
+
+    action: Action
+    reason: str | None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -64,12 +72,24 @@ class Treated:
         chosen = [action in actions for action in self.actions]
         return np.asarray(self.beyond.take(np.array([*chosen, "served" in actions])))
 
+    @property
+    def said(self) -> tuple[Said, ...]:
+        """What is done, by reason; the last one where there is none."""
+        own = zip(self.actions, self.beyond.reasons, strict=True)
+        return (*(Said(action, reason.text) for action, reason in own), Said("served", None))
+
+    @property
+    def code(self) -> NDArray[np.intp]:
+        """Place in ``said`` of what is done with each row, shape (rows,)."""
+        found = self.beyond.code.ravel()
+        return np.where(found < 0, len(self.actions), found)
+
     def columns(self) -> dict[str, Any]:
         """Return the columns ``action`` and ``reason`` of a table of answers."""
-        reasons = [reason.text for reason in self.beyond.reasons]
+        actions, reasons = zip(*self.said, strict=True)
         return {
-            "action": self.beyond.take(_texts([*self.actions, "served"])),
-            "reason": self.beyond.take(_texts([*reasons, None])),
+            "action": self.beyond.take(_texts(actions)),
+            "reason": self.beyond.take(_texts(reasons)),
         }
 
 
@@ -83,15 +103,17 @@ def treat(beyond: Beyond, rules: Applicability) -> Treated:
     return Treated(beyond=beyond, actions=tuple(actions))
 
 
-def work_list(rows: pd.DataFrame) -> pd.DataFrame:
+def work_list(rows: pa.Table) -> pa.Table:
     """Return the rows that a person has to decide on.
 
     Parameters
     ----------
     rows
-        With the column ``action``, or none.
+        With the column ``action``.
     """
-    return rows[rows["action"] == "person"] if len(rows) else rows
+    import pyarrow.compute as pc
+
+    return rows.filter(pc.equal(rows["action"], "person"))
 
 
 def about_treatment(rows: pd.DataFrame) -> dict[str, Any]:
@@ -108,15 +130,36 @@ def about_treatment(rows: pd.DataFrame) -> dict[str, Any]:
     }
 
 
+def about_said(said: Sequence[Said], code: NDArray[np.intp]) -> dict[str, Any]:
+    """Return what :func:`about_treatment` does of rows that are told by codes.
+
+    Parameters
+    ----------
+    code : ndarray, shape (rows,)
+        Of each row, in ``said``.
+    """
+    actions, reasons = Counter[str](), Counter[str]()
+    for (action, reason), count in zip(said, np.bincount(code, minlength=len(said)), strict=True):
+        if count:
+            actions[action] += int(count)
+        if count and reason is not None:
+            reasons[reason] += int(count)
+    return _told(actions, reasons)
+
+
 def total_treatment(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Add up what :func:`about_treatment` says of many segments."""
-    found = {name: Counter[str]() for name in ("actions", "reasons")}
+    actions, reasons = Counter[str](), Counter[str]()
     for part in parts:
-        for name, counter in found.items():
-            counter.update(part.get(name, {}))
+        actions.update(part.get("actions", {}))
+        reasons.update(part.get("reasons", {}))
+    return _told(actions, reasons)
+
+
+def _told(actions: Counter[str], reasons: Counter[str]) -> dict[str, Any]:
     return {
-        "actions": dict(found["actions"].most_common()),
-        "reasons": dict(found["reasons"].most_common(SHOWN)),
+        "actions": dict(actions.most_common()),
+        "reasons": dict(reasons.most_common(SHOWN)),
     }
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from loopcast.serve.hidden import Subject
 from loopcast.serve.lookup import NEWCOMER
@@ -35,9 +36,6 @@ NO_EFFECTS = pd.DataFrame(
         "effect": pd.Series(dtype="str"),
     }
 )
-
-NO_RULES: Mapping[str, Any] = {"rule": pd.Series(dtype="str"), "place_without_rules": np.int16(0)}
-"""Columns of a place that no rule has touched."""
 
 
 def subject(book: RuleBook, data: RankData, names: Names, wanted: NDArray[np.intp]) -> Subject:
@@ -103,14 +101,20 @@ def places_under_rules(
     )
 
 
-def ruled_actions(actions: pd.Series, lists: pd.DataFrame, effects: pd.DataFrame) -> pd.Series:
-    """Return what the event log says was done with each row."""
+def ruled_actions(actions: pa.Array, listed: NDArray[np.intp], effects: pd.DataFrame) -> pa.Array:
+    """Return what the event log says was done with each row.
+
+    Parameters
+    ----------
+    listed
+        Rows that have a place, each as often as it has one.
+    """
     if effects.empty:
         return actions
-    found = actions.astype("str").reset_index(drop=True)
+    found = np.array(actions.to_pylist(), dtype=object)
     found[effects["row"].unique()] = ADJUSTED
-    found[np.setdiff1d(effects["row"], lists["row"])] = NOTHING
-    return found
+    found[np.setdiff1d(effects["row"], listed)] = NOTHING
+    return pa.array(found, actions.type)
 
 
 def about_rules(effects: pd.DataFrame) -> dict[str, Any]:

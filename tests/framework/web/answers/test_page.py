@@ -15,6 +15,7 @@ import pytest
 
 from loopcast.api import Kpi, LogicalModel, RankSchema, ScoreSchema
 from loopcast.api.schema import Feature, ForecastSchema, Site
+from loopcast.serve.answer_files import arrow
 from loopcast.serve.overview import all_of, overview
 from loopcast.web.answers.page import AnswersReport, render
 
@@ -55,7 +56,7 @@ def page(schema: Any, *tables: pd.DataFrame, **changes: Any) -> str:
     own = model(schema)
     report = AnswersReport(
         logical_model=own,
-        overview=all_of([overview(table, own) for table in tables]),
+        overview=all_of([overview(arrow(table), own) for table in tables]),
         source="table.csv",
         moment=datetime(2026, 3, 1, 8, 30, tzinfo=UTC),
         reasons=changes.get("reasons", {}),
@@ -100,8 +101,8 @@ def test_scores_of_segments_in_batches() -> None:
 
 def test_batches_give_the_same_as_the_whole() -> None:
     tables = [scores(400, 1, "north"), scores(300, 2, "south")]
-    parts = all_of([overview(table, model(SCORES)) for table in tables])
-    whole = overview(pd.concat(tables, ignore_index=True), model(SCORES))
+    parts = all_of([overview(arrow(table), model(SCORES)) for table in tables])
+    whole = overview(arrow(pd.concat(tables)), model(SCORES))
     np.testing.assert_array_equal(parts.values, whole.values)
     np.testing.assert_array_equal(parts.own, whole.own)
     pd.testing.assert_frame_equal(parts.segments, whole.segments)
@@ -126,7 +127,7 @@ def test_lists_count_entities_and_items() -> None:
             "segment": "",
         }
     )
-    seen = overview(table, model(LISTS))
+    seen = overview(arrow(table), model(LISTS))
     assert seen.values.tolist() == [0.5, 0.75]
     assert seen.items.to_dict() == {"tea": 2, "pot": 1}
     assert seen.counts.set_index("action")["rows"].to_dict() == {"served": 2, "person": 1}
@@ -148,7 +149,7 @@ def test_a_family_of_forecasts_draws_the_largest_series_of_each_segment() -> Non
     table = pd.concat(parts, ignore_index=True).assign(
         version="b" * 16, action="served", reason=pd.array([None] * 96, dtype="str")
     )
-    seen = overview(table, model(FORECASTS))
+    seen = overview(arrow(table), model(FORECASTS))
     assert seen.courses["t1"] == tuple(10.0 * (1.0 + np.arange(24) / 24))
     np.testing.assert_allclose(seen.values, 0.2, rtol=1e-6)
     html = page(FORECASTS, table)
@@ -163,7 +164,7 @@ def test_the_page_says_what_the_rules_are() -> None:
     rules = msgspec.structs.replace(own.applicability, outside="refuse", share=0.02)
     report = AnswersReport(
         logical_model=msgspec.structs.replace(own, applicability=rules),
-        overview=overview(scores(100, 1, ""), own),
+        overview=overview(arrow(scores(100, 1, "")), own),
         source="table.csv",
         moment=datetime(2026, 3, 1, tzinfo=UTC),
         reasons={},

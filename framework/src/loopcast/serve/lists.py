@@ -1,0 +1,62 @@
+"""The lists of a segment as arrays: whose they are, what is on them, and what was done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Lists:
+    """A list for each of n entities; a place is one item of one list, and lists follow each other.
+
+    Attributes
+    ----------
+    entity : StringArray, shape (n,)
+        The last one is :data:`~loopcast.serve.lookup.NEWCOMER`.
+    items : StringArray, shape (n,)
+        All of a list, an item a line; missing where there is no answer.
+    counts : ndarray, shape (n,)
+        Places of each list.
+    scores : ndarray, shape (places,), float32
+    version, action, reason : StringArray, shape (n,)
+        No reason where the version answers as ever.
+    """
+
+    entity: pa.Array
+    items: pa.Array
+    counts: NDArray[np.intp]
+    scores: NDArray[np.float32]
+    version: pa.Array
+    action: pa.Array
+    reason: pa.Array
+
+    @property
+    def best(self) -> NDArray[np.float64]:
+        """Return the score of the first place of each list; NaN where there is none."""
+        found = np.full(len(self.counts), np.nan)
+        there = self.counts > 0
+        found[there] = self.scores[(np.cumsum(self.counts) - self.counts)[there]]
+        return found
+
+
+def lines(items: pa.Array, counts: NDArray[np.intp], missing: Any) -> pa.Array:
+    """Return the items of each list as one text, an item a line.
+
+    Parameters
+    ----------
+    items : StringArray, shape (places,)
+    missing : ndarray, shape (n,), bool
+        Which lists are missing, rather than empty.
+    """
+    offsets = pa.array(np.append(0, np.cumsum(counts)).astype(np.int32))
+    newline = pa.scalar("\n", items.type)
+    joined = pc.binary_join(pa.ListArray.from_arrays(offsets, items), newline)
+    return pc.if_else(pa.array(missing), None, joined)

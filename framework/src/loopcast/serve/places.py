@@ -1,0 +1,129 @@
+"""Places of ranked lists as arrays of codes, until names are looked up for all of them at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from loopcast.develop.columns import text_array
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from loopcast.api import Ranking
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Places:
+    """Filled places by entity and place, and one of place 0 for each entity without an answer.
+
+    Attributes
+    ----------
+    names : StringArray
+        Behind the codes of items.
+    row, place, item, score : ndarray, shape (places,)
+        Row of the entity, place from 1, code of the item (−1 for none) and its score.
+    more
+        Further columns: under rules which of them put an item there, and its place without rules.
+    """
+
+    names: pa.Array
+    row: NDArray[np.intp]
+    place: NDArray[np.int16]
+    item: NDArray[np.intp]
+    score: NDArray[np.float32]
+    more: Mapping[str, pa.Array] = field(default_factory=dict)
+
+    def items(self) -> pa.Array:
+        """Return the item of each place, missing where there is none."""
+        names = self.names.cast(pa.large_string())  # all places together may exceed 2 GB of text
+        return names.take(pa.array(self.item, mask=self.item < 0))
+
+    def untouched(self) -> Places:
+        """Return places with the columns that they have under rules, of which none did anything."""
+        rule = pa.nulls(len(self.row), pa.string())
+        return replace(self, more={"rule": rule, "place_without_rules": pa.array(self.place)})
+
+
+def filled(found: Ranking, names: pd.Index, rows: NDArray[np.intp]) -> Places:
+    """Return the places of lists that rankers make.
+
+    Parameters
+    ----------
+    names
+        Of the items.
+    rows : ndarray, shape (lists,)
+        Whose lists they are.
+    """
+    cell = np.flatnonzero(found.items >= 0)
+    row, place = np.divmod(cell, found.items.shape[1])
+    return Places(
+        names=text_array(names.array),
+        row=rows[row],
+        place=place.astype(np.int16) + np.int16(1),
+        item=found.items.ravel()[cell].astype(np.intp),
+        score=found.scores.ravel()[cell],
+    )
+
+
+def under_rules(lists: pd.DataFrame, rows: NDArray[np.intp]) -> Places:
+    """Return the places of lists that rules have changed.
+
+    Parameters
+    ----------
+    lists
+        As :func:`loopcast.serve.under_rules.places_under_rules` returns them.
+    rows : ndarray, shape (lists,)
+        Whose lists they are.
+    """
+    return Places(
+        names=text_array(lists["item"].array),
+        row=rows[lists["row"]],
+        place=lists["place"].to_numpy(np.int16),
+        item=np.arange(len(lists)),
+        score=lists["score"].to_numpy(np.float32),
+        more={
+            "rule": text_array(lists["rule"].array),
+            "place_without_rules": pa.array(lists["place_without_rules"].to_numpy(np.int16)),
+        },
+    )
+
+
+def unanswered(rows: NDArray[np.intp]) -> Places:
+    """Return a place 0 for each of some entities."""
+    count = len(rows)
+    return Places(
+        names=pa.array([], pa.string()),
+        row=rows,
+        place=np.zeros(count, np.int16),
+        item=np.full(count, -1),
+        score=np.full(count, np.nan, np.float32),
+    )
+
+
+def joined(parts: Sequence[Places]) -> Places:
+    """Put the places of several models together, in the order of entities and places."""
+    if len(parts) == 1:
+        return parts[0]
+    first = np.cumsum([0, *(len(part.names) for part in parts[:-1])])
+    items = [
+        np.where(part.item < 0, -1, part.item + start)
+        for part, start in zip(parts, first, strict=True)
+    ]
+    row = np.concatenate([part.row for part in parts])
+    place = np.concatenate([part.place for part in parts])
+    order = np.lexsort((place, row))
+    more = {n: pa.concat_arrays([part.more[n] for part in parts]) for n in parts[0].more}
+    return Places(
+        names=pa.concat_arrays([part.names for part in parts]),
+        row=row[order],
+        place=place[order],
+        item=np.concatenate(items)[order],
+        score=np.concatenate([part.score for part in parts])[order],
+        more={name: column.take(pa.array(order)) for name, column in more.items()},
+    )
