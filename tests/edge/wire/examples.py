@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from msgspec import inspect
 
 from loopcast_edge.wire import (
+    Admission,
+    Application,
     Assignment,
     Chunk,
     Condensed,
@@ -40,10 +42,14 @@ from loopcast_edge.wire import (
     Receipt,
     Recipe,
     ReferenceColumn,
+    Refusal,
+    Renewal,
+    Renewed,
     Reported,
     RoleKeys,
     RollbackOrder,
     Root,
+    Sealed,
     Signature,
     Signed,
     SketchDay,
@@ -288,6 +294,17 @@ EXAMPLES: dict[str, Message] = {
         chunk_size=512,
         chunks=(bytes.fromhex(FILE),),
     ),
+    "sealed": Sealed(sender=bytes(range(32)), box=bytes(range(64))),
+    "application": Application(device="meter-7", token="t" * 43, request=b"a request in PEM"),
+    "admission": Admission(
+        device="meter-7",
+        certificate=b"a certificate in PEM",
+        authority=b"the authority's in PEM",
+        root=signed(ROOT),
+    ),
+    "refusal": Refusal(reason="the token has expired; ask for a new one"),
+    "renewal": Renewal(request=b"a request in PEM"),
+    "renewed": Renewed(certificate=b"a certificate in PEM"),
     "chunk": Chunk(body=FILE, number=0, data=b"a model"),
 }
 

@@ -45,3 +45,17 @@ def test_files_and_their_differences_have_topics_of_their_own() -> None:
     assert topics.index(one, base=two) == f"loopcast/1/file/{one}/from/{two}/index"
     with pytest.raises(WireError, match="64 hexadecimal digits"):
         topics.manifest("A" * 64)
+
+
+def test_who_asks_to_be_enrolled_is_told_from_the_topic_and_from_no_other() -> None:
+    visitor = "0f" * 16
+    assert topics.visitor(topics.enrolment(visitor, "request")) == visitor
+    for topic in (
+        topics.enrolment(visitor, "answer"),
+        topics.enrolment("+", "request"),
+        topics.enrolment(f"{visitor}/a", "request"),
+        topics.enrolment("0F" * 16, "request"),
+        topics.device("meter-7", "up/renewal"),
+    ):
+        with pytest.raises(WireError, match="asks to be enrolled"):
+            topics.visitor(topic)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -16,7 +17,12 @@ from typing import Any
 import msgpack
 import msgspec
 import pytest
-from nacl.bindings import crypto_sign_open, crypto_sign_seed_keypair
+from nacl.bindings import (
+    crypto_box_open,
+    crypto_scalarmult_base,
+    crypto_sign_open,
+    crypto_sign_seed_keypair,
+)
 
 from loopcast_edge import wire
 from loopcast_edge.wire import Assembler, Chunk, FileIndex, WireError, apply_delta, decode
@@ -93,6 +99,23 @@ def test_another_library_verifies_the_signature() -> None:
     assert public == vector["public"]
     signed = vector["signature"] + vector["covered"]
     assert crypto_sign_open(signed, public) == b"loopcast/1/rollback\0" + vector["payload"]
+
+
+def test_another_library_opens_what_is_sealed() -> None:
+    vector = read("enrolment")
+    device, centre = (bytes.fromhex(vector[f"{who}_secret"]) for who in ("device", "centre"))
+    public = {who: crypto_scalarmult_base(own) for who, own in (("d", device), ("c", centre))}
+    assert public["d"].hex() == vector["device_public"]
+    assert vector["invitation"].startswith(vector["token"] + ".")
+    assert base64.urlsafe_b64decode(vector["invitation"].partition(".")[2] + "=") == public["c"]
+    for name, other, own in (
+        ("application", public["d"], centre),
+        ("admission", public["c"], device),
+    ):
+        sealed = msgpack.unpackb(bytes.fromhex(vector["sealed"][name]))
+        nonce, ciphertext = sealed["box"][:24], sealed["box"][24:]
+        assert sealed["sender"] == other
+        assert crypto_box_open(ciphertext, nonce, other, own).hex() == vector["says"][name]
 
 
 def test_news_of_keys_are_accepted_or_not() -> None:

@@ -11,8 +11,10 @@ from msgspec.structs import replace
 
 from loopcast_edge.wire import (
     DriftReference,
+    Invitation,
     Keys,
     ReferenceColumn,
+    SealKey,
     SecretKey,
     Signed,
     Trust,
@@ -22,6 +24,7 @@ from loopcast_edge.wire import (
     encode,
     make_delta,
     publish_file,
+    seal,
     sign,
     topics,
 )
@@ -41,6 +44,7 @@ def everything() -> dict[str, Json]:
         "refused": refused(),
         "topics": all_topics(),
         "signature": signature(),
+        "enrolment": enrolment(),
         "trust": trust(),
         "file": file(),
         "delta": delta(),
@@ -117,9 +121,10 @@ def _bytes(content: Any) -> bytes:
 def all_topics() -> Json:
     """Every topic, of one device and one file."""
     file, base = digest_of(b"file"), digest_of(b"base")
-    channels = ("desired", "order", "receipt", *topics.UPWARD)
+    channels = (*topics.DOWNWARD, *topics.UPWARD)
     return {
         "device": {channel: topics.device("meter-7", channel) for channel in channels},
+        "enrolment": {each: topics.enrolment("0f" * 16, each) for each in ("request", "answer")},
         "keys": topics.KEYS,
         "manifest": topics.manifest(file),
         "index": topics.index(file),
@@ -140,6 +145,26 @@ def signature() -> Json:
         "covered": (domain("rollback") + payload).hex(),
         "signature": key.sign(payload).signature.hex(),
         "envelope": encode(sign(EXAMPLES["rollback"], [key])).hex(),
+    }
+
+
+def enrolment() -> Json:
+    """An invitation, and an application and its answer, sealed."""
+    device, centre = SealKey(bytes(range(32))), SealKey(bytes(range(32, 64)))
+    nonces = {"application": bytes(range(24)), "admission": bytes(range(24, 48))}
+    sealed = {
+        "application": seal(EXAMPLES["application"], device, centre.public, nonces["application"]),
+        "admission": seal(EXAMPLES["admission"], centre, device.public, nonces["admission"]),
+    }
+    return {
+        "invitation": str(Invitation("t" * 43, centre.public)),
+        "token": "t" * 43,
+        "device_secret": bytes(range(32)).hex(),
+        "device_public": device.public.hex(),
+        "centre_secret": bytes(range(32, 64)).hex(),
+        "centre_public": centre.public.hex(),
+        "says": {name: encode(EXAMPLES[name]).hex() for name in sealed},
+        "sealed": {name: encode(each).hex() for name, each in sealed.items()},
     }
 
 

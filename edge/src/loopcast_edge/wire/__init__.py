@@ -32,6 +32,19 @@ from loopcast_edge.wire.correction import (
     week_inputs,
 )
 from loopcast_edge.wire.delta import apply_delta, make_delta
+from loopcast_edge.wire.enrolment import (
+    Admission,
+    Application,
+    Invitation,
+    Refusal,
+    Renewal,
+    Renewed,
+    Sealed,
+    SealKey,
+    read_invitation,
+    seal,
+    unseal,
+)
 from loopcast_edge.wire.keys import Holders, SecretKey, co_sign, make_root, sign
 from loopcast_edge.wire.manifest import (
     DriftReference,
@@ -70,6 +83,8 @@ from loopcast_edge.wire.verify import StaleError, Trust, TrustError, opened
 __all__ = [
     "CHUNK_SIZE",
     "VERSION",
+    "Admission",
+    "Application",
     "Assembler",
     "Assignment",
     "Batch",
@@ -86,6 +101,7 @@ __all__ = [
     "Golden",
     "Holders",
     "Interval",
+    "Invitation",
     "Keys",
     "Manifest",
     "Measurement",
@@ -101,10 +117,15 @@ __all__ = [
     "Receipt",
     "Recipe",
     "ReferenceColumn",
+    "Refusal",
+    "Renewal",
+    "Renewed",
     "Reported",
     "RoleKeys",
     "RollbackOrder",
     "Root",
+    "SealKey",
+    "Sealed",
     "SecretKey",
     "Signature",
     "Signed",
@@ -132,11 +153,14 @@ __all__ = [
     "opened",
     "publish_delta",
     "publish_file",
+    "read_invitation",
     "recipe",
+    "seal",
     "sign",
     "statistics",
     "topics",
     "unpack_sketch",
     "unpacked",
+    "unseal",
     "week_inputs",
 ]

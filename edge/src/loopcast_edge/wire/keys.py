@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 import stat
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, Optional
+from typing import Any, NamedTuple, Optional, TypeVar
 
 from loopcast_edge.wire.codec import Message, WireError, digest_of, encode, kind_of
 from loopcast_edge.wire.trust import KeyId, RoleKeys, Root, Signature, Signed
@@ -19,35 +20,35 @@ from loopcast_edge.wire.trust import KeyId, RoleKeys, Root, Signature, Signed
 _SEED = 32
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
+AnySecret = TypeVar("AnySecret", bound="Secret")
 
-class SecretKey:
-    """A secret key, which shows itself by its id only.
+
+class Secret(ABC):
+    """A secret key in a file of its owner's, which shows itself by its id only.
 
     Parameters
     ----------
     seed
         32 random bytes.
-
-    Examples
-    --------
-    >>> SecretKey(bytes(32))
-    SecretKey(139e3940e64b5491…)
     """
 
     def __init__(self, seed: bytes) -> None:
-        from nacl.signing import SigningKey
-
         if len(seed) != _SEED:
             raise WireError(f"a secret key has {_SEED} bytes; these are {len(seed)}")
-        self._key = SigningKey(seed)
+        self._key = self._made(seed)
+
+    @staticmethod
+    @abstractmethod
+    def _made(seed: bytes) -> Any:
+        """Return the key of a seed, as the library has it; as bytes, it is the seed again."""
 
     @classmethod
-    def generate(cls) -> SecretKey:
+    def generate(cls: type[AnySecret]) -> AnySecret:
         """Draw a new key from the system's randomness."""
         return cls(os.urandom(_SEED))
 
     @classmethod
-    def read(cls, path: Path) -> SecretKey:
+    def read(cls: type[AnySecret], path: Path) -> AnySecret:
         """Read a key that :meth:`write` wrote.
 
         Raises
@@ -84,22 +85,43 @@ class SecretKey:
             os.fsync(file.fileno())
 
     @property
+    @abstractmethod
     def public(self) -> bytes:
         """The public key, 32 bytes."""
-        return bytes(self._key.verify_key)
 
     @property
     def id(self) -> KeyId:
         """SHA-256 of the public key."""
         return digest_of(self.public)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.id[:16]}…)"
+
+
+class SecretKey(Secret):
+    """A secret key that signs.
+
+    Examples
+    --------
+    >>> SecretKey(bytes(32))
+    SecretKey(139e3940e64b5491…)
+    """
+
+    @staticmethod
+    def _made(seed: bytes) -> Any:
+        from nacl.signing import SigningKey
+
+        return SigningKey(seed)
+
+    @property
+    def public(self) -> bytes:
+        """The public key, 32 bytes."""
+        return bytes(self._key.verify_key)
+
     def sign(self, payload: bytes) -> Signature:
         """Sign a message that is encoded already."""
         covered = domain(kind_of(payload)) + payload
         return Signature(key=self.id, signature=self._key.sign(covered).signature)
-
-    def __repr__(self) -> str:
-        return f"SecretKey({self.id[:16]}…)"
 
 
 def domain(kind: str) -> bytes:

@@ -16,10 +16,15 @@ from loopcast_edge.wire.codec import DeviceName, Digest, WireError
 
 ROOT = "loopcast/1"
 KEYS = f"{ROOT}/keys"
+ENROL = f"{ROOT}/enrol"
+"""Below it, at a broker of their own, those speak who are not enrolled yet."""
 
-Upward = Literal["reported", "presence", "up/events", "up/truth", "up/sketch", "up/update"]
+Upward = Literal[
+    "reported", "presence", "up/events", "up/truth", "up/sketch", "up/update", "up/renewal"
+]
+Aside = Literal["request", "answer"]
 
-DOWNWARD = ("desired", "order", "receipt")
+DOWNWARD = ("desired", "order", "receipt", "certificate")
 """What a device reads of its own topics."""
 
 UPWARD: tuple[Upward, ...] = (
@@ -29,9 +34,12 @@ UPWARD: tuple[Upward, ...] = (
     "up/truth",
     "up/sketch",
     "up/update",
+    "up/renewal",
 )
 
 _UPWARD = re.compile(rf"{ROOT}/device/([^/]+)/({'|'.join(UPWARD)})")
+
+_VISITOR = re.compile(rf"{ENROL}/request/([0-9a-f]{{32}})")
 
 
 class Origin(NamedTuple):
@@ -95,6 +103,37 @@ def origin(topic: str) -> Origin:
     if found is None:
         raise WireError(f"topic {topic[:120]!r}: no topic on which a device publishes")
     return Origin(check_device(found[1]), found[2])
+
+
+def enrolment(visitor: str, channel: Aside) -> str:
+    """Return where somebody who is not enrolled yet asks, or is answered.
+
+    Parameters
+    ----------
+    visitor
+        32 hexadecimal digits, drawn at random and used once; also the client's identifier at the
+        broker, whose patterns with ``%c`` keep visitors apart.
+
+    Examples
+    --------
+    >>> enrolment("ab" * 16, "answer")
+    'loopcast/1/enrol/answer/abababababababababababababababab'
+    """
+    return f"{ENROL}/{channel}/{visitor}"
+
+
+def visitor(topic: str) -> str:
+    """Return who asks on a topic of enrolment.
+
+    Raises
+    ------
+    WireError
+        When it is no such topic.
+    """
+    found = _VISITOR.fullmatch(topic)
+    if found is None:
+        raise WireError(f"topic {topic[:120]!r}: no topic on which anybody asks to be enrolled")
+    return found[1]
 
 
 def manifest(digest: str) -> str:
