@@ -16,6 +16,7 @@ from typing import Any
 
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from loopcast.fleet.authority import Authority, Identity
 from loopcast.fleet.broker import Listener, write_broker
@@ -29,17 +30,20 @@ class Broker:
 
     configuration: Path
     port: int
+    last: int = 0
+    """The port that it listens on last, where there are several."""
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        with (self.configuration.parent / "mosquitto.log").open("ab") as log:
+        log_file = self.configuration.with_suffix(".log")
+        with log_file.open("ab") as log:
             self.process = subprocess.Popen([mosquitto(), "-c", self.configuration], stderr=log)
         for _ in range(200):
             with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                if probe.connect_ex(("127.0.0.1", self.last or self.port)) == 0:
                     return
             time.sleep(0.02)
-        raise AssertionError((self.configuration.parent / "mosquitto.log").read_text())
+        raise AssertionError(log_file.read_text())
 
     def kill(self) -> None:
         """Stop it as a power cut does."""
@@ -51,10 +55,35 @@ class Broker:
 @contextmanager
 def secured(folder: Path, authority: Authority) -> Iterator[Broker]:
     """Run a Mosquitto as `loopcast fleet broker` configures it."""
-    port = free_port()
+    listener = local_listener()
+    with _running(Broker(write_broker(folder, authority, listener), listener.port)) as broker:
+        yield broker
+
+
+@contextmanager
+def enrolling(folder: Path, authority: Authority) -> Iterator[tuple[Broker, Broker]]:
+    """Run the Mosquitto of the fleet and that of enrolment, as they are configured."""
+    listener = local_listener()
+    configuration = write_broker(folder, authority, listener)
+    own = configuration.with_name("enrolment.conf")
+    aside = Broker(own, listener.enrolment, listener.enrolment + 1)
+    with _running(Broker(configuration, listener.port)) as broker, _running(aside):
+        yield broker, aside
+
+
+def local_listener() -> Listener:
+    """Free ports of this machine; that of enrolment takes the one after it too."""
     user = "root" if os.geteuid() == 0 else ""
-    listener = Listener(port=port, address="127.0.0.1", user=user)
-    broker = Broker(write_broker(folder, authority, listener), port)
+    while True:
+        port = free_port()
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port + 1)):
+                break
+    return Listener(port=free_port(), address="127.0.0.1", user=user, enrolment=port)
+
+
+@contextmanager
+def _running(broker: Broker) -> Iterator[Broker]:
     broker.start()
     try:
         yield broker
@@ -72,12 +101,8 @@ def plain(folder: Path) -> Iterator[Broker]:
         f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 20000\n"
         "max_inflight_messages 200\n"
     )
-    broker = Broker(configuration, port)
-    broker.start()
-    try:
+    with _running(Broker(configuration, port)) as broker:
         yield broker
-    finally:
-        broker.kill()
 
 
 def retained(broker: Broker, below: str) -> set[str]:
@@ -116,11 +141,14 @@ def tls_context(folder: Path, authority: Authority, own: Identity | None) -> ssl
 class Peer:
     """A client that keeps what it gets."""
 
-    def __init__(self, folder: Path, broker: Broker, authority: Authority, own: Identity | None):
+    def __init__(
+        self, folder: Path, broker: Broker, authority: Authority, own: Identity | None,
+        name: str = "",
+    ):  # fmt: skip
         self.got: list[tuple[str, bytes]] = []
         self.connected = False
         self._answered = threading.Event()
-        self.client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+        self.client = Client(CallbackAPIVersion.VERSION2, name, protocol=MQTTProtocolVersion.MQTTv5)
         self.client.tls_set_context(tls_context(folder, authority, own))
         self.client.on_message = self._on_message
         self.client.on_connect = self._on_connect
@@ -135,6 +163,13 @@ class Peer:
 
     def _on_message(self, _client: Any, _data: Any, message: MQTTMessage) -> None:
         self.got.append((message.topic, bytes(message.payload)))
+
+    def subscribe(self, *names: str) -> None:
+        """Ask to hear of topics, and wait for the broker's word."""
+        done = threading.Event()
+        self.client.on_subscribe = lambda *_: done.set()
+        self.client.subscribe([(name, SubscribeOptions(qos=1)) for name in names])
+        assert done.wait(5.0)
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         self.client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(5.0)

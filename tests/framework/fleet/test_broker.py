@@ -19,7 +19,7 @@ from loopcast.fleet.authority import (
 from loopcast.fleet.broker import Listener, write_broker
 from loopcast_edge.wire import topics
 
-from .brokers import Broker, Peer, secured
+from .brokers import Broker, Peer, enrolling, secured
 
 MANIFEST = topics.manifest("ab" * 32)
 
@@ -134,3 +134,91 @@ def test_a_revoked_certificate_is_refused(tmp_path: Path, authority: Authority) 
         broker.start()
         assert not is_admitted(tmp_path / "after", broker, authority, own)
         assert is_admitted(tmp_path / "other", broker, authority, other)
+
+
+@pytest.fixture(scope="module")
+def both(
+    tmp_path_factory: pytest.TempPathFactory, authority: Authority
+) -> Iterator[tuple[Broker, Broker]]:
+    with enrolling(tmp_path_factory.mktemp("both"), authority) as found:
+        yield found
+
+
+class TestEnrolment:
+    """What strangers, devices and the centre may do at the broker of enrolment."""
+
+    ONE, TWO = "1" * 32, "2" * 32
+    REQUEST, ANSWER = topics.enrolment(ONE, "request"), topics.enrolment(ONE, "answer")
+    EVERYTHING = ("#", f"{topics.ROOT}/#", topics.enrolment("+", "request"), ANSWER, "$SYS/#",
+                  f"$share/centre/{topics.ENROL}/#")  # fmt: skip
+
+    @pytest.fixture
+    def peer(
+        self, tmp_path: Path, both: tuple[Broker, Broker], authority: Authority
+    ) -> Iterator[Any]:
+        peers: list[Peer] = []
+
+        def connected(client: str, certificate: str = "") -> Peer:
+            aside = both[1]
+            own = make_identity(authority, certificate) if certificate else None
+            at = Broker(aside.configuration, aside.last) if certificate else aside
+            peers.append(Peer(tmp_path / client, at, authority, own, client))
+            assert peers[-1].connected
+            return peers[-1]
+
+        yield connected
+        for each in peers:
+            each.stop()
+
+    def test_strangers_ask_and_hear_as_themselves_only(self, peer: Any) -> None:
+        one, two, centre = peer(self.ONE), peer(self.TWO), peer("centre-1", CENTRE)
+        one.subscribe(self.ANSWER)
+        two.subscribe(*self.EVERYTHING)
+        centre.subscribe(topics.enrolment("+", "request"))
+        one.publish(self.REQUEST, b"mine")
+        for topic in (self.REQUEST, self.ANSWER, topics.KEYS, topics.device("meter-1", "presence")):
+            two.publish(topic, b"forged")
+        centre.publish(self.ANSWER, b"yours")
+        settle()
+        assert centre.got == [(self.REQUEST, b"mine")]
+        assert one.got == [(self.ANSWER, b"yours")]
+        assert two.got == []
+
+    def test_devices_have_nothing_to_hear_there(self, peer: Any) -> None:
+        device, one = peer("meter-1", "meter-1"), peer(self.ONE)
+        device.subscribe(*self.EVERYTHING)
+        one.publish(self.REQUEST, b"mine")
+        device.publish(self.ANSWER, b"forged")
+        settle()
+        assert device.got == []
+
+    def test_nothing_is_kept_for_strangers_and_nothing_large_taken(self, peer: Any) -> None:
+        centre = peer("centre-1", CENTRE)
+        centre.subscribe(topics.enrolment("+", "request"))
+        for client, payload, retain in (
+            (self.ONE, b"kept", True),
+            (self.TWO, b"x" * 40_000, False),
+        ):
+            stranger = peer(client)
+            stranger.client.publish(topics.enrolment(client, "request"), payload, 1, retain)
+        settle()
+        assert centre.got == []
+
+    def test_who_takes_a_device_s_identifier_ends_no_connection_of_the_fleet(
+        self, tmp_path: Path, both: tuple[Broker, Broker], authority: Authority, peer: Any
+    ) -> None:
+        own = make_identity(authority, "meter-1")
+        device = Peer(tmp_path / "device", both[0], authority, own, "meter-1")
+        lost: list[object] = []
+        device.client.on_disconnect = lambda *_: lost.append(1)
+        peer("meter-1")
+        settle()
+        assert not lost
+        assert device.client.is_connected()
+        device.stop()
+
+    def test_the_centre_needs_its_certificate(
+        self, tmp_path: Path, both: tuple[Broker, Broker], authority: Authority
+    ) -> None:
+        inside = Broker(both[1].configuration, both[1].last)
+        assert not is_admitted(tmp_path, inside, authority, None)

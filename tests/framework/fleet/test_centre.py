@@ -14,8 +14,8 @@ from loopcast.fleet import intake, rolling
 from loopcast.fleet.centre import Centre
 from loopcast.fleet.days import fleet_days
 from loopcast.fleet.keyring import Keyring, rotate
+from loopcast.fleet.link import FLEET, Incoming, Link
 from loopcast.fleet.link import Broker as Address
-from loopcast.fleet.link import Incoming, Link
 from loopcast.fleet.observing import report_of
 from loopcast.fleet.packages import make_package
 from loopcast.fleet.rollout import standing
@@ -42,7 +42,7 @@ from .fake import FakeFleet, wait_for
 @contextmanager
 def centre(place: Home, ring: Keyring, broker: Broker) -> Iterator[Centre]:
     address = Address(url=f"mqtt://127.0.0.1:{broker.port}")
-    with Link(address, listen=True) as link:
+    with Link(address, listen=FLEET) as link:
         yield Centre(place=place, keys=ring.folder, link=link)
 
 

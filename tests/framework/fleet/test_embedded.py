@@ -16,7 +16,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from loopcast.api import ConfigurationError, StoreError
 from loopcast.fleet.embedded import embedded_broker
-from loopcast.fleet.link import Broker, Link, Outgoing
+from loopcast.fleet.link import FLEET, Broker, Link, Outgoing
 from loopcast_edge.wire import topics
 from loopcast_edge.wire.batches import Batch
 
@@ -67,7 +67,7 @@ def reachable(host: str, port: int) -> bool:
 
 def test_it_keeps_the_longest_message_until_it_is_cleared(url: str) -> None:
     longest = bytes(Batch.most_bytes)
-    with Link(Broker(url=url), listen=False) as link:
+    with Link(Broker(url=url)) as link:
         link.send([Outgoing(topic=DESIRED, payload=longest)])
         early = Listener(url, DESIRED)
         wait_for(lambda: early.got == [(DESIRED, longest, True)], lambda: None, 5)
@@ -81,8 +81,8 @@ def test_it_keeps_the_longest_message_until_it_is_cleared(url: str) -> None:
 def test_centres_share_what_comes_home_and_all_hear_of_a_loss(url: str) -> None:
     uplinks = topics.device("meter-1", "up/events")
     with (
-        Link(Broker(url=url), listen=True) as one,
-        Link(Broker(url=url), listen=True) as two,
+        Link(Broker(url=url), listen=FLEET) as one,
+        Link(Broker(url=url), listen=FLEET) as two,
     ):
         device = Listener(url, DESIRED)
         heard: tuple[list[tuple[str, bytes]], list[tuple[str, bytes]]] = ([], [])

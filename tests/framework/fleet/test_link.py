@@ -9,8 +9,8 @@ import pytest
 from loopcast.api import ConfigurationError, NotFoundError, StoreError
 from loopcast.fleet.authority import make_identity
 from loopcast.fleet.founding import authority_of, broker_of, found
+from loopcast.fleet.link import FLEET, Link, Outgoing
 from loopcast.fleet.link import Broker as Address
-from loopcast.fleet.link import Link, Outgoing
 from loopcast.store.home import Home
 from loopcast_edge.wire import Presence, encode, topics
 
@@ -23,7 +23,7 @@ def test_the_centre_connects_by_its_certificate(place: Home, tmp_path: Path) -> 
     topic, message = topics.device("meter-1", "presence"), encode(Presence(online=True, since=5))
     with secured(tmp_path / "broker", authority_of(place)) as broker:
         address = broker_of(place, f"mqtts://localhost:{broker.port}")
-        with Link(address, listen=True) as link:
+        with Link(address, listen=FLEET) as link:
             assert link.send([Outgoing(topic=topics.KEYS, payload=b"keys")]) == 1
             own = make_identity(authority_of(place), "meter-1")
             device = Peer(tmp_path, broker, authority_of(place), own)
@@ -34,10 +34,10 @@ def test_the_centre_connects_by_its_certificate(place: Home, tmp_path: Path) -> 
 
 def test_what_is_wrong_is_said(place: Home, broker: Broker) -> None:
     with pytest.raises(ConfigurationError, match="is no broker; use mqtts://"):
-        Link(Address(url="http://localhost"), listen=False)
+        Link(Address(url="http://localhost"))
     with pytest.raises(NotFoundError, match="fleet keys make"):
         broker_of(place, "mqtts://localhost:8883")
-    link = Link(Address(url=f"mqtt://secret:word@127.0.0.1:{free_port()}"), listen=False)
+    link = Link(Address(url=f"mqtt://secret:word@127.0.0.1:{free_port()}"))
     with pytest.raises(StoreError, match="is the broker running") as caught:
         link.__enter__()
     assert "word" not in str(caught.value)

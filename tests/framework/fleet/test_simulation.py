@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from loopcast.api import ConfigurationError, LoopcastError
 from loopcast.fleet.founding import authority_of, broker_of, found
 from loopcast.fleet.keyring import Keyring
-from loopcast.fleet.link import Link, Outgoing
+from loopcast.fleet.link import FLEET, Link, Outgoing
 from loopcast.fleet.publish import key_messages
 from loopcast.fleet.simulation import Simulation, _added_up, enrol_simulated, simulate
 from loopcast.store.home import Home
@@ -44,7 +44,7 @@ def test_devices_connect_by_certificates_of_their_own(place: Home, tmp_path: Pat
     assert enrol_simulated(place, wanted) == 0
     with secured(tmp_path / "broker", authority_of(place)) as broker:
         url = f"mqtts://localhost:{broker.port}"
-        with Link(broker_of(place, url), listen=True) as link:
+        with Link(broker_of(place, url), listen=FLEET) as link:
             link.send(key_messages(ring))
             link.send([Outgoing(topic="loopcast/1/device/sim-0/order", payload=b"garbage")])
             summary = simulate(place, ring, url, wanted)

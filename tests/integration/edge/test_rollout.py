@@ -21,8 +21,8 @@ from loopcast.deploy.export.tflite.write import write_tflite
 from loopcast.fleet import rolling
 from loopcast.fleet.centre import Centre
 from loopcast.fleet.keyring import Keyring, make_keys
+from loopcast.fleet.link import FLEET, Link
 from loopcast.fleet.link import Broker as Address
-from loopcast.fleet.link import Link
 from loopcast.fleet.overview import overview
 from loopcast.fleet.packages import Contents, make_package
 from loopcast.fleet.rollout import Standing, standing
@@ -150,7 +150,7 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
 
 @pytest.fixture
 def serving(place: Home, ring: Keyring, broker: Broker) -> Iterator[Centre]:
-    with Link(Address(url=f"mqtt://127.0.0.1:{broker.port}"), listen=True) as link:
+    with Link(Address(url=f"mqtt://127.0.0.1:{broker.port}"), listen=FLEET) as link:
         yield Centre(place=place, keys=ring.folder, link=link)
 
 

@@ -6,11 +6,16 @@ import os
 from pathlib import Path
 
 
-def write(path: Path, content: bytes) -> None:
+def write(path: Path, content: bytes, *, private: bool = False) -> None:
     """Replace a file at one moment, and return when the disk has it.
 
     The content goes into a file beside it, which is synced and renamed over the old one; then the
     folder is synced, so that the new name survives too.
+
+    Parameters
+    ----------
+    private
+        Whether its owner alone may read it, at any moment.
 
     Raises
     ------
@@ -18,6 +23,9 @@ def write(path: Path, content: bytes) -> None:
         If the disk is full or cannot be written; the old content is still there.
     """
     beside = path.with_name(path.name + ".new")
+    if private:
+        beside.unlink(missing_ok=True)
+        beside.touch(0o600)
     fill(beside, content)
     beside.replace(path)
     sync(path.parent)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import logging
 import ssl
+import time
 from collections.abc import Callable, Sequence
+from queue import Empty, SimpleQueue
 from random import Random
 from typing import Any, Optional, Protocol
 
@@ -19,12 +21,16 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from loopcast_edge.agent.backoff import delay
-from loopcast_edge.agent.errors import SettingsError
+from loopcast_edge.agent.errors import EdgeError, SettingsError
 from loopcast_edge.agent.settings import Broker
 
 LOG = logging.getLogger(__name__)
 LONGEST_PACKET = 300_000
 """Bytes of the longest packet that is taken; the broker keeps longer ones to itself."""
+
+
+ASKED_FOR_S, ASKED_AGAIN_S = 60.0, 5.0
+"""How long an answer is waited for, and after how long a question is asked again."""
 
 
 class Listener(Protocol):
@@ -64,12 +70,12 @@ class BrokerLink:
     def __init__(self, broker: Broker, name: str, listener: Listener, random: Random) -> None:
         self._broker, self._listener, self._random = broker, listener, random
         self._failures = 0
-        client = Client(CallbackAPIVersion.VERSION2, name, protocol=MQTTProtocolVersion.MQTTv5)
+        client = _client(name)
+        self._context = _secure(client, broker)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_connect_fail = self._on_connect_fail
         client.on_message = self._on_message
-        _secure(client, broker)
         self.client = client
 
     @property
@@ -150,7 +156,15 @@ class BrokerLink:
         self.failed()
 
     def failed(self) -> None:
-        """Have paho's thread wait, longer and longer and never in step with other devices."""
+        """Have paho's thread wait, longer and longer and never in step with other devices.
+
+        The certificate may have been renewed since the last attempt.
+        """
+        if self._context is not None:
+            try:
+                _show(self._context, self._broker)
+            except (OSError, ssl.SSLError) as error:
+                LOG.warning("the certificate stays as it was: %s", error)
         self._failures += 1
         pause = self.pause_s()
         self.client.reconnect_delay_set(pause, pause)  # type: ignore[arg-type]
@@ -158,6 +172,84 @@ class BrokerLink:
 
     def _on_message(self, _c: Any, _u: Any, message: MQTTMessage) -> None:
         self._listener.received(message.topic, bytes(message.payload))
+
+
+def ask(client: Client, where: tuple[str, int], question: tuple[str, bytes], answer: str) -> bytes:
+    """Publish a question, again every few seconds, until something comes on the answer's topic.
+
+    Parameters
+    ----------
+    client
+        As :func:`stranger` or :func:`known` make it.
+    where
+        Host and port.
+    question
+        Topic and payload.
+
+    Raises
+    ------
+    EdgeError
+        If the broker cannot be reached, or nothing comes in time.
+    """
+    came: SimpleQueue[Optional[bytes]] = SimpleQueue()
+    reasons = ["does one serve there?"]
+
+    def on_connect(_c: Any, _u: Any, _f: Any, reason: Any, _p: Any) -> None:
+        if reason.is_failure:
+            reasons.append(str(reason))
+        else:
+            client.subscribe(answer, qos=1)
+
+    client.on_connect = on_connect
+    client.on_disconnect = lambda _c, _u, _f, reason, _p: reasons.append(str(reason))
+    client.on_subscribe = lambda *_: came.put(None)  # what is said before would not be answered
+    client.on_message = lambda _c, _u, message: came.put(bytes(message.payload))
+    try:
+        client.connect(*where)
+    except OSError as error:
+        raise EdgeError("{}:{} cannot be reached: {}".format(*where, error)) from None
+    client.loop_start()
+    try:
+        end = time.monotonic() + ASKED_FOR_S
+        while time.monotonic() < end:
+            found = _next(came)
+            if found is not None:
+                return found
+            client.publish(*question, qos=1)
+    finally:
+        client.disconnect()
+        client.loop_stop()
+    raise EdgeError("{}:{}: no centre answered: {}".format(*where, reasons[-1]))
+
+
+def _next(came: SimpleQueue[Optional[bytes]]) -> Optional[bytes]:
+    """Return an answer, or nothing where it is time to ask, for the first time or again."""
+    try:
+        return came.get(timeout=ASKED_AGAIN_S)
+    except Empty:
+        return None
+
+
+def stranger(name: str) -> Client:
+    """Return a client without a certificate, which believes any broker: what it says is sealed."""
+    client = _client(name)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    client.tls_set_context(context)
+    return client
+
+
+def known(broker: Broker, name: str) -> Client:
+    """Return a client that the broker knows by its certificate.
+
+    Raises
+    ------
+    SettingsError
+        If a file of TLS cannot be used.
+    """
+    client = _client(name)
+    _secure(client, broker)
+    return client
 
 
 class Local:
@@ -174,7 +266,7 @@ class Local:
     """
 
     def __init__(self, host: str, port: int, topic: str, heard: Callable[[bytes], None]) -> None:
-        self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+        self._client = _client("")
         self._topic, self._heard = topic, heard
         self._client.on_connect = self._on_connect
         self._client.on_message = self._on_message
@@ -198,7 +290,11 @@ class Local:
         self._heard(bytes(message.payload))
 
 
-def _secure(client: Client, broker: Broker) -> None:
+def _client(name: str) -> Client:
+    return Client(CallbackAPIVersion.VERSION2, name, protocol=MQTTProtocolVersion.MQTTv5)
+
+
+def _secure(client: Client, broker: Broker) -> Optional[ssl.SSLContext]:
     """Set what the broker is to be recognised by, and the device by the broker."""
     try:
         if broker.username is not None:
@@ -206,11 +302,18 @@ def _secure(client: Client, broker: Broker) -> None:
             if broker.password_file is not None:
                 password = broker.password_file.read_text().split("\n", 1)[0]
             client.username_pw_set(broker.username, password)
-        if broker.ca is not None:
-            client.tls_set(_text(broker.ca), _text(broker.certificate), _text(broker.key))
+        if broker.ca is None:
+            return None
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(broker.ca)
+        _show(context, broker)
+        client.tls_set_context(context)
     except (OSError, ssl.SSLError, ValueError) as error:
         raise SettingsError(f"broker: its files cannot be used: {error}") from None
+    return context
 
 
-def _text(path: Any) -> Optional[str]:
-    return None if path is None else str(path)
+def _show(context: ssl.SSLContext, broker: Broker) -> None:
+    """Have the device show the certificate that is in its file now."""
+    if broker.certificate is not None:
+        context.load_cert_chain(broker.certificate, broker.key)

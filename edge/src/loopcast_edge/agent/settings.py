@@ -30,6 +30,8 @@ class Broker(_Part, frozen=True):
     ----------
     ca, certificate, key
         Files of TLS: what the broker's certificate is checked against, and the device's own.
+    enrolment_port
+        Where those are let in at the same host who have an invitation, and no certificate yet.
     username, password_file
         Where the broker asks for them; the password is the first line of the file.
     """
@@ -39,6 +41,7 @@ class Broker(_Part, frozen=True):
     ca: Optional[Path] = None
     certificate: Optional[Path] = None
     key: Optional[Path] = None
+    enrolment_port: Annotated[int, msgspec.Meta(ge=1, le=65_535)] = 8884
     username: Optional[str] = None
     password_file: Optional[Path] = None
     keepalive_s: Annotated[int, msgspec.Meta(ge=5, le=3600)] = 60

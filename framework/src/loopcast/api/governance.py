@@ -45,6 +45,7 @@ Act = Literal[
     "conclude",
     "invite",
     "enrol",
+    "renew",
     "label",
     "revoke",
     "package",

@@ -140,16 +140,35 @@ def certify(
     ConfigurationError
         When the request is damaged, or not signed by its own key.
     """
+    return pem_of(_signed(authority, device, _proven(request), life))
+
+
+def _proven(request: bytes) -> Any:
+    """Return the key of a request, which has to be signed by it."""
     from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
 
     try:
         asked = x509.load_pem_x509_csr(request)
         proven = asked.is_signature_valid
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise ConfigurationError(f"the request is no PKCS #10 in PEM: {error}") from None
     if not proven:
         raise ConfigurationError("the request is not signed by its own key; make a new one")
-    return pem_of(_signed(authority, device, asked.public_key(), life))
+    return asked.public_key()
+
+
+def is_of_same_key(certificate: bytes, request: bytes) -> bool:
+    """Whether a certificate is for the key of a request, both in PEM.
+
+    Raises
+    ------
+    ConfigurationError
+        When the request is damaged, or not signed by its own key.
+    """
+    from cryptography import x509
+
+    return bool(x509.load_pem_x509_certificate(certificate).public_key() == _proven(request))
 
 
 def make_identity(authority: Authority, name: str, hosts: Iterable[str] = ()) -> Identity:

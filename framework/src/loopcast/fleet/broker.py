@@ -1,4 +1,8 @@
-"""Configuration of a Mosquitto that lets each device do what it has to, and no more."""
+"""Configuration of a Mosquitto that lets each device do what it has to, and no more.
+
+Who is not a device yet is let in by a Mosquitto of its own, since a client that takes another's
+identifier ends its connection, whatever it may read or write: strangers could keep devices away.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from pathlib import Path
 
 from loopcast.fleet.authority import CENTRE, Authority, make_identity, revocations
 from loopcast.store.files import create_atomically, write_all_atomically
-from loopcast_edge.wire import topics
+from loopcast_edge.wire import Sealed, topics
 
 FOR_ALL = (topics.KEYS, f"{topics.ROOT}/manifest/+", f"{topics.ROOT}/file/#")
 """What every device reads."""
@@ -20,6 +24,12 @@ _IDENTITY = "broker.pem"
 
 QUEUED = 20_000
 """Messages that the broker keeps for the centre while it is away."""
+
+STRANGERS = 200
+"""Connections at once to the broker of enrolment."""
+
+MEMORY = 64 * 2**20
+"""Bytes that the broker of enrolment may take."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,12 +44,16 @@ class Listener:
         The interface; all of them where empty.
     user
         The system's user that it runs as; Mosquitto's own where empty.
+    enrolment
+        Port of the broker of enrolment, for those who have no certificate; the centre, which has
+        one, connects to the port after it.
     """
 
     port: int = 8883
     hosts: tuple[str, ...] = ("localhost", "127.0.0.1")
     address: str = ""
     user: str = ""
+    enrolment: int = 8884
 
 
 def access_list() -> str:
@@ -64,10 +78,27 @@ def access_list() -> str:
     return "\n".join(rules) + "\n"
 
 
+def strangers_list() -> str:
+    """Return what those may read and write who have no certificate.
+
+    ``%c`` is the client's identifier, which each draws at random.
+
+    Examples
+    --------
+    >>> print(strangers_list(), end="")
+    pattern write loopcast/1/enrol/request/%c
+    pattern read loopcast/1/enrol/answer/%c
+    """
+    own = {each: topics.enrolment("%c", each) for each in ("request", "answer")}
+    return f"pattern write {own['request']}\npattern read {own['answer']}\n"
+
+
 def write_broker(
     folder: Path, authority: Authority, listener: Listener, revoked: Iterable[bytes] = ()
 ) -> Path:
     """Write everything that a Mosquitto needs into a folder, all of it or nothing.
+
+    Beside it is what the broker of enrolment needs, ``enrolment.conf``.
 
     Parameters
     ----------
@@ -86,6 +117,9 @@ def write_broker(
         folder / "revoked.crl": revocations(authority, revoked),
         folder / "access.acl": access_list().encode(),
         folder / "mosquitto.conf": _configuration(folder, listener).encode(),
+        folder / "strangers.acl": strangers_list().encode(),
+        folder / "desk.acl": f"user {CENTRE}\ntopic readwrite {topics.ENROL}/#\n".encode(),
+        folder / "enrolment.conf": _enrolment(folder, listener).encode(),
     }
     if not (folder / _IDENTITY).exists():
         own = make_identity(authority, listener.hosts[0], listener.hosts)
@@ -95,16 +129,8 @@ def write_broker(
 
 
 def _configuration(folder: Path, listener: Listener) -> str:
-    lines = [
-        f"listener {listener.port} {listener.address}".rstrip(),
-        f"cafile {folder / 'authority.crt'}",
-        f"certfile {folder / _IDENTITY}",
-        f"keyfile {folder / _IDENTITY}",
-        f"crlfile {folder / 'revoked.crl'}",
-        "require_certificate true",
-        "use_identity_as_username true",
-        "allow_anonymous false",
-        f"acl_file {folder / 'access.acl'}",
+    return _lines(
+        *_by_certificate(folder, listener, listener.port, "access.acl"),
         f"max_packet_size {LARGEST}",
         f"max_queued_messages {QUEUED}",
         "max_inflight_messages 200",
@@ -113,6 +139,55 @@ def _configuration(folder: Path, listener: Listener) -> str:
         f"persistence_location {folder / 'data'}/",
         "autosave_interval 60",
         f"pid_file {folder / 'mosquitto.pid'}",
-        *([f"user {listener.user}"] if listener.user else []),
+        *_user(listener),
+    )
+
+
+def _enrolment(folder: Path, listener: Listener) -> str:
+    """Keep nothing, neither for strangers nor on the disk, and little at any moment."""
+    return _lines(
+        "per_listener_settings true",
+        "persistence false",
+        "retain_available false",
+        f"max_packet_size {Sealed.most_bytes + 512}",
+        "max_queued_messages 100",
+        "max_keepalive 60",
+        "persistent_client_expiration 1h",
+        f"memory_limit {MEMORY}",
+        f"pid_file {folder / 'enrolment.pid'}",
+        *_user(listener),
+        *_listening(folder, listener, listener.enrolment),
+        "allow_anonymous true",
+        f"max_connections {STRANGERS}",
+        f"acl_file {folder / 'strangers.acl'}",
+        *_by_certificate(folder, listener, listener.enrolment + 1, "desk.acl"),
+    )
+
+
+def _by_certificate(folder: Path, listener: Listener, port: int, access: str) -> list[str]:
+    """Listen to those who have a certificate of the fleet, each under the name in it."""
+    return [
+        *_listening(folder, listener, port),
+        f"cafile {folder / 'authority.crt'}",
+        f"crlfile {folder / 'revoked.crl'}",
+        "require_certificate true",
+        "use_identity_as_username true",
+        "allow_anonymous false",
+        f"acl_file {folder / access}",
     ]
+
+
+def _listening(folder: Path, listener: Listener, port: int) -> list[str]:
+    return [
+        f"listener {port} {listener.address}".rstrip(),
+        f"certfile {folder / _IDENTITY}",
+        f"keyfile {folder / _IDENTITY}",
+    ]
+
+
+def _user(listener: Listener) -> list[str]:
+    return [f"user {listener.user}"] if listener.user else []
+
+
+def _lines(*lines: str) -> str:
     return "\n".join(lines) + "\n"

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from loopcast.api import DeviceName, Package, Rollout, RolloutStep, StoreError
 from loopcast.fleet import intake, publish, rolling
+from loopcast.fleet.desk import Desk, renewals
 from loopcast.fleet.keyring import Keyring, read_keys
 from loopcast.fleet.link import Incoming, Link
 from loopcast.store.devices import DeviceState
 from loopcast.store.packages import Told
 from loopcast.store.uplinks import Uplink
-from loopcast_edge.wire import Presence, Reported, WireError, decode, topics
+from loopcast_edge.wire import Presence, Renewal, Reported, WireError, decode, topics
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,12 +61,15 @@ class Centre:
         An open connection to the broker.
     hear
         Told of each step that this centre takes.
+    desk
+        Where strangers are answered, if this centre does so.
     """
 
     place: Home
     keys: Path
     link: Link
     hear: Hear = lambda _plan, _step: None
+    desk: Desk | None = None
     _connection: int = 0
     _root: int = 0
     _spread: set[str] = field(default_factory=set)
@@ -80,12 +84,17 @@ class Centre:
         devices send again what was not acknowledged.
         """
         while not until():
-            try:
-                self.turn(PAUSE)
-            except StoreError as error:
-                LOGGER.warning("%s; it is tried again", error)
-                time.sleep(PAUSE)
+            self._try(lambda: self.turn(PAUSE))
+            if self.desk is not None and self._is_due("desk", PAUSE):
+                self._try(self.desk.turn)
         intake.take_in(self.place)
+
+    def _try(self, act: Callable[[], object]) -> None:
+        try:
+            act()
+        except StoreError as error:
+            LOGGER.warning("%s; it is tried again", error)
+            time.sleep(PAUSE)
 
     def turn(self, seconds: float) -> int:
         """Do what there is to do, after waiting so long for a message at most; count messages."""
@@ -113,6 +122,7 @@ class Centre:
             self.place.catalog.see(said.states, said.accepted)
         if said.uplinks:
             self.link.send(intake.receipts(self.place.catalog.put_uplinks(said.uplinks)))
+        self.link.send(renewals(self.place, said.requests.items()))
 
     def _tell(self) -> None:
         """Publish what the catalog says is unpublished, and everything to a new broker."""
@@ -190,11 +200,14 @@ class Said(NamedTuple):
         on from.
     uplinks
         What they send home.
+    requests
+        For their next certificates, the newest of each.
     """
 
     states: Mapping[DeviceName, DeviceState]
     accepted: Mapping[DeviceName, int]
-    uplinks: list[Uplink]
+    uplinks: Sequence[Uplink]
+    requests: Mapping[DeviceName, bytes]
 
 
 def sorted_out(messages: Iterable[Incoming], now: datetime) -> Said:
@@ -202,6 +215,7 @@ def sorted_out(messages: Iterable[Incoming], now: datetime) -> Said:
     presences: dict[DeviceName, Presence] = {}
     reports: dict[DeviceName, bytes] = {}
     accepted: dict[DeviceName, int] = {}
+    requests: dict[DeviceName, bytes] = {}
     uplinks: list[Uplink] = []
     for message in messages:
         try:
@@ -211,6 +225,8 @@ def sorted_out(messages: Iterable[Incoming], now: datetime) -> Said:
             elif channel == "reported":
                 accepted[device] = decode(message.payload, Reported).sequence
                 reports[device] = message.payload
+            elif channel == "up/renewal":
+                requests[device] = decode(message.payload, Renewal).request
             else:
                 uplinks.append(intake.uplink_of(message, now))
         except WireError as error:
@@ -218,7 +234,7 @@ def sorted_out(messages: Iterable[Incoming], now: datetime) -> Said:
     names = presences.keys() | reports.keys()
     states = {name: _state(presences.get(name), reports.get(name), now) for name in names}
     counted = {name: number for name, number in accepted.items() if number < MOST_ACCEPTED}
-    return Said(states, counted, uplinks)
+    return Said(states, counted, uplinks, requests)
 
 
 def _state(presence: Presence | None, report: bytes | None, now: datetime) -> DeviceState:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loopcast.api import NotFoundError
+from loopcast.api import IntegrityError, NotFoundError
 from loopcast.fleet.authority import CENTRE, Authority, make_identity, open_authority
 from loopcast.fleet.keyring import Keyring, make_keys
 from loopcast.fleet.link import Broker
 from loopcast.store.files import create_atomically
+from loopcast_edge.wire import SealKey, WireError
 
 if TYPE_CHECKING:
     from loopcast.store.home import Home
@@ -45,6 +47,22 @@ def authority_of(place: Home) -> Authority:
         When the fleet was not founded.
     """
     return open_authority(_certificates(place))
+
+
+def enrolment_key(place: Home) -> SealKey:
+    """Return the key that devices seal their tokens to, made where it is absent.
+
+    Raises
+    ------
+    IntegrityError
+        When its file is damaged.
+    """
+    file = _certificates(place) / "enrolment.key"
+    create_atomically(file, f"{secrets.token_hex(32)}\n".encode(), mode=0o600)
+    try:
+        return SealKey.read(file)
+    except WireError as error:
+        raise IntegrityError(f"{error}; restore it, or remove it and invite anew") from None
 
 
 def broker_of(place: Home, url: str) -> Broker:

@@ -8,7 +8,7 @@ import secrets
 import ssl
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -33,8 +33,12 @@ _LOOK = 0.5
 _WINDOW = 200
 """Messages on their way at once."""
 
-_SHARED = f"$share/centre/{topics.ROOT}/device/+/up/#"
-_EACH = (topics.device("+", "reported"), topics.device("+", "presence"))
+FLEET = (
+    f"$share/centre/{topics.ROOT}/device/+/up/#",
+    topics.device("+", "reported"),
+    topics.device("+", "presence"),
+)
+"""What a centre hears of devices: of what they send home each message goes to one centre."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +76,7 @@ class Outgoing:
 
 @dataclass(frozen=True, kw_only=True)
 class Incoming:
-    """A message of a device."""
+    """A message of a device, or of somebody who wants to be one."""
 
     topic: str
     payload: bytes
@@ -81,14 +85,12 @@ class Incoming:
 class Link:
     """A connection that comes back by itself.
 
-    Every centre hears what devices report, and of what they send home each message goes to one.
-
     Parameters
     ----------
     broker
         Where it is.
     listen
-        Whether messages of devices are wanted.
+        Topics that are wanted, such as :data:`FLEET`.
 
     Attributes
     ----------
@@ -101,7 +103,7 @@ class Link:
         When the URL or the certificates cannot be used.
     """
 
-    def __init__(self, broker: Broker, *, listen: bool) -> None:
+    def __init__(self, broker: Broker, *, listen: Sequence[str] = ()) -> None:
         self._parts = _parsed(broker.url)
         self._url, self._listen = broker.url, listen
         self._inbox: queue.SimpleQueue[Incoming] = queue.SimpleQueue()
@@ -197,7 +199,7 @@ class Link:
         if not self._refusal:
             self.connections += 1
             if self._listen:
-                client.subscribe([(topic, _quality()) for topic in (_SHARED, *_EACH)])
+                client.subscribe([(topic, _quality()) for topic in self._listen])
         self._ready.set()
 
     def _on_disconnect(

@@ -18,7 +18,13 @@ from sqlalchemy import Connection, Row, Select, func, select
 
 from loopcast.api import Act, AuditEntry, Digest, VersionId
 from loopcast.api.formats import json_bytes
-from loopcast.store.fleet_tables import devices, packages, rollout_steps, rollouts
+from loopcast.store.fleet_tables import (
+    device_certificates,
+    devices,
+    packages,
+    rollout_steps,
+    rollouts,
+)
 from loopcast.store.tables import (
     audit,
     experiment_steps,
@@ -106,6 +112,12 @@ CONTENT: dict[str, Select[Any]] = {
     "devices": select(
         devices.c.entry, devices.c.name, devices.c.enrolled, devices.c.certificate
     ).order_by(devices.c.entry, devices.c.number),
+    "device_certificates": select(
+        device_certificates.c.entry, devices.c.name, device_certificates.c.certificate,
+        device_certificates.c.at,
+    )
+    .join(devices, device_certificates.c.device == devices.c.number)
+    .order_by(device_certificates.c.entry, device_certificates.c.number),
     "packages": select(
         packages.c.entry, versions.c.id, packages.c.logical_model, packages.c.segment,
         packages.c.sequence, packages.c.manifest, packages.c.envelope, packages.c.model,
@@ -138,6 +150,7 @@ _OF_ACT: dict[Act, tuple[str, ...]] = {
     "conclude": ("experiment_steps",),
     "invite": (),
     "enrol": ("devices",),
+    "renew": ("device_certificates",),
     "label": (),
     "revoke": (),
     "package": ("packages",),
@@ -147,7 +160,8 @@ _OF_ACT: dict[Act, tuple[str, ...]] = {
 _CARRIERS = {"versions": versions, "releases": releases, "validations": validations}
 _CARRIERS |= {"sign_offs": sign_offs, "switches": switches, "policies": policies}
 _CARRIERS |= {"experiments": experiments, "experiment_steps": experiment_steps}
-_CARRIERS |= {"devices": devices, "packages": packages}
+_CARRIERS |= {"devices": devices, "device_certificates": device_certificates}
+_CARRIERS |= {"packages": packages}
 _CARRIERS |= {"rollouts": rollouts, "rollout_steps": rollout_steps}
 
 

@@ -12,7 +12,13 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from loopcast.api import Act, ConflictError, Device, DeviceName, Digest, NotFoundError, StoreError
 from loopcast.store import audit
-from loopcast.store.fleet_tables import desired, device_states, device_tokens, devices
+from loopcast.store.fleet_tables import (
+    desired,
+    device_certificates,
+    device_states,
+    device_tokens,
+    devices,
+)
 from loopcast.store.registration import chunks, insert
 
 _DEVICE = tuple(devices.c[name] for name in Device.__struct_fields__)
@@ -32,6 +38,22 @@ class Invitation:
     device: DeviceName
     expires: datetime
     labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Certified:
+    """A certificate of a device.
+
+    Attributes
+    ----------
+    certificate
+        SHA-256 under which the artifacts keep it.
+    at
+        Since when it has it.
+    """
+
+    certificate: Digest
+    at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +114,7 @@ def redeem(connection: Connection, digest: Digest, *, at: datetime) -> Invitatio
 
     Raises
     ------
-    StoreError
+    NotFoundError
         When it is unknown, used already or has expired; which of them is not said to a stranger.
     """
     open_token = (device_tokens.c.digest == digest) & device_tokens.c.used.is_(None)
@@ -100,7 +122,9 @@ def redeem(connection: Connection, digest: Digest, *, at: datetime) -> Invitatio
         select(device_tokens).where(open_token, device_tokens.c.expires > at)
     ).first()
     if row is None:
-        raise StoreError("the token is unknown, was used before or has expired; ask for a new one")
+        raise NotFoundError(
+            "the token is unknown, was used before or has expired; ask for a new one"
+        )
     connection.execute(update(device_tokens).where(open_token).values(used=at))
     return Invitation(
         digest=row.digest,
@@ -108,6 +132,15 @@ def redeem(connection: Connection, digest: Digest, *, at: datetime) -> Invitatio
         expires=row.expires,
         labels=msgspec.json.decode(row.labels, type=dict[str, str]),
     )
+
+
+def redeemed(connection: Connection, digest: Digest, *, at: datetime) -> Device | None:
+    """Return the device that a token has enrolled, while the token would not have expired."""
+    used = (device_tokens.c.digest == digest) & device_tokens.c.used.is_not(None)
+    name = connection.scalar(
+        select(device_tokens.c.device).where(used, device_tokens.c.expires > at)
+    )
+    return None if name is None else enrolled(connection, [name])[name].device
 
 
 def enrol(connection: Connection, items: Sequence[Device], *, by: str, at: datetime) -> None:
@@ -169,6 +202,41 @@ def revoke(
         there = devices.c.name.in_(chunk) & devices.c.revoked.is_(None)
         connection.execute(update(devices).where(there).values(revoked=at))
     _tell(connection, "revoke", names, {"reason": reason}, by=by, at=at)
+
+
+def certificates(
+    connection: Connection, names: Iterable[DeviceName]
+) -> dict[DeviceName, tuple[Certified, ...]]:
+    """Return the certificates of those devices that are enrolled and have any, the oldest first."""
+    found: dict[DeviceName, tuple[Certified, ...]] = {}
+    for chunk in chunks(names):
+        first = select(devices.c.name, devices.c.certificate, devices.c.enrolled.label("at"))
+        later = select(
+            devices.c.name, device_certificates.c.certificate, device_certificates.c.at
+        ).join(device_certificates, device_certificates.c.device == devices.c.number)
+        own = devices.c.name.in_(chunk)
+        for row in (
+            *connection.execute(first.where(own, devices.c.certificate.is_not(None))),
+            *connection.execute(later.where(own).order_by(device_certificates.c.number)),
+        ):
+            one = Certified(certificate=row.certificate, at=row.at)
+            found[row.name] = (*found.get(row.name, ()), one)
+    return found
+
+
+def renew(connection: Connection, name: DeviceName, certificate: Digest, *, at: datetime) -> None:
+    """Give a device one more certificate; those before it stay good until they end.
+
+    Raises
+    ------
+    NotFoundError
+        When it is not enrolled.
+    """
+    key = require_numbers(connection, [name])[name]
+    entry = audit.next_number(connection)
+    row = {"device": key, "certificate": certificate, "at": at, "entry": entry}
+    insert(connection, device_certificates, [row])
+    _tell(connection, "renew", [name], {}, entry=entry, by=name, at=at)
 
 
 def enrolled(

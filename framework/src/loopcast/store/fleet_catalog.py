@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from loopcast.api import Device, DeviceName, Digest, Package, Rollout, RolloutStep, Segment
 from loopcast.store import database, devices, packages, rollouts, uplinks
-from loopcast.store.devices import DeviceState, Enrolled, Invitation
+from loopcast.store.devices import Certified, DeviceState, Enrolled, Invitation
 from loopcast.store.governed import GovernedCatalog
 from loopcast.store.packages import Pair, Told
 from loopcast.store.rollouts import Course, Turn
@@ -41,13 +41,51 @@ class FleetCatalog(GovernedCatalog):
 
         Raises
         ------
-        StoreError
+        NotFoundError
             When the token is unknown, used or has expired.
         """
         with database.writing(self._engine) as connection:
             device = admit(devices.redeem(connection, digest, at=at))
             devices.enrol(connection, [device], by=device.name, at=at)
         return device
+
+    def redeemed(self, digest: Digest, *, at: datetime) -> Device | None:
+        """Return the device that a token has enrolled, while the token would not have expired."""
+        with database.reading(self._engine) as connection:
+            return devices.redeemed(connection, digest, at=at)
+
+    def certificates(self, names: Iterable[DeviceName]) -> dict[DeviceName, tuple[Certified, ...]]:
+        """Return the certificates of devices that have any, the oldest first."""
+        with database.reading(self._engine) as connection:
+            return devices.certificates(connection, names)
+
+    def renew(
+        self,
+        name: DeviceName,
+        issue: Callable[[Device, Certified | None], Digest | None],
+        *,
+        at: datetime,
+    ) -> None:
+        """Give a device one more certificate, or leave it those that it has.
+
+        Parameters
+        ----------
+        issue
+            Gets the device and its newest certificate, and returns a new one, or ``None`` where
+            none is needed; it refuses by raising.
+
+        Raises
+        ------
+        NotFoundError
+            When it is not enrolled.
+        """
+        with database.writing(self._engine) as connection:
+            devices.require_numbers(connection, [name])
+            device = devices.enrolled(connection, [name])[name].device
+            newest = devices.certificates(connection, [name]).get(name, (None,))[-1]
+            certificate = issue(device, newest)
+            if certificate is not None:
+                devices.renew(connection, name, certificate, at=at)
 
     def enrol(self, items: Sequence[Device], *, by: str) -> None:
         """Enter devices, all or none.

@@ -74,6 +74,17 @@ device_tokens = Table(
     UniqueConstraint("digest"),
 )
 
+# Those that came after the one that a device was enrolled with.
+device_certificates = Table(
+    "device_certificates",
+    metadata,
+    _key(),
+    Column("device", Integer, ForeignKey("devices.number"), nullable=False, index=True),
+    _digest("certificate"),
+    Column("at", Moment, nullable=False),
+    _entry(),
+)
+
 device_states = Table(
     "device_states",
     metadata,

@@ -34,7 +34,7 @@ from sqlalchemy import (
 
 from loopcast.api import Digest, StoreError
 
-REVISIONS = ("r0001", "r0002", "r0003", "r0004")
+REVISIONS = ("r0001", "r0002", "r0003", "r0004", "r0005")
 """Every revision of the schema, the oldest first; each has a script in ``migrations``."""
 
 

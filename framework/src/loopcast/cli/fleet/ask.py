@@ -43,7 +43,7 @@ def ask(
 
     with place.catalog as catalog:
         asked = _asked(catalog.devices(names or None), names, labels_of(labels))
-    with Link(broker_of(place, url), listen=False) as link:
+    with Link(broker_of(place, url)) as link:
         sent = link.send(order_messages(asked, what))
     click.echo(f"{sent:,} devices are asked to {what}")
 

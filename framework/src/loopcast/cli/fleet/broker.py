@@ -26,23 +26,41 @@ if TYPE_CHECKING:
     help="Name or address under which devices reach it; repeatable.",
 )
 @click.option("--address", default="", help="Interface to listen on; all by default.")
+@click.option(
+    "--enrolment-port",
+    type=click.IntRange(1, 65534),
+    default=8884,
+    show_default=True,
+    help="Of the broker of enrolment, for devices; the port after it is for the centre.",
+)
 @click.option("--user", default="", help="System user that it runs as; Mosquitto's own by default.")
 def broker(
-    *, place: Home, folder: Path, port: int, hosts: tuple[str, ...], address: str, user: str
+    *,
+    place: Home,
+    folder: Path,
+    port: int,
+    hosts: tuple[str, ...],
+    address: str,
+    enrolment_port: int,
+    user: str,
 ) -> None:
     """Write into FOLDER all that a Mosquitto needs to serve this fleet.
 
     It lets in who has a certificate of the fleet, and each device to its own topics only. Write it
-    anew after a device was revoked, and start the broker again.
+    anew after a device was revoked, and start the broker again. A second one, which may run only
+    while devices are expected, lets those ask for a certificate who have an invitation.
     """
     from loopcast.fleet.broker import Listener, write_broker
     from loopcast.fleet.enrolment import revoked_certificates
     from loopcast.fleet.founding import authority_of
 
-    listener = Listener(port=port, hosts=hosts, address=address, user=user)
+    listener = Listener(
+        port=port, hosts=hosts, address=address, user=user, enrolment=enrolment_port
+    )
     with place.catalog:
         revoked = revoked_certificates(place)
         file = write_broker(folder.absolute(), authority_of(place), listener, revoked)
     click.echo(f"mosquitto -c {file}")
+    click.echo(f"mosquitto -c {file.with_name('enrolment.conf')}  # for who is invited")
     if revoked:
         click.echo(f"{len(revoked)} certificates are revoked")

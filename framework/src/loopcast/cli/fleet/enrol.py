@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 def enrol() -> None:
     """Take devices into the fleet.
 
-    'invite' makes a one-time token for a name; the device makes a key and a request for it
-    (openssl req -new); 'redeem' turns token and request into its certificate.
+    'invite' makes a one-time invitation for a name. With it, 'loopcast-edge enrol' on the device
+    gets its certificate from a centre that answers ('serve --enrolment'). Where no network leads
+    there, 'redeem' turns a request that was carried here (openssl req -new) into a certificate.
     """
 
 
@@ -32,14 +33,20 @@ def enrol() -> None:
 @click.option("--days", type=click.IntRange(1), default=7, show_default=True, help="Its life.")
 @by_option
 def invite(*, place: Home, name: str, labels: tuple[str, ...], days: int, by: str) -> None:
-    """Print a token with which device NAME can enrol once. It is not kept."""
+    """Print an invitation with which device NAME can enrol once. It is not kept.
+
+    It is a token, and the key of the centre that the token may be told to.
+    """
     from loopcast.api import Device
     from loopcast.fleet.enrolment import invite as invited
+    from loopcast.fleet.founding import enrolment_key
+    from loopcast_edge.wire import Invitation
 
     wanted = Device(name=name, enrolled=datetime.now(UTC), labels=labels_of(labels))
     with place.catalog:
         life = timedelta(days=days)
-        click.echo(invited(place, wanted.name, wanted.labels, by=by, life=life))
+        token = invited(place, wanted.name, wanted.labels, by=by, life=life)
+        click.echo(Invitation(token, enrolment_key(place).public))
 
 
 @enrol.command()

@@ -16,6 +16,7 @@ from loopcast.cli.stores import store_options
 
 if TYPE_CHECKING:
     from loopcast.api import Rollout, RolloutStep
+    from loopcast.fleet.desk import Desk
     from loopcast.fleet.embedded import EmbeddedBroker
     from loopcast.store.home import Home
 
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
 @click.command()
 @store_options
 @broker_option
+@click.option(
+    "--enrolment",
+    envvar="LOOPCAST_ENROLMENT_URL",
+    show_envvar=True,
+    metavar="URL",
+    help="Answer who is invited, at the broker of enrolment: mqtts://HOST:8885.",
+)
 @click.option(
     "--embedded",
     is_flag=True,
@@ -35,7 +43,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Of the embedded broker.",
 )
-def serve(*, place: Home, url: str, embedded: bool, port: int) -> None:
+def serve(*, place: Home, url: str, enrolment: str | None, embedded: bool, port: int) -> None:
     """Run a centre until it is told to stop: listen, keep, acknowledge, move rollouts on.
 
     Any number of them may run, on any machines that reach the stores and hold the keys. One that
@@ -44,7 +52,7 @@ def serve(*, place: Home, url: str, embedded: bool, port: int) -> None:
     from loopcast.fleet.centre import Centre
     from loopcast.fleet.founding import broker_of, keys_folder
     from loopcast.fleet.keyring import read_keys
-    from loopcast.fleet.link import Link
+    from loopcast.fleet.link import FLEET, Link
 
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     read_keys(keys_folder(place))  # better now than at the first rollout
@@ -52,11 +60,22 @@ def serve(*, place: Home, url: str, embedded: bool, port: int) -> None:
     with (
         place.catalog,
         _broker(port, embedded=embedded) as own,
-        Link(broker_of(place, own.url if own else url), listen=True) as link,
+        Link(broker_of(place, own.url if own else url), listen=FLEET) as link,
+        _desk(place, enrolment) as desk,
     ):
         click.echo(f"serving the fleet at {own.url if own else url}")
-        centre = Centre(place=place, keys=keys_folder(place), link=link, hear=_say)
+        centre = Centre(place=place, keys=keys_folder(place), link=link, hear=_say, desk=desk)
         centre.run(lambda: _ended(stop, own))
+
+
+def _desk(place: Home, url: str | None) -> AbstractContextManager[Desk | None]:
+    """Return what yields where strangers are answered, if they are to be."""
+    from loopcast.fleet.desk import open_desk
+
+    if url is None:
+        return nullcontext()
+    click.echo(f"answering who is invited at {url}")
+    return open_desk(place, url)
 
 
 def _ended(stop: threading.Event, own: EmbeddedBroker | None) -> bool:
