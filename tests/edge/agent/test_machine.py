@@ -78,6 +78,17 @@ def test_a_newer_package_on_trial_leaves_the_last_good_one_where_it_is() -> None
     assert (state.place.active, state.place.previous) == (C, A)
 
 
+@pytest.mark.parametrize(
+    "place", [Place(active=B, previous=A, on_trial=True), Place(active=B, previous=A)]
+)
+def test_what_the_fleet_was_taken_back_from_is_nothing_to_return_to(place: Place) -> None:
+    state, _ = after(Wanted(A), Fetched(A, back=True), Proved(A), place=place)
+    assert state.place == Place(active=A)
+    for _ in range(2 * MOST_CRASHES):
+        state, _ = after(Started(crashed=True), place=state.place)
+    assert state.place.active == A
+
+
 def test_refused_is_tried_again_when_the_centre_says_something_new() -> None:
     state, _ = after(Wanted(A), Refused(A, "expired"))
     assert stage(state, A) == "refused"
@@ -226,8 +237,10 @@ class Device(RuleBasedStateMachine):
         self.pending = []
         manifest = asked.manifest
         if isinstance(asked, Fetch):
-            old = self.sequence(manifest) < self.accepted and manifest not in self.ordered
-            self.feed(Refused(manifest, "older") if old or not holds else Fetched(manifest), cut)
+            back = self.sequence(manifest) < self.accepted
+            old = back and manifest not in self.ordered
+            came = Refused(manifest, "older") if old or not holds else Fetched(manifest, back)
+            self.feed(came, cut)
         elif holds:
             self.proved.add(manifest)
             self.feed(Proved(manifest), cut)
@@ -293,9 +306,14 @@ class Device(RuleBasedStateMachine):
 
     @invariant()
     def what_is_fallen_back_on_was_good(self) -> None:
-        good = self.judged_good
+        good = self.judged_good | self.ordered
         assert self.disk.previous is None or self.disk.previous in good
         assert self.disk.active is None or self.disk.on_trial or self.disk.active in good
+
+    @invariant()
+    def what_is_fallen_back_on_is_older(self) -> None:
+        if self.disk.active is not None and self.disk.previous is not None:
+            assert self.sequence(self.disk.previous) < self.sequence(self.disk.active)
 
     @invariant()
     def memory_and_disk_agree(self) -> None:

@@ -66,11 +66,12 @@ class Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Candidate(NamedTuple):
-    """A package on its way into a slot."""
+    """A package on its way into a slot; ``back`` where it is older than one that ran here."""
 
     manifest: str
     role: Role
     stage: Literal["fetching", "verifying"] = "fetching"
+    back: bool = False
 
 
 class State(NamedTuple):
@@ -105,9 +106,13 @@ class Started(NamedTuple):
 
 
 class Fetched(NamedTuple):
-    """Manifest and file of a package are there, and what was signed holds."""
+    """Manifest and file of a package are there, and what was signed holds.
+
+    It is ``back`` where a signed order goes back to it from a newer one.
+    """
 
     manifest: str
+    back: bool = False
 
 
 class Proved(NamedTuple):
@@ -273,25 +278,29 @@ def _about_candidate(state: State, happened: Union[Fetched, Proved, Refused]) ->
     if isinstance(happened, Fetched):
         if candidate.stage != "fetching":
             return state, ()
-        return state._replace(candidate=candidate._replace(stage="verifying")), (
-            Prove(candidate.manifest),
-        )
+        verifying = candidate._replace(stage="verifying", back=happened.back)
+        return state._replace(candidate=verifying), (Prove(candidate.manifest),)
     if candidate.stage != "verifying":
         return state, ()
     return _switched(state._replace(candidate=None), candidate)
 
 
 def _switched(state: State, candidate: Candidate) -> Step:
-    """Put a package that is proved into its slot."""
+    """Put a package that is proved into its slot.
+
+    One that the fleet goes back to is the good one: what it was taken back from is nothing to
+    return to, nor to be compared with.
+    """
     old = state.place
     if candidate.role == "shadow":
         place = msgspec.structs.replace(old, shadow=candidate.manifest)
         return _next(state._replace(place=place), (Save(place), Load(place)))
+    last_good = old.previous if old.on_trial else old.active
     place = Place(
         active=candidate.manifest,
-        previous=old.previous if old.on_trial else old.active,
+        previous=None if candidate.back else last_good,
         shadow=None if old.shadow == candidate.manifest else old.shadow,
-        on_trial=True,
+        on_trial=not candidate.back,
         ended=old.ended,
     )
     effects = (Accept(candidate.manifest), Save(place), Load(place))

@@ -133,6 +133,11 @@ class Memory:
             f"manifest: sequence {found.sequence}; {highest.sequence} was accepted before"
         )
 
+    def behind(self, place: str, manifest: Manifest) -> bool:
+        """Tell whether a newer package than this one was accepted at its place."""
+        highest = self._kept.accepted.get(place)
+        return highest is not None and manifest.sequence < highest.sequence
+
     def _allows(self, order: Signed, digest: str, place: str, now_ms: int) -> bool:
         """Tell whether an order allows going back to a package here."""
         found: RollbackOrder = self._trusting().rollback(order, self.now(now_ms))

@@ -122,7 +122,7 @@ class Spot:
         self._slots.put(come.manifest, Package(come.envelope, content))
         if come.file.parent.name == DOWNLOADS:
             come.file.unlink()
-        self.feed(machine.Fetched(come.manifest))
+        self._fetched(come.manifest)
 
     def adopt(self, digest: str, package: Package) -> None:
         """Want a package that is here already."""
@@ -242,7 +242,12 @@ class Spot:
         except ModelError:
             self._around.fetcher.begin(download)
         else:
-            self.feed(machine.Fetched(digest))
+            self._fetched(digest)
+
+    def _fetched(self, digest: str) -> None:
+        """Go on with a package that was examined and is there."""
+        _, found = self._examined
+        self.feed(machine.Fetched(digest, self._around.memory.behind(self.name, found)))
 
     def _examine(self, envelope: Signed) -> Manifest:
         """Return the manifest of an envelope, if it may be activated here."""
