@@ -78,7 +78,7 @@ def test_a_negative_exponent_is_left_out_and_the_rest_learned_again() -> None:
     assert found.b > 1.0
 
 
-@pytest.mark.parametrize("method", ["platt", "beta"])
+@pytest.mark.parametrize("method", METHODS)
 def test_a_score_that_ranks_the_wrong_way_says_the_share_of_events(method: str) -> None:
     p, actual = overconfident()
     found = mapped(fitted(method, 1.0 - p, actual), p)
@@ -89,8 +89,8 @@ def test_isotonic_steps_are_those_of_scikit_learn() -> None:
     p, actual = overconfident()
     weight = np.random.default_rng(4).uniform(0.5, 2.0, len(p))
     peer = IsotonicRegression().fit(p, actual, weight).predict(p)
-    _, share = isotonic.centres(logit(p), actual, weight)
-    inside = np.min(np.abs(peer[:, None] - share), axis=1)
+    _, events, rows = isotonic.centres(logit(p), actual, weight)
+    inside = np.min(np.abs(peer[:, None] - events / rows), axis=1)
     # Steps that lie within a thousandth of log-odds of each other are one.
     assert np.mean(inside < 1e-9) > 0.9
     found = mapped(fitted("isotonic", p, actual, weight), p)
@@ -99,10 +99,37 @@ def test_isotonic_steps_are_those_of_scikit_learn() -> None:
 
 def test_isotonic_lines_pass_through_the_centres_of_the_steps() -> None:
     p, actual = overconfident()
-    x, share = isotonic.centres(logit(p), actual, np.ones(len(p)))
+    x, events, rows = isotonic.centres(logit(p), actual, np.ones(len(p)))
     found = mapped(fitted("isotonic", p, actual), 1.0 / (1.0 + np.exp(-x)))
-    np.testing.assert_allclose(found[1:-1], share[1:-1], atol=1e-9)
-    assert 0.0 < found[0] < 1e-3 or found[0] == pytest.approx(share[0])
+    half = 0.5 / (len(p) + 1.0)
+    np.testing.assert_allclose(found, np.clip(events / rows, half, 1.0 - half), atol=1e-9)
+
+
+@given(seed=st.integers(0, 10_000), rows=st.integers(20, 400), says=st.floats(0.0, 6.0))
+@settings(max_examples=40, deadline=None)
+def test_beyond_its_outermost_steps_isotonic_says_no_more_than_was_seen(
+    seed: int, rows: int, says: float
+) -> None:
+    random = np.random.default_rng(seed)
+    p = 1.0 / (1.0 + np.exp(-random.normal(-1.0, says, rows)))
+    actual = (random.random(rows) < 0.5 * p).astype(float)
+    _, events, of = isotonic.centres(logit(np.clip(p, EDGE, 1.0 - EDGE)), actual, np.ones(rows))
+    one = fitted("isotonic", p, actual)
+    lowest, highest = mapped(one, np.array([0.0, 1.0]))
+    assert lowest <= max(events[0] / of[0], 0.5 / (rows + 1.0)) <= lowest + 0.5 / of[0]
+    assert highest - 0.5 / of[-1] <= min(events[-1] / of[-1], 1.0 - 0.5 / (rows + 1.0)) <= highest
+    ends = np.concatenate([np.linspace(0.0, p.min(), 9), np.linspace(p.max(), 1.0, 9)])
+    assert np.all(np.diff(mapped(one, np.unique(np.clip(ends, EDGE, 1.0 - EDGE)))) > 0.0), (
+        "what is told apart stays so"
+    )
+
+
+def test_certainty_that_comes_true_by_half_is_no_certainty_any_more() -> None:
+    """A tree's leaf says 0 or 1 where all its training rows agree."""
+    p, actual = np.repeat([0.0, 0.5, 1.0], 200), np.tile([0.0, 0.0, 0.0, 1.0], 150)
+    actual[400:] = np.tile([0.0, 1.0], 100)
+    found = mapped(fitted("isotonic", p, actual), np.array([0.0, 1.0]))
+    np.testing.assert_allclose(found, [0.25, 0.5], atol=2e-3)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -21,29 +21,34 @@ def fit(clipped: FloatArray, actual: FloatArray, weight: FloatArray) -> KnotMap:
     """Learn the rising steps of least squares, and join their centres by straight lines.
 
     Steps would make ties of what the model tells apart; lines between centres keep the ranking,
-    and are nearer to the truth. Beyond the outermost centres they lead to the edges. No share of
-    events is nearer to 0 or 1 than half a row among all would be.
+    and are nearer to the truth. Beyond the outermost centres nothing is known but the share of
+    events of the outermost step: to the edges it changes by what half a row more would make of it,
+    so that scores that know nothing are calibrated to the share of events, and yet keep their
+    order. No share of a step is nearer to 0 or 1 than half a row among all would be.
 
     Source: B. Zadrozny and C. Elkan (2002), Transforming classifier scores into accurate
     multiclass probability estimates, KDD; A. P. Oron and N. Flournoy (2017), Centered isotonic
     regression: point and interval estimation for dose–response studies, Statistics in
-    Biopharmaceutical Research 9.
+    Biopharmaceutical Research 9, which leaves the outermost share as it is.
 
     Parameters
     ----------
     clipped, actual, weight : ndarray, shape (rows,)
         Probabilities inside the edges, outcomes 0 or 1, and what each row counts.
     """
-    x, y = centres(logit(clipped), actual, weight)
-    half = 0.5 / (float(weight.sum()) + 1.0)
-    y = logit(np.clip(y, half, 1.0 - half))
+    x, events, rows = centres(logit(clipped), actual, weight)
     inside = (x > -LIMIT + NEAREST) & (x < LIMIT - NEAREST)
-    low, high = min(-LIMIT, float(y[0])), max(LIMIT, float(y[-1]))
-    return KnotMap(x=(-LIMIT, *x[inside].tolist(), LIMIT), y=(low, *y[inside].tolist(), high))
+    half = 0.5 / (float(weight.sum()) + 1.0)
+    y = logit(np.clip(events / rows, half, 1.0 - half))[inside]
+    ends = np.array([events[0] / (rows[0] + 0.5), (events[-1] + 0.5) / (rows[-1] + 0.5)])
+    low, high = logit(np.clip(ends, half / 2.0, 1.0 - half / 2.0)).tolist()
+    return KnotMap(x=(-LIMIT, *x[inside].tolist(), LIMIT), y=(low, *y.tolist(), high))
 
 
-def centres(x: FloatArray, actual: FloatArray, weight: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the mean ``x`` and the share of events of each rising step, shapes (steps,)."""
+def centres(
+    x: FloatArray, actual: FloatArray, weight: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return of each rising step its mean ``x``, its events and its rows, shapes (steps,)."""
     from scipy.optimize import isotonic_regression
 
     order = np.argsort(x, kind="stable")
@@ -51,16 +56,11 @@ def centres(x: FloatArray, actual: FloatArray, weight: FloatArray) -> tuple[Floa
     weights = np.add.reduceat(weight[order], first)
     means = np.add.reduceat((weight * actual)[order], first) / weights
     steps = isotonic_regression(means, weights=weights).blocks[:-1]
-    sums = [np.add.reduceat(values[order], first[steps]) for values in _moments(x, actual, weight)]
+    moments = (weight * x, weight * actual, weight)
+    sums = [np.add.reduceat(values[order], first[steps]) for values in moments]
     while (near := np.diff(sums[0] / sums[2]) < NEAREST).any():
         sums = [np.add.reduceat(part, _starts(near)) for part in sums]
-    return sums[0] / sums[2], sums[1] / sums[2]
-
-
-def _moments(
-    x: FloatArray, actual: FloatArray, weight: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    return weight * x, weight * actual, weight
+    return sums[0] / sums[2], sums[1], sums[2]
 
 
 def _starts(near: NDArray[np.bool_]) -> NDArray[np.intp]:
