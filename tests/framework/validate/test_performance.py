@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 
 from loopcast.api import (
     ForecastOutcome,
     GateResult,
     Judged,
+    Kpi,
     Production,
     ScoreOutcome,
     Scores,
     Subject,
+    Task,
 )
 from loopcast.validate.calibration import Calibration, check_calibration
 from loopcast.validate.fairness import Fairness, check_fairness
@@ -33,7 +37,9 @@ from loopcast.validate.performance import (
 )
 from loopcast.validate.recent import Recent, check_recent
 
-from .conftest import outcomes, subject_of, with_model
+from .conftest import METRICS, outcomes, subject_of, with_model
+
+Floats = NDArray[np.float64]
 
 
 def passed(results: Iterable[GateResult]) -> dict[str, bool]:
@@ -96,6 +102,56 @@ def test_baselines_have_to_be_beaten() -> None:
     equal = with_own(subject, outcomes("forecast", 960, 6.0, 4))  # type: ignore[arg-type]
     assert passed(check_baselines(equal, AgainstBaselines())) == {"naive": False}
     assert passed(check_baselines(equal, AgainstBaselines(need="not_worse"))) == {"naive": True}
+
+
+def alone(probability: Callable[[Floats, Floats], Floats], kpi: str) -> Subject:
+    """Return a score without a baseline, from the outcomes and as many uniform numbers."""
+    subject = subject_of("score")
+    own = subject.judged.outcomes["own"]
+    assert isinstance(own, ScoreOutcome)
+    said = probability(own.actual, np.random.default_rng(5).random(len(own.actual)))
+    judged = replace(subject.judged, outcomes={"own": replace(own, probability=said)})
+    model = msgspec.structs.replace(
+        subject.logical_model, kpi=Kpi(metric=kpi, direction=METRICS[kpi].direction)
+    )
+    return replace(subject, judged=judged, logical_model=model)
+
+
+@pytest.mark.parametrize("need", ["better", "not_worse"])
+@pytest.mark.parametrize("kpi", ["auc", "gini", "log_loss"])
+@pytest.mark.parametrize(
+    ("probability", "passes"),
+    [
+        (lambda actual, noise: 0.3 * actual + 0.6 * noise, True),
+        (lambda actual, noise: 0.05 + 0.9 * noise, False),
+        (lambda actual, noise: np.full(len(actual), actual.mean()), False),
+    ],
+    ids=["informed", "noise", "constant"],
+)
+def test_a_score_without_baselines_has_to_beat_its_base_rate(
+    probability: Callable[[Floats, Floats], Floats], passes: bool, kpi: str, need: Any
+) -> None:
+    found = check_baselines(alone(probability, kpi), AgainstBaselines(need=need))
+    assert passed(found) == {"the base rate": passes}
+
+
+def test_a_kpi_that_a_constant_has_not_is_said_to_be_none() -> None:
+    lift = alone(lambda actual, noise: noise, "lift")
+
+    def known_of_several(outcome: ScoreOutcome) -> float:
+        return 1.0 if len(np.unique(outcome.probability)) > 1 else np.nan
+
+    metric = replace(METRICS["lift"], whole=known_of_several)
+    [found] = check_baselines(replace(lift, metrics={"lift": metric}), AgainstBaselines())
+    assert (found.passed, found.measured) == (True, "a constant has no lift")
+
+
+@pytest.mark.parametrize("task", ["forecast", "rank"])
+def test_without_baselines_the_other_tasks_say_so(task: Task) -> None:
+    subject = subject_of(task)
+    judged = replace(subject.judged, outcomes={"own": subject.judged.outcomes["own"]})
+    [found] = check_baselines(replace(subject, judged=judged), AgainstBaselines())
+    assert (found.passed, found.measured) == (True, "the logical model has no baseline")
 
 
 def test_a_wide_variation_from_the_champion_is_noticed() -> None:

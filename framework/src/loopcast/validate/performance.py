@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
-from loopcast.api import GateDefinition, GateResult, Hyperparameters, Name, Subject
+from loopcast.api import GateDefinition, GateResult, Hyperparameters, Name, ScoreOutcome, Subject
 from loopcast.validate.results import between, say, shown
 
 if TYPE_CHECKING:
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 OpenShare = Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)]
 Amount = Annotated[float, msgspec.Meta(ge=0.0)]
 Need = Literal["better", "not_worse"]
+
+BASE_RATE = "the base rate"
+"""The baseline of a score for which none is configured: the share of events, for every row."""
 
 
 class Thresholds(Hyperparameters, frozen=True):
@@ -103,18 +108,39 @@ def check_thresholds(subject: Subject, options: Thresholds) -> Iterator[GateResu
 
 
 def check_baselines(subject: Subject, options: AgainstBaselines) -> Iterator[GateResult]:
-    """Compare the version with each baseline, row by row."""
+    """Compare the version with each baseline, row by row; a score without any with a constant."""
     from loopcast.develop.judged import CHAMPION
 
     others = list(subject.judged.outcomes)[1:]
     baselines = [label for label in others if not label.startswith(CHAMPION)]
-    if not baselines:
+    own = subject.judged.outcomes[subject.label]
+    if not baselines and isinstance(own, ScoreOutcome):
+        yield _against_base_rate(subject, own, options.confidence)
+    elif not baselines:
         yield say("baselines")(
             "", True, "better than every baseline", "the logical model has no baseline"
         )
     for label in baselines:
         found = _difference(subject, subject.judged, label, subject.label, options.confidence)
         yield say("baselines")(label, *_judgement(subject, found, label, options.need))
+
+
+def _against_base_rate(subject: Subject, own: ScoreOutcome, confidence: float) -> GateResult:
+    """Ask that a score is better for certain than the constant that fits the judged rows best.
+
+    One that knows nothing is as good or as bad as that by chance, so that "not worse" says nothing.
+    """
+    import numpy as np
+
+    rate = np.full(len(own.actual), np.average(own.actual, weights=own.weight))
+    constant = replace(own, probability=rate, sets=None)
+    judged = replace(subject.judged, outcomes={BASE_RATE: constant, subject.label: own})
+    found = _difference(subject, judged, BASE_RATE, subject.label, confidence)
+    result = partial(say("baselines"), BASE_RATE)
+    if found.first is None and found.second is not None:
+        metric = subject.logical_model.kpi.metric
+        return result(True, f"{metric} better than {BASE_RATE}'s", f"a constant has no {metric}")
+    return result(*_judgement(subject, found, BASE_RATE, "better"))
 
 
 def check_champion(subject: Subject, options: AgainstChampion) -> Iterator[GateResult]:
