@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, get_args
 import click
 
 from loopcast.api import Act
-from loopcast.cli.selection import json_option
+from loopcast.cli.selection import json_option, limit_option
 from loopcast.cli.stores import store_options
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def audit() -> None:
 @click.option("--by", metavar="NAME", help="Only acts of this person.")
 @click.option("--logical-model", "-m", help="Only acts that concerned it.")
 @click.option("--version", "-v", help="Only acts that concerned this version.")
-@click.option("--limit", "-n", type=click.IntRange(1), default=20, show_default=True)
+@limit_option
 @json_option
 def list_entries(
     *,

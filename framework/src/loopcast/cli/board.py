@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from loopcast.cli.selection import json_option
+from loopcast.cli.selection import json_option, limit_option
 from loopcast.cli.stores import store_options
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @store_options
 @click.option("--logical-model", "-m", required=True, help="Whose versions.")
 @click.option("--segment", "-s", default="", help="Of this segment of a family.")
-@click.option("--limit", "-n", type=click.IntRange(1), default=20, show_default=True)
+@limit_option
 @click.option(
     "--page", type=click.Path(path_type=Path, dir_okay=False), help="Write a page to this file."
 )

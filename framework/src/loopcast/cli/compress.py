@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from loopcast.cli.selection import by_option, json_option
+from loopcast.cli.selection import by_option, json_option, output_option
 from loopcast.cli.stores import store_options
 
 if TYPE_CHECKING:
@@ -18,16 +18,27 @@ if TYPE_CHECKING:
 @click.command()
 @store_options
 @click.argument("version")
-@click.option(
-    "--output", "-o", type=click.Path(dir_okay=False, path_type=Path), required=True, metavar="FILE"
-)
+@output_option
 @click.option("--series", default="", help="Series that the file of a forecast is of.")
 @click.option(
     "--like", metavar="VERSION", help="Version that devices have: keep the scales of its file."
 )
-@click.option("--bytes", "size", type=click.IntRange(1), help="In place of the configured budget.")
-@click.option("--error", type=click.FloatRange(0.0, 1.0, min_open=True, max_open=True))
-@click.option("--microseconds", type=click.FloatRange(0.0, min_open=True))
+@click.option(
+    "--bytes",
+    "size",
+    type=click.IntRange(1),
+    help="Largest file, in place of the configured budget.",
+)
+@click.option(
+    "--error",
+    type=click.FloatRange(0.0, 1.0, min_open=True, max_open=True),
+    help="Largest error, as a share of the largest answer; likewise.",
+)
+@click.option(
+    "--microseconds",
+    type=click.FloatRange(0.0, min_open=True),
+    help="Longest time of a row here; likewise.",
+)
 @click.option(
     "--page", type=click.Path(path_type=Path, dir_okay=False), help="Write a page to this file."
 )

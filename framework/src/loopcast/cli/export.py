@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from loopcast.cli.selection import by_option
+from loopcast.cli.selection import by_option, output_option
 from loopcast.cli.stores import store_options
 
 if TYPE_CHECKING:
@@ -17,10 +17,14 @@ if TYPE_CHECKING:
 @click.command()
 @store_options
 @click.argument("version")
-@click.option("--format", "form", type=click.Choice(["sql", "c", "onnx", "tflite"]), required=True)
 @click.option(
-    "--output", "-o", type=click.Path(dir_okay=False, path_type=Path), required=True, metavar="FILE"
+    "--format",
+    "form",
+    type=click.Choice(["sql", "c", "onnx", "tflite"]),
+    required=True,
+    help="What to write: SQL, C, ONNX, or a file for devices.",
 )
+@output_option
 @click.option("--table", help="Table that the SQL reads; the logical model's name by default.")
 @click.option("--key", help="Column that identifies its rows; the schema's key by default.")
 @click.option("--series", default="", help="Series that a .tflite file of a forecast is of.")

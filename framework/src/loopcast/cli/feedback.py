@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 _MODEL = click.option("--logical-model", "-m", required=True, help="Whose lists they were.")
 _DAYS = click.option(
-    "--days", type=click.IntRange(min=1), default=14, show_default=True, help="What counts."
+    "--days",
+    type=click.IntRange(min=1),
+    default=14,
+    show_default=True,
+    help="Days after a list in which what came of it counts.",
 )
 
 

@@ -13,6 +13,7 @@ from loopcast.cli.cutoffs import cutoffs
 from loopcast.cli.dossier import dossier
 from loopcast.cli.history import champion, history
 from loopcast.cli.rebuild import rebuild
+from loopcast.cli.selection import limit_option
 from loopcast.cli.stores import store_options
 
 if TYPE_CHECKING:
@@ -33,8 +34,10 @@ def models() -> None:
 @click.option("--template", "-t", help="Only of this template, such as forecasting.gam_arima.")
 @click.option("--stage", type=click.Choice(get_args(Stage)), help="Only those in this stage.")
 @click.option("--metric", "metrics", multiple=True, help="A metric to show; the KPI by default.")
-@click.option("--limit", "-n", type=click.IntRange(1), default=20, show_default=True)
-@click.option("--offset", type=click.IntRange(0), default=0, help="How many to skip.")
+@limit_option
+@click.option(
+    "--offset", type=click.IntRange(0), default=0, show_default=True, help="How many to skip."
+)
 @_AS_JSON
 def list_versions(place: Home, as_json: bool, metrics: tuple[str, ...], **which: Any) -> None:
     """List versions, the newest first."""

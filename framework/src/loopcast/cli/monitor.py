@@ -13,7 +13,7 @@ import click
 
 from loopcast.api import StoreError
 from loopcast.cli.monitor_tables import print_family, print_report
-from loopcast.cli.selection import at_option, policy_options
+from loopcast.cli.selection import DAY, at_option, policy_options
 from loopcast.cli.stores import store_options
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from loopcast.monitor.signals import Subject
     from loopcast.store.home import Home
 
-_DAY = click.DateTime(["%Y-%m-%d"])
 SPAN = timedelta(days=90)
 
 
@@ -34,10 +33,18 @@ SPAN = timedelta(days=90)
 @store_options
 @click.option("--logical-model", "-m", required=True, help="What to look at.")
 @click.option("--segment", "-s", help="One segment of a family; all in one look by default.")
-@click.option("--since", type=_DAY, help="First day in UTC; 90 days before the last by default.")
-@click.option("--until", type=_DAY, help="Day after the last, in UTC; tomorrow by default.")
 @click.option(
-    "--every", type=click.Choice(["day", "week", "month"]), default="week", show_default=True
+    "--since", type=DAY, metavar="DAY", help="First day in UTC; 90 days before the last by default."
+)
+@click.option(
+    "--until", type=DAY, metavar="DAY", help="Day after the last, in UTC; tomorrow by default."
+)
+@click.option(
+    "--every",
+    type=click.Choice(["day", "week", "month"]),
+    default="week",
+    show_default=True,
+    help="Performance by windows of this length.",
 )
 @click.option("--page", type=click.Path(path_type=Path), help="Write a page of HTML.")
 @click.option(

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from loopcast.api import Policy
     from loopcast.store.catalog import Catalog, Standing
 
-_MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S.%f"]
-
 
 class Moment(click.ParamType[datetime]):
     """A day or a moment; in UTC where it names no zone."""
@@ -39,6 +37,9 @@ class Moment(click.ParamType[datetime]):
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+DAY = click.DateTime(["%Y-%m-%d"])
+"""A day, for an option whose ``metavar`` is ``DAY``."""
+
 by_option = click.option("--by", required=True, metavar="NAME", help="Who answers for it.")
 reason_option = click.option("--reason", required=True, metavar="TEXT", help="Why; it is kept.")
 cutoff_option = click.option(
@@ -51,6 +52,17 @@ at_option = click.option(
     type=Moment(),
     help="When, where it is not now: for a replay of the past, 2026-03-01 or 2026-03-01T12:00Z. "
     "The audit log keeps both moments.",
+)
+limit_option = click.option(
+    "--limit", "-n", type=click.IntRange(1), default=20, show_default=True, help="How many to show."
+)
+output_option = click.option(
+    "--output",
+    "-o",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    metavar="FILE",
+    help="The file to write.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 

@@ -10,24 +10,39 @@ from typing import TYPE_CHECKING
 import click
 
 from loopcast.api import NotFoundError
-from loopcast.cli.selection import json_option
+from loopcast.cli.selection import DAY, json_option
 from loopcast.cli.stores import store_options
 
 if TYPE_CHECKING:
     from loopcast.monitor.population import Stability
     from loopcast.store.home import Home
 
-_DAY = click.DateTime(["%Y-%m-%d"])
 SPAN = timedelta(days=90)
 
 
 @click.command()
 @store_options
 @click.option("--logical-model", "-m", required=True, help="What to look at.")
-@click.option("--since", type=_DAY, help="First day in UTC; 90 days before the last by default.")
-@click.option("--until", type=_DAY, help="Day after the last, in UTC; today by default.")
-@click.option("--shifting", type=float, default=0.10, show_default=True, help="Limit of the index.")
-@click.option("--shifted", type=float, default=0.25, show_default=True, help="Limit of the index.")
+@click.option(
+    "--since", type=DAY, metavar="DAY", help="First day in UTC; 90 days before the last by default."
+)
+@click.option(
+    "--until", type=DAY, metavar="DAY", help="Day after the last, in UTC; today by default."
+)
+@click.option(
+    "--shifting",
+    type=float,
+    default=0.10,
+    show_default=True,
+    help="An index from here on is shifting.",
+)
+@click.option(
+    "--shifted",
+    type=float,
+    default=0.25,
+    show_default=True,
+    help="An index from here on is shifted.",
+)
 @click.option("--all", "everything", is_flag=True, help="Show what is stable, too.")
 @click.option(
     "--page", type=click.Path(path_type=Path, dir_okay=False), help="Write a page to this file."

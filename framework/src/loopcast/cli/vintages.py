@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from loopcast.cli.selection import json_option
+from loopcast.cli.selection import DAY, json_option
 from loopcast.cli.stores import store_options
 
 if TYPE_CHECKING:
     from loopcast.develop.fairness.intervals import Interval
     from loopcast.monitor.vintages import Vintage
     from loopcast.store.home import Home
-
-_DAY = click.DateTime(["%Y-%m-%d"])
 
 
 @click.command()
@@ -28,7 +26,7 @@ _DAY = click.DateTime(["%Y-%m-%d"])
     "--months", type=click.IntRange(1, 120), default=12, show_default=True,
     help="Months on book within which the event is scored.",
 )  # fmt: skip
-@click.option("--at", type=_DAY, help="As of this day in UTC; now by default.")
+@click.option("--at", type=DAY, metavar="DAY", help="As of this day in UTC; now by default.")
 @click.option(
     "--page", type=click.Path(path_type=Path, dir_okay=False), help="Write a page to this file."
 )

@@ -9,7 +9,7 @@ subpopulations are adjusted together.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Literal, TypeVar, get_args
@@ -201,9 +201,7 @@ def watch_family(
     results = family_results(asked, home)
     wanted = watched.plan.addressed(_alerts(watched, (segments, usage), drifts, results, at))
     common, alerts = gathered(wanted, len(segments))
-    of = Subject(logical_model=model.name, segment="", at=at)
-    share = watched.plan.threshold("switches")
-    switched = of_switches(of, serving.values(), days[0].to_pydatetime(), share)
+    switched = _switched(watched, serving.values(), days, at)
     found = _Found(
         days=days,
         usage=usage,
@@ -221,9 +219,19 @@ def watch_family(
         segments=tuple(sorted(reports, key=_badness)),
         volume=usage.counts.sum(axis=0),
         by_sums=known_by_sums(total),
-        common=(*common, *watched.plan.addressed(switched)),
+        common=(*common, *switched),
         unwatched=unwatched(watched.plan, model, watched.kpi, family=True),
     )
+
+
+def _switched(
+    watched: FamilyWatched, serving: Collection[Serving], days: pd.DatetimeIndex, at: datetime
+) -> tuple[Alert, ...]:
+    """Return the alert of many segments that were frozen or switched off in these days."""
+    of = Subject(logical_model=watched.model.name, segment="", at=at)
+    share = watched.plan.threshold("switches")
+    found = of_switches(of, serving, days[0].to_pydatetime(), share)
+    return watched.plan.addressed(found)
 
 
 def _alerts(

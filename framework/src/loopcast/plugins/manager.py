@@ -118,14 +118,15 @@ class PluginManager:
 
     def _refuse_duplicates(self, info: PluginInfo, offers: Offers) -> None:
         """The later of two plugins that offer a name is broken, and the name is neither's."""
-        for kind, things in offers.things.items():
-            for name in things:
-                owner = self._owner(kind, name)
-                if owner is not None:
-                    both = f"{kind} {name!r} is offered by both {owner} and {info}"
-                    if owner.name not in self._builtin:
-                        self._contested[kind, name] = f"{both}; disable one of them"
-                    raise BrokenError(f"{both}; rename it, or disable one of them")
+        offered = ((kind, name) for kind, things in offers.things.items() for name in things)
+        for kind, name in offered:
+            owner = self._owner(kind, name)
+            if owner is None:
+                continue
+            both = f"{kind} {name!r} is offered by both {owner} and {info}"
+            if owner.name not in self._builtin:
+                self._contested[kind, name] = f"{both}; disable one of them"
+            raise BrokenError(f"{both}; rename it, or disable one of them")
 
     def _owner(self, kind: Kind, name: str) -> PluginInfo | None:
         for plugin, offers in self._offers.items():

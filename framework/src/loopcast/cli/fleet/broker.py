@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 @click.command()
 @store_options
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--port", type=click.IntRange(1, 65535), default=8883, show_default=True)
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=8883,
+    show_default=True,
+    help="Port that devices reach it at.",
+)
 @click.option(
     "--host",
     "hosts",

@@ -20,13 +20,24 @@ if TYPE_CHECKING:
 @click.command()
 @store_options
 @broker_option
-@click.option("--devices", type=click.IntRange(1), default=20, show_default=True)
-@click.option("--processes", type=click.IntRange(1), help="Over how many; one for 1,000 devices.")
-@click.option("--prefix", default="sim-", show_default=True, help="Of the devices' names.")
+@click.option("--devices", type=click.IntRange(1), default=20, show_default=True, help="How many.")
+@click.option(
+    "--processes",
+    type=click.IntRange(1),
+    help="How many share the devices; by default one for each 1,000.",
+)
+@click.option("--prefix", default="sim-", show_default=True, help="What their names begin with.")
 @label_option
-@click.option("--seconds", type=float, default=60.0, show_default=True, help="How long.")
-@click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--scenario", default="calm", show_default=True, help="Of accidents; or JSON.")
+@click.option("--seconds", type=float, default=60.0, show_default=True, help="How long it lasts.")
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="The same one draws the same accidents."
+)
+@click.option(
+    "--scenario",
+    default="calm",
+    show_default=True,
+    help="Accidents: calm, hard, or JSON that says them.",
+)
 @click.option(
     "--measure",
     type=click.Path(dir_okay=False, exists=True, path_type=Path),
@@ -35,11 +46,29 @@ if TYPE_CHECKING:
 @click.option(
     "--replay",
     type=click.Path(file_okay=False, exists=True, path_type=Path),
-    help="In place of it: a folder with JSON lines of each device, at times of their own.",
+    help="In place of --measure: a folder with JSON lines of each device, at times of their own.",
 )
-@click.option("--step-s", type=int, default=1800, show_default=True, help="Of an interval in it.")
-@click.option("--measure-every", type=float, default=1.0, show_default=True, help="Seconds.")
-@click.option("--report-every", type=float, default=3600.0, show_default=True, help="Seconds.")
+@click.option(
+    "--step-s",
+    type=int,
+    default=1800,
+    show_default=True,
+    help="Seconds that a line of --measure stands for.",
+)
+@click.option(
+    "--measure-every",
+    type=float,
+    default=1.0,
+    show_default=True,
+    help="Seconds between two measurements.",
+)
+@click.option(
+    "--report-every",
+    type=float,
+    default=3600.0,
+    show_default=True,
+    help="Seconds between two reports of a device.",
+)
 def simulate(
     *,
     place: Home,

@@ -72,7 +72,13 @@ def _write_page(page: Path, found: FleetView) -> None:
 @click.command()
 @store_options
 @click.argument("name")
-@click.option("--every", type=click.FloatRange(0.1), default=0.5, help="Seconds between looks.")
+@click.option(
+    "--every",
+    type=click.FloatRange(0.1),
+    default=0.5,
+    show_default=True,
+    help="Seconds between looks.",
+)
 @click.option("--timeout", type=float, help="Seconds after which it gives up, with exit code 3.")
 def watch(*, place: Home, name: str, every: float, timeout: float | None) -> None:
     """Follow rollout NAME until it ends.

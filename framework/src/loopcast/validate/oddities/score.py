@@ -21,13 +21,7 @@ def odd_rows(
 ) -> Iterator[Oddity]:
     """Yield odd variants of a scorer's scenario."""
     for name in map(str, rows.columns):
-        yield Oddity(kind="missing", name=f"missing {name}", inputs=_set(rows, name, np.nan))
-        if isinstance(rows[name].dtype, pd.CategoricalDtype):
-            unseen = pd.Categorical([NEVER_SEEN] * len(rows))
-            yield Oddity(kind="unseen", name=f"unseen {name}", inputs=rows.assign(**{name: unseen}))
-        elif schema.features[name].kind == "numeric":
-            for word, value in _ends(rows[name], schema, name):
-                yield Oddity(kind="extreme", name=f"{word} {name}", inputs=_set(rows, name, value))
+        yield from _of_feature(rows, name, schema)
     yield from _shuffled(rows, answer, np.random.default_rng(seed))
     same = rows.iloc[np.zeros(len(rows), np.intp)]
     yield Oddity(
@@ -48,6 +42,17 @@ def odd_rows(
         inputs=rows.iloc[:0],
         expected=Scores(probability=answer.probability[:0]),
     )
+
+
+def _of_feature(rows: pd.DataFrame, name: str, schema: ScoreSchema) -> Iterator[Oddity]:
+    """Yield rows of which one feature is odd."""
+    yield Oddity(kind="missing", name=f"missing {name}", inputs=_set(rows, name, np.nan))
+    if isinstance(rows[name].dtype, pd.CategoricalDtype):
+        unseen = pd.Categorical([NEVER_SEEN] * len(rows))
+        yield Oddity(kind="unseen", name=f"unseen {name}", inputs=rows.assign(**{name: unseen}))
+    elif schema.features[name].kind == "numeric":
+        for word, value in _ends(rows[name], schema, name):
+            yield Oddity(kind="extreme", name=f"{word} {name}", inputs=_set(rows, name, value))
 
 
 def _set(rows: pd.DataFrame, name: str, value: float) -> pd.DataFrame:
