@@ -25,7 +25,7 @@ from loopcast_edge.wire import (
 )
 
 from ..centre import STEP_S, Centre
-from .test_agent import START, Device
+from .device import START, Device
 
 LEARNING = Correction(zone="Australia/Melbourne", day=1, week=0, clip=10.0)
 FIRST = START // (STEP_S * 1000)

@@ -25,7 +25,7 @@ from .. import models
 from ..brokers import Mosquitto, Store, running, until
 from ..centre import STEP_S, Centre, Package, desired, now_ms
 from ..resident import memory_mb
-from .test_agent import noise
+from .device import noise
 
 HERE = Path(__file__).resolve().parents[1]
 START = now_ms() // (STEP_S * 1000) * STEP_S * 1000

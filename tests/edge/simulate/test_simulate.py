@@ -14,7 +14,7 @@ from loopcast_edge.simulate.scenario import HARD, Fate, Scenario
 from loopcast_edge.wire import Trial, encode, topics
 
 from .. import models
-from ..agent.test_agent import noise
+from ..agent.device import noise
 from ..brokers import running
 from ..centre import STEP_S, Centre, desired
 

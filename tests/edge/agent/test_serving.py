@@ -1,0 +1,108 @@
+"""What is predicted, and by what where the model does not answer."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from loopcast_edge.wire import (
+    Golden,
+    Output,
+    Profile,
+    Tensor,
+    Trial,
+    TruthBatch,
+)
+
+from .. import models
+from ..centre import STEP_S, Centre
+from .device import ONE, Device
+
+
+def test_the_state_of_a_model_goes_round_and_outlives_the_process(
+    device: Device, centre: Centre
+) -> None:
+    one, three = ONE, Tensor.of(np.full((1, 1), 3.0, np.float32))
+    two = Tensor.of(np.full((1, 1), 2.0, np.float32))
+    golden = Golden(features=one, state=two, output=three, next_state=three)
+    package = centre.package(model=models.counting(), golden=(golden,), state=two)
+    device.publish(package)
+    device.want(1, package)
+    said = [device.measure(number, 10.0)[0]["outputs"]["mean"] for number in range(3)]
+    assert said == [12.0, 22.0, 32.0]
+    device.agent.stop()
+    device.power_cut()
+    assert device.measure(3, 10.0)[0]["outputs"]["mean"] == 42.0
+
+
+def test_fallbacks_when_inputs_are_missing(device: Device, centre: Centre) -> None:
+    values = Tensor.of(np.full((168, 1), 33.0, np.float32))
+    patient = Trial(seconds=0, predictions=100)
+    package = centre.package(profile=Profile(zone="UTC", values=values), trial=patient)
+    device.publish(package)
+    device.want(1, package)
+    assert device.measure(0, None, 40.0) == [], "the temperature may still come"
+    late = device.measure(1, 20.0)
+    assert [(line["action"], line["outputs"]["mean"]) for line in late] == [
+        ("fallback", 33.0),
+        ("served", pytest.approx(40.001)),
+    ]
+    assert "temperature" in late[0]["reason"]
+    device.measure(2, 1000.0)
+    device.seconds = 3.5 * STEP_S
+    [line] = device.agent.overdue()
+    assert (line["action"], line["outputs"]["mean"]) == ("fallback", 33.0)
+
+
+def test_an_absurd_answer_is_none(device: Device, centre: Centre) -> None:
+    bounded = (Output(name="mean", series="demand", minimum=-50.0, maximum=100.0),)
+    package = centre.package(outputs=bounded, trial=Trial(seconds=0, predictions=100))
+    device.publish(package)
+    device.want(1, package)
+    [line] = device.measure(0, 55.0)
+    assert (line["action"], line["outputs"]) == ("refused", {})
+    assert line["reason"] == "mean is 110.001, out of its bounds"
+    [line] = device.measure(1, 45.0)
+    assert line["action"] == "served"
+
+
+def test_without_a_profile_nothing_answers(device: Device, centre: Centre) -> None:
+    package = centre.package()
+    device.publish(package)
+    device.want(1, package)
+    device.measure(0, 99.0)
+    [refused, served] = device.measure(1, 20.0)
+    assert (refused["action"], refused["outputs"]) == ("refused", {})
+    assert served["action"] == "served"
+
+
+def test_the_last_good_one_answers_where_the_new_one_cannot(device: Device, centre: Centre) -> None:
+    good = centre.package(1)
+    device.publish(good)
+    device.want(1, good)
+    device.measure(0, 20.0)
+    device.measure(1, 20.0)
+    device.run(2)
+    odd = centre.package(
+        2, models.linear([[1e38]], [0.0]), expected=1e38, trial=Trial(predictions=100)
+    )
+    device.publish(odd)
+    device.want(2, odd)
+    assert device.state_of(odd).stage == "trial", device.state_of(odd).reason
+    [line] = device.measure(2, 50.0)
+    assert line["action"] == "fallback"
+    assert line["version"] == good.manifest.version
+    assert line["outputs"]["mean"] == pytest.approx(100.001)
+
+
+def test_requests_with_keys(device: Device, centre: Centre) -> None:
+    package = centre.package()
+    device.publish(package)
+    device.want(1, package)
+    [line] = device.agent.measured([{"key": "order 1", "temperature": 10.0}])
+    assert (line["key"], line["outputs"]["mean"]) == ("order 1", pytest.approx(20.001))
+    for _ in range(2):
+        device.agent.measured([{"key": "order 1", "outcome": 21.0, "model": "demand"}])
+    assert device.state_of(package).errors.n == 1
+    device.run(40)
+    assert [each.key for each in device.sent("up/truth", TruthBatch)[0].outcomes] == ["order 1"]
