@@ -17,8 +17,12 @@ from loopcast_edge.agent.outbox import Outbox
 from loopcast_edge.agent.settings import Settings
 from loopcast_edge.agent.slots import read_package
 from loopcast_edge.wire import (
+    DriftReference,
+    EventBatch,
     PackageState,
+    ReferenceColumn,
     Tensor,
+    TruthBatch,
     decode,
     encode,
     topics,
@@ -29,6 +33,14 @@ from ..centre import STEP_S, Centre, Package, desired, now_ms
 START = now_ms() // (STEP_S * 1000) * STEP_S * 1000
 
 
+REFERENCE = DriftReference(
+    digest="ab" * 8,
+    columns=(
+        ReferenceColumn(name="temperature", edges=(0.0, 10.0, 30.0), centre=10.0),
+        ReferenceColumn(name="output.mean", edges=(0.0, 50.0), centre=20.0),
+    ),
+    error=ReferenceColumn(name="error", edges=(-1.0, 1.0)),
+)
 ONE = Tensor.of(np.ones((1, 1), np.float32))
 
 
@@ -142,6 +154,16 @@ class Device:
     def sent(self, channel: str, kind: Any) -> list[Any]:
         name = self.topic(channel)
         return [decode(payload, kind) for topic, payload in self.broker.published if topic == name]
+
+    def events(self) -> list[str]:
+        """Keys of all events that were sent, those of a batch once."""
+        batches = {each.sequence: each for each in self.sent("up/events", EventBatch)}
+        return [event.key for each in batches.values() for event in each.events]
+
+    def outcomes(self) -> list[str]:
+        """Keys of all outcomes that were sent, those of a batch once."""
+        batches = {each.sequence: each for each in self.sent("up/truth", TruthBatch)}
+        return [outcome.key for each in batches.values() for outcome in each.outcomes]
 
 
 def noise(size: int) -> NDArray[np.float32]:

@@ -8,16 +8,12 @@ import numpy as np
 import pytest
 
 from loopcast_edge.wire import (
-    DriftReference,
     EventBatch,
     Order,
     Receipt,
-    ReferenceColumn,
-    SketchDay,
     TruthBatch,
     encode,
     topics,
-    unpack_sketch,
 )
 
 from ..centre import Centre, desired
@@ -45,30 +41,6 @@ def test_events_and_outcomes_go_home_until_a_receipt_names_them(
     device.run(200)
     assert len(device.sent("up/events", EventBatch)) == 2
     assert device.outbox.pending == 0
-
-
-def test_a_day_of_sketches_goes_home(device: Device, centre: Centre) -> None:
-    columns = (
-        ReferenceColumn(name="temperature", edges=(0.0, 10.0, 30.0), centre=10.0),
-        ReferenceColumn(name="output.mean", edges=(0.0, 50.0), centre=20.0),
-    )
-    error = ReferenceColumn(name="error", edges=(-1.0, 1.0))
-    reference = DriftReference(digest="ab" * 8, columns=columns, error=error)
-    package = centre.package(reference=reference)
-    device.publish(package)
-    device.want(1, package)
-    for number in range(4):
-        device.measure(number, 20.0, 41.0)
-    device.seconds += 86_400.0
-    device.run(2)
-    [day] = device.sent("up/sketch", SketchDay)
-    assert (day.rows, day.errors.n, day.day) == (4, 4, START // 86_400_000)
-    sketch = unpack_sketch(reference, day.counts, day.moments)
-    assert [counts.tolist() for counts in sketch.counts] == [
-        [0, 0, 4, 0, 0],
-        [0, 4, 0, 0],
-        [0, 4, 0, 0],
-    ]
 
 
 def test_nothing_that_comes_stops_the_agent(device: Device, centre: Centre) -> None:

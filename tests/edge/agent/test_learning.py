@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from loopcast_edge.agent.drift import DAY_MS, Days
 from loopcast_edge.agent.learning import FEWEST, Lessons, corrected
+from loopcast_edge.agent.outbox import Outbox
 from loopcast_edge.wire import (
     Correction,
     Manifest,
@@ -55,7 +56,7 @@ def test_what_was_learned_is_added_to_each_output_at_its_own_time(manifest: Mani
 
 
 def learned(manifest: Manifest, errors: NDArray[np.float64]) -> Update:
-    lessons = Lessons()
+    lessons = Lessons(Outbox(None).notes)
     for number, error in enumerate(errors):
         lessons.add("a", manifest, FIRST + number, float(error))
     [make] = lessons.take()
@@ -81,13 +82,15 @@ def test_what_is_sent_is_of_the_model_alone_and_the_same_whatever_was_added_to_i
 
 
 def test_nothing_is_sent_that_tells_a_single_outcome(manifest: Manifest) -> None:
-    days = Days()
+    days = Days(Outbox(None).notes)
     assert days.ended(START) == []
+    assert not days.turns(START + 1)
+    assert days.turns(START + DAY_MS)
     for number in range(FEWEST - 1):
         days.lessons.add("a", manifest, FIRST + number, 1.0)
     assert days.ended(START + DAY_MS) == []
     days.lessons.add("a", manifest, FIRST + FEWEST, 1.0)
-    assert days.ended(START + DAY_MS) == [], "what is learned goes home once a day"
+    assert not days.turns(START + DAY_MS), "what is learned goes home once a day"
     [(channel, make)] = days.ended(START + 2 * DAY_MS)
     update = make("0" * 16, 1)
     assert isinstance(update, Update)
@@ -113,3 +116,18 @@ def test_a_device_learns_and_does_what_the_fleet_has_learned(tmp_path: Path) -> 
     number = int(device.seconds) // STEP_S + 1
     [line] = device.measure(number, 20.0, 42.0)
     assert line["outputs"]["mean"] == pytest.approx(42.0, abs=1e-3)
+
+
+def test_what_was_learned_outlives_the_process(manifest: Manifest) -> None:
+    notes = Outbox(None).notes
+    known = statistics(LEARNING, starts(FEWEST), [0.25] * FEWEST)
+    for number in range(FEWEST):
+        lessons = Lessons(notes)
+        lessons.add("a", manifest, FIRST + number, -0.25)
+        lessons.note()
+    [make] = Lessons(notes).take()
+    found = make("0" * 16, 1)
+    assert found.n == FEWEST
+    np.testing.assert_allclose(found.gram, known.triangle)
+    np.testing.assert_allclose(found.cross, known.cross)
+    assert Lessons(notes).take() == [], "it is learned once"

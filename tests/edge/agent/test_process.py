@@ -221,6 +221,8 @@ STEPS = [
     ("agent.outbox.Outbox.stored", 1),
     ("agent.memory.Memory.hear", 1),
     ("agent.agent.Agent.measured", 4),
+    ("agent.drift.Days.note", 4),
+    ("agent.remembered.Said.known", 3),
 ]
 
 

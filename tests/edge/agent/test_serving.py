@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from loopcast_edge.wire import (
     Golden,
@@ -15,8 +16,8 @@ from loopcast_edge.wire import (
 )
 
 from .. import models
-from ..centre import STEP_S, Centre
-from .device import ONE, Device
+from ..centre import LOAD, STEP_S, Centre
+from .device import ONE, START, Device
 
 
 def test_the_state_of_a_model_goes_round_and_outlives_the_process(
@@ -106,3 +107,43 @@ def test_requests_with_keys(device: Device, centre: Centre) -> None:
     assert device.state_of(package).errors.n == 1
     device.run(40)
     assert [each.key for each in device.sent("up/truth", TruthBatch)[0].outcomes] == ["order 1"]
+
+
+def test_an_interval_is_answered_once_though_power_was_gone(device: Device, centre: Centre) -> None:
+    package = centre.package()
+    device.publish(package)
+    device.want(1, package)
+    assert len(device.measure(0, 20.0, 40.0)) == 1
+    device.power_cut()
+    assert device.measure(0, 20.0, 40.0) == []
+    assert len(device.measure(1, 20.0, 40.0)) == 1
+    device.run(40)
+    assert len(device.events()) == len(device.outcomes()) == 2
+
+
+def test_a_clock_that_ran_ahead_keeps_nothing_from_being_answered(
+    device: Device, centre: Centre
+) -> None:
+    package = centre.package()
+    device.publish(package)
+    device.want(1, package)
+    assert len(device.measure(60 * 24 * 365, 20.0)) == 1
+    assert device.measure(1, 20.0) == []
+    device.power_cut()
+    assert len(device.measure(1, 20.0)) == 1
+
+
+def test_a_package_of_longer_intervals_answers_from_the_next_one(
+    device: Device, centre: Centre
+) -> None:
+    short = centre.package(1)
+    longer = centre.package(2, recipe=replace(LOAD, step_seconds=30 * STEP_S))
+    device.publish(short, longer)
+    device.want(1, short)
+    first = (-START // (STEP_S * 1000)) % 30  # of the minutes, the first that begins half an hour
+    assert len(device.measure(first + 7, 20.0)) == 1
+    device.want(2, longer)
+    assert device.measure(first + 8, 20.0) == [], "of this half hour, a part is answered"
+    [line] = device.measure(first + 30, 20.0)
+    assert line["version"] == longer.manifest.version
+    assert "|30min|" in line["key"]

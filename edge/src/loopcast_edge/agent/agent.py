@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Optional
 
-import msgspec
-
-from loopcast_edge.agent import files, machine
-from loopcast_edge.agent.carried import Kept
+from loopcast_edge.agent import kept, machine
 from loopcast_edge.agent.drift import Days
 from loopcast_edge.agent.fetch import Come, Failed, Fetcher
 from loopcast_edge.agent.hands import Hands
@@ -44,15 +42,7 @@ from loopcast_edge.wire import (
 )
 
 LOG = logging.getLogger(__name__)
-READINGS = "readings"
 RESEND_S = 60.0
-
-
-class _Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The file of readings: what was measured lately, and states of models by place and package."""
-
-    readings: bytes
-    states: dict[str, dict[str, Kept]]
 
 
 class Agent:
@@ -72,7 +62,7 @@ class Agent:
         self.settings, self._hands, self._version = settings, hands, version
         root = None if settings.root is None else settings.root.read_bytes()
         self.memory = Memory(settings.state, root)
-        self._readings, self._days = Readings(), Days()
+        self._readings, self._days = Readings(), Days(hands.outbox.notes)
         self._fetcher = Fetcher(hands.link, hands.clock, hands.random)
         self._desired: Optional[Desired] = None
         self._spots: dict[str, Spot] = {}
@@ -98,7 +88,7 @@ class Agent:
         """Take up work with what is on the disk."""
         if self.memory.damaged:
             LOG.error("%s/trust cannot be read: nothing new is accepted", self.settings.state)
-        states = self._restored()
+        states = kept.read(self.settings.state, self._readings)
         for folder in sorted((self.settings.state / "places").glob("*@*")):
             logical_model, _, segment = folder.name.partition("@")
             spot = self._spot(Subject(logical_model=logical_model, segment=segment))
@@ -107,8 +97,6 @@ class Agent:
 
     def stop(self) -> None:
         """Keep what would be lost."""
-        for channel, make in self._days.take():
-            self._hands.outbox.add_batch(channel, make)
         self._keep_readings()
         self.memory.keep()
         for spot in self._spots.values():
@@ -163,7 +151,7 @@ class Agent:
             and perhaps ``model`` and ``segment``.
         """
         predictions: list[Line] = []
-        with self._hands.outbox.together():
+        with self._together():
             for line in lines:
                 predictions += self._line_or_nothing(dict(line))
         for spot in self._spots.values():
@@ -191,8 +179,7 @@ class Agent:
         seconds, self._last = now - self._last, now
         for spot in self._spots.values():
             spot.tick(seconds)
-        for channel, make in self._days.ended(self._now_ms()):
-            self._hands.outbox.add_batch(channel, make)
+        self._turn_day(self._now_ms())
         self.memory.keep()
         if self._online:
             self._fetcher.tick()
@@ -209,7 +196,7 @@ class Agent:
     def overdue(self) -> list[Line]:
         """Answer for intervals that are over and still lack measurements."""
         now_ms = self._now_ms()
-        with self._hands.outbox.together():
+        with self._together():
             spots = self._spots.values()
             return [each for spot in spots for each in spot.serving.overdue(now_ms / 1000, now_ms)]
 
@@ -298,6 +285,20 @@ class Agent:
         else:
             LOG.warning("%s: %s: %s", spot.name, failed.manifest[:16], failed.error)
 
+    @contextmanager
+    def _together(self) -> Iterator[None]:
+        """Keep events and what is counted of them at one moment."""
+        with self._hands.outbox.together():
+            yield
+            self._days.note()
+
+    def _turn_day(self, now_ms: int) -> None:
+        """Send home what was counted of days that are over."""
+        if self._days.turns(now_ms):
+            with self._hands.outbox.together():
+                for channel, make in self._days.ended(now_ms):
+                    self._hands.outbox.add_batch(channel, make)
+
     def _line_or_nothing(self, line: dict[str, Any]) -> list[Line]:
         try:
             return self._line(line)
@@ -309,6 +310,7 @@ class Agent:
         if self.settings.source.kind == "replay":
             self._replayed = line.get("time", self._replayed)
         now_ms = self._now_ms()
+        self._turn_day(now_ms)
         time_s = line.pop("time", now_ms) / 1000
         keyed = line.pop("key", None)
         if keyed is not None and "outcome" in line:
@@ -333,7 +335,7 @@ class Agent:
     def _spot(self, subject: Subject) -> Spot:
         name = place_name(subject.logical_model, subject.segment)
         if name not in self._spots:
-            serving = Serving(subject, self._hands.outbox, self._days)
+            serving = Serving(subject, self._hands.outbox, self._days, self._now_ms())
             self._spots[name] = Spot(subject, self._around, serving)
         return self._spots[name]
 
@@ -377,23 +379,9 @@ class Agent:
 
     def _keep_readings(self) -> None:
         states = {name: spot.serving.states for name, spot in self._spots.items()}
-        kept = _Kept(readings=self._readings.dump(), states=states)
-        files.write(self.settings.state / READINGS, msgspec.msgpack.encode(kept))
+        kept.write(self.settings.state, self._readings, states)
 
     def _tidy(self) -> None:
         """Delete what is left of downloads that were given up."""
         if not self.busy:
             shutil.rmtree(self.settings.state / DOWNLOADS, ignore_errors=True)
-
-    def _restored(self) -> dict[str, dict[str, Kept]]:
-        """Take in what was measured before; return what models with a state had come to."""
-        try:
-            content = (self.settings.state / READINGS).read_bytes()
-            kept = msgspec.msgpack.decode(content, type=_Kept)
-            self._readings.restore(kept.readings)
-        except FileNotFoundError:
-            return {}
-        except msgspec.MsgspecError as error:
-            LOG.warning("%s: forgotten, since it is damaged: %s", READINGS, error)
-            return {}
-        return kept.states

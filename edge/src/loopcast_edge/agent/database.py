@@ -7,7 +7,19 @@ import sqlite3
 from pathlib import Path
 from typing import Optional
 
-FORMAT = 1
+FORMAT = 2
+
+SINCE_2 = """
+CREATE TABLE notes (name TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE said (
+    id INTEGER PRIMARY KEY,
+    place TEXT NOT NULL,
+    key TEXT NOT NULL,
+    package TEXT NOT NULL,
+    value REAL,
+    UNIQUE (place, key, package)
+);
+"""
 
 SCHEMA = f"""
 CREATE TABLE outbox (id TEXT NOT NULL);
@@ -22,6 +34,7 @@ CREATE TABLE waiting (
 CREATE TABLE batches (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT, channel TEXT NOT NULL, payload BLOB NOT NULL
 );
+{SINCE_2}
 PRAGMA user_version = {FORMAT};
 """
 
@@ -45,10 +58,12 @@ def _existing(path: Path) -> sqlite3.Connection:
     try:
         [(verdict,)] = database.execute("PRAGMA quick_check(1)")
         [(found,)] = database.execute("PRAGMA user_version")
-        if verdict != "ok" or found not in (0, FORMAT):
+        if verdict != "ok" or not 0 <= found <= FORMAT:
             raise sqlite3.DatabaseError(verdict)
         if found == 0:  # the power went while it was made
             _make(database)
+        elif found == 1:
+            database.executescript(f"BEGIN; {SINCE_2} PRAGMA user_version = {FORMAT}; COMMIT;")
     except sqlite3.DatabaseError:
         database.close()
         raise

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple, Optional, Union
 import msgspec
 
 from loopcast_edge.agent.database import opened
+from loopcast_edge.agent.remembered import Notes, Said
 from loopcast_edge.wire import (
     Batch,
     Condensed,
@@ -91,12 +92,17 @@ class Outbox:
         self._most = most_rows
         self._database, self.set_aside = opened(path)
         [(self.id,)] = self._database.execute("SELECT id FROM outbox")
+        self.notes = Notes(self._database)
         self._rows = self._pending = 0
         self._recount()
 
     def close(self) -> None:
         """Close the file."""
         self._database.close()
+
+    def said(self, place: str) -> Said:
+        """Return what packages of a place said, and waits for its outcome."""
+        return Said(self._database, place)
 
     def add_events(self, source: Source, events: Sequence[EdgeEvent]) -> None:
         """Keep predictions of one source; the disk has them when this returns.

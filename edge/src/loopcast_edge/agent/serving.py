@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
 from loopcast_edge.agent import drift, events, predict
 from loopcast_edge.agent.carried import Carried, Kept, state_at
+from loopcast_edge.agent.memory import place_name
 from loopcast_edge.agent.outbox import Outbox
 from loopcast_edge.agent.package import Loaded
 from loopcast_edge.agent.predict import Answer
-from loopcast_edge.agent.tally import REMEMBERED, Outcomes, Tally
+from loopcast_edge.agent.tally import Pairs, Tally
 from loopcast_edge.wire import EdgeEvent, Outcome, Source, Subject
 from loopcast_edge.wire.messages import Role
 
 Line = Mapping[str, Any]
+AHEAD_S = 86_400
+"""A clock that was further ahead than this keeps nothing from being answered."""
 
 
 class Packages(NamedTuple):
@@ -34,15 +36,18 @@ class Serving:
     ----------
     subject
         Which it is.
+    now_ms
+        Wall clock.
     """
 
-    def __init__(self, subject: Subject, outbox: Outbox, days: drift.Days) -> None:
+    def __init__(self, subject: Subject, outbox: Outbox, days: drift.Days, now_ms: int) -> None:
         self._subject, self._outbox, self._days = subject, outbox, days
         self._packages = Packages()
         self._carried: dict[str, Carried] = {}
-        self._done = self._waiting = -1
-        self._known: OrderedDict[str, None] = OrderedDict()
-        self.outcomes = Outcomes()
+        name = place_name(subject.logical_model, subject.segment)
+        self._note, self._said = f"answered/{name}", outbox.said(name)
+        self._answered_s, self._waiting = self._restored(now_ms), -1
+        self.pairs = Pairs()
         self.tallies: dict[str, Tally] = {}
 
     def use(self, packages: Packages) -> None:
@@ -53,9 +58,11 @@ class Serving:
         self.tallies = {each.digest: old.get(each.digest) or Tally() for each in loaded}
         if switched and packages.active is not None:
             self.tallies[packages.active.digest] = Tally()
+        if _step_s(packages.active) != _step_s(self._packages.active):
+            self._waiting = -1
         carried = ((each, self._carried.get(each.digest)) for each in loaded)
         self._carried = {each.digest: has for each, has in carried if has and has.fits(each)}
-        self.outcomes.forget(set(self.tallies))
+        self.pairs.forget(set(self.tallies))
         self._packages = packages
 
     @property
@@ -73,8 +80,9 @@ class Serving:
         if active is None:
             return []
         interval = active.features.interval(time_s)
-        lines = self.overdue(interval * active.manifest.recipe.step_seconds, now_ms)
-        if interval > self._done:
+        start_s = interval * active.manifest.recipe.step_seconds
+        lines = self.overdue(start_s, now_ms)
+        if start_s >= self._answered_s:
             lines += self._answer_or_wait(active, interval, now_ms)
         if active.manifest.recipe.target in values:
             self._came_true(active, interval, now_ms)
@@ -96,20 +104,21 @@ class Serving:
 
     def outcome(self, key: str, value: Any, now_ms: int) -> Mapping[str, float]:
         """Take what came true of a key, once; return the error of each package that spoke of it."""
-        if key in self._known:
+        said = self._said.of(key)
+        if said is None:
             return {}
-        self._known[key] = None
-        if len(self._known) > REMEMBERED:
-            self._known.popitem(last=False)
         text = ",".join(value) if isinstance(value, tuple) else value
         told = text if isinstance(text, str) else float(text)
         self._outbox.add_outcomes(
             self._subject, [Outcome(subject=0, key=key, observed=now_ms, value=told)]
         )
+        self._said.known(key)
         if isinstance(told, str):
             return {}
-        errors = self.outcomes.came_true(key, told, self.tallies)
+        errors = {d: value - told for d, value in said.items() if d in self.tallies}
+        self.pairs.add(errors)
         for digest, error in errors.items():
+            self.tallies[digest].erred(error)
             self._days.erred(digest, error)
         return errors
 
@@ -125,7 +134,7 @@ class Serving:
     ) -> list[Line]:
         """Ask all packages that have a say, and write down what they said."""
         if keyed is None:
-            self._done, self._waiting = interval, -1
+            self._close(active, interval)
         packages = self._packages
         said = self._ask(active, interval)
         own = said.action == "served"
@@ -147,6 +156,17 @@ class Serving:
             self._write(silent, interval, now_ms, "shadow", keyed)
         return lines
 
+    def _close(self, active: Loaded, interval: int) -> None:
+        """Note that everything up to the end of an interval is answered."""
+        self._answered_s = (interval + 1) * active.manifest.recipe.step_seconds
+        self._waiting = -1
+        self._outbox.notes.write(self._note, self._answered_s)
+
+    def _restored(self, now_ms: int) -> int:
+        """Return until which second everything was answered before the process began."""
+        answered_s = self._outbox.notes.read(self._note, int).get("", 0)
+        return answered_s if answered_s <= now_ms // 1000 + AHEAD_S else 0
+
     def _ask(self, loaded: Loaded, interval: int) -> Answer:
         """Ask a package, and carry its state on; to ask again of an interval changes nothing."""
         carried = self._carried.get(loaded.digest)
@@ -165,7 +185,7 @@ class Serving:
         for group in events.groups(manifest):
             step_s = manifest.recipe.step_seconds
             name = keyed or events.key(group.series, step_s, interval + group.lead)
-            self.outcomes.said(answer.loaded.digest, name, float(answer.outputs[group.first]))
+            self._said.put(name, answer.loaded.digest, float(answer.outputs[group.first]))
 
     def _write(
         self, answer: Answer, interval: int, now_ms: int, role: Role, keyed: Optional[str]
@@ -192,6 +212,10 @@ class Serving:
             if active.digest in errors:
                 error = errors[active.digest]
                 self._days.lessons.add(active.digest, active.manifest, interval, error)
+
+
+def _step_s(loaded: Optional[Loaded]) -> Optional[int]:
+    return None if loaded is None else loaded.manifest.recipe.step_seconds
 
 
 def _digest(loaded: Optional[Loaded]) -> Optional[str]:

@@ -189,7 +189,7 @@ class Spot:
             crashes=place.crashes if manifest == place.active else 0,
             slowest_us=tally.latency.slowest(),
             errors=tally.errors,
-            paired=self.serving.outcomes.paired.get((manifest, other or "")),
+            paired=self.serving.pairs.paired.get((manifest, other or "")),
         )
 
     def _entered(self, manifest: str, stage: str) -> int:
@@ -217,7 +217,7 @@ class Spot:
         if not place.on_trial or active is None:
             return
         tally = self.serving.tallies[active.digest]
-        beside = self.serving.outcomes.paired.get((active.digest, place.previous or ""))
+        beside = self.serving.pairs.paired.get((active.digest, place.previous or ""))
         verdict = judge(active.manifest.trial, place.healthy_s, tally, beside)
         if verdict is not None:
             if not verdict.good:

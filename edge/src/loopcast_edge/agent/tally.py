@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Optional
 
 import msgspec
@@ -10,7 +10,6 @@ import numpy as np
 
 from loopcast_edge.wire import Errors, Paired
 
-REMEMBERED = 4096
 LATENCY_BINS = 32
 
 
@@ -19,6 +18,18 @@ class Latency:
 
     def __init__(self) -> None:
         self._counts = np.zeros(LATENCY_BINS, np.int64)
+
+    @classmethod
+    def of(cls, content: bytes) -> Latency:
+        """Return what :meth:`content` was made of."""
+        found = cls()
+        found._counts += np.frombuffer(content, "<i8")
+        return found
+
+    @property
+    def content(self) -> bytes:
+        """All that is known, for the disk."""
+        return self._counts.astype("<i8").tobytes()
 
     def add(self, microseconds: int) -> None:
         """Count one prediction."""
@@ -49,34 +60,27 @@ class Tally:
         self.fallbacks += not own
         self.latency.add(latency_us)
 
+    def erred(self, error: float) -> None:
+        """Count an error, prediction minus outcome."""
+        self.errors = plus(self.errors, error)
 
-class Outcomes:
-    """Joins what packages said of a key with what came true; the oldest keys are forgotten."""
+
+class Pairs:
+    """Errors of two packages on the same predictions."""
 
     def __init__(self) -> None:
-        self._said: OrderedDict[str, dict[str, float]] = OrderedDict()
         self.paired: dict[tuple[str, str], Paired] = {}
-        """Of two packages, by their digests: errors on the same predictions."""
+        """By the digests of the two."""
 
-    def said(self, digest: str, key: str, value: float) -> None:
-        """Remember what a package said."""
-        self._said.setdefault(key, {})[digest] = value
-        if len(self._said) > REMEMBERED:
-            self._said.popitem(last=False)
-
-    def came_true(self, key: str, outcome: float, tallies: dict[str, Tally]) -> dict[str, float]:
-        """Count the errors of all that was said of a key, once; return them by package."""
-        said = {d: v - outcome for d, v in self._said.pop(key, {}).items() if d in tallies}
-        for digest, error in said.items():
-            tallies[digest].errors = plus(tallies[digest].errors, error)
-        for mine, error in said.items():
-            for other, its in said.items():
+    def add(self, errors: Mapping[str, float]) -> None:
+        """Count the errors that packages made on the same prediction."""
+        for mine, error in errors.items():
+            for other, its in errors.items():
                 if mine != other:
                     before = self.paired.get((mine, other)) or Paired(
                         other=other, mine=Errors(), others=Errors()
                     )
                     self.paired[mine, other] = _paired(before, error, its)
-        return said
 
     def forget(self, digests: set[str]) -> None:
         """Forget pairs of packages that are in no slot any more."""
