@@ -17,7 +17,7 @@ from ..centre import STEP_S, Centre, now_ms
 from .device import REFERENCE
 
 FIRST_MS = now_ms() // DAY_MS * DAY_MS - 2 * DAY_MS
-EVERY_MS = 3 * STEP_S * 1000
+EVERY_MS = STEP_S * 1000
 A_DAY = DAY_MS // EVERY_MS
 SETTINGS = """
 device = "meter-7"
@@ -74,7 +74,7 @@ def home(outbox: Outbox) -> Iterator[Sealed]:
 
 def test_two_days_through_three_lives(tmp_path: Path) -> None:
     lay_out(tmp_path)
-    said = [run(tmp_path, 200), run(tmp_path, 400), run(tmp_path)]
+    said = [run(tmp_path, 300), run(tmp_path, 300), run(tmp_path)]
     assert 0 < said[2] <= 2 * A_DAY - 600, "what was answered is not answered again"
     outbox = Outbox(tmp_path / "state" / "outbox.sqlite")
     sent = list(home(outbox))
