@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from loopcast.api import ConvergenceError
-from loopcast_recommender.ease.weights import EntityWeights, ItemWeights, inverted, solve
+from loopcast_recommender.ease.weights import EntityWeights, ItemWeights, inverted, solver
 
 
 def chosen(entities: int, items: int, seed: int) -> sparse.csr_array:
@@ -37,7 +37,7 @@ def test_both_spaces_give_the_scores_of_the_textbook(
     entities: int, items: int, ridge: float, seed: int
 ) -> None:
     x = chosen(entities, items, seed)
-    [weights] = solve(x, [ridge])
+    weights = solver(x)(ridge)
     assert isinstance(weights, ItemWeights if items <= entities else EntityWeights)
     history = chosen(7, items, seed + 1)
     expected = history.toarray() @ textbook(x, ridge)
@@ -47,7 +47,7 @@ def test_both_spaces_give_the_scores_of_the_textbook(
 def test_no_item_foretells_itself() -> None:
     x = chosen(10, 30, seed=1)
     alone = sparse.csr_array(np.eye(30, dtype=np.float32))
-    [weights] = solve(x, [5.0])
+    weights = solver(x)(5.0)
     assert np.abs(np.diag(weights.score(alone))).max() < 1e-5
 
 
@@ -58,8 +58,6 @@ def test_a_ridge_that_is_lost_beside_the_entries_is_refused() -> None:
 
 def test_large_and_small_products_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     x, history = chosen(30, 20, seed=3), chosen(5, 20, seed=4)
-    dense = [each.score(history) for each in solve(x, [2.0, 20.0])]
+    dense = [solver(x)(ridge).score(history).tolist() for ridge in (2.0, 20.0)]
     monkeypatch.setattr("loopcast_recommender.ease.weights._SMALL", 0)
-    assert [each.score(history).tolist() for each in solve(x, [2.0, 20.0])] == [
-        each.tolist() for each in dense
-    ]
+    assert [solver(x)(ridge).score(history).tolist() for ridge in (2.0, 20.0)] == dense

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from scipy import sparse
 from sklearn.metrics import ndcg_score
 
@@ -54,6 +59,21 @@ def test_equal_scores_are_neither_luck_nor_bad_luck() -> None:
     inner = validation(nothing, chosen, length=5, repeat=True)
     found = inner.quality(inner.histories(chosen), lambda rows: np.zeros((1, 5), np.float32))
     assert found == pytest.approx([1.0 / np.log2(4.0)])  # as the third of five
+
+
+@given(
+    scores=arrays(np.float32, (6, 9), elements=st.integers(-2, 2).map(float)),
+    length=st.integers(1, 12),
+)
+def test_only_the_scores_at_the_head_need_to_be_compared(scores: Any, length: int) -> None:
+    chosen = np.arange(54).reshape(6, 9) % 4 == 1
+    nothing = sparse.csr_array(np.zeros((6, 9), np.float32))
+    inner = validation(nothing, sparse.csr_array(chosen * 1.0), length=length, repeat=True)
+    higher = (scores[:, None] > scores[:, :, None]).sum(axis=2)
+    place = higher + ((scores[:, None] == scores[:, :, None]).sum(axis=2) - 1) / 2
+    gain = np.where(chosen & (place < length), 1 / np.log2(place + 2), 0).sum(axis=1)
+    best = [sum(1 / np.log2(i + 2) for i in range(min(n, length))) for n in chosen.sum(axis=1)]
+    assert inner.blocks[0].gains(scores.copy(), length) == pytest.approx(gain / best)
 
 
 def test_the_last_choices_are_held_out_and_at_most_a_third() -> None:

@@ -7,8 +7,9 @@ history by formula 4, so that new entities and new choices are answered without 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -110,8 +111,8 @@ def _load(files: Files, choices: sparse.csr_array, option: Factors) -> ItemFacto
     return ItemFactors(items=read_npz(files[_FILE])["items"], option=option)
 
 
-def _solve(choices: sparse.csr_array, options: Sequence[Factors]) -> list[ItemFactors]:
-    return [fit_factors(choices, option) for option in options]
+def _learn(choices: sparse.csr_array) -> Callable[[Factors], ItemFactors]:
+    return partial(fit_factors, choices)
 
 
-ALS = Method(option=Factors, solve=_solve, load=_load)
+ALS = Method(option=Factors, learn=_learn, load=_load)

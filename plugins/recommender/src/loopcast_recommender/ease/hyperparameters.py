@@ -11,7 +11,8 @@ class EaseParameters(TuningParameters, frozen=True):
     Attributes
     ----------
     ridges
-        λ to choose from, in choices; with a single one there is nothing to choose.
+        λ to choose from, in choices; with a single one there is nothing to choose. The middle one
+        is tried first, then its neighbours, and on in the direction in which lists get better.
     """
 
     ridges: tuple[Positive, ...] = (10.0, 30.0, 100.0, 300.0, 1000.0)

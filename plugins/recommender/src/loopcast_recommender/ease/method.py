@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from loopcast_recommender.ease.weights import Weights, solve
+from loopcast_recommender.ease.weights import Weights, solver
 from loopcast_recommender.history.method import Method
 
 if TYPE_CHECKING:
@@ -22,13 +22,13 @@ class Ridge(msgspec.Struct, frozen=True):
     ridge: float
 
 
-def _solve(choices: sparse.csr_array, options: Sequence[Ridge]) -> list[Weights]:
-    return list(solve(choices, [option.ridge for option in options]))
+def _learn(choices: sparse.csr_array) -> Callable[[Ridge], Weights]:
+    solve = solver(choices)
+    return lambda option: solve(option.ridge)
 
 
 def _load(files: Files, choices: sparse.csr_array, option: Ridge) -> Weights:
-    [weights] = solve(choices, [option.ridge])
-    return weights
+    return _learn(choices)(option)
 
 
-EASE = Method(option=Ridge, solve=_solve, load=_load)
+EASE = Method(option=Ridge, learn=_learn, load=_load, ordered=True)

@@ -9,7 +9,7 @@ where entities are fewer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -93,28 +93,22 @@ class EntityWeights:
 Weights: TypeAlias = ItemWeights | EntityWeights
 
 
-def solve(choices: sparse.csr_array, ridges: Sequence[float]) -> Iterator[Weights]:
-    """Yield the weights that choices give at each ridge.
+def solver(choices: sparse.csr_array) -> Callable[[float], Weights]:
+    """Return what gives the weights of choices at a ridge.
+
+    It raises ``ConvergenceError`` where a ridge is too small.
 
     Parameters
     ----------
     choices : csr_array, shape (entities, items)
         1 where an entity chose an item.
-
-    Raises
-    ------
-    ConvergenceError
-        Where a ridge is too small.
     """
     entities, items = choices.shape
-    by_items = items <= entities
-    gram = _gram(choices if by_items else choices.T.tocsr())
-    for ridge in ridges:
-        inverse = inverted(gram, ridge)
-        if by_items:
-            yield ItemWeights(weights_of(inverse))
-        else:
-            yield _by_entities(choices, inverse)
+    if items <= entities:
+        own = _gram(choices)
+        return lambda ridge: ItemWeights(weights_of(inverted(own, ridge)))
+    shared = _gram(choices.T.tocsr())
+    return lambda ridge: _by_entities(choices, inverted(shared, ridge))
 
 
 def _gram(choices: sparse.csr_array) -> Floats32:
@@ -143,17 +137,22 @@ def inverted(gram: NDArray[np.floating], ridge: float) -> NDArray[np.float64]:
     ConvergenceError
         Where the ridge is too small beside the entries for it to be positive definite.
     """
-    matrix = gram.astype(np.float64)
-    matrix[np.diag_indices_from(matrix)] += ridge
+    matrix = gram.astype(np.float64, order="C")
+    _diagonal(matrix)[:] += ridge
     # Symmetric, so that its transpose is the same in the order that LAPACK works on in place.
     factor, failed = linalg.lapack.dpotrf(matrix.T, lower=1, overwrite_a=1)
     if failed:
         raise ConvergenceError(f"ridge {ridge:g} is too small for {len(gram)} rows; raise ridges")
     # The other triangle of the factor is zero, and stays so.
     lower, _ = linalg.lapack.dpotri(factor, lower=1, overwrite_c=1)
-    inverse = lower + lower.T
-    inverse[np.diag_indices_from(inverse)] /= 2.0
-    return np.asarray(inverse)
+    inverse = np.ascontiguousarray(lower + lower.T)
+    _diagonal(inverse)[:] /= 2.0
+    return inverse
+
+
+def _diagonal(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a view of the diagonal of a square matrix, whose rows follow each other in memory."""
+    return matrix.reshape(-1)[:: len(matrix) + 1]
 
 
 def weights_of(inverse: NDArray[np.float64]) -> Floats32:

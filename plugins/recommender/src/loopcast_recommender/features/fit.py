@@ -59,7 +59,7 @@ def fit_features(data: RankData, p: FeatureParameters, seed: int) -> FeatureMode
 
 
 def _base(data: RankData, p: FeatureParameters, seed: int) -> Any:
-    return fit_tuned(data, EASE, [Ridge(ridge) for ridge in p.ridges], p, seed)
+    return fit_tuned(data, EASE, [Ridge(ridge) for ridge in sorted(p.ridges)], p, seed)
 
 
 def _model(data: RankData, base: Any, p: FeatureParameters) -> FeatureModel:

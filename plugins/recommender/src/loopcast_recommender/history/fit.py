@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from loopcast.api import RankData
 from loopcast_recommender.history.inner import Validation, clearly_better, hold_out
 from loopcast_recommender.history.model import POPULARITY, HistoryModel, Tuning, make_model, scores
+from loopcast_recommender.history.search import highest, uphill
 from loopcast_recommender.interactions import choices, presence, remembered
 from loopcast_recommender.popularity import popularity
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from scipy import sparse
 
     from loopcast_recommender.history.hyperparameters import TuningParameters
-    from loopcast_recommender.history.method import Method, Scorer
+    from loopcast_recommender.history.method import Method
 
 
 def fit_tuned(
@@ -60,24 +61,25 @@ def _tuned(
     half_lives: Sequence[float | None],
 ) -> Tuning:
     """Choose the option with the first half-life, then the half-life with that option."""
-    present = presence(inner.training)
-    share = popularity(present)
+    present, first = presence(inner.training), half_lives[0]
+    share, learn = popularity(present), cache(method.learn(present))
 
     @cache
     def histories(half_life: float | None) -> list[sparse.csr_array]:
         return inner.histories(remembered(inner.training, half_life))
 
-    def quality(scorer: Scorer | None, half_life: float | None) -> NDArray[np.float64]:
+    @cache
+    def quality(option: Any, half_life: float | None) -> NDArray[np.float64]:
+        scorer = None if option is None else learn(option)
         return inner.quality(histories(half_life), lambda rows: scores(rows, scorer, share))
 
-    first = half_lives[0]
-    solved = method.solve(present, options)
-    by_option = [quality(scorer, first) for scorer in solved]
-    best = int(np.argmax([each.mean() for each in by_option]))
-    lives = {first: by_option[best]}
-    lives |= {life: quality(solved[best], life) for life in half_lives[1:]}
-    life = max(lives, key=lambda each: lives[each].mean())
-    life = life if clearly_better(lives[life], lives[first]) else first
-    if clearly_better(lives[life], quality(None, None)):
-        return Tuning(option=options[best], half_life=life)
+    def mean(option: Any, half_life: float | None = first) -> float:
+        return float(quality(option, half_life).mean())
+
+    middle = len(options) // 2
+    option = uphill(options, mean, middle) if method.ordered else highest(options, mean)
+    life = highest(half_lives, partial(mean, option))
+    life = life if clearly_better(quality(option, life), quality(option, first)) else first
+    if clearly_better(quality(option, life), quality(None, None)):
+        return Tuning(option=option, half_life=life)
     return POPULARITY

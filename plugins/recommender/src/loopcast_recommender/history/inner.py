@@ -10,6 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from loopcast.api import RankData, last_places
+from loopcast.api.rank import stable_order
 from loopcast_recommender.interactions import cells, presence, rows_of
 
 if TYPE_CHECKING:
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 Inner = Literal["last", "random"]
 _CELLS = 4_000_000
 """Scores that are in memory at once: 16 MB."""
-
-_NEAR = 80_000
-"""Scores that stay in the cache while they are compared: 320 kB."""
 
 Score = Callable[[sparse.csr_array], "NDArray[np.float32]"]
 """Scores of all items for histories, shape (rows, items)."""
@@ -48,9 +46,9 @@ class Block:
     best: NDArray[np.float64]
 
     def gains(self, scores: NDArray[np.float32], length: int) -> NDArray[np.float64]:
-        """Return the nDCG of each entity, by scores of shape (rows, items)."""
+        """Return the nDCG of each entity, by scores of shape (rows, items), which it may change."""
         scores[self.hidden] = -np.inf
-        place = _places(scores, self.row, self.item)
+        place = _places(scores, self.row, self.item, length)
         gain = np.where(place < length, 1.0 / np.log2(place + 2.0), 0.0)
         return np.asarray(np.bincount(self.row, weights=gain, minlength=len(self.best)) / self.best)
 
@@ -111,20 +109,21 @@ class Validation:
 
 
 def _places(
-    scores: NDArray[np.float32], row: NDArray[Any], item: NDArray[Any]
+    scores: NDArray[np.float32], row: NDArray[Any], item: NDArray[Any], length: int
 ) -> NDArray[np.float64]:
-    """Return how many items of a row have a higher score; of equal ones, half are higher."""
-    value = scores[row, item][:, None]
-    place = np.empty(len(row))
-    step = max(1, _NEAR // scores.shape[1])
-    ones = np.ones(scores.shape[1], dtype=np.float32)  # a product counts exactly, and fast
-    for first in range(0, len(row), step):
-        part = slice(first, first + step)
-        among = scores[row[part]]
-        found = np.empty_like(among)
-        higher = np.greater(among, value[part], out=found, casting="unsafe") @ ones
-        not_lower = np.greater_equal(among, value[part], out=found, casting="unsafe") @ ones
-        place[part] = (higher + not_lower - 1.0) / 2.0
+    """Return how many items of a row have a higher score; of equal ones, half are higher.
+
+    From the length on, places are said to be infinite. Before it, fewer than twice as many scores
+    are as high, so that no others are compared. The scores are put in order where they are.
+    """
+    value = scores[row, item]
+    scores.sort(axis=1)
+    top = scores[:, -2 * length - 1 :]
+    near = np.flatnonzero(value >= top[row, -min(length, scores.shape[1])])
+    among, own = top[row[near]], value[near, None]
+    higher, not_lower = (np.count_nonzero(each, axis=1) for each in (among > own, among >= own))
+    place = np.full(len(row), np.inf)
+    place[near] = (higher + not_lower - 1.0) / 2.0
     return place
 
 
@@ -184,7 +183,7 @@ def held_out(
 ) -> NDArray[np.bool_]:
     """Mark the last interactions of each entity, or as many at random."""
     drawn = np.random.default_rng(seed).random(len(entity)) if how == "random" else None
-    order = np.argsort(entity, kind="stable") if drawn is None else np.lexsort((drawn, entity))
+    order = stable_order(entity) if drawn is None else np.lexsort((drawn, entity))
     sizes = np.bincount(entity)
     from_end = np.repeat(np.cumsum(sizes), sizes) - np.arange(len(entity))
     held = np.zeros(len(entity), dtype=bool)

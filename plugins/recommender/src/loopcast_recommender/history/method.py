@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
@@ -44,12 +44,17 @@ class Method(Generic[OptionT]):
     ----------
     option
         Type of what is tuned.
-    solve
-        Learn from choices (1 where an entity chose an item) with each of some options.
+    learn
+        Take choices (1 where an entity chose an item), and return what learns from them with an
+        option; what all options share is computed once.
     load
         The same from files that were saved.
+    ordered
+        Whether options are put in an order, from one end to the other of a single scale: then the
+        best is looked for uphill, from the middle one.
     """
 
     option: type[OptionT]
-    solve: Callable[[sparse.csr_array, Sequence[OptionT]], Sequence[Scorer]]
+    learn: Callable[[sparse.csr_array], Callable[[OptionT], Scorer]]
     load: Callable[[Files, sparse.csr_array, OptionT], Scorer]
+    ordered: bool = False

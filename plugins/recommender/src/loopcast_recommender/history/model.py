@@ -132,7 +132,7 @@ def make_model(choices: sparse.csr_array, tuning: Tuning, method: Method[Any]) -
     return HistoryModel(
         choices=choices,
         tuning=tuning,
-        scorer=None if tuning.option is None else method.solve(present, [tuning.option])[0],
+        scorer=None if tuning.option is None else method.learn(present)(tuning.option),
         share=popularity(present),
     )
 

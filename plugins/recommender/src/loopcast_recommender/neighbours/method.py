@@ -7,8 +7,9 @@ progress?, RecSys '19, section 2.2.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -77,8 +78,8 @@ def _load(files: Files, choices: sparse.csr_array, option: Nearest) -> Similarit
     return similarities(choices, option)
 
 
-def _solve(choices: sparse.csr_array, options: Sequence[Nearest]) -> list[Similarities]:
-    return [similarities(choices, option) for option in options]
+def _learn(choices: sparse.csr_array) -> Callable[[Nearest], Similarities]:
+    return partial(similarities, choices)
 
 
-NEIGHBOURS = Method(option=Nearest, solve=_solve, load=_load)
+NEIGHBOURS = Method(option=Nearest, learn=_learn, load=_load)

@@ -33,4 +33,4 @@ class Ease(Tuned):
         """Return the ridges."""
         from loopcast_recommender.ease.method import Ridge
 
-        return [Ridge(ridge) for ridge in p.ridges]
+        return [Ridge(ridge) for ridge in sorted(p.ridges)]
