@@ -135,7 +135,8 @@ def pair(first: Judged, second: Judged, names: tuple[str, str]) -> Judged:
         zip(names, (next(iter(j.outcomes.values())) for j in (first, second)), strict=True)
     )
     same_rows = len(first.keys) == len(second.keys) and all(
-        list(one.categories) == list(two.categories) and np.array_equal(one.codes, two.codes)
+        np.array_equal(one.categories.to_numpy(object), two.categories.to_numpy(object))
+        and np.array_equal(one.codes, two.codes)
         for one, two in zip(first.keys, second.keys, strict=True)
     )
     truths = [_truth(outcome) for outcome in outcomes.values()]

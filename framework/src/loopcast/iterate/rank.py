@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -84,7 +85,7 @@ def _judge(
         chosen_item=choices.chosen_item,
         popularity=choices.popularity,
     )
-    judged = lay_out(split, {champion.name: outcome})
+    judged = replace(contest.judged, outcomes={champion.name: outcome})
     return judged, evaluate(
         judged, champion.name, course.metrics, dataset=split.fingerprint, protocol=split.protocol
     )

@@ -55,7 +55,8 @@ def item_coverage(outcome: RankOutcome) -> float:
     """Share of the known items that at least one list holds."""
     items = outcome.ranking.items
     count = len(outcome.popularity)
-    return len(np.unique(items[items >= 0])) / count if count else float("nan")
+    shown = np.bincount(items[items >= 0], minlength=count)
+    return np.count_nonzero(shown) / count if count else float("nan")
 
 
 def novelty(outcome: RankOutcome) -> float:

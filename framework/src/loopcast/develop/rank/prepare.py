@@ -125,14 +125,16 @@ def _last(
 
 def part_of(data: RankData, rows: NDArray[np.bool_]) -> RankData:
     """Return some interactions; entities and items that none of them has are forgotten."""
-    entity, entities = _recode(data.entity[rows], len(data.entities))
-    item, items = _recode(data.item[rows], len(data.items))
+    entity, item = data.entity[rows], data.item[rows]
+    new_entity = codes_in_use(entity, len(data.entities))
+    new_item = codes_in_use(item, len(data.items))
+    entities, items = np.flatnonzero(new_entity >= 0), np.flatnonzero(new_item >= 0)
     return replace(
         data,
         entities=data.entities[entities],
         items=data.items[items],
-        entity=entity,
-        item=item,
+        entity=new_entity[entity],
+        item=new_item[item],
         value=data.value[rows],
         time=data.time[rows],
         entity_features=_some(data.entity_features, entities),
@@ -140,12 +142,17 @@ def part_of(data: RankData, rows: NDArray[np.bool_]) -> RankData:
     )
 
 
-def _recode(codes: NDArray[np.int32], count: int) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
-    """Return codes without the unused ones, and which were used."""
+def codes_in_use(codes: NDArray[np.int32], count: int) -> NDArray[np.int32]:
+    """Return the code that each one of ``count`` gets where unused ones are left out; −1 for those.
+
+    Examples
+    --------
+    >>> codes_in_use(np.array([3, 1, 3], dtype=np.int32), 5).tolist()
+    [-1, 0, -1, 1, -1]
+    """
     seen = np.zeros(count, dtype=bool)
     seen[codes] = True
-    place = (np.cumsum(seen) - 1).astype(np.int32)
-    return place[codes], np.flatnonzero(seen)
+    return np.where(seen, np.cumsum(seen) - 1, -1).astype(np.int32)
 
 
 def _some(frame: pd.DataFrame | None, rows: NDArray[np.intp]) -> pd.DataFrame | None:
@@ -156,7 +163,7 @@ def fingerprint(data: RankData) -> str:
     """Return the digest of the content: who chose what, when, and how strongly."""
     digest = hashlib.sha256()
     for names in (data.entities, data.items):
-        digest.update("\x1f".join(names).encode())
+        digest.update("\x1f".join(names.to_numpy()).encode())
         digest.update(b"\x1e")
     time = data.time.astype("datetime64[us]").astype(np.int64)
     for part in (data.entity, data.item, data.value, time):

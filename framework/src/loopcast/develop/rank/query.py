@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from loopcast.api import Ranker
 
+_CELLS = 4_000_000
+"""Cells of a matrix that are in memory at once: 16 MB."""
+
 
 def pairs_matrix(
     rows: NDArray[np.integer[Any]], columns: NDArray[np.integer[Any]], shape: tuple[int, int]
@@ -87,11 +90,13 @@ def _problems(
 
 
 def _excluded(items: NDArray[Any], query: RankQuery) -> NDArray[np.bool_]:
+    """Tell which items of each list are excluded, in blocks of rows that fit into memory."""
+    found = np.zeros(items.shape, dtype=bool)
     if query.excluded is None or not query.excluded.count_nonzero():
-        return np.zeros(items.shape, dtype=bool)
-    width = len(query.allowed)
-    row = np.repeat(np.arange(len(items), dtype=np.int64), np.diff(query.excluded.indptr))
-    excluded = np.sort((row * width + query.excluded.indices)[query.excluded.data != 0])
-    asked = np.arange(len(items), dtype=np.int64)[:, None] * width + items
-    place = np.minimum(np.searchsorted(excluded, asked), len(excluded) - 1)
-    return np.asarray(excluded[place] == asked)
+        return found
+    step = max(1, _CELLS // len(query.allowed))
+    for first in range(0, len(items), step):
+        rows = slice(first, first + step)
+        excluded = query.excluded[rows].toarray()
+        found[rows] = np.take_along_axis(excluded, items[rows], axis=1) != 0
+    return found

@@ -21,7 +21,7 @@ from loopcast.api import (
     Rater,
 )
 from loopcast.develop.holdout import Holdout, Split, percent
-from loopcast.develop.rank.prepare import fingerprint, part_of
+from loopcast.develop.rank.prepare import codes_in_use, fingerprint, part_of
 from loopcast.develop.rank.query import pairs_matrix, ranked
 
 if TYPE_CHECKING:
@@ -128,12 +128,12 @@ def _last_of_each(data: RankData, count: int) -> NDArray[np.bool_]:
 
 
 def _choices(data: RankData, judged: NDArray[np.bool_], training: RankData) -> Choices:
-    items = training.items.get_indexer(data.items)[data.item[judged]]
+    items = codes_in_use(data.item[~judged], len(data.items))[data.item[judged]]
     entity = data.entity[judged]
-    known = training.entities.get_indexer(data.entities)
+    known = codes_in_use(data.entity[~judged], len(data.entities))
     seen = _pairs(training.entity, training.item, len(training.items))
     asked = _pairs(known[entity], items, len(training.items))
-    repeated = np.isin(asked, seen) & (known[entity] >= 0)
+    repeated = _among(asked, seen) & (known[entity] >= 0)
     foreseeable = (items >= 0) & (data.schema.repeat | ~repeated)
     pairs, first = np.unique(
         _pairs(entity[foreseeable], items[foreseeable], len(training.items)), return_index=True
@@ -142,7 +142,7 @@ def _choices(data: RankData, judged: NDArray[np.bool_], training: RankData) -> C
     features = None if data.entity_features is None else data.entity_features.iloc[who]
     count = np.bincount(training.item, minlength=len(training.items))
     return Choices(
-        query=_query(training, known[who].astype(np.int32), features),
+        query=_query(training, known[who], features),
         entities=data.entities[who],
         chosen_entity=place.astype(np.int32),
         chosen_item=(pairs % max(len(training.items), 1)).astype(np.int32),
@@ -156,6 +156,13 @@ def _pairs(
     entity: NDArray[np.integer[Any]], item: NDArray[np.integer[Any]], width: int
 ) -> NDArray[np.int64]:
     return entity.astype(np.int64) * width + item
+
+
+def _among(values: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Tell which values are among others: many times as fast as :func:`numpy.isin`."""
+    ordered = np.sort(others)
+    place = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
+    return np.asarray(ordered[place] == values)
 
 
 def _query(
