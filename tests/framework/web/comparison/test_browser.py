@@ -27,10 +27,12 @@ addEventListener("load", () => setTimeout(() => {
     const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
     return !data.some((value, i) => i % 4 === 3 && value > 0);
   });
-  const root = document.documentElement;
+  const root = document.documentElement, right = (e) => Math.round(e.getBoundingClientRect().right);
+  const outside = [...document.querySelectorAll("figure .dot-plot")].filter(
+    (e) => right(e) > right(e.closest("figure")) + 1);
   document.body.dataset.seen = JSON.stringify({
     plots: plots.length, blank: blank.length, overflow: root.scrollWidth - root.clientWidth,
-    dots: document.querySelectorAll(".dot-plot .dot").length,
+    dots: document.querySelectorAll(".dot-plot .dot").length, outside: outside.length,
   });
 }, 500));
 </script>
@@ -59,7 +61,7 @@ def test_every_chart_of_a_comparison_is_drawn(
 ) -> None:
     seen, console = look(chromium, page.render(report("score")), tmp_path, width)
     assert console == []
-    assert (seen["plots"], seen["blank"], seen["overflow"]) == (3, 0, 0)
+    assert (seen["plots"], seen["blank"], seen["overflow"], seen["outside"]) == (3, 0, 0, 0)
     assert seen["dots"] > 5
 
 

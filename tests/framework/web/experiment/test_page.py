@@ -13,6 +13,10 @@ from loopcast.iterate.experiments.evaluation import Evaluated, result_of
 from loopcast.web.experiment.page import render
 
 from ...iterate.experiments.worlds import begin, evaluated, experiment, hear, home_with_arms, serve
+from ..comparison.test_browser import look
+from ..test_browser import chromium
+
+__all__ = ["chromium"]
 
 NAMES = [f"customer {number}" for number in range(2_400)]
 
@@ -59,3 +63,14 @@ def test_the_page_of_a_result_tells_all_of_it(found: Evaluated) -> None:
     last = [chart["lines"][0]["values"][-1] for chart in data]
     assert last == pytest.approx([c.difference for c in result.contrasts], rel=1e-5)
     assert not re.search(r'(src|href)="(?!#|data:)', page), "it needs no other file"
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_effects_are_drawn_and_none_is_cut(
+    chromium: str, found: Evaluated, tmp_path: Path, width: int
+) -> None:
+    html = render(found.trial.experiment, found.progress, result_of(found))
+    seen, console = look(chromium, html, tmp_path, width)
+    assert console == []
+    assert (seen["plots"], seen["blank"], seen["overflow"], seen["outside"]) == (2, 0, 0, 0)
+    assert seen["dots"] == 5, "two differences, and the values of three arms"

@@ -29,7 +29,7 @@ def test_what_happened_to_a_model_is_drawn(
         assert words in html
     seen, console = look(chromium, html, tmp_path, width)
     assert console == []
-    assert (seen["plots"], seen["blank"], seen["overflow"]) == (8, 0, 0)
+    assert (seen["plots"], seen["blank"], seen["overflow"], seen["outside"]) == (8, 0, 0, 0)
     assert seen["dots"] > 5
 
 
@@ -37,5 +37,5 @@ def test_what_happened_to_a_model_is_drawn(
 def test_a_family_is_drawn(chromium: str, family: FamilyReport, tmp_path: Path, width: int) -> None:
     seen, console = look(chromium, family_page.render(family), tmp_path, width)
     assert console == []
-    assert (seen["plots"], seen["blank"], seen["overflow"]) == (1, 0, 0)
+    assert (seen["plots"], seen["blank"], seen["overflow"], seen["outside"]) == (1, 0, 0, 0)
     assert seen["dots"] == 2, "one for each input and output that drifted"

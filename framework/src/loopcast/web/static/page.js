@@ -209,7 +209,9 @@
           let row = rows.findIndex((taken) => taken.every(([a, b]) => from > b || from + wide < a));
           if (row < 0) row = rows.push([]) - 1;
           rows[row].push([from, from + wide + 4 * ratio]);
-          ctx.fillText(label, from, top + (2 + 15 * row) * ratio);
+          const place = [label, from, top + (2 + 15 * row) * ratio];
+          ctx.strokeStyle = colour("paper"); ctx.lineWidth = 4 * ratio; ctx.lineJoin = "round";
+          ctx.strokeText(...place); ctx.fillText(...place); // readable across lines of data
           ctx.restore();
         }
       },
@@ -302,7 +304,7 @@
     if (old) { if (old.width !== width) old.setSize({ width, height: old.height }); return; }
     const spec = JSON.parse(document.getElementById(plot.dataset.chart).textContent);
     const [options, data] = spec.kind === "heat" ? heatMap(spec) : lineChart(spec);
-    const base = { width, height: spec.height, legend: { show: false }, padding: [8, 30, 0, 0] };
+    const base = { width, height: spec.height, legend: { show: false }, padding: [8, 36, 0, 0] };
     const chart = new uPlot({ ...base, ...options }, data, plot);
     drawn.set(plot, chart);
     if (spec.ranges && spec.ranges.length) prepareRanges(plot.closest("figure"), chart, spec.shown);
