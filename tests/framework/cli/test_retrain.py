@@ -274,7 +274,7 @@ def test_without_recent_events_there_is_nothing_to_weigh_by(trained: Any, home: 
 
 def test_a_simpler_template_takes_over(tmp_path: Path, trained: Any, home: Home) -> None:
     put(tmp_path, applications(1_000, seed=2))
-    with pytest.raises(ConfigurationError, match="none is named; set fallback"):
+    with pytest.raises(ConfigurationError, match=r"say it with \+fallback="):
         trained(LATER, "retrain.remedy=fall_back")
     assert not list((home.folder / "retrain").rglob("*.json"))
     [segment] = trained(

@@ -28,7 +28,7 @@ from loopcast.web.retrain.page import render
 SHOWN = 3
 """Reasons that the terminal names for each result; the page names more, the summary all."""
 
-_ALONE: Sequence[Result] = ("released", "proposed", "not better", "kept", "failed", "due")
+_ALONE: Sequence[Result] = (*RETRAINED, "kept", "failed", "due")
 """Results whose reason is worth a line for each segment, where there are few."""
 FEW = 5
 

@@ -16,6 +16,7 @@ Result = Literal[
     "released",
     "proposed",
     "not better",
+    "held back",
     "kept",
     "failed",
     "due",
@@ -23,7 +24,7 @@ Result = Literal[
     "frozen",
     "off",
 ]
-RETRAINED: tuple[Result, ...] = ("released", "proposed", "not better")
+RETRAINED: tuple[Result, ...] = ("released", "proposed", "not better", "held back")
 """Results that have a new version."""
 
 
@@ -34,13 +35,14 @@ class Retrained(Record, frozen=True):
     ----------
     result
         ``released``: its new version serves; ``proposed``: it passed its gates, and a person
-        decides; ``not better``: it did not, or is not better than the champion; ``kept``: the
-        data is that of its newest version; ``failed``: see the reason; ``due``: it would have
-        been trained; ``not due``, ``frozen``, ``off``: nothing was to be done.
+        decides; ``not better``: it did, and is not better than the champion; ``held back``: a gate
+        stopped it, whatever its KPI; ``kept``: the data is that of its newest version;
+        ``failed``: see the reason; ``due``: it would have been trained; ``not due``, ``frozen``,
+        ``off``: nothing was to be done.
     why
         Why it was to be trained, or not.
     better
-        Whether the KPI of the new version is better than the champion's, beyond chance.
+        Whether it passed its gates and its KPI is better than the champion's, beyond chance.
     reason
         What became of it, where there is more to say.
     kpi, champion_kpi
@@ -90,6 +92,8 @@ def _result(report: SegmentReport) -> Result:
         return report.status
     if report.stage == "champion":
         return "released"
+    if report.stage == "candidate":
+        return "held back"
     asks = report.stage == "staging" or (report.stage == "challenger" and report.better)
     return "proposed" if asks else "not better"
 

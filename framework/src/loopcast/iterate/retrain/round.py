@@ -222,7 +222,7 @@ def _with_fallback(settings: RunSettings) -> RunSettings:
     if settings.fallback is None:
         raise ConfigurationError(
             "retrain.remedy fall_back trains the template that fallback names, and none is named; "
-            "set fallback={name: TEMPLATE}"
+            "say it with +fallback={name: TEMPLATE}, or as fallback: {name: TEMPLATE} in a file"
         )
     return msgspec.structs.replace(settings, template=settings.fallback)
 

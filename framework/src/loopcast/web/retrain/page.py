@@ -23,7 +23,8 @@ _VERDICTS: Mapping[Result, str] = {"released": "good", "proposed": "open", "fail
 _WORDS: Mapping[Result, str] = {
     "released": "have a new champion",
     "proposed": "have a new version that passed its gates, and a person decides",
-    "not better": "have a new version that failed a gate, or is not better than their champion",
+    "not better": "have a new version that is not better than their champion",
+    "held back": "have a new version that a gate stopped, or that a person has to choose",
     "kept": "have the data of their newest version",
     "failed": "could not be trained",
     "due": "would be trained",

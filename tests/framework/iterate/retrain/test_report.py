@@ -1,0 +1,36 @@
+"""What is said of a segment that was trained again."""
+
+from __future__ import annotations
+
+import pytest
+
+from loopcast.api import Stage
+from loopcast.iterate.family import SegmentReport
+from loopcast.iterate.retrain.decision import Decision
+from loopcast.iterate.retrain.report import Result, counts, retrained
+
+DUE = Decision(segment="north", status="due", reason="it drifted")
+
+
+@pytest.mark.parametrize(
+    ("stage", "better", "result"),
+    [
+        ("champion", True, "released"),
+        ("challenger", True, "proposed"),
+        ("challenger", False, "not better"),
+        ("staging", False, "proposed"),
+        ("candidate", False, "held back"),
+    ],
+)
+def test_the_result_follows_from_where_the_version_stands(
+    stage: Stage, better: bool, result: Result
+) -> None:
+    report = SegmentReport(
+        segment="north", status="not better", version="a" * 16, stage=stage, better=better
+    )
+    found = retrained(DUE, report)
+    assert (found.result, found.why) == (result, "it drifted")
+    assert counts([found]) == {
+        "retrained": 1, "better": int(better),
+        **{name: int(name == result) for name in list(counts([]))[2:]},
+    }  # fmt: skip
