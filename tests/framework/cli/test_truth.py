@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy import create_engine
 
 from loopcast.api import (
     DataError,
@@ -67,6 +68,18 @@ def call(home: Home) -> Program:
         return found
 
     return invoke
+
+
+def test_outcomes_come_from_a_table_too(call: Program, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'bank.db'}"
+    engine = create_engine(url)
+    rows = pd.DataFrame({"id": ["k00", "k01"], "bad": [1, 0], "known": "2026-03-01T00:00:00Z"})
+    rows.to_sql("outcomes", engine, index=False)
+    engine.dispose()
+    command = ["ingest", "outcomes", "--database", url, "-m", "credit", "--key", "id"]
+    command += ["--value", "bad", "--observed", "known"]
+    assert "2 rows: 2 new" in call(truth, *command).output
+    assert "2 known already" in call(truth, *command).output
 
 
 def test_ingest_and_status(call: Program, home: Home, tmp_path: Path) -> None:

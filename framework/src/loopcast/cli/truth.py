@@ -41,6 +41,7 @@ def truth() -> None:
 @click.option("--segment-column", help="Column of the segment.")
 @click.option("--source", default="", help="Which system knows it.")
 @click.option("--reader", help="A reader of tables; by the file's name where it is left out.")
+@click.option("--database", help="URL of a database, without a password: FILE is a table there.")
 @json_option
 def ingest(
     *,
@@ -57,9 +58,10 @@ def ingest(
     segment_column: str | None,
     source: str,
     reader: str | None,
+    database: str | None,
     as_json: bool,
 ) -> None:
-    """Bring in the outcomes in FILE: Parquet, CSV, or what a plugin's reader reads.
+    """Bring in the outcomes in FILE: Parquet, CSV, a table, or what a plugin's reader reads.
 
     The same file again changes nothing. An outcome that was observed later corrects an earlier
     one, whichever comes first. What belongs to no event is kept for events that come later.
@@ -80,8 +82,9 @@ def ingest(
         segment_column=segment_column,
         source=source,
     )
-    name = reader or ("parquet" if file.suffix == ".parquet" else "csv")
-    frame = read_table(file, plugin_manager().reader(name))
+    by_name = "parquet" if file.suffix == ".parquet" else "csv"
+    usual = by_name if database is None else "sql"
+    frame = read_table(file, plugin_manager().reader(reader or usual), database)
     done, found = deliver(outcomes_of(frame, columns, model), model, place)
     if as_json:
         tables.print_json({"ingestion": done, "standing": found})

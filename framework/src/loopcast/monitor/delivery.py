@@ -45,14 +45,16 @@ class Columns:
     source: str = ""
 
 
-def read_table(file: Path, reader: Reader) -> pd.DataFrame:
-    """Read a delivery with a reader whose only option that is needed is the path.
+def read_table(file: Path, reader: Reader, database: str | None = None) -> pd.DataFrame:
+    """Read a file, or a table of a database, whose URL is then the reader's other option.
 
     Raises
     ------
     DataError
-        When there is no such file.
+        When there is no such file or table.
     """
+    if database is not None:
+        return reader.read(reader.options(url=database, table=str(file)), Path())
     if not file.exists():
         raise DataError(f"{file.absolute()} does not exist; name a file of rows to bring in")
     return reader.read(reader.options(path=str(file)), Path())

