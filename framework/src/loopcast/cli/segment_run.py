@@ -264,7 +264,9 @@ def _show_one(run: Run, report: SegmentReport) -> None:
 
 def _show_answers(run: Run, answered: Sequence[Answered]) -> None:
     rows, missing = sum(item.rows for item in answered), [a for a in answered if a.reason]
-    run.console.print(f"  answered  {rows:,} rows in {len(answered) - len(missing):,} segments")
+    count = len(answered) - len(missing)
+    segments = f"{count:,} {'segment' if count == 1 else 'segments'}"
+    run.console.print(f"  answered  {rows:,} rows in {segments}")
     profits = run.settings.logical_model.decision.profits
     decided = total_decisions([item.about for item in answered])
     if decided:
