@@ -35,7 +35,7 @@ from loopcast.api import (
 from loopcast.api.schema import Feature
 from loopcast.cli.database import database
 from loopcast.cli.models import models
-from loopcast.deploy.bundle import version_of, write_bundle
+from loopcast.deploy.bundle import version_of, write_bundles
 from loopcast.develop.judged import judged_bytes
 from loopcast.store.catalog import Registration
 from loopcast.store.home import Home, open_home
@@ -95,9 +95,8 @@ def register(home: Home, number: int, gini: float, data: Dataset = TRAIN) -> str
         environment={"numpy": "2.4.6"},
         files={},
     )
-    written, digest = write_bundle(
-        home.artifacts, manifest, {"model.json": b"{}", "judged.npz": judged(1.0 / (number + 0.3))}
-    )
+    files = {"model.json": b"{}", "judged.npz": judged(1.0 / (number + 0.3))}
+    [(written, digest)] = write_bundles(home.artifacts, [(manifest, files)])
     created = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=number)
     version = version_of(written, digest, created)
     home.catalog.register(

@@ -31,7 +31,6 @@ from loopcast.deploy.bundle import (
     read_manifest,
     read_text,
     version_of,
-    write_bundle,
     write_bundles,
 )
 from loopcast.store.artifacts import Artifacts
@@ -67,6 +66,12 @@ def artifacts(tmp_path: Path) -> Artifacts:
     return Artifacts(str(tmp_path))
 
 
+def written_alone(
+    artifacts: Artifacts, made: Manifest, files: dict[str, bytes]
+) -> tuple[Manifest, str]:
+    return write_bundles(artifacts, [(made, files)])[0]
+
+
 def stored(tmp_path: Path, digest: str) -> Path:
     [file] = tmp_path.rglob(digest)
     return file
@@ -87,19 +92,19 @@ _JSON = st.recursive(
 def test_any_bundle_comes_back(files: dict[str, bytes], hyperparameters: dict[str, Any]) -> None:
     artifacts = Artifacts("memory://bundles")
     made = manifest(hyperparameters=hyperparameters)
-    written, digest = write_bundle(artifacts, made, files)
+    written, digest = written_alone(artifacts, made, files)
     bundle = read_bundle(artifacts, digest)
     assert (bundle.manifest, bundle.files, bundle.digest) == (written, files, digest)
     assert replace(written, files={}) == made
     assert written.files.keys() == files.keys()
     reordered = dict(reversed(hyperparameters.items()))
     again = manifest(hyperparameters=reordered)
-    assert write_bundle(artifacts, again, dict(reversed(files.items()))) == (written, digest)
+    assert written_alone(artifacts, again, dict(reversed(files.items()))) == (written, digest)
 
 
 def test_the_encoding_stays(artifacts: Artifacts) -> None:
     """A change of these bytes would give every trained version a new id."""
-    written, digest = write_bundle(artifacts, manifest(), {"a": b"x"})
+    written, digest = written_alone(artifacts, manifest(), {"a": b"x"})
     assert artifacts.get(digest) == encode_manifest(written)
     assert encode_manifest(written) == (
         b'{"bundle_format":1,"datasets":[{"end":null,"fingerprint":"' + b"d" * 64 + b'","imputed":'
@@ -116,7 +121,7 @@ def test_the_encoding_stays(artifacts: Artifacts) -> None:
 def test_a_family_at_once(artifacts: Artifacts) -> None:
     bundles = [(manifest(segment=f"m{i}"), {"model": str(i).encode()}) for i in range(5)]
     written = write_bundles(artifacts, bundles)
-    assert written == [write_bundle(artifacts, *bundle) for bundle in bundles]
+    assert written == [written_alone(artifacts, *bundle) for bundle in bundles]
     for (_, digest), (made, files) in zip(written, bundles, strict=True):
         assert read_bundle(artifacts, digest).files == files
         assert read_manifest(artifacts, digest).segment == made.segment
@@ -165,7 +170,7 @@ def test_damage_to_a_bundle_in_one_file_is_found(
 
 
 def test_a_text_of_a_bundle_is_read_alone(artifacts: Artifacts) -> None:
-    written, digest = write_bundle(artifacts, manifest(), FILES | {"weights": b"\xff\xfe"})
+    written, digest = written_alone(artifacts, manifest(), FILES | {"weights": b"\xff\xfe"})
     version = version_of(written, digest, datetime(2026, 1, 1, tzinfo=UTC))
     assert read_text(artifacts, version, "docs/model.md") == "# What it is"
     with pytest.raises(NotFoundError, match=r"no file 'model\.md'; it has docs/model\.md, empty"):
@@ -175,7 +180,7 @@ def test_a_text_of_a_bundle_is_read_alone(artifacts: Artifacts) -> None:
 
 
 def test_a_version_is_its_manifest(artifacts: Artifacts) -> None:
-    written, digest = write_bundle(artifacts, manifest(), FILES)
+    written, digest = written_alone(artifacts, manifest(), FILES)
     version = version_of(written, digest, datetime(2026, 2, 1, tzinfo=UTC))
     assert (version.id, version.manifest) == (digest[:16], digest)
     assert (version.dataset, version.segment) == (DATASET.fingerprint, "NSW1")
@@ -185,20 +190,20 @@ def test_a_version_is_its_manifest(artifacts: Artifacts) -> None:
 
 class TestDamage:
     def test_a_changed_file(self, artifacts: Artifacts, tmp_path: Path) -> None:
-        _, digest = write_bundle(artifacts, manifest(), FILES)
+        _, digest = written_alone(artifacts, manifest(), FILES)
         stored(tmp_path, sha256(b"weights").hexdigest()).write_bytes(b"Weights")
         with pytest.raises(IntegrityError, match=r"was changed.*restore the file"):
             read_bundle(artifacts, digest)
 
     def test_a_changed_manifest(self, artifacts: Artifacts, tmp_path: Path) -> None:
-        _, digest = write_bundle(artifacts, manifest(), FILES)
+        _, digest = written_alone(artifacts, manifest(), FILES)
         file = stored(tmp_path, digest)
         file.write_bytes(file.read_bytes().replace(b'"seed":7', b'"seed":8'))
         with pytest.raises(IntegrityError, match=f"artifact {digest}.* was changed"):
             read_bundle(artifacts, digest)
 
     def test_a_missing_file(self, artifacts: Artifacts, tmp_path: Path) -> None:
-        _, digest = write_bundle(artifacts, manifest(), FILES)
+        _, digest = written_alone(artifacts, manifest(), FILES)
         stored(tmp_path, sha256(b"weights").hexdigest()).unlink()
         with pytest.raises(IntegrityError, match=r"file model\.npz \(.*\) is missing; restore"):
             read_bundle(artifacts, digest)
@@ -210,7 +215,7 @@ class TestDamage:
             read_bundle(artifacts, digest)
 
     def test_files_that_came_another_way(self, artifacts: Artifacts) -> None:
-        written, _ = write_bundle(artifacts, manifest(), FILES)
+        written, _ = written_alone(artifacts, manifest(), FILES)
         check_files(written, FILES)
         other = {"model.npz": b"changed", "more": b"", "empty": b""}
         with pytest.raises(
@@ -242,7 +247,7 @@ class TestRefused:
     )
     def test_names_that_could_leave_the_bundle(self, artifacts: Artifacts, name: str) -> None:
         with pytest.raises(ModelError, match="cannot be a file of a bundle"):
-            write_bundle(artifacts, manifest(), {name: b""})
+            written_alone(artifacts, manifest(), {name: b""})
         file = BundleFile(sha256=artifacts.put(b""), size=0)
         digest = artifacts.put(encode_manifest(manifest(files={name: file})))
         with pytest.raises(ModelError, match="cannot be a file of a bundle"):
@@ -253,5 +258,5 @@ class TestRefused:
         self, artifacts: Artifacts, tmp_path: Path, value: object
     ) -> None:
         with pytest.raises(ModelError, match="cannot be written as JSON"):
-            write_bundle(artifacts, manifest(hyperparameters={"x": value}), FILES)
+            written_alone(artifacts, manifest(hyperparameters={"x": value}), FILES)
         assert list(tmp_path.iterdir()) == []

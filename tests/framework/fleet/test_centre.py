@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from typing import Any
 
 import pytest
 
@@ -46,6 +47,19 @@ def centre(place: Home, ring: Keyring, broker: Broker) -> Iterator[Centre]:
         yield Centre(place=place, keys=ring.folder, link=link)
 
 
+@contextmanager
+def carried_out(
+    place: Home, ring: Keyring, broker: Broker, devices: tuple[str, ...], **behaviour: Any
+) -> Iterator[tuple[Centre, FakeFleet]]:
+    """Give a centre and the fleet that it serves, once all devices run the first package."""
+    with (
+        centre(place, ring, broker) as serving,
+        FakeFleet(broker.port, devices, ring.pin, **behaviour) as fleet,
+    ):
+        until(place, "first", "complete", serving)
+        yield serving, fleet
+
+
 def serve(serving: Centre, condition: Callable[[], bool]) -> None:
     """Serve until a condition holds."""
     wait_for(condition, lambda: serving.turn(0.05), 20)
@@ -80,11 +94,7 @@ class TestRollouts:
     def test_a_good_package_reaches_everyone(
         self, place: Home, ring: Keyring, broker: Broker, first: tuple[str, ...]
     ) -> None:
-        with (
-            centre(place, ring, broker) as serving,
-            FakeFleet(broker.port, first, ring.pin, errors={2: 0.97}) as fleet,
-        ):
-            until(place, "first", "complete", serving)
+        with carried_out(place, ring, broker, first, errors={2: 0.97}) as (serving, fleet):
             begin(place, "second", 2)
             until(place, "second", "complete", serving)
             assert fleet.running == dict.fromkeys(first, 2)
@@ -94,11 +104,7 @@ class TestRollouts:
     def test_a_worse_package_stops_at_the_canary_and_is_taken_back(
         self, place: Home, ring: Keyring, broker: Broker, first: tuple[str, ...]
     ) -> None:
-        with (
-            centre(place, ring, broker) as serving,
-            FakeFleet(broker.port, first, ring.pin, errors={2: 1.3}) as fleet,
-        ):
-            until(place, "first", "complete", serving)
+        with carried_out(place, ring, broker, first, errors={2: 1.3}) as (serving, fleet):
             begin(place, "second", 2)
             members = place.catalog.rollout("second").members
             reached = [name for name, member in members.items() if member.stage == 0]
@@ -112,11 +118,7 @@ class TestRollouts:
     def test_a_refused_package_stops_at_once(
         self, place: Home, ring: Keyring, broker: Broker, first: tuple[str, ...]
     ) -> None:
-        with (
-            centre(place, ring, broker) as serving,
-            FakeFleet(broker.port, first, ring.pin, refusing={2}) as fleet,
-        ):
-            until(place, "first", "complete", serving)
+        with carried_out(place, ring, broker, first, refusing={2}) as (serving, fleet):
             begin(place, "second", 2)
             until(place, "second", "stopped", serving)
             assert set(fleet.running.values()) == {1}
@@ -125,11 +127,7 @@ class TestRollouts:
     def test_a_complete_rollout_is_taken_back_by_a_person(
         self, place: Home, ring: Keyring, broker: Broker, first: tuple[str, ...]
     ) -> None:
-        with (
-            centre(place, ring, broker) as serving,
-            FakeFleet(broker.port, first, ring.pin) as fleet,
-        ):
-            until(place, "first", "complete", serving)
+        with carried_out(place, ring, broker, first) as (serving, fleet):
             begin(place, "second", 2)
             until(place, "second", "complete", serving)
             with pytest.raises(StoreError, match="second came after first"):
@@ -153,11 +151,7 @@ class TestRollouts:
     def test_keys_are_rotated_in_the_middle(
         self, place: Home, ring: Keyring, broker: Broker, first: tuple[str, ...]
     ) -> None:
-        with (
-            centre(place, ring, broker) as serving,
-            FakeFleet(broker.port, first, ring.pin) as fleet,
-        ):
-            until(place, "first", "complete", serving)
+        with carried_out(place, ring, broker, first) as (serving, fleet):
             rotate(rotate(ring, "root"), "targets")
             begin(place, "second", 2)
             until(place, "second", "complete", serving)
@@ -175,11 +169,7 @@ class TestClearing:
     ) -> None:
         package(3)
         one, two, three = place.catalog.packages()
-        with (
-            centre(place, ring, broker) as serving,
-            FakeFleet(broker.port, first, ring.pin) as fleet,
-        ):
-            until(place, "first", "complete", serving)
+        with carried_out(place, ring, broker, first) as (serving, fleet):
             begin(place, "second", 2)
             until(place, "second", "complete", serving)
             assert on_the_broker(broker) == {one.manifest, two.manifest, one.model, two.model}
@@ -253,11 +243,7 @@ class TestLoss:
         self, place: Home, ring: Keyring, broker: Broker, first: tuple[str, ...]
     ) -> None:
         ahead, liar = first[:2]
-        with (
-            centre(place, ring, broker) as serving,
-            FakeFleet(broker.port, first, ring.pin) as fleet,
-        ):
-            until(place, "first", "complete", serving)
+        with carried_out(place, ring, broker, first) as (serving, fleet):
             for name, sequence in ((ahead, 40), (liar, 2**53)):
                 said = Reported(agent="fake", runtime="none", at=0, sequence=sequence)
                 fleet.send(topics.device(name, "reported"), said)

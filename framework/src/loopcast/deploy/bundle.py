@@ -92,20 +92,23 @@ class _Format(msgspec.Struct):
     bundle_format: int = 1
 
 
-def write_bundle(artifacts: Artifacts, manifest: Manifest, files: Files) -> tuple[Manifest, Digest]:
-    """Store files and their manifest.
+def write_bundles(
+    artifacts: Artifacts, bundles: Sequence[tuple[Manifest, Files]]
+) -> list[tuple[Manifest, Digest]]:
+    """Store bundles, thousands at once for a family of segments.
+
+    Small ones of many become one file each, which is there or is not. Of the others, all files
+    are stored before the first manifest, so that a manifest never names a file that is not there.
 
     Parameters
     ----------
-    manifest
-        With any ``files``: they are replaced by what is stored.
-    files
-        Contents by name.
+    bundles
+        Manifests, with any ``files``, which are replaced by what is stored, and contents by name.
 
     Returns
     -------
-    manifest, digest
-        The manifest as it will be read back, and the digest of its encoding.
+    list of (manifest, digest)
+        Each manifest as it will be read back, and the digest of its encoding.
 
     Raises
     ------
@@ -113,17 +116,6 @@ def write_bundle(artifacts: Artifacts, manifest: Manifest, files: Files) -> tupl
         For a file name that could leave the bundle, or a value that JSON cannot hold.
     StoreError
         When the store cannot be written.
-    """
-    return write_bundles(artifacts, [(manifest, files)])[0]
-
-
-def write_bundles(
-    artifacts: Artifacts, bundles: Sequence[tuple[Manifest, Files]]
-) -> list[tuple[Manifest, Digest]]:
-    """Store many bundles, for a family of segments; see :func:`write_bundle`.
-
-    Small ones of many become one file each, which is there or is not. Of the others, all files
-    are stored before the first manifest, so that a manifest never names a file that is not there.
     """
     encoded = [encode_manifest(_with_files(manifest, files)) for manifest, files in bundles]
     many = list(zip(encoded, (files for _, files in bundles), strict=True))
