@@ -51,14 +51,15 @@ def book(tmp_path: Path) -> AlertBook:
 
 
 class TestBook:
-    def test_an_alert_is_raised_once_and_closes(self, book: AlertBook) -> None:
+    def test_an_alert_is_raised_once_and_closes(self, book: AlertBook, tmp_path: Path) -> None:
         later = alert(seen=NOON + timedelta(days=1), raised=NOON + timedelta(days=1))
         assert [a.id for a in book.update("demand", "", KINDS, [alert()])] == [alert().id]
         [noted] = book.update("demand", "", KINDS, [later])
         assert (noted.raised, noted.seen) == (NOON, later.seen)
         assert book.update("demand", "", KINDS, []) == ()
         assert book.open("demand") == ()
-        assert [a.id for a in book.closed("demand")] == [alert().id]
+        [kept] = (tmp_path / "alerts" / "logical_model=demand" / "closed").iterdir()
+        assert msgspec.json.decode(kept.read_bytes(), type=Alert).id == alert().id
 
     def test_what_was_not_looked_for_stays(self, book: AlertBook) -> None:
         book.update("demand", "", KINDS, [alert(), alert(kind="volume", subject="")])

@@ -135,10 +135,6 @@ class Download:
             self._assembler.add(decode(payload, Chunk))
             self._finish()
 
-    def take_over(self, envelope: bytes) -> None:
-        """Take the manifest from a package that is there already."""
-        self._examined(envelope)
-
     def _examined(self, payload: bytes) -> None:
         envelope = decode(payload, Signed)
         if envelope.digest != self.digest:

@@ -71,12 +71,6 @@ class AlertBook:
         alerts = [a for name in self._folder.names(folder) for a in self._read(f"{folder}/{name}")]
         return tuple(sorted(alerts, key=lambda a: (-_RANK[a.severity], a.raised, a.id)))
 
-    def closed(self, logical_model: str) -> tuple[Alert, ...]:
-        """Return the alerts that were closed, the oldest first."""
-        folder = f"logical_model={logical_model}/closed"
-        alerts = [a for name in self._folder.names(folder) for a in self._read(f"{folder}/{name}")]
-        return tuple(sorted(alerts, key=lambda a: (a.raised, a.id)))
-
     def acknowledge(self, logical_model: str, prefix: str, by: str) -> Alert:
         """Note that somebody knows of an open alert, given by its id or the beginning of it.
 

@@ -208,18 +208,10 @@ class PluginManager:
         preparation: Preparation = self._get("preparation", name)
         return preparation
 
-    def readers(self) -> dict[str, Reader]:
-        """Every usable reader by name."""
-        return self._all("reader")
-
     def reader(self, name: str) -> Reader:
         """Return a reader; raise :class:`PluginError` as :meth:`template` does."""
         reader: Reader = self._get("reader", name)
         return reader
-
-    def reconcilers(self) -> dict[str, Reconciler]:
-        """Every usable reconciler by name."""
-        return self._all("reconciler")
 
     def reconciler(self, name: str) -> Reconciler:
         """Return a reconciler; raise :class:`PluginError` as :meth:`template` does."""
@@ -239,10 +231,6 @@ class PluginManager:
         """Return a metric; raise :class:`PluginError` as :meth:`template` does."""
         metric: MetricDefinition = self._get("metric", name)
         return metric
-
-    def gates(self) -> dict[str, GateDefinition]:
-        """Every usable gate by name."""
-        return self._all("gate")
 
     def gate(self, name: str) -> GateDefinition:
         """Return a gate; raise :class:`PluginError` as :meth:`template` does."""

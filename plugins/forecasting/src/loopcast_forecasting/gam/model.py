@@ -149,26 +149,6 @@ class PanelGam:
         """
         return np.asarray(self.design.matrix(self.design.check(X)) @ self.coef)
 
-    def predict_terms(self, X: ArrayLike, series: int | str = 0) -> Floats:
-        """Split the prediction of one series into its terms.
-
-        Returns
-        -------
-        ndarray, shape (n, len(terms)), float64
-            Rows sum to the prediction; terms are centred, the last column is the level.
-        """
-        k = self.position(series)
-        matrix = self.design.check(X)
-        parts = np.empty((len(matrix), len(self.terms)))
-        parts[:, -1] = self.coef[-1, k]
-        for j, (smooth, where) in enumerate(self.design.slices()):
-            rows = smooth.evaluate(matrix)
-            full = np.einsum("ij,ij->i", rows.values, self.coef[where, k][rows.columns])
-            level = 0.0 if smooth.by_features else self.centre[where] @ self.coef[where, k]
-            parts[:, j] = full - level
-            parts[:, -1] += level
-        return parts
-
     def factor(self, series: int | str = 0) -> Factor:
         """Return the factorised normal equations of a series at its λ."""
         k = self.position(series)
