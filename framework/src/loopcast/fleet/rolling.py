@@ -81,9 +81,11 @@ def _require_comparable(
     """Refuse a plan that could only end at its deadline."""
     canary = len(cohorts.reached(members, 0))
     if canary == 0:
+        labels = ", ".join(f"{key}={value}" for key, value in plan.select.items())
+        where = f"have the labels {labels}" if labels else "are enrolled"
         raise ConfigurationError(
-            f"rollout {plan.name}: its first stage has no device; {len(members)} have the labels "
-            f"{dict(plan.select)}"
+            f"rollout {plan.name}: its first stage has no device; {len(members)} {where}; enrol "
+            "more, or begin with a larger share"
         )
     if plan.test is None:
         return
