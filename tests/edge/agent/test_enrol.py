@@ -82,7 +82,6 @@ class Answering:
     def admission(self, asked: Application) -> Message:
         assert asked.token == TOKEN
         return Admission(
-            device=asked.device,
             certificate=self.authority.signed(asked.request),
             authority=self.authority.certificate.read_bytes(),
             root=ROOT,
@@ -244,7 +243,7 @@ class TestDistrust:
     ) -> None:  # fmt: skip
         stranger = Authority(tmp_path / "stranger")
         centre.say = lambda asked: Admission(
-            device=asked.device, certificate=stranger.signed(asked.request),
+            certificate=stranger.signed(asked.request),
             authority=centre.authority.certificate.read_bytes(), root=ROOT,
         )  # fmt: skip
         self.refuses(folder, capsys, "openssl verify: ")
@@ -290,7 +289,7 @@ class TestRenewal:
             (lambda _: Refusal(reason="meter-7 was revoked"), "meter-7 was revoked"),
             (lambda asked: Renewed(certificate=stranger.signed(asked.request)), "openssl verify"),
             (lambda _: Renewed(certificate=b"rubbish"), "openssl x509"),
-            (lambda _: ROOT, "the answer cannot be read"),
+            (lambda _: ROOT, "a message of kind 'signed' came instead"),
         ):
             centre.renew = answer
             assert edge(enrolled, "renew", "--within-days", "900") == 1
@@ -313,4 +312,4 @@ class TestSystem:
     ) -> None:
         (folder / "agent.toml").write_text(SETTINGS.replace('"own.key"', '"nowhere/own.key"'))
         assert edge(folder, "enrol") == 1
-        assert "nowhere/own.key.new: No such file" in capsys.readouterr().err
+        assert "a file cannot be read or written: [Errno 2]" in capsys.readouterr().err

@@ -297,7 +297,6 @@ EXAMPLES: dict[str, Message] = {
     "sealed": Sealed(sender=bytes(range(32)), box=bytes(range(64))),
     "application": Application(device="meter-7", token="t" * 43, request=b"a request in PEM"),
     "admission": Admission(
-        device="meter-7",
         certificate=b"a certificate in PEM",
         authority=b"the authority's in PEM",
         root=signed(ROOT),

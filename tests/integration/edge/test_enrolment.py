@@ -7,20 +7,34 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
+from random import Random
 
 import pytest
 
+from loopcast.fleet import enrolment
+from loopcast.fleet.authority import make_identity
+from loopcast.fleet.broker import write_broker
+from loopcast.fleet.centre import Centre
+from loopcast.fleet.desk import open_desk
 from loopcast.fleet.enrolment import invite
-from loopcast.fleet.founding import authority_of, enrolment_key, found, keys_folder
+from loopcast.fleet.founding import authority_of, broker_of, enrolment_key, found, keys_folder
 from loopcast.fleet.keyring import read_keys
+from loopcast.fleet.link import FLEET, Link
 from loopcast.store.home import Home, open_home
-from loopcast_edge.wire import Invitation, encode
+from loopcast_edge.agent import link
+from loopcast_edge.agent.cli import main
+from loopcast_edge.agent.enrol import renew
+from loopcast_edge.agent.settings import read
+from loopcast_edge.wire import Invitation, encode, topics
 
 from ...edge.brokers import until
-from ...framework.fleet.brokers import Broker, enrolling
+from ...framework.fleet.brokers import Broker, enrolling, local_listener
 
 LOOPCAST = str(Path(sys.executable).with_name("loopcast"))
 SETTINGS = """
@@ -86,6 +100,109 @@ def centre(place: Home, brokers: tuple[Broker, Broker]) -> Iterator[Path]:
 
 def invitation(place: Home, name: str = "meter-7") -> str:
     return str(Invitation(invite(place, name, {}, by="ann"), enrolment_key(place).public))
+
+
+@pytest.fixture
+def waiting(
+    place: Home, brokers: tuple[Broker, Broker], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """An invited device, which asks again soon."""
+    monkeypatch.setenv("LOOPCAST_TOKEN", invitation(place))
+    monkeypatch.setattr(link, "ASKED_AGAIN_S", 0.2)
+    return settings_in(tmp_path / "device", brokers)
+
+
+def test_without_a_centre_the_device_says_so_and_may_ask_later(
+    waiting: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(link, "ASKED_FOR_S", 0.5)
+    assert main(["enrol", "--config", str(waiting)]) == 1
+    assert "no centre answered" in capsys.readouterr().err
+    assert {path.name for path in waiting.parent.iterdir()} == {"agent.toml", "own.key"}
+
+
+def test_a_device_asks_until_a_centre_answers_and_renews(
+    place: Home, brokers: tuple[Broker, Broker], waiting: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    broker, aside = brokers
+    asking = threading.Thread(target=main, args=(["enrol", "--config", str(waiting)],))
+    asking.start()
+    until((waiting.parent / "own.key").exists, "the device has a key")
+    with (
+        open_desk(place, f"mqtts://localhost:{aside.last}") as desk,
+        Link(broker_of(place, f"mqtts://localhost:{broker.port}"), listen=FLEET) as own,
+    ):
+        centre = Centre(place=place, keys=keys_folder(place), link=own, desk=desk)
+        done = threading.Event()
+        serving = threading.Thread(target=centre.run, args=(done.is_set,))
+        serving.start()
+        try:
+            asking.join(20)
+            assert capsys.readouterr().out == "meter-7 is enrolled\n"
+            first = (waiting.parent / "own.pem").read_bytes()
+            assert renew(read(waiting), days=60) is False
+            assert renew(read(waiting), days=900) is False  # it has one of today
+            monkeypatch.setattr(enrolment, "RENEWAL_PAUSE", timedelta(0))
+            assert renew(read(waiting), days=900) is True
+        finally:
+            done.set()
+            serving.join(20)
+    second = (waiting.parent / "own.pem").read_bytes()
+    assert second != first
+    own_ones = place.catalog.certificates(["meter-7"])["meter-7"]
+    assert [place.artifacts.get(each.certificate) for each in own_ones] == [first, second]
+
+
+class Heard:
+    """Counts how often a link was connected."""
+
+    def __init__(self) -> None:
+        self.connections = 0
+
+    def will(self) -> tuple[str, bytes]:
+        return topics.device("meter-7", "presence"), b"gone"
+
+    def connected(self) -> None:
+        self.connections += 1
+
+    def disconnected(self) -> None:
+        pass
+
+    def received(self, topic: str, payload: bytes) -> None:
+        pass
+
+
+def test_the_agent_shows_a_renewed_certificate_when_it_connects_again(
+    place: Home, brokers: tuple[Broker, Broker], tmp_path: Path
+) -> None:
+    authority, broker = authority_of(place), brokers[0]
+    settings = settings_in(tmp_path / "device", brokers)
+    folder = settings.parent
+
+    def show() -> bytes:
+        own = make_identity(authority, "meter-7")
+        (folder / "own.pem").write_bytes(own.certificate)
+        (folder / "own.key").write_bytes(own.key)
+        return own.certificate
+
+    (folder / "ca.pem").write_bytes(authority.pem)
+    first = show()
+    told = read(settings).broker
+    assert told is not None
+    heard = Heard()
+    agent = link.BrokerLink(told, "meter-7", heard, Random(1))
+    agent.start()
+    try:
+        until(lambda: heard.connections == 1, "the first certificate lets it in")
+        show()
+        broker.kill()
+        listener = replace(local_listener(), port=broker.port)
+        write_broker(broker.configuration.parent, authority, listener, [first])
+        broker.start()
+        until(lambda: heard.connections == 2, "the second one does, when the first is revoked")
+    finally:
+        agent.stop()
 
 
 @pytest.mark.slow

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -68,16 +70,12 @@ def enrol(settings: Settings, invitation: str) -> None:
     papers = _papers(settings)
     if papers.certificate.exists():
         raise SettingsError(f"{papers.certificate} is there: the device is enrolled; renew it")
-    try:
+    with _explained():
         admission = _admitted(settings.device, papers, invitation)
         _keep(papers.root, encode(admission.root))
         _keep(papers.authority, admission.authority)
         openssl.check(admission.certificate, papers.key, papers.authority)
         files.write(papers.certificate, admission.certificate, private=True)
-    except WireError as error:
-        raise EdgeError(str(error)) from None
-    except OSError as error:
-        raise EdgeError(f"{error.filename}: {error.strerror}") from None
 
 
 def renew(settings: Settings, days: float) -> bool:
@@ -86,7 +84,7 @@ def renew(settings: Settings, days: float) -> bool:
     Returns
     -------
     bool
-        Whether there is a new one; the agent takes it when it connects next.
+        Whether there is a new one; the agent shows it when it connects next.
 
     Raises
     ------
@@ -106,15 +104,23 @@ def renew(settings: Settings, days: float) -> bool:
         (topics.device(name, "up/renewal"), question),
         topics.device(name, "certificate"),
     )
-    try:
+    with _explained():
         certificate = _unless_refused(payload, Renewed).certificate
+        if certificate == papers.certificate.read_bytes():
+            return False
         openssl.check(certificate, papers.key, papers.authority)
         files.write(papers.certificate, certificate, private=True)
-    except WireError as error:
-        raise EdgeError(f"the answer cannot be read: {error}") from None
-    except OSError as error:
-        raise EdgeError(f"{error.filename}: {error.strerror}") from None
     return True
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except WireError as error:
+        raise EdgeError(str(error)) from None
+    except OSError as error:
+        raise EdgeError(f"a file cannot be read or written: {error}") from None
 
 
 def _papers(settings: Settings) -> _Papers:

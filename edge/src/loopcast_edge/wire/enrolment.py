@@ -88,7 +88,6 @@ class Admission(Message, frozen=True, tag="admission"):
 
     most_bytes: ClassVar[int] = 32_512
 
-    device: DeviceName
     certificate: Pem
     authority: Pem
     root: Signed

@@ -115,12 +115,7 @@ class Desk:
             LOGGER.warning("%s is not enrolled, refusal %d: %s", asked.device, self.refused, error)
             return _refusal(error)
         LOGGER.info("device %s is enrolled", device.name)
-        return Admission(
-            device=device.name,
-            certificate=certificate,
-            authority=self.authority.pem,
-            root=self.root,
-        )
+        return Admission(certificate=certificate, authority=self.authority.pem, root=self.root)
 
 
 @contextmanager
