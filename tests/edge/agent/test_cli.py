@@ -95,6 +95,10 @@ def test_what_cannot_be_used_has_an_exit_code_of_its_own(folder: Path) -> None:
     assert done.stderr.startswith("loopcast-edge: ")
     path.write_text(SETTINGS.replace('"package"', '"nowhere"'))
     assert loopcast_edge("run", "--config", path).returncode == 78
+    path.write_text(SETTINGS.replace('"root"', '"nowhere"'))
+    done = loopcast_edge("run", "--config", path)
+    assert done.returncode == 78
+    assert "nowhere: No such file or directory; 'loopcast-edge enrol' writes it" in done.stderr
     path.write_text(SETTINGS.replace("day.jsonl", "night.jsonl"))
     done = loopcast_edge("run", "--config", path)
     assert done.returncode == 1

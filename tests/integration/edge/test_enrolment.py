@@ -117,7 +117,7 @@ def test_without_a_centre_the_device_says_so_and_may_ask_later(
 ) -> None:
     monkeypatch.setattr(link, "ASKED_FOR_S", 0.5)
     assert main(["enrol", "--config", str(waiting)]) == 1
-    assert "no centre answered" in capsys.readouterr().err
+    assert "no centre answered: does one serve there?" in capsys.readouterr().err
     assert {path.name for path in waiting.parent.iterdir()} == {"agent.toml", "own.key"}
 
 

@@ -21,7 +21,7 @@ from loopcast_edge.agent.memory import Memory, place_name
 from loopcast_edge.agent.package import runtime_name
 from loopcast_edge.agent.readings import Readings
 from loopcast_edge.agent.serving import Line, Serving
-from loopcast_edge.agent.settings import Settings
+from loopcast_edge.agent.settings import Settings, first_root
 from loopcast_edge.agent.slots import Package
 from loopcast_edge.agent.spot import DOWNLOADS, Around, Spot, UnfitError
 from loopcast_edge.wire import (
@@ -60,8 +60,7 @@ class Agent:
 
     def __init__(self, settings: Settings, hands: Hands, version: str) -> None:
         self.settings, self._hands, self._version = settings, hands, version
-        root = None if settings.root is None else settings.root.read_bytes()
-        self.memory = Memory(settings.state, root)
+        self.memory = Memory(settings.state, first_root(settings))
         self._readings, self._days = Readings(), Days(hands.outbox.notes)
         self._fetcher = Fetcher(hands.link, hands.clock, hands.random)
         self._desired: Optional[Desired] = None

@@ -200,8 +200,11 @@ def ask(client: Client, where: tuple[str, int], question: tuple[str, bytes], ans
         else:
             client.subscribe(answer, qos=1)
 
-    client.on_connect = on_connect
-    client.on_disconnect = lambda _c, _u, _f, reason, _p: reasons.append(str(reason))
+    def on_disconnect(_c: Any, _u: Any, _f: Any, reason: Any, _p: Any) -> None:
+        if reason.is_failure:
+            reasons.append(str(reason))
+
+    client.on_connect, client.on_disconnect = on_connect, on_disconnect
     client.on_subscribe = lambda *_: came.put(None)  # what is said before would not be answered
     client.on_message = lambda _c, _u, message: came.put(bytes(message.payload))
     try:

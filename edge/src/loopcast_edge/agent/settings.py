@@ -153,6 +153,24 @@ def read(path: Path) -> Settings:
         raise SettingsError(f"{path}: {error}") from None
 
 
+def first_root(settings: Settings) -> Optional[bytes]:
+    """Return the root of keys that the device trusts from the start, as it is in its file.
+
+    Raises
+    ------
+    SettingsError
+        If the file cannot be read.
+    """
+    if settings.root is None:
+        return None
+    try:
+        return settings.root.read_bytes()
+    except OSError as error:
+        raise SettingsError(
+            f"root {settings.root}: {error.strerror}; 'loopcast-edge enrol' writes it"
+        ) from None
+
+
 def _path_in(folder: Path) -> Any:
     """Read paths of the file, which are relative to its folder."""
 

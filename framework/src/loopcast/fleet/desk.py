@@ -114,7 +114,7 @@ class Desk:
             self.refused += 1
             LOGGER.warning("%s is not enrolled, refusal %d: %s", asked.device, self.refused, error)
             return _refusal(error)
-        LOGGER.info("device %s is enrolled", device.name)
+        LOGGER.info("device %s is enrolled: its certificate is sent", device.name)
         return Admission(certificate=certificate, authority=self.authority.pem, root=self.root)
 
 
@@ -152,7 +152,7 @@ def renewals(place: Home, asked: Iterable[tuple[DeviceName, bytes]]) -> Iterator
         try:
             certificate = renew(place, authority_of(place), device, request)
             answer: Renewed | Refusal = Renewed(certificate=certificate)
-            LOGGER.info("device %s has a new certificate", device)
+            LOGGER.info("device %s asked for a new certificate: it is sent", device)
         except _REFUSALS as error:
             LOGGER.warning("device %s gets no new certificate: %s", device, error)
             answer = _refusal(error)
