@@ -60,8 +60,9 @@ def compress(
 ) -> None:
     """Write the smallest .tflite file of VERSION that keeps to its budget.
 
-    Files with fewer knots, fewer terms and weights of fewer bits are written, run and compared
-    with the model on its test scenario and all over its domain. The budget is that of the logical
+    Files with fewer knots, fewer terms, large products of weights at lower ranks and weights of
+    fewer bits are written, run and compared with the model on its test scenario and all over its
+    domain. The budget is that of the logical
     model (device: bytes, error, microseconds).
     """
     from loopcast.cli import plugin_manager, tables
@@ -100,6 +101,7 @@ def _print(found: Search) -> None:
             one.choice.precision,
             f"{one.choice.moved:.2g}",
             f"{one.choice.pruned:.2g}",
+            "all" if one.choice.rank is None else str(one.choice.rank),
             f"{one.size:,}",
             f"{one.error:.2g}",
             f"{one.microseconds:.1f}",
@@ -107,7 +109,7 @@ def _print(found: Search) -> None:
         ]
         for one in found.front
     ]
-    columns = ("weights", "curves move", "terms left out", "bytes", "error", "µs a row", "")
+    columns = ("weights", "curves move", "terms left out", "rank", "bytes", "error", "µs a row", "")
     print_rows(
         terminal(), f"the front; allowed: {found.budget.words}", columns, rows, numbers_from=1
     )

@@ -26,6 +26,9 @@ GOLDEN_BYTES = 131_072
 MOST_RELATIVE = 10.0
 """Times the tolerance: a larger share of small answers would allow more than one number does."""
 
+LARGEST_STEP = 5e-3
+"""A step of eight bits, and a bit: by more, no two runtimes differ over the same file."""
+
 SAME_CODE = 0.25
 """By so much codes may differ and are the same."""
 
@@ -43,8 +46,8 @@ def golden_of(vectors: Vectors, model: bytes, tolerance: float) -> Golden:
         compared with those of the version, whose lists may have other items.
     tolerance
         Largest difference of a column, as a share of its largest answer, and of the state alike;
-        devices allow twice as much, since runtimes differ a little. Items of a list have to be the
-        same.
+        devices allow twice as much, since runtimes differ a little, but no more than two steps of
+        eight bits. Items of a list have to be the same.
 
     Raises
     ------
@@ -54,7 +57,7 @@ def golden_of(vectors: Vectors, model: bytes, tolerance: float) -> Golden:
     asked = vectors if tolerance <= TOLERANCE else _answered(vectors, model)
     rows = _rows(asked)
     features, expected = asked.features[rows], asked.expected[rows]
-    absolute, relative = _allowed(asked, expected, 2.0 * tolerance)
+    absolute, relative = _allowed(asked, expected, 2.0 * min(tolerance, LARGEST_STEP))
     return Golden(
         features=Tensor.of(features),
         output=Tensor.of(expected),

@@ -1,8 +1,9 @@
 """The front of size and error, and the file that is the smallest within a budget.
 
-Candidates differ in how weights are stored, in how far curves may move for fewer knots, and in how
-much the terms that are left out may add. Each is written, run and compared: with the model on the
-test scenario, and with the full graph all over its domain; the larger difference counts.
+Candidates differ in how weights are stored, in how far curves may move for fewer knots, in how
+much the terms that are left out may add, and in the rank of large products of weights. Each is
+written, run and compared: with the model on the test scenario, and with the full graph all over its
+domain; the larger difference counts.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from loopcast.api import graph as g
 from loopcast.deploy.compress.domain import answers_to, domain_rows, largest_of
 from loopcast.deploy.compress.knots import with_fewer_knots
 from loopcast.deploy.compress.pruning import Ranges, without_least
+from loopcast.deploy.compress.ranks import of_lower_rank
 from loopcast.deploy.compress.rewrite import rewritten, sums_of
 from loopcast.deploy.export.tflite.runtimes import Session, sessions
 from loopcast.deploy.export.tflite.storage import PRECISIONS, Precision
@@ -51,11 +53,14 @@ class Choice:
         How far a curve may move for fewer knots, in the unit of the sum.
     pruned
         What terms that are left out may add, in the unit of the sum.
+    rank
+        Of large products of weights; ``None`` where they are as they were.
     """
 
     precision: Precision = "float32"
     moved: float = 0.0
     pruned: float = 0.0
+    rank: int | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -143,6 +148,11 @@ def search(
     found = [
         judge.candidate(choice, written_as(choice, graph, largest, like))
         for choice in _choices(budget, graph)
+    ]
+    found += [
+        judge.candidate(Choice(precision=each, rank=rank), write_tflite(lower, each))
+        for rank, lower in of_lower_rank(graph).items()
+        for each in PRECISIONS
     ]
     ordered = tuple(sorted(found, key=lambda one: (one.size, one.error)))
     chosen = next((one for one in ordered if one.within(budget)), None)
