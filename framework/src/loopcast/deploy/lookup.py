@@ -17,13 +17,14 @@ from loopcast.api import (
     place_name,
 )
 from loopcast.deploy import assignment
-from loopcast.store.catalog import Catalog
-from loopcast.store.trials import Trial
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
+
+    from loopcast.store.catalog import Catalog
+    from loopcast.store.trials import Trial
 
 
 @dataclass(frozen=True, kw_only=True)

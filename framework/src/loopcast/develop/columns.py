@@ -97,6 +97,8 @@ class Columns:
     def moments(self, wanted: str) -> NDArray[np.datetime64]:
         """Return a column as moments, in UTC where it has a zone."""
         raw = self.known(wanted)
+        if pd.api.types.is_datetime64_any_dtype(raw.dtype):
+            return raw.to_numpy("datetime64[us]")
         if pd.api.types.is_numeric_dtype(raw.dtype):
             if self.time_unit is None:
                 raise DataError(

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtr, stdtrit
 
 FloatArray = NDArray[np.float64]
 
@@ -41,6 +40,8 @@ class Estimate:
         """Return the two-sided interval; ``None`` where the error is not known."""
         if not np.isfinite(self.error):
             return None
+        from scipy.special import stdtrit
+
         half = float(stdtrit(self.freedom, 0.5 + confidence / 2.0)) * self.error
         return self.value - half, self.value + half
 
@@ -50,6 +51,8 @@ class Estimate:
             return None
         if self.error == 0.0:
             return 1.0 if self.value == 0.0 else 0.0
+        from scipy.special import stdtr
+
         return float(2.0 * stdtr(self.freedom, -abs(self.value) / self.error))
 
 

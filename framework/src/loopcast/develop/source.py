@@ -182,9 +182,11 @@ def check_segment(name: str) -> str:
 
 def _rows(table: pd.DataFrame, rows: NDArray[np.intp]) -> pd.DataFrame:
     """Return some rows, in their order; those that follow each other are not copied."""
+    import pandas as pd
+
     first, last = rows[0], rows[-1]
     if last - first + 1 == len(rows):
-        return table.iloc[first : last + 1].reset_index(drop=True)
+        return table.iloc[first : last + 1].set_axis(pd.RangeIndex(len(rows)), axis="index")
     return table.iloc[rows].reset_index(drop=True)
 
 

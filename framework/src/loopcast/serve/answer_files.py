@@ -48,7 +48,7 @@ class AnswerFile:
         if not rows:
             return
         if self._writer is None:
-            schema = rows.schema.with_metadata({**(rows.schema.metadata or {}), **self._metadata})
+            schema = plain_schema(rows).with_metadata(self._metadata)
             self._writer = pq.ParquetWriter(self._part, schema, **_encoding(schema))
         self._writer.write_table(rows.cast(self._writer.schema))
 
@@ -82,6 +82,14 @@ def _encoding(schema: pa.Schema) -> dict[str, Any]:
     }
 
 
+def plain_schema(rows: pa.Table) -> pa.Schema:
+    """Return the schema of a table in which every text stands for itself, and none for a code."""
+    coded = pa.types.is_dictionary
+    return pa.schema(
+        [(f.name, f.type.value_type if coded(f.type) else f.type) for f in rows.schema]
+    )
+
+
 def arrow(rows: pd.DataFrame) -> pa.Table:
     """Return rows as they are written: without an index, and without notes for pandas."""
     return pa.Table.from_pandas(rows, preserve_index=False).replace_schema_metadata()
@@ -102,10 +110,14 @@ def ruled_table(batch: Sequence[SegmentAnswers]) -> pa.Table | None:
 
 def _joined(tables: Sequence[tuple[str, pa.Table]]) -> pa.Table | None:
     named = [
-        table.append_column("segment", pa.repeat(pa.scalar(segment, pa.large_string()), len(table)))
-        for segment, table in tables
+        table.append_column("segment", _repeated(segment, len(table))) for segment, table in tables
     ]
     return pa.concat_tables(named, promote_options="permissive") if named else None
+
+
+def _repeated(text: str, count: int) -> pa.DictionaryArray:
+    codes = pa.array(np.zeros(count, dtype=np.int32))
+    return pa.DictionaryArray.from_arrays(codes, pa.array([text], pa.large_string()))
 
 
 def batch_events(

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from loopcast.api import ForecastSchema, RankSchema
+from loopcast.serve.answer_files import plain_schema
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -109,22 +110,27 @@ def _total(parts: Sequence[pd.Series[Any]]) -> pd.Series[Any]:
 def _looked_at(table: pa.Table, model: LogicalModel) -> tuple[pd.DataFrame, NDArray[np.float64]]:
     """Return the rows that count one each, and their numbers."""
     if isinstance(model.schema, ForecastSchema):
-        rows = table.filter(pc.equal(table["step"], model.schema.step)).to_pandas()
+        rows = _frame(table.filter(pc.equal(table["step"], model.schema.step)))
         width = (rows["0.95"] - rows["0.05"]) / rows["mean"].abs().where(rows["mean"] != 0.0)
         return rows, width.to_numpy(np.float64)
     number = "probability"
     if isinstance(model.schema, RankSchema):
         number, table = "score", table.filter(pc.less_equal(table["place"], 1))
-    rows = table.select([*_COUNTED, "reason", number]).to_pandas()
+    rows = _frame(table.select([*_COUNTED, "reason", number]))
     return rows, rows[number].to_numpy(np.float64)
+
+
+def _frame(table: pa.Table) -> pd.DataFrame:
+    frame: pd.DataFrame = table.cast(plain_schema(table)).to_pandas()
+    return frame
 
 
 def _items(table: pa.Table, model: LogicalModel) -> pd.Series[Any]:
     if not isinstance(model.schema, RankSchema):
         return pd.Series(dtype=np.int64)
-    counts = pc.value_counts(table[model.schema.item].drop_null())
-    items = pd.Index(counts.field("values").to_pandas(), dtype="str")
-    return pd.Series(counts.field("counts").to_numpy(), items)
+    # As texts: Arrow counts codes of several dictionaries as if they were of one.
+    items = _frame(table.select([model.schema.item]))[model.schema.item]
+    return items.value_counts()
 
 
 def _courses(rows: pd.DataFrame, model: LogicalModel) -> dict[str, tuple[float, ...]]:

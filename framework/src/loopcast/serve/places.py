@@ -39,10 +39,11 @@ class Places:
     score: NDArray[np.float32]
     more: Mapping[str, pa.Array] = field(default_factory=dict)
 
-    def items(self) -> pa.Array:
-        """Return the item of each place, missing where there is none."""
+    def items(self) -> pa.DictionaryArray:
+        """Return the item of each place, coded, and missing where there is none."""
         names = self.names.cast(pa.large_string())  # all places together may exceed 2 GB of text
-        return names.take(pa.array(self.item, mask=self.item < 0))
+        codes = pa.array(self.item.astype(np.int32), mask=self.item < 0)
+        return pa.DictionaryArray.from_arrays(codes, names)
 
     def untouched(self) -> Places:
         """Return places with the columns that they have under rules, of which none did anything."""

@@ -65,11 +65,10 @@ def answer(question: Question, responsible: Responsible) -> Answers:
     known_to = {v: _known_to(responsible, v, data) for v in responsible.serving.candidates}
     asked = _asked(responsible, version, data, known_to, question)
     found, effects = _places(responsible, data, asked, known_to, question.rules)
-    items = found.items()
-    lists = _lists(found, items, data, asked, effects)
+    lists = _lists(found, data, asked, effects)
     ruled = effects[effects["row"] < count] if len(effects) else effects
     return Answers(
-        table=_table(found, items, lists, asked, schema),
+        table=_table(found, lists, asked, schema),
         lists=lists,
         key=lists.entity[:count],
         version=version[:count],
@@ -271,14 +270,13 @@ def _query(data: RankData, known: _KnownTo, wanted: NDArray[np.intp]) -> RankQue
     )
 
 
-def _lists(
-    found: Places, items: pa.Array, data: RankData, asked: _Asked, effects: pd.DataFrame
-) -> Lists:
+def _lists(found: Places, data: RankData, asked: _Asked, effects: pd.DataFrame) -> Lists:
     """Return the list of each entity; ``items`` are the names of all found."""
     count, filled = len(data.entities), found.place > 0
     counts = np.bincount(found.row[filled], minlength=count)
     refused = np.zeros(count, dtype=bool)
     refused[found.row[~filled]] = True
+    items = found.items().dictionary_decode()
     return Lists(
         entity=text_array(data.entities.array).cast(pa.large_string()),
         items=lines(items if filled.all() else items.filter(pa.array(filled)), counts, refused),
@@ -290,20 +288,23 @@ def _lists(
     )
 
 
-def _table(
-    found: Places, items: pa.Array, lists: Lists, asked: _Asked, schema: RankSchema
-) -> pa.Table:
-    """Return all lists but the newcomer's for people and systems: whose, and what was done."""
+def _table(found: Places, lists: Lists, asked: _Asked, schema: RankSchema) -> pa.Table:
+    """Return all lists but the newcomer's for people and systems: whose, and what was done.
+
+    Texts are told by codes, until they are written: a place takes a few bytes between processes.
+    """
     end = int(np.searchsorted(found.row, len(lists.entity) - 1))
-    row = pa.array(found.row[:end])
-    columns = {
-        schema.entity: lists.entity.take(row),
-        "place": pa.array(found.place[:end]),
-        schema.item: items[:end],
-        "score": pa.array(found.score[:end]),
-        **{name: column[:end] for name, column in found.more.items()},
-        "version": lists.version.take(row),
-        "action": asked.action.take(row),
-        "reason": lists.reason.take(row),
-    }
-    return pa.table(columns)
+    row = pa.array(found.row[:end].astype(np.int32))
+    coded = partial(pa.DictionaryArray.from_arrays, row)
+    return pa.table(
+        {
+            schema.entity: coded(lists.entity),
+            "place": pa.array(found.place[:end]),
+            schema.item: found.items()[:end],
+            "score": pa.array(found.score[:end]),
+            **{name: column[:end] for name, column in found.more.items()},
+            "version": coded(lists.version),
+            "action": coded(asked.action),
+            "reason": coded(lists.reason),
+        }
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
 from loopcast.api import RankData
 from loopcast.api.rank import stable_order
@@ -31,5 +30,5 @@ def inputs_of(data: RankData) -> Inputs:
 def entity_columns(data: RankData) -> dict[str, Column]:
     """Return what is known of each entity: its features, and how much it has chosen."""
     chosen = np.bincount(data.entity, minlength=len(data.entities)).astype(np.float64)
-    features = pd.DataFrame() if data.entity_features is None else data.entity_features
-    return {CHOICES: chosen, **columns_of(features)}
+    features = {} if data.entity_features is None else columns_of(data.entity_features)
+    return {CHOICES: chosen, **features}
