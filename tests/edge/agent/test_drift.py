@@ -57,6 +57,19 @@ def test_a_day_of_sketches_goes_home(counting: Device) -> None:
     ]
 
 
+def test_a_package_without_a_reference_tells_its_errors(device: Device, centre: Centre) -> None:
+    package = centre.package()
+    device.publish(package)
+    device.want(1, package)
+    device.measure(0, 20.0, 41.0)
+    device.power_cut()
+    device.measure(1, 20.0, 38.0)
+    day = day_of(device)
+    assert (day.bins, day.rows, day.counts, day.moments) == ("0" * 16, 2, b"", b"")
+    assert day.errors.n == 2
+    assert day.errors.total == pytest.approx(-0.999 + 2.001, abs=1e-5)
+
+
 def test_a_day_goes_on_after_power_was_gone(counting: Device) -> None:
     """Of three lives the first ends as it should, the second by a cut, and all is one day."""
     for number in range(3):

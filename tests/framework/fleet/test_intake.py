@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from loopcast.fleet import intake
 from loopcast.fleet.link import Incoming
-from loopcast.fleet.sums import condensed_days
+from loopcast.fleet.sums import Member, Summed, condensed_days
 from loopcast.store.home import Home
 from loopcast_edge.wire import Condensed, encode, topics
 
@@ -39,7 +39,7 @@ def test_what_a_device_had_no_space_for_is_said(
         "2026-01-01 14:00, only sums came"
     )
     counted = condensed_days(place.catalog, "demand")
-    assert counted == {date(2026, 1, 1): {("", version(1).id): 1400}}
+    assert counted == {date(2026, 1, 1): {Member(first[0], "", version(1).id): Summed(count=1400)}}
     assert condensed_days(place.catalog, "credit") == {}
 
 
@@ -74,9 +74,9 @@ def test_sums_of_several_days_are_spread_over_them(place: Home, first: tuple[str
     )
     place.catalog.put_uplinks([intake.uplink_of(message, datetime.now(UTC))])
     intake.take_in(place)
-    found = [counts["", version(1).id] for _, counts in sorted(
-        condensed_days(place.catalog, "demand").items()
-    )]  # fmt: skip
+    member = Member(first[0], "", version(1).id)
+    days = sorted(condensed_days(place.catalog, "demand").items())
+    found = [summed[member].count for _, summed in days]
     assert found[:3] == [10, 20, 20]
     assert len(found) == 3 + 400
     assert sum(found) == 10_050

@@ -41,7 +41,11 @@ def home(tmp_path: Path) -> Iterator[Home]:
 
 @pytest.fixture
 def versions(home: Home) -> dict[str, str]:
-    """Those of two segments; two devices run that of the north."""
+    return fleet_of_two(home)
+
+
+def fleet_of_two(home: Home) -> dict[str, str]:
+    """Train versions of two segments; two devices run that of the north."""
     found = train(home, ["north", "south"])
     names = ["meter-0", "meter-1"]
     home.catalog.enrol([Device(name=name, enrolled=START) for name in names], by="ann")

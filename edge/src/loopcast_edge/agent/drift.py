@@ -28,6 +28,8 @@ from loopcast_edge.wire.messages import Role
 
 DAY_MS = 86_400_000
 DAY, COUNTS, TODAY = "day/", "counts/", "today"
+NO_BINS = DriftReference(digest="0" * 16, columns=())
+"""Of a package without a reference, predictions and errors are counted all the same."""
 
 Make = tuple[str, Callable[[str, int], Batch]]
 """A topic, and what makes a batch for it of an outbox and a number."""
@@ -98,7 +100,7 @@ class Row(NamedTuple):
 
 
 class Days:
-    """The present day, in UTC, of each package that has a reference, or is to learn.
+    """The present day, in UTC, of each package, and what those that are to learn have learned.
 
     Parameters
     ----------
@@ -115,10 +117,7 @@ class Days:
 
     def count(self, row: Row, now_ms: int) -> None:
         """Count a prediction."""
-        reference = row.manifest.reference
-        if reference is None:
-            return
-        day = self._days.get(row.digest) or self._begin(row, reference, now_ms // DAY_MS)
+        day = self._days.get(row.digest) or self._begin(row, now_ms // DAY_MS)
         day.sketch.add({name: [value] for name, value in row.values.items()})
         day.rows += 1
         day.latency.add(row.latency_us)
@@ -158,8 +157,9 @@ class Days:
         learned = [] if before is None else self.lessons.take()
         return _sketches([self._end(digest) for digest in over]) + _updates(learned)
 
-    def _begin(self, row: Row, reference: DriftReference, today: int) -> _Day:
+    def _begin(self, row: Row, today: int) -> _Day:
         manifest = row.manifest
+        reference = manifest.reference or NO_BINS
         of = _Of(
             manifest.logical_model, manifest.segment, manifest.version, row.role, today, reference
         )

@@ -187,7 +187,8 @@ class SketchDay(Batch, frozen=True, tag="sketch"):
     day
         Days since 1970-01-01 in UTC.
     bins
-        Digest of the bins of the manifest's reference: only counts of equal bins add up.
+        Digest of the bins of the manifest's reference: only counts of equal bins add up. Zeros
+        where it has none: then nothing is in ``counts`` and ``moments``.
     rows
         Predictions that are counted.
     counts

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from loopcast.monitor.performance import Performance
     from loopcast.monitor.resources import Health
     from loopcast.monitor.watch import Report
+    from loopcast_edge.wire import Errors
 
 MOST_SHOWN = 20
 GIVING_AWAY = 3
@@ -65,6 +66,7 @@ def _said(report: Report) -> Iterator[str]:
     )
     yield f"outcomes of {cover.labelled:,} of {cover.chosen:,} chosen predictions are known"
     yield from _by_sums(report.by_sums)
+    yield from _seen(report.seen)
     if report.repeated:
         yield f"{report.repeated:,} events repeat another; each counts once"
     if report.ahead:
@@ -95,6 +97,15 @@ def _by_sums(count: int) -> Iterator[str]:
         yield (
             f"{count:,} of the predictions are known by sums only, since devices had no space for "
             "them: they are in the volume and in nothing else"
+        )
+
+
+def _seen(errors: Errors) -> Iterator[str]:
+    if errors.n:
+        yield (
+            f"on days that they had no space for, devices saw {errors.n:,} outcomes themselves: "
+            f"mean absolute error {errors.absolute / errors.n:.4g}, "
+            f"mean error {errors.total / errors.n:.4g}"
         )
 
 

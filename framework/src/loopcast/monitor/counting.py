@@ -7,12 +7,13 @@ events again, to compact them or to kill a count leaves the same sketches. Rules
 - a number that is not finite is missing, and an absurd one is outside the training;
 - each counts on the day of its own time, when that day is over: one whose clock runs ahead waits,
   one whose clock runs behind makes its day be counted again;
-- one that a device had no space for, and of which only sums came, adds to the volume of its day
-  and to nothing else.
+- one that a device had no space for, and of which only sums came, is counted as the device has
+  counted it, or where that cannot be told, in the volume of its day and in nothing else.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -24,11 +25,12 @@ import pandas as pd
 import pyarrow as pa
 
 from loopcast.api import LogicalModel, Segment, VersionId
-from loopcast.fleet.sums import Counts, condensed_days
+from loopcast.fleet.sums import SummedDay, condensed_days
 from loopcast.monitor.bins import MISSING, Floats
 from loopcast.monitor.compare import read_references
 from loopcast.monitor.counted import chosen_rows, count_rows, joined, once, subsets_of, used
 from loopcast.monitor.daily import SUMS, DailySketches, Day, Group, Part, daily_sketches
+from loopcast.monitor.devices import counted_by_devices, with_devices, without
 from loopcast.monitor.measures import places
 from loopcast.monitor.reference import Reference
 from loopcast.monitor.sketch import empty
@@ -37,8 +39,8 @@ from loopcast.monitor.stack import Places
 if TYPE_CHECKING:
     from loopcast.store.home import Home
 
-_COLUMNS = ["key", "time", "segment", "version", "role", "outputs", "output_texts", "inputs",
-            "input_texts", "latency_ms", "inclusion", "propensity"]  # fmt: skip
+_COLUMNS = ["key", "time", "source", "segment", "version", "role", "outputs", "output_texts",
+            "inputs", "input_texts", "latency_ms", "inclusion", "propensity"]  # fmt: skip
 
 References = Callable[[Iterable[VersionId]], Mapping[VersionId, Reference]]
 
@@ -60,23 +62,40 @@ def count_days(home: Home, sketches: DailySketches, model: LogicalModel, at: dat
     }
     for day, fingerprint in stale.items():
         events = home.events.read(model.name, *hours_of(day), columns=_COLUMNS)
-        found = _with_sums(count_day(events, model, references), condensed.get(day, {}))
+        found = _count(events, model, references, condensed.get(day, {}))
         sketches.put(model.name, day, replace(found, fingerprint=fingerprint))
     return len(stale)
 
 
 def _fingerprints(
-    home: Home, model: LogicalModel, condensed: Mapping[date, Counts]
+    home: Home, model: LogicalModel, condensed: Mapping[date, SummedDay]
 ) -> dict[date, str]:
     """Return for each day a name of its events and of what came as sums."""
     found = home.events.fingerprints(model.name)
-    for day, counts in condensed.items():
-        content = found.get(day, "") + repr(sorted(counts.items()))
-        found[day] = sha256(content.encode()).hexdigest()
+    for day, summed in condensed.items():
+        said = sorted(
+            (member, each.count, [(part.outbox, part.sequence) for part in each.sketches])
+            for member, each in summed.items()
+        )
+        found[day] = sha256((found.get(day, "") + repr(said)).encode()).hexdigest()
     return found
 
 
-def _with_sums(day: Day, counts: Counts) -> Day:
+def _count(events: pa.Table, model: LogicalModel, references: References, summed: SummedDay) -> Day:
+    """Count the events of a day, and those that devices had no space for."""
+    if not summed:
+        return count_day(events, model, references)
+    own = references(member.version for member in summed)
+    counted = counted_by_devices(events, summed, own)
+    day = count_day(without(events, list(counted)), model, references)
+    rest: Counter[tuple[Segment, VersionId]] = Counter()
+    for member, each in summed.items():
+        if member not in counted:
+            rest[member.segment, member.version] += each.count
+    return _with_sums(with_devices(day, counted, summed, own, model), rest)
+
+
+def _with_sums(day: Day, counts: Mapping[tuple[Segment, VersionId], int]) -> Day:
     """Add predictions of which only sums came: rows that no bin counts."""
     if not counts:
         return day
@@ -118,8 +137,7 @@ def segment_days(
         if max(span[0], today) <= day <= span[1]:
             hours = hours_of(day)
             events = home.events.read(model.name, *hours, segment=segment, columns=_COLUMNS)
-            found = count_day(events, model, references)
-            yield day, _with_sums(found, condensed.get(day, {})).of(segment)
+            yield day, _count(events, model, references, condensed.get(day, {})).of(segment)
 
 
 def hours_of(day: date) -> tuple[datetime, datetime]:

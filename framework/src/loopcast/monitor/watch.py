@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from loopcast.api import Alert, LogicalModel, Release, Version
+from loopcast.fleet.sums import condensed_days, errors_of
 from loopcast.monitor import signals
 from loopcast.monitor.bins import Floats
 from loopcast.monitor.business import KpiCourse
@@ -28,6 +29,7 @@ from loopcast.monitor.served import Served, Watched, served_in
 from loopcast.monitor.totals import daily_use, known_by_sums
 from loopcast.monitor.traffic import Traffic, traffic
 from loopcast.monitor.unwatched import unwatched
+from loopcast_edge.wire import Errors
 
 if TYPE_CHECKING:
     from loopcast.store.home import Home
@@ -51,6 +53,8 @@ class Report:
     by_sums
         Number of events of devices that had no space for them: they are in the volume, and only
         sums of them are known.
+    seen
+        Errors that devices have seen themselves on days that they had no space for all events of.
     repeated, ahead
         Number of events that repeat another, and of those whose time has not come: their clock
         is wrong.
@@ -73,6 +77,7 @@ class Report:
     latency: Floats
     actions: Mapping[str, int]
     by_sums: int
+    seen: Errors
     repeated: int
     ahead: int
     version: Version | None
@@ -120,6 +125,7 @@ def watch(watched: Watched, home: Home, at: datetime) -> Report:
         latency=daily_use([watched.segment], served.total, len(served.days))[1][0],
         actions=served.actions,
         by_sums=known_by_sums(served.total),
+        seen=_seen(served, home),
         repeated=served.repeated,
         ahead=served.ahead,
         version=served.version,
@@ -156,6 +162,14 @@ def _drift(served: Served, home: Home) -> Drifted | None:
     )
     rows = partial(rows_with_inputs, own, watched.model, home) if watched.separate else None
     return drifted(own, watched.plan.limits, watched.every, rows=rows)
+
+
+def _seen(served: Served, home: Home) -> Errors:
+    """Return what devices saw themselves on days that they had no space for."""
+    first, last = served.days[0].date(), served.days[-1].date()
+    days = condensed_days(home.catalog, served.watched.model.name)
+    inside = [of_day for day, of_day in days.items() if first <= day <= last]
+    return errors_of(inside, served.watched.segment)
 
 
 def _usage(served: Served) -> Traffic:

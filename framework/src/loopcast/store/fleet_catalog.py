@@ -278,16 +278,23 @@ class FleetCatalog(GovernedCatalog):
         with database.writing(self._engine) as connection:
             uplinks.finish(connection, intake, refused, condensed)
 
-    def kept_uplinks(self, kind: str, since: datetime | None = None) -> tuple[Uplink, ...]:
+    def kept_uplinks(
+        self,
+        kind: str,
+        since: datetime | None = None,
+        devices: Collection[DeviceName] | None = None,
+    ) -> tuple[Uplink, ...]:
         """Return batches that stay: ``sketch``, ``update``, ``refused`` or ``condensed``.
 
         Parameters
         ----------
         since
             Only those that came since then.
+        devices
+            Only those of these devices.
         """
         with database.reading(self._engine) as connection:
-            return uplinks.kept(connection, kind, since)
+            return uplinks.kept(connection, kind, since, devices)
 
     def waiting_uplinks(self) -> int:
         """Return how many batches are not in the ordinary stores."""

@@ -137,11 +137,18 @@ def waiting(connection: Connection) -> int:
     return connection.scalar(select(func.count()).where(_WAITING)) or 0
 
 
-def kept(connection: Connection, kind: str, since: datetime | None) -> tuple[Uplink, ...]:
+def kept(
+    connection: Connection,
+    kind: str,
+    since: datetime | None,
+    names: Collection[DeviceName] | None,
+) -> tuple[Uplink, ...]:
     """Return batches of a kind that stay here, in the order in which they came."""
     condition = (uplinks.c.kind == kind) & uplinks.c.payload.is_not(None)
     if since is not None:
         condition &= uplinks.c.at >= since
+    if names is not None:
+        condition &= uplinks.c.device.in_(numbers(connection, names).values())
     return _uplinks(connection, condition)
 
 

@@ -73,6 +73,18 @@ def by_sums(count: int) -> list[str]:
     ]
 
 
+def seen_by_devices(report: Report) -> list[str]:
+    """Return a sentence about outcomes that only devices have seen; none without any."""
+    seen = report.seen
+    if not seen.n:
+        return []
+    return [
+        f"On days that they had no space for, devices saw {seen.n:,} outcomes themselves: their "
+        f"mean absolute error is {seen.absolute / seen.n:.4g}, "
+        f"their mean error {seen.total / seen.n:.4g}."
+    ]
+
+
 def latency(report: Report) -> Figure | None:
     """Return how long the answers of each day took; ``None`` where it was never measured."""
     if not np.isfinite(report.latency).any():
