@@ -143,12 +143,14 @@ class Peer:
 
     def __init__(
         self, folder: Path, broker: Broker, authority: Authority, own: Identity | None,
-        name: str = "",
+        name: str = "", *, user: str = "",
     ):  # fmt: skip
         self.got: list[tuple[str, bytes]] = []
         self.connected = False
         self._answered = threading.Event()
         self.client = Client(CallbackAPIVersion.VERSION2, name, protocol=MQTTProtocolVersion.MQTTv5)
+        if user:
+            self.client.username_pw_set(user)
         self.client.tls_set_context(tls_context(folder, authority, own))
         self.client.on_message = self._on_message
         self.client.on_connect = self._on_connect

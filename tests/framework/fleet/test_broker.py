@@ -184,6 +184,31 @@ class TestEnrolment:
         assert one.got == [(self.ANSWER, b"yours")]
         assert two.got == []
 
+    @pytest.mark.parametrize("name", ["+", "#", "1" * 32 + "/#"])
+    def test_an_identifier_that_is_a_wildcard_opens_nothing(self, peer: Any, name: str) -> None:
+        two, centre = peer(name), peer("centre-1", CENTRE)
+        two.subscribe(*self.EVERYTHING, topics.enrolment("+", "answer"))
+        centre.subscribe(topics.enrolment("+", "request"))
+        two.publish(self.REQUEST, b"forged")
+        centre.publish(self.ANSWER, b"not yours")
+        settle()
+        assert two.got == []
+        assert centre.got == []
+
+    def test_a_user_name_that_nobody_checks_opens_nothing(
+        self, tmp_path: Path, both: tuple[Broker, Broker], authority: Authority, peer: Any
+    ) -> None:
+        one, centre = peer(self.ONE), peer("centre-1", CENTRE)
+        one.subscribe(self.ANSWER)
+        centre.subscribe(topics.enrolment("+", "request"))
+        two = Peer(tmp_path, both[1], authority, None, self.TWO, user=CENTRE)
+        two.subscribe(*self.EVERYTHING)
+        two.publish(self.ANSWER, b"forged")
+        one.publish(self.REQUEST, b"mine")
+        settle()
+        two.stop()
+        assert (two.got, one.got, centre.got) == ([], [], [(self.REQUEST, b"mine")])
+
     def test_devices_have_nothing_to_hear_there(self, peer: Any) -> None:
         device, one = peer("meter-1", "meter-1"), peer(self.ONE)
         device.subscribe(*self.EVERYTHING)
