@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from loopcast.api import LoopcastError
+from loopcast.cli.lazy import LazyGroup
 
 if TYPE_CHECKING:
     from loopcast.plugins import PluginManager
@@ -44,29 +44,12 @@ COMMANDS = {
 }
 
 
-class LazyGroup(click.Group):
-    """A group whose commands are imported when they are called, and not for its help."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names of the commands, as the help lists them."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command."""
-        if cmd_name == "run":
-            return run_command
-        if cmd_name not in COMMANDS:
-            return None
-        command: click.Command = getattr(import_module(f"loopcast.cli.{cmd_name}"), cmd_name)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of commands for the help."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
-
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    package=__name__,
+    said=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name="loopcast", message="%(package)s %(version)s")
 def loopcast() -> None:
     """Carry logical models round their loop: develop, validate, deploy, monitor, iterate.
@@ -75,7 +58,7 @@ def loopcast() -> None:
     """
 
 
-@click.command("run", add_help_option=False, context_settings={"ignore_unknown_options": True})
+@loopcast.command("run", add_help_option=False, context_settings={"ignore_unknown_options": True})
 @click.option("--disable", multiple=True, metavar="PLUGIN", help="Do not import a plugin.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def run_command(disable: tuple[str, ...], arguments: tuple[str, ...]) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import click
+
+from loopcast.cli.lazy import LazyGroup
 
 # Modules of this package by command; each has a command of the same name.
 _COMMANDS = {
@@ -29,28 +29,7 @@ _MODULES = dict.fromkeys(("pause", "resume", "abort", "rollback", "rollout"), "r
 _MODULES |= {"watch": "status"}
 
 
-class _Commands(click.Group):
-    """Commands that are imported when they are called, and not for the help."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names of the commands, in the order in which they are used."""
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command."""
-        if cmd_name not in _COMMANDS:
-            return None
-        module = import_module(f"{__name__}.{_MODULES.get(cmd_name, cmd_name)}")
-        command: click.Command = getattr(module, cmd_name)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of commands for the help."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(_COMMANDS.items()))
-
-
-@click.group(cls=_Commands)
+@click.group(cls=LazyGroup, package=__name__, said=_COMMANDS, modules=_MODULES)
 def fleet() -> None:
     """Bring versions to devices, and their experience back (docs/edge.md).
 
