@@ -118,21 +118,7 @@ def _show_whole(
 ) -> None:
     from loopcast.cli.tables import print_json, print_rows, terminal
 
-    loss = {one.feature: one.loss for one in losses}
-    moved = {name: float(move.max()) for name, move in whole.probed.alone.items()}
-    summaries = {one.part: one for one in whole.parts}
-    names = list(dict.fromkeys([*loss, *summaries, *moved]))
-    rows: list[dict[str, Any]] = [
-        {
-            "feature": name,
-            "loss": loss[name].value if name in loss else None,
-            "interval": loss[name].interval(0.95) if name in loss else None,
-            "contribution": summaries[name].size if name in summaries else None,
-            "first_reason": summaries[name].first if name in summaries else None,
-            "moves": moved.get(name),
-        }
-        for name in names
-    ]
+    rows = _features(whole, losses)
     if as_json:
         print_json({"method": whole.method, "note": note, "features": rows})
         return
@@ -156,6 +142,24 @@ def _show_whole(
     )
     if note:
         console.print(f"importance was not measured: {note}", soft_wrap=True)
+
+
+def _features(whole: Explained, losses: Sequence[Importance]) -> list[dict[str, Any]]:
+    """Return what is known of each feature; ``None`` for what is not."""
+    loss = {one.feature: one.loss for one in losses}
+    moved = {name: float(move.max()) for name, move in whole.probed.alone.items()}
+    summaries = {one.part: one for one in whole.parts}
+    return [
+        {
+            "feature": name,
+            "loss": loss[name].value if name in loss else None,
+            "interval": loss[name].interval(0.95) if name in loss else None,
+            "contribution": summaries[name].size if name in summaries else None,
+            "first_reason": summaries[name].first if name in summaries else None,
+            "moves": moved.get(name),
+        }
+        for name in dict.fromkeys([*loss, *summaries, *moved])
+    ]
 
 
 def _short(value: float | None) -> str:

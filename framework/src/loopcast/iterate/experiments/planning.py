@@ -174,22 +174,32 @@ class _About:
     now: datetime
 
 
-def _planned(about: _About, segment: Segment, arms: tuple[VersionId, ...]) -> Experiment:
-    wanted, model = about.wanted, about.model
-    if wanted.kind == "bandit" and wanted.wait_days is None:
+def _require_learnable(wanted: Declaration) -> None:
+    """Refuse a bandit that could not learn."""
+    if wanted.wait_days is None:
         raise DataError(
             "say how many days an outcome takes (wait_days): a bandit counts each impression once, "
             "when its wait is over"
         )
-    if wanted.kind == "bandit" and wanted.metric != OUTCOME:
+    if wanted.metric != OUTCOME:
         raise DataError(
             f"a bandit learns from outcomes alone, not from {wanted.metric!r}: its metric is "
             f"{OUTCOME!r}; compare versions by {wanted.metric} in an A/B test or a shadow"
         )
-    effect = wanted.minimum_effect
-    if effect is None:
-        effect = model.kpi.minimum_effect if wanted.metric == model.kpi.metric else 0.0
+
+
+def _effect(wanted: Declaration, model: LogicalModel) -> float:
+    if wanted.minimum_effect is not None:
+        return wanted.minimum_effect
+    return model.kpi.minimum_effect if wanted.metric == model.kpi.metric else 0.0
+
+
+def _planned(about: _About, segment: Segment, arms: tuple[VersionId, ...]) -> Experiment:
+    wanted, model = about.wanted, about.model
     is_bandit, is_ab = wanted.kind == "bandit", wanted.kind == "ab"
+    if is_bandit:
+        _require_learnable(wanted)
+    effect = _effect(wanted, model)
     seen = _observe(about, segment) if is_ab else None
     size = None if is_bandit else _size(wanted, effect, len(arms) - 1, seen)
     wait = wanted.wait_days
