@@ -4,10 +4,11 @@ import math
 import operator
 import os
 import sys
+from collections.abc import Iterator
 
 import pytest
 
-from loopcast.develop.engine import EngineError, LocalEngine, _problem, engine_for
+from loopcast.develop.engine import AHEAD, EngineError, LocalEngine, _problem, engine_for
 from loopcast.settings import EngineSettings
 
 HERE = {"loopcast": "1.0", "numpy": "2.4", "psycopg": "3.3"}
@@ -23,6 +24,36 @@ def test_more_workers_are_processes_and_keep_the_order() -> None:
         assert engine == LocalEngine(2)
         assert list(engine.map(math.sqrt, [9, 4, 1, 0])) == [3, 2, 1, 0]
         assert os.getpid() not in list(engine.map(operator.call, [os.getpid] * 2))
+
+
+def test_one_item_starts_no_process() -> None:
+    assert list(LocalEngine(2).map(operator.call, [os.getpid])) == [os.getpid()]
+    assert list(LocalEngine(2).map(operator.call, [])) == []
+
+
+def test_no_more_results_wait_than_were_asked_for() -> None:
+    drawn: list[int] = []
+
+    def items() -> Iterator[int]:
+        for number in range(40):
+            drawn.append(number)
+            yield number * number
+
+    results = LocalEngine(2).map(math.sqrt, items())
+    for taken, result in enumerate(results, 1):
+        assert result == taken - 1
+        assert len(drawn) <= taken + 2 * AHEAD
+    assert len(drawn) == 40
+
+
+def test_an_error_arrives_as_it_is_and_a_process_that_ends_is_told() -> None:
+    with pytest.raises(ValueError, match=r"math domain error|nonnegative"):
+        list(LocalEngine(2).map(math.sqrt, [1, 4, -1, 9]))
+    with pytest.raises(
+        EngineError, match=r"ended before its work, .* set engine\.workers to fewer"
+    ):
+        list(LocalEngine(2).map(os._exit, [3, 3]))
+    assert list(LocalEngine(2).map(math.sqrt, [9, 4])) == [3, 2]
 
 
 def test_dask_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import entry_points
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from loopcast.api import Engine, LoopcastError
@@ -18,6 +22,16 @@ if TYPE_CHECKING:
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
+
+
+AHEAD = 2
+"""Items for each process that are at work, or done and not yet taken."""
+
+_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+_ENDED = (
+    "a process of engine=local ended before its work, most often because memory ran out: set "
+    "engine.workers to fewer"
+)
 
 
 class EngineError(LoopcastError):
@@ -61,14 +75,44 @@ class LocalEngine:
     def map(
         self, function: Callable[[ItemT], ResultT], items: Iterable[ItemT]
     ) -> Iterator[ResultT]:
-        """Apply ``function`` to each item and yield results in order."""
-        if self.workers == 1:
-            yield from map(function, items)
-            return
-        from joblib import Parallel, delayed
+        """Apply ``function`` to each item and yield results in order.
 
-        pool = Parallel(n_jobs=self.workers, return_as="generator", batch_size=1)
-        yield from pool(delayed(function)(item) for item in items)
+        Work goes a few items ahead of whoever takes the results, so that no more of them wait in
+        memory, however many items there are. One item alone runs in this process.
+
+        Raises
+        ------
+        EngineError
+            Where a process ends before its work; errors of ``function`` arrive as they are.
+        """
+        coming = iter(items)
+        first = list(islice(coming, min(self.workers, 2)))
+        if len(first) < 2:
+            yield from map(function, chain(first, coming))
+            return
+        yield from self._spread(function, chain(first, coming))
+
+    def _spread(
+        self, function: Callable[[ItemT], ResultT], items: Iterator[ItemT]
+    ) -> Iterator[ResultT]:
+        from joblib.executor import get_memmapping_executor
+
+        threads = {name: os.environ.get(name, "1") for name in _THREADS}
+        pool = get_memmapping_executor(self.workers, env=threads)
+        try:
+            waiting = deque(
+                pool.submit(function, item) for item in islice(items, AHEAD * self.workers)
+            )
+            while waiting:
+                result = waiting.popleft().result()
+                waiting.extend(pool.submit(function, item) for item in islice(items, 1))
+                yield result
+                del result  # whoever took it may be done with it
+        except BaseException as error:
+            pool.terminate(kill_workers=True)
+            if isinstance(error, BrokenProcessPool):
+                raise EngineError(_ENDED) from None
+            raise
 
 
 @dataclass(frozen=True)
