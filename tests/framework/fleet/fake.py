@@ -12,6 +12,7 @@ from typing import Any, Self
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
+from loopcast.fleet.keyring import KeyRole
 from loopcast_edge.wire import (
     Desired,
     Errors,
@@ -105,6 +106,15 @@ class FakeFleet:
 
     def send(self, topic: str, message: Message) -> None:
         self._client.publish(topic, encode(message), qos=1, retain="/up/" not in topic)
+
+    def trusted(self, role: KeyRole) -> set[str]:
+        """Keys of a role that the devices trust now."""
+        return set() if self._trust is None else set(getattr(self._trust.root, role).keys)
+
+    def signers(self, topic: str) -> set[str]:
+        """Keys that have signed what is retained there."""
+        kept = self._kept.get(topic)
+        return {each.key for each in decode(kept, Signed).signatures} if kept else set()
 
     def _on_message(self, _client: Any, _data: Any, message: MQTTMessage) -> None:
         try:

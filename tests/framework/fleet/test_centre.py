@@ -157,6 +157,20 @@ class TestRollouts:
             until(place, "second", "complete", serving)
             assert set(fleet.running.values()) == {2}
 
+    def test_a_revoked_key_is_told_of_at_once(
+        self, place: Home, ring: Keyring, broker: Broker, first: tuple[str, ...]
+    ) -> None:
+        with (
+            centre(place, ring, broker) as serving,
+            FakeFleet(broker.port, first, ring.pin) as fleet,
+        ):
+            until(place, "first", "complete", serving)
+            [revoked] = ring.root.targets.keys
+            rotate(ring, "targets")
+            serve(serving, lambda: revoked not in fleet.trusted("targets"))
+            topic = topics.manifest(place.catalog.packages()[0].manifest)
+            serve(serving, lambda: fleet.signers(topic) >= fleet.trusted("targets"))
+
 
 class TestClearing:
     def test_what_two_newer_packages_supersede_leaves_the_broker_and_comes_back(

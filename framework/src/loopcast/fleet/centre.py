@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from loopcast.api import DeviceName, Package, Rollout, RolloutStep, StoreError
 from loopcast.fleet import intake, publish, rolling
 from loopcast.fleet.desk import Desk, renewals
-from loopcast.fleet.keyring import Keyring, read_keys
+from loopcast.fleet.keyring import Keyring, newest_root, read_keys
 from loopcast.fleet.link import Incoming, Link
 from loopcast.store.devices import DeviceState
 from loopcast.store.packages import Told
@@ -125,10 +125,14 @@ class Centre:
         self.link.send(renewals(self.place, said.requests.items()))
 
     def _tell(self) -> None:
-        """Publish what the catalog says is unpublished, and everything to a new broker."""
-        catalog, anew = self.place.catalog, self._connection != self.link.connections
+        """Publish what the catalog says is unpublished, and everything to a new broker.
+
+        After a rotation of keys everything is published too, since packages are signed anew.
+        """
+        catalog, root = self.place.catalog, newest_root(self.keys)
+        anew = (self._connection, self._root) != (self.link.connections, root)
         if anew:
-            self._connection = self.link.connections
+            self._connection, self._root = self.link.connections, root
             self._spread.clear()
             self._cleared.clear()
         told = catalog.told() if anew else catalog.unpublished()
@@ -136,9 +140,6 @@ class Centre:
         if not (told or renewal):
             return
         ring, courses = read_keys(self.keys), catalog.rollouts()
-        if ring.root.version != self._root:  # packages are signed anew
-            self._root, renewal = ring.root.version, True
-            self._spread.clear()
         packages = catalog.packages()
         known = {((p.logical_model, p.segment), p.sequence): p for p in packages}
         withdrawn = publish.withdrawn(courses, known)

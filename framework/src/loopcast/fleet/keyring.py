@@ -165,6 +165,12 @@ def read_keys(folder: Path) -> Keyring:
     return Keyring(folder=folder, roots=roots, root=newest)
 
 
+def newest_root(folder: Path) -> int:
+    """Return the version of the newest root by the name of its file, unread; 0 for none."""
+    files = _roots(folder)
+    return int(files[-1].stem.removeprefix("root-")) if files else 0
+
+
 def rotate(ring: Keyring, role: KeyRole) -> Keyring:
     """Give a role a new key; the old one is revoked for every device that hears of it.
 

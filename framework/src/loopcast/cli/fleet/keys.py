@@ -44,8 +44,7 @@ def make(*, place: Home) -> None:
 def rotate(*, place: Home, role: KeyRole) -> None:
     """Give ROLE a new key, and revoke the old one.
 
-    Packages that the old key signed are signed anew. Centres that run notice at the next rollout,
-    within a day, or when they are started again.
+    Packages that the old key signed are signed anew. Centres that run tell devices at once.
     """
     from loopcast.fleet.founding import keys_folder
     from loopcast.fleet.keyring import read_keys
