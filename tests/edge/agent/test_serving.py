@@ -7,16 +7,22 @@ import pytest
 from msgspec.structs import replace
 
 from loopcast_edge.wire import (
+    Assignment,
+    Desired,
     Golden,
+    Measurement,
     Output,
     Profile,
+    Recipe,
     Tensor,
     Trial,
     TruthBatch,
+    encode,
+    recipe,
 )
 
 from .. import models
-from ..centre import LOAD, STEP_S, Centre
+from ..centre import LOAD, STEP_S, Centre, Package
 from .device import ONE, START, Device
 
 
@@ -107,6 +113,57 @@ def test_requests_with_keys(device: Device, centre: Centre) -> None:
     assert device.state_of(package).errors.n == 1
     device.run(40)
     assert [each.key for each in device.sent("up/truth", TruthBatch)[0].outcomes] == ["order 1"]
+
+
+def scorecard(centre: Centre) -> Package:
+    """A package that answers requests: income plus ten times the age, −1 for what is missing."""
+    names = ("income", "age")
+    golden = Golden(features=Tensor.of(np.ones((1, 2))), output=Tensor.of(np.full((1, 1), 11.0)))
+    return centre.package(
+        model=models.linear([[1.0, 10.0]], [0.0]),
+        logical_model="risk",
+        recipe=Recipe(
+            step_seconds=1,
+            measurements=tuple(Measurement(name=name, required=False) for name in names),
+            steps=tuple(recipe.Number(name=name, of=name, missing=-1.0) for name in names),
+            features=names,
+        ),
+        outputs=(Output(name="points"),),
+        golden=(golden,),
+    )
+
+
+def test_a_request_knows_nothing_of_another(device: Device, centre: Centre) -> None:
+    package = scorecard(centre)
+    device.publish(package)
+    device.want(1, package)
+    lines = [
+        {"key": "ann", "income": 300.0, "age": 50.0},
+        {"key": "ben", "age": 20.0},
+        {"key": "cleo", "income": 7.0},
+    ]
+    answers = device.agent.measured(lines)
+    assert [each["outputs"]["points"] for each in answers] == [800.0, 199.0, -3.0]
+
+
+def test_each_model_is_asked_what_concerns_it(
+    device: Device, centre: Centre, caplog: pytest.LogCaptureFixture
+) -> None:
+    forecast, risk = centre.package(), scorecard(centre)
+    device.publish(forecast, risk)
+    both = tuple(
+        Assignment(logical_model=name, segment="", manifest=each.digest, role="champion")
+        for name, each in (("demand", forecast), ("risk", risk))
+    )
+    device.broker.send(device.topic("desired"), encode(Desired(sequence=1, packages=both)))
+    device.run()
+    answers = device.agent.measured([{"key": "ann", "income": 300.0, "age": 50.0}])
+    assert [each["model"] for each in answers] == ["risk"]
+    answers = [line for number in range(3) for line in device.measure(number, 20.0)]
+    assert [each["model"] for each in answers] == ["demand"] * 3
+    assert device.agent.measured([{"key": "ann", "wind": 3.0}]) == []
+    assert "'ann': no model here reads any of its values" in caplog.text
+    assert {device.state_of(each).fallbacks for each in (forecast, risk)} == {0}
 
 
 def test_an_interval_is_answered_once_though_power_was_gone(device: Device, centre: Centre) -> None:

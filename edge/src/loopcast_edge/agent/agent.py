@@ -20,7 +20,7 @@ from loopcast_edge.agent.hands import Hands
 from loopcast_edge.agent.memory import Memory, place_name
 from loopcast_edge.agent.package import runtime_name
 from loopcast_edge.agent.readings import Readings
-from loopcast_edge.agent.serving import Line, Serving
+from loopcast_edge.agent.serving import Line, Request, Serving
 from loopcast_edge.agent.settings import Settings, first_root
 from loopcast_edge.agent.slots import Package
 from loopcast_edge.agent.spot import DOWNLOADS, Around, Spot, UnfitError
@@ -315,12 +315,15 @@ class Agent:
         if keyed is not None and "outcome" in line:
             self._outcome(keyed, line, now_ms)
             return []
-        self._readings.write(time_s, line)
-        spots = [spot.serving for spot in self._spots.values()]
+        servings = [spot.serving for spot in self._spots.values()]
         if keyed is not None:
-            answers = (each.requested(keyed, time_s, now_ms) for each in spots)
+            asked = [each for each in servings if each.reads(line)]
+            if not asked:
+                raise WireError(f"request {keyed!r:.40}: no model here reads any of its values")
+            answers = [each.requested(Request(keyed, line), time_s, now_ms) for each in asked]
         else:
-            answers = (each.measured(time_s, line, now_ms) for each in spots)
+            self._readings.write(time_s, line)
+            answers = [each.measured(time_s, line, now_ms) for each in servings]
         return [prediction for each in answers for prediction in each]
 
     def _outcome(self, keyed: str, line: Mapping[str, Any], now_ms: int) -> None:

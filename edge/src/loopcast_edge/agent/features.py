@@ -8,6 +8,8 @@ intervals, the row's own the last.
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +23,7 @@ AHEAD = 96
 """Intervals ahead of the present for which what is known ahead is kept."""
 
 
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 LONGEST_TEXT = 120
 """Characters of a text that an event takes."""
 
@@ -76,9 +79,21 @@ class Features:
         """Return the number of the interval in which a second since 1970-01-01 in UTC is."""
         return int(time_s // self.recipe.step_seconds)
 
-    def row(self, interval: int) -> Row:
-        """Return the features of one interval, and what was there for them."""
-        columns = {each.name: self._measured(each, interval) for each in self.recipe.measurements}
+    def reads(self, values: Collection[str]) -> bool:
+        """Tell whether any of these is a measurement of the recipe."""
+        return any(each.name in values for each in self.recipe.measurements)
+
+    def row(self, interval: int, own: Mapping[str, Any] = NOTHING) -> Row:
+        """Return the features of one interval, and what was there for them.
+
+        Parameters
+        ----------
+        own
+            What a request says of itself, in place of what was measured in the interval.
+        """
+        columns = {
+            each.name: self._measured(each, interval, own) for each in self.recipe.measurements
+        }
         inputs = {name: _plain(values[-1]) for name, values in columns.items()}
         missing = (
             each.name
@@ -97,12 +112,16 @@ class Features:
         what = next((each for each in self.recipe.measurements if each.name == target), None)
         return None if what is None else _plain(self._measured(what, interval)[-1])
 
-    def _measured(self, what: Measurement, last: int) -> NDArray[Any]:
+    def _measured(
+        self, what: Measurement, last: int, own: Mapping[str, Any] = NOTHING
+    ) -> NDArray[Any]:
         """Values of a measurement up to an interval, those out of bounds left out."""
         earlier = self._carried(what)
         count = self._needed[what.name] + earlier
         step_s = self.recipe.step_seconds
         raw, times = self._readings.read(step_s, what.name, last, count)
+        if what.name in own:
+            raw[-1], times[-1] = own[what.name], last * step_s
         values: NDArray[Any] = _within(raw, what) if what.kind == "number" else raw
         if not earlier:
             return values

@@ -30,6 +30,11 @@ class Loaded(NamedTuple):
     model: Model
     features: Features
 
+    @property
+    def by_interval(self) -> bool:
+        """Whether it answers for intervals, as a forecast does; all others answer requests."""
+        return any(output.series for output in self.manifest.outputs)
+
 
 def load(package: Package, digest: str, readings: Readings) -> Loaded:
     """Load a package that was verified before, and is still the same.

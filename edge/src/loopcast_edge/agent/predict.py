@@ -6,14 +6,14 @@ Something always answers as long as there is a profile, and every answer says wh
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import Literal, NamedTuple, Optional
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Optional
 
 import numpy as np
 
 from loopcast_edge.agent import clock
 from loopcast_edge.agent.errors import ModelError
-from loopcast_edge.agent.features import Row
+from loopcast_edge.agent.features import NOTHING, Row
 from loopcast_edge.agent.learning import corrected
 from loopcast_edge.agent.package import Loaded
 from loopcast_edge.agent.runtime import Floats
@@ -46,7 +46,12 @@ class Answer(NamedTuple):
     reason: str = ""
 
 
-def ask(loaded: Loaded, interval: int, state: Optional[Floats] = None) -> Answer:
+def ask(
+    loaded: Loaded,
+    interval: int,
+    state: Optional[Floats] = None,
+    own: Mapping[str, Any] = NOTHING,
+) -> Answer:
     """Ask one package; its answer is refused where inputs or outputs are not as they should be.
 
     Parameters
@@ -55,9 +60,11 @@ def ask(loaded: Loaded, interval: int, state: Optional[Floats] = None) -> Answer
         Number of the interval of the recipe that the row is about.
     state
         The model's, shape (1, k), for a model that has one.
+    own
+        What a request says of itself.
     """
     started = time.perf_counter_ns()
-    row = loaded.features.row(interval)
+    row = loaded.features.row(interval, own)
     reason = _lacking(loaded, row)
     outputs = following = None
     if not reason:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
 from loopcast_edge.agent import drift, events, predict
 from loopcast_edge.agent.carried import Carried, Kept, state_at
+from loopcast_edge.agent.features import NOTHING
 from loopcast_edge.agent.memory import place_name
 from loopcast_edge.agent.outbox import Outbox
 from loopcast_edge.agent.package import Loaded
@@ -18,6 +19,21 @@ from loopcast_edge.wire.messages import Role
 Line = Mapping[str, Any]
 AHEAD_S = 86_400
 """A clock that was further ahead than this keeps nothing from being answered."""
+
+
+class Request(NamedTuple):
+    """A question about one thing; what it does not say of it is missing.
+
+    Attributes
+    ----------
+    key
+        Under which outcomes will speak of it.
+    values
+        By the names of measurements.
+    """
+
+    key: str
+    values: Mapping[str, Any]
 
 
 class Packages(NamedTuple):
@@ -77,7 +93,7 @@ class Serving:
     def measured(self, time_s: float, values: Mapping[str, Any], now_ms: int) -> list[Line]:
         """Answer for the interval of a measurement, once, and take the outcome that it may hold."""
         active = self._packages.active
-        if active is None:
+        if active is None or not active.by_interval:
             return []
         interval = active.features.interval(time_s)
         start_s = interval * active.manifest.recipe.step_seconds
@@ -93,14 +109,19 @@ class Serving:
         active, waiting = self._packages.active, self._waiting
         if active is None or waiting < 0 or active.features.interval(time_s) <= waiting:
             return []
-        return self._answer(active, waiting, now_ms, None)
+        return self._answer(active, waiting, now_ms)
 
-    def requested(self, key: str, time_s: float, now_ms: int) -> list[Line]:
-        """Answer a request, which has a key of its own."""
+    def reads(self, values: Collection[str]) -> bool:
+        """Tell whether the active package reads any of these measurements."""
+        active = self._packages.active
+        return active is not None and active.features.reads(values)
+
+    def requested(self, request: Request, time_s: float, now_ms: int) -> list[Line]:
+        """Answer a request, which has a key and values of its own."""
         active = self._packages.active
         if active is None:
             return []
-        return self._answer(active, active.features.interval(time_s), now_ms, key)
+        return self._answer(active, active.features.interval(time_s), now_ms, request)
 
     def outcome(self, key: str, value: Any, now_ms: int) -> Mapping[str, float]:
         """Take what came true of a key, once; return the error of each package that spoke of it."""
@@ -127,20 +148,21 @@ class Serving:
         if active.features.row(interval).missing:
             self._waiting = interval
             return []
-        return self._answer(active, interval, now_ms, None)
+        return self._answer(active, interval, now_ms)
 
     def _answer(
-        self, active: Loaded, interval: int, now_ms: int, keyed: Optional[str]
+        self, active: Loaded, interval: int, now_ms: int, request: Optional[Request] = None
     ) -> list[Line]:
         """Ask all packages that have a say, and write down what they said."""
+        keyed, values = (None, NOTHING) if request is None else request
         if keyed is None:
             self._close(active, interval)
         packages = self._packages
-        said = self._ask(active, interval)
+        said = self._ask(active, interval, values)
         own = said.action == "served"
         last_good = None
         if packages.previous is not None and (packages.on_trial or not own):
-            last_good = self._ask(packages.previous, interval)
+            last_good = self._ask(packages.previous, interval, values)
             self._remember(last_good, interval, keyed)
         self._remember(said, interval, keyed)
         self.tallies[active.digest].answered(own, said.latency_us)
@@ -148,7 +170,9 @@ class Serving:
         lines = self._write(answer, interval, now_ms, "champion", keyed)
         if packages.shadow is not None:
             again = last_good is not None and last_good.loaded is packages.shadow
-            silent = last_good if again and last_good else self._ask(packages.shadow, interval)
+            silent = (
+                last_good if again and last_good else self._ask(packages.shadow, interval, values)
+            )
             self._remember(silent, interval, keyed)
             self.tallies[silent.loaded.digest].answered(
                 silent.action == "served", silent.latency_us
@@ -167,11 +191,11 @@ class Serving:
         answered_s = self._outbox.notes.read(self._note, int).get("", 0)
         return answered_s if answered_s <= now_ms // 1000 + AHEAD_S else 0
 
-    def _ask(self, loaded: Loaded, interval: int) -> Answer:
+    def _ask(self, loaded: Loaded, interval: int, values: Mapping[str, Any]) -> Answer:
         """Ask a package, and carry its state on; to ask again of an interval changes nothing."""
         carried = self._carried.get(loaded.digest)
         before = state_at(loaded, interval, carried)
-        answer = predict.ask(loaded, interval, before)
+        answer = predict.ask(loaded, interval, before, values)
         new = carried is None or interval > carried.interval
         if new and before is not None and answer.state is not None:
             self._carried[loaded.digest] = Carried(interval, before, answer.state)
