@@ -91,6 +91,14 @@ def test_what_is_not_due_is_not_trained(trained: Any, home: Home) -> None:
     assert home.catalog.count() == 1
 
 
+def test_what_is_to_be_watched_is_known_though_nothing_is_due(trained: Any, home: Home) -> None:
+    watch = "+logical_model.watch={events: {of: outcome, direction: lower}}"
+    trained(LATER, "retrain.train=false", watch)
+    assert not home.catalog.logical_model("credit").watch
+    trained("job.at=2025-02-01", watch)
+    assert list(home.catalog.logical_model("credit").watch) == ["events"]
+
+
 def test_decisions_are_told_without_training(trained: Any, home: Home) -> None:
     [segment] = trained(LATER, "retrain.train=false")
     assert (segment["result"], segment["remedy"]) == ("due", "retrain")

@@ -14,7 +14,7 @@ from scipy import stats
 from loopcast.api import Feature, Kpi, LogicalModel, ScoreSchema
 from loopcast.monitor.compare import Compared, compare
 from loopcast.monitor.counting import count_day
-from loopcast.monitor.drift import P_VALUES, Measured, exceeded, studentised
+from loopcast.monitor.drift import P_VALUES, Limits, Measured, exceeded, studentised
 from loopcast.monitor.plan import usual_plan
 from loopcast.monitor.reference import Reference, fit_reference
 from loopcast.monitor.totals import Total, totals
@@ -115,11 +115,13 @@ def test_in_families_of_alike_days_hardly_a_p_value_is_small_by_chance(days: boo
     assert stats.binom.sf(alarms - 1, FAMILIES, CHANCE) > 0.01
 
 
-def test_one_weekday_that_has_moved_is_named() -> None:
+@pytest.mark.parametrize(("kind", "limit"), [("ks", 0.1), ("psi", 0.2)])
+def test_one_weekday_that_has_moved_is_named(kind: str, limit: float) -> None:
     total, known = counted(days=True, shift=4.0)
     [found] = compare([total], known, [0] * DAYS)
     place = found.measured.names.index("load")
-    counts = exceeded(found.measured, place, "ks", usual_plan().limits)
+    limits = Limits(inputs={kind: limit}, outputs={}, significance=CHANCE)
+    counts = exceeded(found.measured, place, kind, limits)
     assert [g.subset for g, said in zip(found.groups, counts, strict=True) if said] == [
         "weekday=d0"
     ]

@@ -47,7 +47,8 @@ class Measured:
     missing, outside
         Growth of the share of missing values, and of values that the reference never had.
     p_ks, p_chi2, p_missing, p_outside
-        p-values, adjusted for their number where many were measured together.
+        p-values, adjusted for their number where many were measured together. Where a number's
+        rows are worth too few independent ones for tenths, its ``p_chi2`` is its ``p_ks``.
     """
 
     names: tuple[str, ...]
@@ -86,6 +87,8 @@ def measure_pair(names: Sequence[str], both: Pair, effect: Floats, centres: Floa
     ks, ks_high, p_ks = measures.kolmogorov_smirnov(both)
     tenths = measures.parts(both)
     _, p_chi2 = measures.chi_squared(*tenths, both)
+    few = measures.few(both)
+    p_chi2[few] = _wide(p_ks, shape)[few]
     missing, p_missing = measures.proportions(
         both, measures.missing(both.reference), measures.missing(both.recent)
     )

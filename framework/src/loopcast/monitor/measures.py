@@ -250,6 +250,22 @@ def chi_squared(reference: Floats, recent: Floats, pair_of: Pair) -> tuple[Float
     return statistic, np.where(freedom > 0, chdtrc(np.maximum(freedom, 1), statistic), 1.0)
 
 
+def few(pair_of: Pair) -> NDArray[np.bool_]:
+    """Tell which numbers have too few independent rows for a test of tenths.
+
+    The distribution as a whole can be tested nevertheless, and with more power: four Mondays whose
+    hours are all alike are worth four rows, of which chi-squared has a single part.
+
+    Returns
+    -------
+    ndarray, shape (groups, inputs)
+        Never of categories, which have no order.
+    """
+    found = np.minimum(*pair_of.sizes) < PARTS * FEWEST_EXPECTED
+    found[:, pair_of.numeric :] = False
+    return np.asarray(found)
+
+
 def _joined(expected: Floats) -> NDArray[np.intp]:
     """Number joined parts along the last axis; what is left over belongs to the last one."""
     place = np.zeros(expected.shape, dtype=np.intp)

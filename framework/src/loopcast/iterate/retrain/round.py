@@ -136,10 +136,12 @@ def retrain(
     for segment, decision in outlook.decisions.items():
         if segment not in due and segment not in outlook.done:
             yield undone(decision)
+    works = list(_works(asked, outlook.batches, due))
+    # A description that changed, such as a business KPI to watch, waits for no training.
+    asked.home.catalog.put_logical_model(asked.settings.logical_model)
     if not due:
         return
     journal = _journal(asked)
-    works = list(_works(asked, outlook.batches, due))
     begun = outlook.round or journal.begin(asked.moment, _digest(asked.settings), due.values())
     batch: list[Retrained] = []
 
