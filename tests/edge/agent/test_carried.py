@@ -12,7 +12,7 @@ from loopcast_edge.agent.package import MOST_MISSED, Loaded, load
 from loopcast_edge.agent.predict import ask
 from loopcast_edge.agent.readings import Readings
 from loopcast_edge.agent.slots import Package
-from loopcast_edge.wire import Golden, Tensor, encode
+from loopcast_edge.wire import Golden, Output, Tensor, encode
 
 from .. import models
 from ..centre import STEP_S, Centre
@@ -30,7 +30,8 @@ def loaded(readings: Readings) -> Loaded:
     """A model that says the sum of all temperatures since its state was two."""
     one, two, three = (Tensor.of(np.full((1, 1), n, np.float32)) for n in (1.0, 2.0, 3.0))
     golden = Golden(features=one, state=two, output=three, next_state=three)
-    made = Centre().package(model=models.counting(), golden=(golden,), state=two)
+    mean = Output(name="mean", maximum=1e6)
+    made = Centre().package(model=models.counting(), golden=(golden,), state=two, outputs=(mean,))
     return load(Package(encode(made.envelope), made.model), made.digest, readings)
 
 
@@ -60,6 +61,15 @@ def test_after_a_long_gap_a_model_begins_anew(loaded: Loaded, readings: Readings
     later = START + MOST_MISSED + 1
     measure(readings, [START, later])
     assert after(loaded, later, after(loaded, START, None)).after == 12.0
+
+
+def test_after_an_absurd_answer_a_model_begins_anew(loaded: Loaded, readings: Readings) -> None:
+    measure(readings, [START, START + 1])
+    absurd = Carried(START - 1, np.zeros((1, 1), np.float32), np.full((1, 1), 1e9, np.float32))
+    assert ask(loaded, START, state_at(loaded, START, absurd)).action == "refused"
+    again = after(loaded, START, absurd)
+    assert again.after == 2.0
+    assert after(loaded, START + 1, again).after == 12.0
 
 
 def test_an_interval_that_was_asked_about_is_asked_as_it_was(

@@ -78,9 +78,19 @@ def test_records_are_believed_and_codes_of_broken_sensors_are_not(remembering: b
 
 
 def test_how_far_beyond_is_said_in_ranges() -> None:
-    bounds = [bounded(exportable(curve()), beyond) for beyond in (0.0, 1.0, 3.0)]
+    around_zero = g.Sum((curve(), g.Constant((-6.0,))))
+    bounds = [bounded(exportable(around_zero), beyond) for beyond in (0.0, 1.0, 3.0)]
     widths = [float(one.maximum or 0.0) - float(one.minimum or 0.0) for one in bounds]
     np.testing.assert_allclose(widths[1:], [3 * widths[0], 7 * widths[0]])
+
+
+def test_nothing_at_all_is_no_demand() -> None:
+    """The logarithm of a demand goes far below, and its exponential to zero."""
+    found = exportable(g.Exponential(g.Product(g.Constant((-0.5,)), curve())))
+    output = bounded(found)
+    assert output.minimum is not None
+    assert answer(found, 9999.0) < output.minimum
+    assert 0.0 < output.minimum < answer(found, -5.0)
 
 
 def test_a_probability_is_one_whatever_the_file() -> None:

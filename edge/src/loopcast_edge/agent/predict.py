@@ -32,7 +32,8 @@ class Answer(NamedTuple):
     outputs
         Shape (m,), as the manifest names them; ``None`` where nothing answered.
     state
-        The model's next state, for a model that has one.
+        The model's next state, for a model that has one: after an absurd answer that with which it
+        begins, since what made it absurd would stay in the state for long.
     reason
         Why the model did not answer, or an empty text.
     """
@@ -72,12 +73,20 @@ def ask(
             found, following = loaded.model.predict(row.features, state)
             outputs = corrected(found[0], loaded.manifest, interval)
             reason = _implausible(outputs, loaded.manifest.outputs)
+            if reason:
+                following = _at_first(loaded)
         except ModelError as error:
-            reason = str(error)
+            reason, following = str(error), None
     taken = (time.perf_counter_ns() - started) // 1000
     if reason:
-        return Answer(loaded, row, "refused", None, None, taken, reason)
+        return Answer(loaded, row, "refused", None, following, taken, reason)
     return Answer(loaded, row, "served", outputs, following, taken)
+
+
+def _at_first(loaded: Loaded) -> Optional[Floats]:
+    """Return the state with which a model begins."""
+    state = loaded.manifest.state
+    return None if state is None else state.array()
 
 
 def fall_back(refused: Answer, last_good: Optional[Answer], interval: int) -> Answer:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from loopcast.deploy.export.tflite.export import TOLERANCE, checked_file, exportable
-from loopcast.fleet.golden import golden_of, tensor
+from loopcast.fleet.golden import golden_of
 from loopcast.fleet.packages import Contents
 from loopcast.fleet.plausible import BEYOND, outputs_of
 from loopcast.fleet.usual import usual_of
-from loopcast_edge.wire import DriftReference, Trial
+from loopcast_edge.wire import DriftReference, Tensor, Trial
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from loopcast.deploy.loaded import LoadedVersion
 
 
@@ -57,9 +61,14 @@ def contents_of(
         recipe=found.recipe,
         outputs=outputs_of(found, model, beyond),
         golden=(golden_of(found.vectors, model, tolerance),),
-        state=tensor(found.vectors.state),
+        state=_at_first(found.vectors.state),
         profile=usual.profile,
         intervals=usual.intervals,
         trial=trial,
         reference=reference,
     )
+
+
+def _at_first(state: NDArray[np.float32] | None) -> Tensor | None:
+    """Return the state of a device that knows nothing yet: that of the scenario is of its time."""
+    return None if state is None else Tensor.of(np.zeros_like(state))

@@ -61,8 +61,8 @@ def golden_of(vectors: Vectors, model: bytes, tolerance: float) -> Golden:
     return Golden(
         features=Tensor.of(features),
         output=Tensor.of(expected),
-        state=tensor(asked.state),
-        next_state=tensor(asked.next_state),
+        state=_tensor(asked.state),
+        next_state=_tensor(asked.next_state),
         absolute=absolute,
         relative=relative,
     )
@@ -135,6 +135,5 @@ def _rows(vectors: Vectors) -> NDArray[np.intp]:
     return np.unique(np.linspace(0, rows - 1, count).astype(np.intp))
 
 
-def tensor(array: np.ndarray | None) -> Tensor | None:
-    """Return an array as a manifest has it."""
+def _tensor(array: np.ndarray | None) -> Tensor | None:
     return None if array is None else Tensor.of(array)

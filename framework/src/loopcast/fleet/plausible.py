@@ -56,7 +56,20 @@ def _bounds(found: Exportable, model: bytes, beyond: float) -> dict[str, tuple[f
     rows = domain_rows(sums, found.vectors.features)
     elsewhere = answers_to(next(sessions(model)), found.vectors, rows)
     said = np.vstack([elsewhere, found.vectors.expected])
-    low, high = said.min(axis=0), said.max(axis=0)
+    columns = zip(found.outputs, said.T, strict=True)
+    return {name: _bounds_of(float(c.min()), float(c.max()), beyond) for name, c in columns}
+
+
+def _bounds_of(low: float, high: float, beyond: float) -> tuple[float, float]:
+    """Return bounds of answers; what was always positive has a lower one in proportion.
+
+    Zero is below a demand by no more than the demand's range, and absurd.
+
+    Examples
+    --------
+    >>> _bounds_of(-10.0, 20.0, 1.0), _bounds_of(2000.0, 8000.0, 1.0)
+    ((-40.0, 50.0), (500.0, 14000.0))
+    """
     room = beyond * (high - low)
-    pairs = zip((low - room).tolist(), (high + room).tolist(), strict=True)
-    return dict(zip(found.outputs, pairs, strict=True))
+    lowest = low * (low / high) ** beyond if low > 0.0 else low - room
+    return lowest, high + room
