@@ -12,15 +12,20 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
-from loopcast.api import GateError, LoopcastError
+from loopcast import config
+from loopcast.api import GateError, GateResult, LoopcastError
 from loopcast.cli import plugin_manager
 from loopcast.cli.models import models
 from loopcast.cli.release import release
 from loopcast.cli.validate import validate
-from loopcast.deploy.validation import subject_of
+from loopcast.deploy.examination import Examination, examine
+from loopcast.deploy.loaded import load_version
+from loopcast.deploy.validation import demanded, subject_of, validate_versions
+from loopcast.develop.engine import LocalEngine
 from loopcast.plugins import PluginManager
 from loopcast.store.home import Home
 from loopcast.store.truth import truth_table
+from loopcast.validate.run import run_gates
 
 from ..examples import applications, sales
 
@@ -129,6 +134,50 @@ def test_recent_requests_and_their_outcomes_are_looked_at(
     actual = pd.Series(production.actual, production.rows.index)
     assert actual[known["id"]].tolist() == (known["outcome"] == "bad").astype(float).tolist()
     assert actual[table["id"].iloc[300:]].isna().all()
+
+
+def test_what_is_examined_in_memory_is_what_the_stores_say(version: str, home: Home) -> None:
+    registered, plugins = home.catalog.version(version), plugin_manager()
+    loaded = load_version(home, plugins, registered)
+    row = config.compose_policy("default", plugins=plugins).row(loaded.logical_model)
+
+    def examined(champion: str | None, *only: str) -> Examination | None:
+        return examine(
+            loaded,
+            demanded(row, plugins, only),
+            champion,
+            metrics=plugins.metrics_of(loaded.logical_model),
+            find=plugins.template,
+        )
+
+    new, serving = examined(None), examined(version)
+    assert new is not None
+    assert new.results == home.catalog.validations(version)[0].results  # of its training
+    assert serving is not None
+    subject = subject_of(home, plugins, registered)
+    assert serving.results == run_gates(subject, demanded(row, plugins), LocalEngine())
+    assert examined("0" * 16) is None  # whose judged rows only the stores have
+    assert examined(None, "recent") is None
+
+
+def test_what_was_examined_beside_another_champion_is_examined_again(
+    version: str, home: Home
+) -> None:
+    registered, plugins = home.catalog.version(version), plugin_manager()
+    policy = config.compose_policy("default", plugins=plugins)
+    told = (GateResult(gate="base_case", passed=True, expectation="told", measured="told"),)
+    for champion, believed in ((version, True), (None, False)):
+        [found] = validate_versions(
+            home,
+            plugins,
+            policy,
+            [registered],
+            LocalEngine(),
+            by="ann",
+            examined={version: Examination(champion=champion, results=told)},
+        )
+        assert (found.results == told) is believed
+        assert home.catalog.validations(version)[-1] == found
 
 
 def test_a_failure_names_its_test_and_ends_with_one(tmp_path: Path, version: str) -> None:

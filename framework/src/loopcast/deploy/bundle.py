@@ -117,14 +117,37 @@ def write_bundles(
     StoreError
         When the store cannot be written.
     """
-    encoded = [encode_manifest(_with_files(manifest, files)) for manifest, files in bundles]
-    many = list(zip(encoded, (files for _, files in bundles), strict=True))
-    small = [(data, files) for data, files in many if len(many) > 1 and _size(files) <= SMALL]
-    large = [(data, files) for data, files in many if len(many) == 1 or _size(files) > SMALL]
-    artifacts.put_with_company((data, _joined(files)) for data, files in small)
-    artifacts.put_many(part for _, files in large for part in files.values())
-    artifacts.put_many(data for data, _ in large)
-    return [(decode_manifest(data), sha256(data).hexdigest()) for data in encoded]
+    encoded = [encode_bundle(manifest, files) for manifest, files in bundles]
+    store_bundles(artifacts, encoded)
+    return [(bundle.manifest, bundle.digest) for bundle in encoded]
+
+
+@dataclass(frozen=True)
+class EncodedBundle(Bundle):
+    """A bundle that is ready to be stored.
+
+    Attributes
+    ----------
+    encoded
+        The manifest as it is stored.
+    """
+
+    encoded: bytes
+
+
+def encode_bundle(manifest: Manifest, files: Files) -> EncodedBundle:
+    """Encode a manifest with the digests of files; raises as :func:`write_bundles` does."""
+    data = encode_manifest(_with_files(manifest, files))
+    return EncodedBundle(sha256(data).hexdigest(), decode_manifest(data), files, data)
+
+
+def store_bundles(artifacts: Artifacts, bundles: Sequence[EncodedBundle]) -> None:
+    """Store encoded bundles; see :func:`write_bundles`."""
+    small = [b for b in bundles if len(bundles) > 1 and _size(b.files) <= SMALL]
+    large = [b for b in bundles if len(bundles) == 1 or _size(b.files) > SMALL]
+    artifacts.put_with_company((b.encoded, _joined(b.files)) for b in small)
+    artifacts.put_many(part for b in large for part in b.files.values())
+    artifacts.put_many(b.encoded for b in large)
 
 
 def _size(files: Files) -> int:

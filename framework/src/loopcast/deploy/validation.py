@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from loopcast.api import (
-    DomainVerdict,
-    ForecastQuery,
     GateResult,
     Judged,
     LogicalModel,
     NotFoundError,
     Policy,
     PolicyRow,
-    Ranker,
-    Ranking,
-    RankQuery,
-    RankSchema,
-    Scenario,
-    Scores,
     Segment,
     Subject,
     Validation,
@@ -31,23 +22,17 @@ from loopcast.api import (
     VersionId,
 )
 from loopcast.deploy.comparison import judged_of
-from loopcast.deploy.forecast_scenario import read_scenario
-from loopcast.deploy.limits import domain_verdict, read_limits
-from loopcast.deploy.loaded import LoadedVersion, load_version
+from loopcast.deploy.examination import Examination, Rival, rival_at_hand, subject_from
+from loopcast.deploy.loaded import load_version
 from loopcast.deploy.production import recent_production
 from loopcast.develop.compare import comparable, pair
 from loopcast.develop.engine import LocalEngine
-from loopcast.develop.judged import champion_label
 from loopcast.validate.run import Demand, demands, run_gates
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from loopcast.api import Engine
     from loopcast.plugins import PluginManager
     from loopcast.store.home import Home
-
-_SCENARIOS = "scenarios/"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,14 +84,15 @@ def validate_versions(
     engine: Engine,
     *,
     by: str,
-    at_hand: Mapping[VersionId, LoadedVersion] | None = None,
+    examined: Mapping[VersionId, Examination] | None = None,
 ) -> tuple[Validation, ...]:
     """Run on each version the gates of its risk class, and store all that they found.
 
     Parameters
     ----------
-    at_hand
-        Versions that need not be read, since they were written a moment ago.
+    examined
+        What the gates found of versions while they were in memory; of others, and where another
+        champion serves by now, they are run here.
 
     Raises
     ------
@@ -117,38 +103,50 @@ def validate_versions(
     IntegrityError
         Where the bundle of a version is damaged.
     """
-    wanted, loaded = list(versions), at_hand or {}
+    wanted = list(versions)
     around = surroundings(home, wanted)
     rows = {name: policy.row(model) for name, model in around.models.items()}
     gates = {name: demanded(row, plugins) for name, row in rows.items()}
+    results = _still_true(examined or {}, wanted, around)
+    left = [version for version in wanted if version.id not in results]
     jobs = (
         _Job(
-            subject=subject_for(
-                home,
-                plugins,
-                version,
-                gates[version.logical_model],
-                around,
-                at_hand=loaded.get(version.id),
-            ),
+            subject=subject_for(home, plugins, version, gates[version.logical_model], around),
             demanded=gates[version.logical_model],
         )
-        for version in wanted
+        for version in left
     )
-    results = _results(jobs, engine, many=len(wanted) > 1)
+    fresh = _results(jobs, engine, many=len(left) > 1)
+    results |= {version.id: found for version, found in zip(left, fresh, strict=True)}
     found = tuple(
         Validation(
             version=version.id,
             at=datetime.now(UTC),
             by=by,
             policy=rows[version.logical_model].digest,
-            results=of_version,
+            results=results[version.id],
         )
-        for version, of_version in zip(wanted, results, strict=True)
+        for version in wanted
     )
     home.catalog.put_policy(policy, by=by)
     home.catalog.put_validations(found)
     return found
+
+
+def _still_true(
+    examined: Mapping[VersionId, Examination], wanted: Iterable[Version], around: Surroundings
+) -> dict[VersionId, tuple[GateResult, ...]]:
+    """Return what was found of versions beside those who still serve."""
+    return {
+        version.id: examined[version.id].results
+        for version in wanted
+        if version.id in examined
+        and examined[version.id].champion == _id_of(around.champion(version))
+    }
+
+
+def _id_of(version: Version | None) -> VersionId | None:
+    return None if version is None else version.id
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -192,12 +190,10 @@ def subject_for(
     version: Version,
     demanded: tuple[Demand, ...],
     around: Surroundings | None = None,
-    *,
-    at_hand: LoadedVersion | None = None,
 ) -> Subject:
     """Read what the demanded gates examine of a version; see :func:`subject_of`."""
     production = any(demand.gate.production for demand in demanded)
-    return subject_of(home, plugins, version, around, at_hand=at_hand, production=production)
+    return subject_of(home, plugins, version, around, production=production)
 
 
 def subject_of(
@@ -206,7 +202,6 @@ def subject_of(
     version: Version,
     around: Surroundings | None = None,
     *,
-    at_hand: LoadedVersion | None = None,
     production: bool = False,
 ) -> Subject:
     """Read what gates examine of a version, and the champion that it would follow.
@@ -215,92 +210,29 @@ def subject_of(
     ----------
     around
         What the catalog holds around it, where that was read for many versions at once.
-    at_hand
-        The version, where it need not be read.
     production
         Whether to read what production asked lately, too.
     """
     around = around or surroundings(home, [version])
     model = around.models[version.logical_model]
-    loaded = at_hand or load_version(home, plugins, version, model)
+    loaded = load_version(home, plugins, version, model)
     judged = loaded.judged()
-    rival, note = rival_of(home, version, judged, around.champion(version))
-    return Subject(
-        version=version.id,
-        logical_model=loaded.logical_model,
-        manifest=loaded.manifest,
-        models=_models(loaded),
-        scenarios=tuple(_scenarios(loaded)),
-        judged=judged,
-        metrics={metric.name: metric for metric in plugins.metrics_of(loaded.logical_model)},
-        rival=rival,
-        rival_note=note,
+    return subject_from(
+        loaded,
+        judged,
+        rival_of(home, version, judged, around.champion(version)),
+        metrics=plugins.metrics_of(loaded.logical_model),
+        find=plugins.template,
         production=recent_production(home, loaded) if production else None,
-        domain=_domain(loaded, plugins),
     )
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class _Served:
-    """A ranker as it is served: lists filled up, and without scores below the minimum."""
-
-    model: Ranker
-    schema: RankSchema
-    template: str
-
-    def predict(self, query: RankQuery) -> Ranking:
-        from loopcast.develop.rank.query import ranked
-
-        return ranked(self.model, query, self.schema, self.template)
-
-
-def _models(loaded: LoadedVersion) -> Mapping[str, Any]:
-    if isinstance(loaded.schema, RankSchema):
-        name = loaded.template.name
-        return {"": _Served(model=loaded.model, schema=loaded.schema, template=name)}
-    return loaded.models
-
-
-def _domain(
-    loaded: LoadedVersion, plugins: PluginManager
-) -> Callable[[ForecastQuery | pd.DataFrame], DomainVerdict] | None:
-    limits = read_limits(loaded.bundle.files, plugins.template)
-    if not limits.domains or loaded.logical_model.task == "rank":
-        return None
-    return partial(
-        domain_verdict, replace(limits, stand_ins={}), loaded.logical_model.applicability
-    )
-
-
-def _scenarios(loaded: LoadedVersion) -> Iterable[Scenario]:
-    files = loaded.bundle.files
-    if loaded.logical_model.task == "forecast":
-        for name in loaded.models:
-            yield read_scenario(name, files[f"{_SCENARIOS}{name}.npz"])
-    elif loaded.logical_model.task == "score":
-        from loopcast.deploy import score_bundle
-
-        rows, expected = score_bundle.read_scenario(files)
-        yield Scenario(name="", inputs=rows, answer=Scores(probability=expected))
-    else:
-        from loopcast.deploy import rank_bundle
-
-        query, ranking = rank_bundle.read_scenario(files)
-        yield Scenario(name="", inputs=query, answer=ranking)
-
-
-def rival_of(
-    home: Home, version: Version, judged: Judged, champion: Version | None
-) -> tuple[Judged | None, str]:
+def rival_of(home: Home, version: Version, judged: Judged, champion: Version | None) -> Rival:
     """Put the champion's judged rows beside the version's, or say why there are none."""
-    if champion is None:
-        return None, "there is no champion"
-    if champion.id == version.id:
-        return None, "it is the champion"
-    beside = judged.outcomes.get(champion_label(champion.id))
-    if beside is not None:
-        own = next(iter(judged.outcomes.values()))
-        return replace(judged, outcomes={champion.id: beside, version.id: own}), ""
+    at_hand = rival_at_hand(version.id, judged, _id_of(champion))
+    if at_hand is not None:
+        return at_hand
+    assert champion is not None
     try:
         comparable(home.catalog.evaluations(champion.id), home.catalog.evaluations(version.id))
     except NotFoundError:

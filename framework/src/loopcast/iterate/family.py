@@ -17,7 +17,15 @@ from loopcast.develop.engine import LocalEngine
 from loopcast.develop.judged import CHAMPION
 from loopcast.develop.source import Batch, Source, check_segment
 from loopcast.iterate.checking import check
-from loopcast.iterate.registering import Ready, Registered, of_segment, ready, register
+from loopcast.iterate.registering import (
+    Examiner,
+    NewVersion,
+    examiner_for,
+    new_version,
+    of_segment,
+    ready,
+    register,
+)
 from loopcast.iterate.releasing import Released, Rules, release_by_policy
 from loopcast.iterate.retrain.champion import Champions, beside_champion, trained_until
 from loopcast.iterate.retrain.treatment import Treatment, retraining_files, told
@@ -136,7 +144,7 @@ class _New:
     notes: Mapping[str, bytes]
 
 
-_Result: TypeAlias = Ready | _Kept | _Failed
+_Result: TypeAlias = NewVersion | _Kept | _Failed
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -147,12 +155,16 @@ class _Job:
     ----------
     newest
         The newest version of each segment that has one.
+    at
+        The moment of the training; now where it is ``None``.
     """
 
     work: Work
     newest: Mapping[Segment, Version]
+    examiner: Examiner
     day: str | None
     artifacts: str
+    at: datetime | None
 
     @property
     def course(self) -> Course[Any]:
@@ -218,12 +230,15 @@ def train_works(
     """
     home.catalog.put_logical_model(course.logical_model)
     newest = home.catalog.newest(course.logical_model.name)
+    examiner = examiner_for(course, home, rules)
     jobs = (
         _Job(
             work=work,
             newest={s: newest[s] for s in work.batch.segments if s in newest},
+            examiner=examiner.among(work.batch.segments),
             day=day,
             artifacts=home.artifacts_url,
+            at=at,
         )
         for work in works
     )
@@ -298,7 +313,7 @@ def _treated(
     return known, retraining_files(again.treatment, named, whole.since, files)
 
 
-def _ready(job: _Job, segment: str, new: _New, made: Made | LoopcastError) -> Ready | _Failed:
+def _ready(job: _Job, segment: str, new: _New, made: Made | LoopcastError) -> NewVersion | _Failed:
     if isinstance(made, LoopcastError):
         return _Failed(reason=str(made))
     again = job.work.again
@@ -312,8 +327,9 @@ def _ready(job: _Job, segment: str, new: _New, made: Made | LoopcastError) -> Re
             Artifacts(job.artifacts),
         )
         made = replace(made, note=told(new.notes))
-    extra = {**job.work.extra, **new.notes}
-    return ready(of_segment(job.course, segment), new.known, made, new.checked, extra)
+    extra, course = {**job.work.extra, **new.notes}, of_segment(job.course, segment)
+    item = ready(course, new.known, made, new.checked, extra)
+    return new_version(course, item, job.examiner, job.at)
 
 
 def _settle(
@@ -324,8 +340,9 @@ def _settle(
     at: datetime | None,
 ) -> Iterator[SegmentReport]:
     """Register and release what a batch has made, and report on all of it."""
-    made = [result for result in results.values() if isinstance(result, Ready)]
-    items = register(course, made, home, at=at) if made else []
+    items = [result for result in results.values() if isinstance(result, NewVersion)]
+    if items:
+        register(course, items, home)
     released = release_by_policy(course, items, home, rules, at=at) if items else {}
     for item in items:
         yield _report(course, item, released[item.version.id])
@@ -336,15 +353,15 @@ def _settle(
             yield SegmentReport(segment=segment, status="failed", reason=result.reason)
 
 
-def _report(course: Course[Any], item: Registered, released: Released) -> SegmentReport:
-    metric, (own, *others) = course.logical_model.kpi.metric, item.made.evaluations
+def _report(course: Course[Any], item: NewVersion, released: Released) -> SegmentReport:
+    metric, (own, *others) = course.logical_model.kpi.metric, item.evaluations
     champion = next((e for e in others if e.contender.startswith(CHAMPION)), None)
     return SegmentReport(
         segment=item.version.segment,
         status="better" if released.stage == "champion" else "not better",
         version=item.version.id,
         stage=released.stage,
-        reason="; ".join(part for part in (item.made.note, released.reason) if part),
+        reason="; ".join(part for part in (item.note, released.reason) if part),
         kpi=own.value(metric),
         better=released.better,
         champion_kpi=champion.value(metric) if champion else None,

@@ -1,29 +1,48 @@
-"""From what trainings gave to registered versions: bundles first, then one transaction for all."""
+"""From what trainings gave to registered versions: bundles first, then one transaction for all.
+
+A version is encoded and examined where it was trained, which may be another process. What comes
+back from there is what is stored, not the model.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from loopcast.api import Manifest, Version
+from loopcast.api import (
+    Dataset,
+    Evaluation,
+    GateResult,
+    Judged,
+    Manifest,
+    Segment,
+    Template,
+    Version,
+    VersionId,
+)
 from loopcast.api.formats import json_bytes
-from loopcast.deploy.bundle import Bundle, version_of, write_bundles
+from loopcast.deploy.bundle import EncodedBundle, encode_bundle, store_bundles, version_of
+from loopcast.deploy.examination import Examination, examine
+from loopcast.deploy.loaded import LoadedVersion
+from loopcast.deploy.validation import demanded
 from loopcast.develop.course import Course
 from loopcast.develop.documentation import ALTERNATIVE_FILE, PREPARATION_FILE, document
 from loopcast.develop.environment import package_versions
-from loopcast.develop.judged import JUDGED_FILE, judged_bytes
+from loopcast.develop.judged import CHAMPION, JUDGED_FILE, judged_bytes
 from loopcast.develop.score.finished import calibration_of
 from loopcast.store.registration import Registration
 
 if TYPE_CHECKING:
     from loopcast.develop.checks.run import Checked
     from loopcast.develop.known import Known
+    from loopcast.iterate.releasing import Rules
     from loopcast.iterate.tasks import Made
     from loopcast.store.home import Home
+    from loopcast.validate.run import Demand
 
 CALIBRATED = (
     "Probabilities were then calibrated on rows whose outcome was seen, and have their level; "
@@ -49,19 +68,98 @@ class Ready:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Registered:
-    """A version that is in the catalog.
+class NewVersion:
+    """A version that is ready to be stored and registered.
 
     Attributes
     ----------
-    new
-        Whether it was not there before; training that gives the same bits gives the same version.
+    datasets, evaluations, gates, doubt, note
+        As :class:`~loopcast.iterate.tasks.Made` has them.
+    judged
+        What it and the champion said, which is all that its release compares.
+    examination
+        What the gates of the policy found of it; ``None`` where only the stores can tell.
     """
 
     version: Version
-    bundle: Bundle
-    made: Made
-    new: bool
+    bundle: EncodedBundle
+    datasets: tuple[Dataset, ...]
+    evaluations: tuple[Evaluation, ...]
+    gates: tuple[GateResult, ...]
+    judged: Judged
+    doubt: str
+    note: str
+    examination: Examination | None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Examiner:
+    """What examines new versions where they were trained; it may travel to other processes.
+
+    Attributes
+    ----------
+    demanded
+        The gates of the policy.
+    templates
+        By name: all that are installed, since a stand-in may be of any.
+    serving
+        The champions, by segment.
+    """
+
+    demanded: tuple[Demand, ...]
+    templates: Mapping[str, Template[Any, Any]]
+    serving: Mapping[Segment, VersionId]
+
+    def among(self, segments: Collection[Segment]) -> Examiner:
+        """Return the same for some segments."""
+        return replace(self, serving={s: v for s, v in self.serving.items() if s in segments})
+
+    def examine(
+        self, course: Course[Any], made: Made, version: Version, bundle: EncodedBundle
+    ) -> Examination | None:
+        """Run the gates on a version that passed those of its training, if its model is here."""
+        contest = made.contest
+        if contest.model is None or not all(gate.passed for gate in made.gates):
+            return None
+        loaded = LoadedVersion(
+            version=version,
+            bundle=bundle,
+            logical_model=course.logical_model,
+            template=self.templates[version.template],
+            models={"": contest.model},
+            contest=contest.judged,
+        )
+        return examine(
+            loaded,
+            self.demanded,
+            self.serving.get(version.segment),
+            metrics=course.metrics,
+            find=self.templates.__getitem__,
+        )
+
+
+def examiner_for(
+    course: Course[Any], home: Home, rules: Rules, segments: Sequence[Segment] | None = None
+) -> Examiner:
+    """Return what examines versions of a logical model, beside those who serve now.
+
+    Parameters
+    ----------
+    segments
+        All of them where it is left out.
+
+    Raises
+    ------
+    ConfigurationError, PluginError
+        Where the policy demands what a gate does not have, or a gate that is not installed.
+    """
+    model, plugins = course.logical_model, rules.plugins
+    champions = home.catalog.champions(model.name, segments)
+    return Examiner(
+        demanded=demanded(rules.policy.row(model), plugins),
+        templates=plugins.templates(),
+        serving={segment: version.id for segment, version in champions.items()},
+    )
 
 
 def ready(
@@ -130,40 +228,60 @@ def ready(
     return Ready(manifest=manifest, made=made.after(checked), files=files)
 
 
-def register(
-    course: Course[Any], items: Sequence[Ready], home: Home, *, at: datetime | None = None
-) -> list[Registered]:
-    """Store the bundles of many segments and register their versions, all or none.
+def new_version(
+    course: Course[Any], item: Ready, examiner: Examiner, at: datetime | None = None
+) -> NewVersion:
+    """Encode what a version's bundle holds, and examine it.
 
     Parameters
     ----------
     at
         The moment of the training; now by default.
     """
-    written = write_bundles(home.artifacts, [(item.manifest, item.files) for item in items])
-    moment = at or datetime.now(UTC)
-    versions = [version_of(manifest, digest, moment) for manifest, digest in written]
-    bundles = [
-        Bundle(digest, manifest, item.files)
-        for (manifest, digest), item in zip(written, items, strict=True)
-    ]
+    bundle, made = encode_bundle(item.manifest, item.files), item.made
+    version = version_of(bundle.manifest, bundle.digest, at or datetime.now(UTC))
+    judged = made.contest.judged
+    own = next(iter(judged.outcomes))
+    compared = {
+        label: outcome
+        for label, outcome in judged.outcomes.items()
+        if label == own or label.startswith(CHAMPION)
+    }
+    return NewVersion(
+        version=version,
+        bundle=bundle,
+        datasets=made.datasets,
+        evaluations=made.evaluations,
+        gates=made.gates,
+        judged=replace(judged, outcomes=compared),
+        doubt=made.doubt,
+        note=made.note,
+        examination=examiner.examine(course, made, version, bundle),
+    )
+
+
+def register(course: Course[Any], items: Sequence[NewVersion], home: Home) -> Collection[VersionId]:
+    """Store the bundles of many segments and register their versions, all or none.
+
+    Returns
+    -------
+    collection of VersionId
+        Those that were not there before; training that gives the same bits gives the same version.
+    """
+    store_bundles(home.artifacts, [item.bundle for item in items])
     home.catalog.put_logical_model(course.logical_model)
-    new = home.catalog.register(
+    return home.catalog.register(
         [
             Registration(
-                version=version,
-                datasets=item.made.datasets,
-                evaluations=item.made.evaluations[:1],
-                baselines=item.made.evaluations[1:],
-                gates=item.made.gates,
+                version=item.version,
+                datasets=item.datasets,
+                evaluations=item.evaluations[:1],
+                baselines=item.evaluations[1:],
+                gates=item.gates,
             )
-            for version, item in zip(versions, items, strict=True)
+            for item in items
         ]
     )
-    return [
-        Registered(version=version, bundle=bundle, made=item.made, new=version.id in new)
-        for version, bundle, item in zip(versions, bundles, items, strict=True)
-    ]
 
 
 def of_segment(course: Course[Any], segment: str) -> Course[Any]:

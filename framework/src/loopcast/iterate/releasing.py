@@ -14,7 +14,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from loopcast.api import Goal, Policy, Stage, Validation, Version, VersionId
-from loopcast.deploy.loaded import LoadedVersion
 from loopcast.deploy.releases import label_of
 from loopcast.deploy.validation import (
     Surroundings,
@@ -31,7 +30,7 @@ from loopcast.validate.results import shown
 
 if TYPE_CHECKING:
     from loopcast.develop.course import Course
-    from loopcast.iterate.registering import Registered
+    from loopcast.iterate.registering import NewVersion
     from loopcast.plugins import PluginManager
     from loopcast.store.home import Home
 
@@ -92,7 +91,7 @@ class _Verdict:
 
 def release_by_policy(
     course: Course[Any],
-    items: Sequence[Registered],
+    items: Sequence[NewVersion],
     home: Home,
     rules: Rules,
     *,
@@ -146,17 +145,17 @@ def _alternatives(course: Course[Any], names: Sequence[VersionId]) -> dict[Versi
     return dict.fromkeys(names, text) if label else {}
 
 
-def _failures(item: Registered) -> str:
+def _failures(item: NewVersion) -> str:
     """Say which of its training's gates a version failed."""
     return "; ".join(
         f"{gate.gate}: expected {gate.expectation}, measured {gate.measured}"
-        for gate in item.made.gates
+        for gate in item.gates
         if not gate.passed
     )
 
 
 def _validate(
-    course: Course[Any], items: Mapping[VersionId, Registered], home: Home, rules: Rules
+    course: Course[Any], items: Mapping[VersionId, NewVersion], home: Home, rules: Rules
 ) -> dict[VersionId, str]:
     """Run the gates of the policy on versions that need it; say what failed, by version."""
     row = rules.policy.row(course.logical_model)
@@ -164,13 +163,9 @@ def _validate(
     new = [items[n].version for n, s in standings.items() if s.stage in ("candidate", "retired")]
     found: tuple[Validation, ...] = ()
     if new:
-        at_hand = {
-            version.id: loaded
-            for version in new
-            if (loaded := _at_hand(course, items[version.id], rules)) is not None
-        }
+        examined = {name: item.examination for name, item in items.items() if item.examination}
         found = validate_versions(
-            home, rules.plugins, rules.policy, new, LocalEngine(), by=BY, at_hand=at_hand
+            home, rules.plugins, rules.policy, new, LocalEngine(), by=BY, examined=examined
         )
     return {
         validation.version: "; ".join(
@@ -183,30 +178,15 @@ def _validate(
     }
 
 
-def _at_hand(course: Course[Any], item: Registered, rules: Rules) -> LoadedVersion | None:
-    """Return a version with the model that was loaded from its files when they were packed."""
-    contest = item.made.contest
-    if contest.model is None:
-        return None
-    return LoadedVersion(
-        version=item.version,
-        bundle=item.bundle,
-        logical_model=course.logical_model,
-        template=rules.plugins.template(item.version.template),
-        models={"": contest.model},
-        contest=contest.judged,
-    )
-
-
-def _verdict(course: Course[Any], item: Registered, home: Home, around: Surroundings) -> _Verdict:
+def _verdict(course: Course[Any], item: NewVersion, home: Home, around: Surroundings) -> _Verdict:
     version, champion = item.version, around.champion(item.version)
     model = course.logical_model
     if champion is None or champion.id == version.id:
         return _Verdict(better=True, reason="first version to pass its gates")
-    doubt = item.made.doubt or _signed_for(home, champion)
+    doubt = item.doubt or _signed_for(home, champion)
     if doubt:
         return _Verdict(better=False, reason=doubt)
-    rival, note = rival_of(home, version, item.made.contest.judged, champion)
+    rival, note = rival_of(home, version, item.judged, champion)
     if rival is None:
         return _Verdict(better=True, reason=note)
     kpi = model.kpi

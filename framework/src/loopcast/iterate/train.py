@@ -17,7 +17,7 @@ from loopcast.deploy.bundle import read_bundle
 from loopcast.deploy.lookup import look_up
 from loopcast.develop.course import Advance, Course
 from loopcast.iterate.checking import check
-from loopcast.iterate.registering import ready, register
+from loopcast.iterate.registering import examiner_for, new_version, ready, register
 from loopcast.iterate.releasing import Rules, release_by_policy
 from loopcast.iterate.tasks import steps_of
 
@@ -143,7 +143,9 @@ def train_version(
     [(_, made)] = steps.make(course, {segment: known}, engine, advance)
     if isinstance(made, LoopcastError):
         raise made
-    [item] = register(course, [ready(course, known, made, checked, extra or {})], home, at=at)
+    examiner = examiner_for(course, home, rules, [segment])
+    item = new_version(course, ready(course, known, made, checked, extra or {}), examiner, at)
+    new = register(course, [item], home)
     released = release_by_policy(course, [item], home, rules, at=at)[item.version.id]
     return TrainedVersion(
         version=item.version,
@@ -151,5 +153,5 @@ def train_version(
         stage=released.stage,
         reason=released.reason,
         fresh=True,
-        repeated=not item.new,
+        repeated=item.version.id not in new,
     )
