@@ -22,7 +22,7 @@ from loopcast.api.errors import (
     StoreError,
     SwitchError,
 )
-from loopcast.api.events import Event, GroundTruth, LogSettings, ReasonSettings, Role, SamplingRule
+from loopcast.api.events import Event, LogSettings, ReasonSettings, Role, SamplingRule
 from loopcast.api.experiments import (
     OUTCOME,
     BanditSettings,
@@ -225,7 +225,6 @@ __all__ = [
     "GateResult",
     "GivingWay",
     "Goal",
-    "GroundTruth",
     "Hooks",
     "Hyperparameters",
     "IntegrityError",

@@ -113,17 +113,3 @@ class ReasonSettings(Record, frozen=True):
     """
 
     most: NonNegative = 0
-
-
-class GroundTruth(Record, frozen=True):
-    """An outcome, joined to events later by key."""
-
-    key: str
-    logical_model: Name
-    segment: Segment
-    observed: datetime
-    value: float | str
-
-    def check(self) -> None:
-        """A time without a zone could mean two different moments."""
-        self.require(self.observed.tzinfo is not None, f"observed {self.observed} has no time zone")

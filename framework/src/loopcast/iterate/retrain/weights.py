@@ -42,17 +42,12 @@ class Weights:
     values: NDArray[np.float64]
     recent: int
 
-    @property
-    def effective(self) -> float:
-        """How many equally weighted rows would say as much as all of them.
-
-        Source: L. Kish (1965), Survey Sampling, section 11.7.
-        """
-        return effective_size(self.values)
-
 
 def effective_size(weight: NDArray[np.float64]) -> float:
-    """Return Kish's effective sample size, (Σw)² / Σw²."""
+    """Return how many equally weighted rows would say as much as these: (Σw)² / Σw².
+
+    Source: L. Kish (1965), Survey Sampling, section 11.7.
+    """
     return float(weight.sum() ** 2 / (weight**2).sum())
 
 
