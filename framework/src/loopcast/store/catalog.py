@@ -25,6 +25,7 @@ from loopcast.api import (
 )
 from loopcast.store import database, governance, measurements, queries, registration
 from loopcast.store.audit import AuditFilter
+from loopcast.store.best import best_versions
 from loopcast.store.fleet_catalog import FleetCatalog
 from loopcast.store.governance import Standing
 from loopcast.store.queries import VersionFilter, VersionSummary
@@ -203,7 +204,7 @@ class Catalog(FleetCatalog):
             When several protocols were used and none is named.
         """
         with database.reading(self._engine) as connection:
-            return queries.best(
+            return best_versions(
                 connection,
                 dataset,
                 metric,

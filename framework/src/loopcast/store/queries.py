@@ -12,19 +12,16 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, exis
 
 from loopcast.api import (
     Digest,
-    Direction,
     InvalidRecordError,
     NotFoundError,
     Release,
     Segment,
     Stage,
-    StoreError,
     Version,
     VersionId,
 )
 from loopcast.store.registration import chunks
 from loopcast.store.tables import (
-    comparisons,
     datasets,
     metrics,
     releases,
@@ -72,7 +69,7 @@ class VersionSummary:
     metrics: Mapping[str, float | None]
 
 
-_VERSION: Select[*tuple[Any, ...]] = (
+VERSION: Select[*tuple[Any, ...]] = (
     select(
         versions.c.id,
         versions.c.logical_model,
@@ -86,7 +83,7 @@ _VERSION: Select[*tuple[Any, ...]] = (
     .select_from(versions)
     .join(datasets, versions.c.dataset == datasets.c.number)
 )
-
+"""What a version consists of; questions add which ones."""
 
 _RELEASE: Select[*tuple[Any, ...]] = (
     select(
@@ -98,7 +95,8 @@ _RELEASE: Select[*tuple[Any, ...]] = (
 )
 
 
-def _version(row: Row[*tuple[Any, ...]]) -> Version:
+def version_of_row(row: Row[*tuple[Any, ...]]) -> Version:
+    """Return the version in a row of :data:`VERSION`."""
     values = row._mapping
     return Version(**{name: values[name] for name in Version.__struct_fields__})
 
@@ -108,9 +106,9 @@ def find(
 ) -> dict[Segment, Version]:
     """Return the newest version of each segment that was trained by the segment's recipe."""
     wanted = set(recipes.values())
-    query = _VERSION.where(versions.c.logical_model == logical_model)
+    query = VERSION.where(versions.c.logical_model == logical_model)
     found = (
-        _version(row)
+        version_of_row(row)
         for chunk in chunks(wanted)
         for row in connection.execute(
             query.where(versions.c.recipe.in_(chunk)).order_by(versions.c.number)
@@ -126,9 +124,9 @@ def find(
 def versions_by_id(connection: Connection, ids: Sequence[VersionId]) -> dict[VersionId, Version]:
     """Return versions by their whole ids, in order; those that are not there are left out."""
     found = {
-        row.id: _version(row)
+        row.id: version_of_row(row)
         for chunk in chunks(ids)
-        for row in connection.execute(_VERSION.where(versions.c.id.in_(chunk)))
+        for row in connection.execute(VERSION.where(versions.c.id.in_(chunk)))
     }
     return {identifier: found[identifier] for identifier in ids if identifier in found}
 
@@ -148,9 +146,9 @@ def version_by_id(connection: Connection, prefix: str) -> Version:
         When none or several begin like this, naming the nearest.
     """
     begins = and_(versions.c.id >= prefix, versions.c.id < prefix + "g")
-    rows = connection.execute(_VERSION.where(begins).order_by(versions.c.id).limit(4)).all()
+    rows = connection.execute(VERSION.where(begins).order_by(versions.c.id).limit(4)).all()
     if len(rows) == 1:
-        return _version(rows[0])
+        return version_of_row(rows[0])
     if not rows:
         near = " or ".join(_neighbours(connection, prefix))
         hint = f"; the nearest is {near}" if near else "; the catalog holds no version"
@@ -190,8 +188,8 @@ def newest(
     )
     if segments is not None:
         last = last.where(versions.c.segment.in_(segments))
-    found = connection.execute(_VERSION.where(versions.c.number.in_(last)))
-    return {row.segment: _version(row) for row in found}
+    found = connection.execute(VERSION.where(versions.c.number.in_(last)))
+    return {row.segment: version_of_row(row) for row in found}
 
 
 def newest_in_stage(
@@ -234,13 +232,13 @@ def _summaries(connection: Connection, numbers: Sequence[int]) -> list[VersionSu
     found = {}
     values = headline_metrics(connection, numbers)
     stages = _stages(connection, numbers)
-    columns = _VERSION.add_columns(versions.c.number, datasets.c.name.label("dataset_name"))
+    columns = VERSION.add_columns(versions.c.number, datasets.c.name.label("dataset_name"))
     for chunk in chunks(numbers):
         for row in connection.execute(columns.where(versions.c.number.in_(chunk))):
             stage = stages.get(row.number, "candidate")
             metric_values = values[row.number]
             found[row.number] = VersionSummary(
-                _version(row), stage, row.dataset_name, metric_values
+                version_of_row(row), stage, row.dataset_name, metric_values
             )
     return [found[number] for number in numbers]
 
@@ -271,64 +269,6 @@ def _stages(connection: Connection, numbers: Sequence[int]) -> dict[int, Stage]:
     }
 
 
-def best(
-    connection: Connection,
-    dataset: Digest,
-    metric: str,
-    direction: Direction,
-    *,
-    protocol: str | None,
-    subset: str,
-    limit: int,
-) -> list[tuple[Version, float]]:
-    """Return the best versions by one metric, among those judged alike on one dataset.
-
-    Raises
-    ------
-    NotFoundError
-        When nothing was judged on the dataset, or not by the protocol.
-    StoreError
-        When several protocols were used and none is named.
-    """
-    comparison = _comparison(connection, dataset, protocol)
-    value = metrics.c.value
-    ranked = (
-        select(metrics.c.version, value)
-        .where(
-            metrics.c.comparison == comparison,
-            metrics.c.metric == metric,
-            metrics.c.subset == subset,
-            metrics.c.baseline.is_(False),
-            value.is_not(None),
-        )
-        .order_by(value if direction == "lower" else value.desc())
-        .limit(limit)
-        .subquery()
-    )
-    query = _VERSION.join(ranked, ranked.c.version == versions.c.number).add_columns(ranked.c.value)
-    in_order = ranked.c.value if direction == "lower" else ranked.c.value.desc()
-    rows = connection.execute(query.order_by(in_order, versions.c.number))
-    return [(_version(row), row.value) for row in rows]
-
-
-def _comparison(connection: Connection, dataset: Digest, protocol: str | None) -> int:
-    query = (
-        select(comparisons.c.protocol, comparisons.c.number)
-        .join(datasets, comparisons.c.dataset == datasets.c.number)
-        .where(datasets.c.fingerprint == dataset)
-    )
-    keys = {row.protocol: row.number for row in connection.execute(query)}
-    known = "; ".join(sorted(keys))
-    if not keys:
-        raise NotFoundError(f"no version was evaluated on a dataset with fingerprint {dataset}")
-    if protocol is None and len(keys) > 1:
-        raise StoreError(f"versions were judged on {dataset} in several ways; name one of: {known}")
-    if protocol is not None and protocol not in keys:
-        raise NotFoundError(f"no version was judged on {dataset} by {protocol!r}, only by: {known}")
-    number: int = keys[protocol] if protocol is not None else next(iter(keys.values()))
-    return number
-
-
 def stage_of(connection: Connection, version: VersionId) -> Stage:
     """Return the stage that a version is in now; ``candidate`` until it is moved."""
     query = (
@@ -347,7 +287,7 @@ def champions(
     at: datetime | None,
 ) -> dict[Segment, Version]:
     """Return the champion of each segment, now or at a moment, where there is one."""
-    query = _VERSION.join(releases, releases.c.version == versions.c.number).where(
+    query = VERSION.join(releases, releases.c.version == versions.c.number).where(
         releases.c.logical_model == logical_model, releases.c.stage == "champion", _released(at)
     )
     parts = (
@@ -355,7 +295,7 @@ def champions(
         if segments is None
         else [query.where(releases.c.segment.in_(chunk)) for chunk in chunks(segments)]
     )
-    return {row.segment: _version(row) for part in parts for row in connection.execute(part)}
+    return {row.segment: version_of_row(row) for part in parts for row in connection.execute(part)}
 
 
 def _released(at: datetime | None) -> ColumnElement[bool]:
