@@ -83,7 +83,7 @@ class Columns:
     def known(self, wanted: str) -> pd.Series:
         """Return a column that may miss nothing."""
         raw = self.raw(wanted)
-        self.refuse(wanted, raw.isna().to_numpy(), "missing values", "one in each row")
+        self.refuse(wanted, np.asarray(raw.array.isna()), "missing values", "one in each row")
         return raw
 
     def numbers(self, wanted: str) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ comparable between series of any size.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -113,10 +114,10 @@ def _looked_at(table: pa.Table, model: LogicalModel) -> tuple[pd.DataFrame, NDAr
         rows = _frame(table.filter(pc.equal(table["step"], model.schema.step)))
         width = (rows["0.95"] - rows["0.05"]) / rows["mean"].abs().where(rows["mean"] != 0.0)
         return rows, width.to_numpy(np.float64)
-    number = "probability"
-    if isinstance(model.schema, RankSchema):
-        number, table = "score", table.filter(pc.less_equal(table["place"], 1))
-    rows = _frame(table.select([*_COUNTED, "reason", number]))
+    ranks = isinstance(model.schema, RankSchema)
+    number = "score" if ranks else "probability"
+    wanted = table.select([*_COUNTED, "reason", number])
+    rows = _frame(wanted.filter(pc.less_equal(table["place"], 1)) if ranks else wanted)
     return rows, rows[number].to_numpy(np.float64)
 
 
@@ -128,9 +129,12 @@ def _frame(table: pa.Table) -> pd.DataFrame:
 def _items(table: pa.Table, model: LogicalModel) -> pd.Series[Any]:
     if not isinstance(model.schema, RankSchema):
         return pd.Series(dtype=np.int64)
-    # As texts: Arrow counts codes of several dictionaries as if they were of one.
-    items = _frame(table.select([model.schema.item]))[model.schema.item]
-    return items.value_counts()
+    found = Counter[str]()
+    for coded in table[model.schema.item].dictionary_encode().chunks:
+        # Arrow counts codes of several dictionaries as if they were of one.
+        counts = np.bincount(coded.indices.drop_null(), minlength=len(coded.dictionary))
+        found.update(dict(zip(coded.dictionary.to_pylist(), counts.tolist(), strict=True)))
+    return pd.Series(+found, dtype=np.int64)
 
 
 def _courses(rows: pd.DataFrame, model: LogicalModel) -> dict[str, tuple[float, ...]]:

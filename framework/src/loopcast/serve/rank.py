@@ -91,7 +91,8 @@ def _refuse_separators(items: pd.Index, source: str) -> None:
     DataError
         Naming the first of them.
     """
-    bad = pc.match_substring_regex(text_array(items.array), "[\n\x1e]").to_numpy(False)
+    names = text_array(items.array)
+    bad = pc.or_(*(pc.match_substring(names, mark) for mark in "\n\x1e")).to_numpy(False)
     if bad.any():
         raise DataError(
             f"{source}: item {items[int(np.argmax(bad))]!r} has a line break or a record separator "
