@@ -14,7 +14,8 @@ from loopcast.deploy.export.tflite.exportable import Exportable
 from loopcast.deploy.export.tflite.runtimes import sessions
 from loopcast.deploy.export.tflite.vectors import Vectors
 from loopcast.deploy.export.tflite.write import write_tflite
-from loopcast.fleet.plausible import outputs_of
+from loopcast.develop.applicability import fit_domain
+from loopcast.fleet.plausible import believed, outputs_of
 from loopcast_edge.wire import Output
 
 TEMPERATURE = g.Spline(0, -5.0, 35.0, 8)
@@ -82,6 +83,16 @@ def test_how_far_beyond_is_said_in_ranges() -> None:
     bounds = [bounded(exportable(around_zero), beyond) for beyond in (0.0, 1.0, 3.0)]
     widths = [float(one.maximum or 0.0) - float(one.minimum or 0.0) for one in bounds]
     np.testing.assert_allclose(widths[1:], [3 * widths[0], 7 * widths[0]])
+
+
+def test_codes_of_broken_sensors_count_as_missing() -> None:
+    domain = fit_domain({"temperature": np.linspace(1.0, 43.0, 50)})
+    recipe = believed(exportable(curve()).recipe, domain)
+    temperature, load = recipe.measurements
+    assert (temperature.minimum, temperature.maximum) == (-41.0, 85.0)
+    assert (load.minimum, load.maximum) == (None, None)
+    never = fit_domain({"temperature": np.full(50, np.nan)})
+    assert believed(recipe, never).measurements[0] == temperature
 
 
 def test_nothing_at_all_is_no_demand() -> None:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from loopcast.deploy.export.tflite.export import TOLERANCE, checked_file, exportable
+from loopcast.develop.applicability import APPLICABILITY_FILE, read_domains
 from loopcast.fleet.golden import golden_of
 from loopcast.fleet.packages import Contents
-from loopcast.fleet.plausible import BEYOND, outputs_of
-from loopcast.fleet.usual import usual_of
-from loopcast_edge.wire import DriftReference, Tensor, Trial
+from loopcast.fleet.plausible import BEYOND, believed, outputs_of
+from loopcast.fleet.usual import last_weeks, usual_of
+from loopcast_edge.wire import DriftReference, Recipe, Tensor, Trial
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,8 +44,8 @@ def contents_of(
         Largest difference of an answer, as a share of the largest; devices allow twice as much,
         since runtimes differ a little.
     beyond
-        How far outside of what it says all over its domain a device believes it; see
-        `loopcast.fleet.plausible`.
+        How far outside of what it says all over its domain a device believes it, and covariates of
+        what training has seen; see `loopcast.fleet.plausible`.
 
     Raises
     ------
@@ -58,7 +59,7 @@ def contents_of(
     usual = usual_of(loaded, found.recipe.target)
     return Contents(
         model=model,
-        recipe=found.recipe,
+        recipe=_believed(loaded, found.recipe, beyond),
         outputs=outputs_of(found, model, beyond),
         golden=(golden_of(found.vectors, model, tolerance),),
         state=_at_first(found.vectors.state),
@@ -67,6 +68,14 @@ def contents_of(
         trial=trial,
         reference=reference,
     )
+
+
+def _believed(loaded: LoadedVersion, recipe: Recipe, beyond: float) -> Recipe:
+    domains = loaded.bundle.files.get(APPLICABILITY_FILE)
+    if loaded.forecast is None or recipe.target is None or domains is None:
+        return recipe
+    site = last_weeks(loaded).site_of[recipe.target]
+    return believed(recipe, read_domains(domains)[site], beyond)
 
 
 def _at_first(state: NDArray[np.float32] | None) -> Tensor | None:

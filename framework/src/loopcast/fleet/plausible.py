@@ -1,9 +1,10 @@
-"""Which answers a device believes.
+"""Which measurements and answers a device believes.
 
 A graph of splines, levels and intervals has a domain, and what a file says all over it is known
 before any device asks. What lies further outside than that range is wide comes of an input that
-was never meant, such as the code of a broken sensor, or of a state that was damaged: a device falls
-back then. An unusual year stays far within.
+was never meant, or of a state that was damaged: a device falls back then. An unusual year stays far
+within. A covariate of a forecast that is as far beyond what training has seen, such as the code of
+a broken sensor, counts as missing, so that it is not in smoothed values for days.
 """
 
 from __future__ import annotations
@@ -11,19 +12,46 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec.structs import replace
 
 from loopcast.deploy.compress.domain import answers_to, domain_rows
 from loopcast.deploy.compress.rewrite import sums_of
 from loopcast.deploy.export.tflite.runtimes import sessions
-from loopcast_edge.wire import Output
+from loopcast_edge.wire import Measurement, Output, Recipe
 
 if TYPE_CHECKING:
     from loopcast.deploy.export.tflite.exportable import Exportable
+    from loopcast.develop.applicability import Domain, NumberDomain
 
 BEYOND = 1.0
-"""How far outside an answer may be, as a multiple of the range of the answers."""
+"""How far outside a value may be, as a multiple of the range of those that are known."""
 
 PROBABILITY = "probability"
+
+
+def believed(recipe: Recipe, domain: Domain, beyond: float = BEYOND) -> Recipe:
+    """Return a recipe with bounds of the covariates of a forecast.
+
+    Parameters
+    ----------
+    domain
+        Of the site of the series.
+    beyond
+        As `BEYOND`.
+    """
+    return replace(
+        recipe,
+        measurements=tuple(
+            _within(each, domain.numbers.get(each.name), beyond) for each in recipe.measurements
+        ),
+    )
+
+
+def _within(what: Measurement, seen: NumberDomain | None, beyond: float) -> Measurement:
+    if seen is None or seen.low is None or seen.high is None:
+        return what
+    room = beyond * (seen.high - seen.low)
+    return replace(what, minimum=seen.low - room, maximum=seen.high + room)
 
 
 def outputs_of(found: Exportable, model: bytes, beyond: float = BEYOND) -> tuple[Output, ...]:

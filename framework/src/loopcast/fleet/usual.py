@@ -46,16 +46,21 @@ def usual_of(loaded: LoadedVersion, series: str | None) -> Usual:
     """
     if loaded.forecast is None or series is None:
         return Usual()
+    known, step = last_weeks(loaded), next(iter(loaded.models))
+    return Usual(
+        profile=usual_week(known, series),
+        intervals=spread(loaded.forecast.intervals[step], known.series.index(series)),
+    )
+
+
+def last_weeks(loaded: LoadedVersion) -> ForecastData:
+    """Return the panel of a forecast's test scenario, at its finest step."""
     from loopcast.deploy.forecast_scenario import read_scenario
 
     step = next(iter(loaded.models))
     query = read_scenario(step, loaded.bundle.files[f"scenarios/{step}.npz"]).inputs
     assert isinstance(query, ForecastQuery)
-    place = query.known.series.index(series)
-    return Usual(
-        profile=usual_week(query.known, series),
-        intervals=spread(loaded.forecast.intervals[step], place),
-    )
+    return query.known
 
 
 def usual_week(known: ForecastData, series: str) -> Profile:

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     type=click.FloatRange(0.0),
     default=1.0,
     show_default=True,
-    help="How far outside of what it says all over its domain devices believe it, as a multiple "
-    "of that range.",
+    help="How far outside of what it says all over its domain devices believe it, and covariates "
+    "outside of training, as a multiple of that range.",
 )
 @click.option(
     "--days",
