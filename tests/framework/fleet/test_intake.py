@@ -7,13 +7,14 @@ from datetime import UTC, date, datetime
 import pytest
 from msgspec.structs import replace
 
+from loopcast.api import ForecastSchema, Site
 from loopcast.fleet import intake
 from loopcast.fleet.link import Incoming
 from loopcast.fleet.sums import Member, Summed, condensed_days
 from loopcast.store.home import Home
 from loopcast_edge.wire import Condensed, encode, topics
 
-from ..store.builders import version
+from ..store.builders import logical_model, version
 from .conftest import OUTBOX, events
 
 
@@ -59,6 +60,26 @@ def test_sums_that_cannot_be_are_refused(
     assert intake.take_in(place) == 1
     assert [each.batch for each in place.catalog.kept_uplinks("refused")] == [f"{OUTBOX}/1"]
     assert condensed_days(place.catalog, "demand") == {}
+
+
+def test_events_that_say_not_what_they_are_about_are_refused(
+    place: Home, first: tuple[str, ...]
+) -> None:
+    """One of them would keep the monitor from reading the whole log of a forecast."""
+    schema = ForecastSchema(
+        unit="MW", step="1h", timezone="UTC", sites={"north": Site(timezone="UTC")},
+        series={"a": "north"},
+    )  # fmt: skip
+    place.catalog.put_logical_model(replace(logical_model(), schema=schema))
+    odd, whole = events(1, 3), events(2, 3)
+    hours = (replace(e, key=f"a|1h|2026-01-01T0{n}:00Z") for n, e in enumerate(whole.events))
+    whole = replace(whole, events=tuple(hours))
+    topic, at = topics.device(first[0], "up/events"), datetime.now(UTC)
+    messages = [Incoming(topic=topic, payload=encode(each)) for each in (odd, whole)]
+    place.catalog.put_uplinks([intake.uplink_of(each, at) for each in messages])
+    intake.take_in(place)
+    assert [each.batch for each in place.catalog.kept_uplinks("refused")] == [f"{OUTBOX}/1"]
+    assert place.events.read("demand").num_rows == 3
 
 
 def test_sums_of_several_days_are_spread_over_them(place: Home, first: tuple[str, ...]) -> None:

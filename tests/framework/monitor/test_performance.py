@@ -14,7 +14,6 @@ import pytest
 from numpy.typing import NDArray
 
 from loopcast.api import (
-    DataError,
     DecisionSettings,
     Feature,
     ForecastSchema,
@@ -33,7 +32,7 @@ from loopcast.develop.inference import Estimate
 from loopcast.develop.rank import metrics as rank_metrics
 from loopcast.develop.score import decisions
 from loopcast.develop.score import metrics as score_metrics
-from loopcast.monitor.observed import column, forecast_keys
+from loopcast.monitor.observed import column
 from loopcast.monitor.performance import Performance, change, labelled_events, performance
 from loopcast.store.events import event_table
 from loopcast.store.recording import sample
@@ -243,12 +242,6 @@ class TestForecast:
         alone = 5.0 / np.sqrt(2 * 21 * 96)
         assert rmse.error > 2 * alone, "the rows of an origin are not independent"
         assert len([item for item in found if item.metric == "rmse" and not item.subset]) == 4
-
-    def test_keys_of_another_form_are_refused(self) -> None:
-        with pytest.raises(DataError, match="not of the form series"):
-            forecast_keys(pa.chunked_array([["a|1h"]]))
-        found = forecast_keys(pa.chunked_array([["a|b|1h|2026-01-01T00:00:00Z"]]))
-        assert found["series"][0] == "a|b"
 
     def test_without_labels(self) -> None:
         events, latest = self.events(2)

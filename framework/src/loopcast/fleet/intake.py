@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from msgspec import structs
 
-from loopcast.api import DataError, DeviceName, Segment, place_name
+from loopcast.api import DataError, DeviceName, ForecastSchema, LogicalModel, Segment, place_name
 from loopcast.store.uplinks import Intake, Uplink
 from loopcast_edge.wire import (
     Batch,
@@ -123,6 +123,8 @@ def _store(place: Home, intake: Intake) -> tuple[list[Uplink], list[Uplink]]:
         try:
             batch = decode(item.payload, KINDS[f"up/{item.kind}"])
             tables = list(_TABLES[item.kind](item.device, batch, allowed))
+            for name, table in tables if item.kind == "events" else ():
+                _check_keys(models[name], table)
         except (WireError, DataError) as error:
             LOGGER.warning("batch %s of %s is refused: %s", item.batch, item.device, error)
             refused.append(item)
@@ -136,6 +138,14 @@ def _store(place: Home, intake: Intake) -> tuple[list[Uplink], list[Uplink]]:
         table = _joined(parts)
         place.record(table, models[name]) if kind == "events" else place.truth.add(name, table)
     return refused, condensed
+
+
+def _check_keys(model: LogicalModel, events: pa.Table) -> None:
+    """Refuse events of a forecast of which nobody could tell what they are about."""
+    from loopcast.store.event_keys import forecast_keys
+
+    if isinstance(model.schema, ForecastSchema):
+        forecast_keys(events["key"])
 
 
 def _joined(parts: list[pa.Table]) -> pa.Table:

@@ -13,10 +13,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from loopcast.api import ForecastSchema, LogicalModel
-from loopcast.monitor.observed import answered, column, forecast_keys, numbers
+from loopcast.monitor.observed import answered, column, numbers
 from loopcast.monitor.reference import OUTPUT, Reference
 from loopcast.monitor.sketch import Sketch
 from loopcast.monitor.stack import Chosen, Places, sketch_stacked, stack_bins
+from loopcast.store.event_keys import forecast_keys
 
 ONE_EVENT = ("segment", "version", "role", "key", "time")
 """Events that agree in these are one: the same answer was logged twice."""

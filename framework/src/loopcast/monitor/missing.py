@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from loopcast.api import ForecastSchema, Segment
 from loopcast.monitor.kpi import by_segment
-from loopcast.monitor.observed import forecast_keys
+from loopcast.store.event_keys import forecast_keys
 from loopcast.store.truth import joined_keys
 
 EXAMPLES = 5

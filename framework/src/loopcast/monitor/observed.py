@@ -11,7 +11,6 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from loopcast.api import (
-    DataError,
     ForecastOutcome,
     ForecastSchema,
     LogicalModel,
@@ -74,21 +73,6 @@ MAIN_OUTPUT = {"forecast": "mean", "score": "probability", "rank": "score"}
 def answered(events: pa.Table, model: LogicalModel) -> pa.Array:
     """Tell which events have an answer; none that was refused or waits for a person has."""
     return pc.is_valid(column(events["outputs"], MAIN_OUTPUT[model.task]))
-
-
-def forecast_keys(keys: pa.ChunkedArray) -> pd.DataFrame:
-    """Split the keys of forecasts into series, step and the start of the interval in UTC."""
-    parts = pc.split_pattern(keys.combine_chunks(), "|", max_splits=2, reverse=True)
-    if pc.min(pc.list_value_length(parts)).as_py() not in (3, None):
-        raise DataError("a key of a forecast is not of the form series|step|start of the interval")
-    flat = parts.flatten().to_numpy(zero_copy_only=False).reshape(-1, 3)
-    return pd.DataFrame(
-        {
-            "series": pd.Categorical(flat[:, 0]),
-            "step": pd.Categorical(flat[:, 1]),
-            "start": pd.to_datetime(flat[:, 2], format="ISO8601", utc=True),
-        }
-    )
 
 
 def lead_days(starts: pd.Series[pd.Timestamp], made: pd.Series[pd.Timestamp]) -> NDArray[np.str_]:

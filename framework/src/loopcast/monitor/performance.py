@@ -40,12 +40,12 @@ from loopcast.monitor.bins import Floats
 from loopcast.monitor.observed import (
     answered,
     column,
-    forecast_keys,
     lead_days,
     outcome_of,
     weights,
 )
 from loopcast.monitor.reference import MOST_ATTRIBUTES, MOST_VALUES
+from loopcast.store.event_keys import forecast_keys
 
 Every = Literal["day", "week", "month"]
 

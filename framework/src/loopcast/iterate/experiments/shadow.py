@@ -25,7 +25,8 @@ from loopcast.api import (
 )
 from loopcast.develop.compare import Difference, compare
 from loopcast.iterate.experiments.units import logged
-from loopcast.monitor.observed import answered, forecast_keys, outcome_of, weights
+from loopcast.monitor.observed import answered, outcome_of, weights
+from loopcast.store.event_keys import forecast_keys
 from loopcast.store.truth import join
 
 if TYPE_CHECKING:
