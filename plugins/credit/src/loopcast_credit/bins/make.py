@@ -46,6 +46,7 @@ def check_names(said: Mapping[str, object], features: Iterable[str]) -> None:
     Raises
     ------
     ConfigurationError
+        For a name that is none of them.
     """
     known = list(features)
     for name in said:

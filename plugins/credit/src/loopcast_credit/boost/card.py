@@ -36,6 +36,7 @@ def fit_boosted_scorecard(
     DataError
         Where too few rows have the event, or have it not.
     ConfigurationError
+        For a direction of risk of what is no number, or where LightGBM is not installed.
     """
     features, event, weight = known_rows(data, p.minimum_events)
     inputs = learn_inputs(features, event, weight)

@@ -159,6 +159,7 @@ def fit_boosting(data: ScoreData, p: BoostingParameters, seed: int) -> BoostedSc
     DataError
         Where too few rows have the event, or have it not.
     ConfigurationError
+        For a direction of risk of what is no number, or where LightGBM is not installed.
     """
     features, event, weight = known_rows(data, p.minimum_events)
     inputs = learn_inputs(features, event, weight)

@@ -60,6 +60,7 @@ def fit_logistic(data: ScoreData, p: LogisticParameters) -> AdditiveScorer:
     DataError
         Where too few rows have the event, or have it not.
     ConvergenceError
+        Where Newton's method does not converge.
     """
     features, event, weight = known_rows(data, p.minimum_events)
     terms = [_term(name, features[name], event, weight, p.rare) for name in features.columns]
