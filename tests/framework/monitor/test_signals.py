@@ -164,6 +164,26 @@ class TestBusiness:
         assert alert.cause.startswith("solvent is 0.1")
         assert list(of_business(OF, [self.course(0, -1.0, direction="lower")], 0.1)) == []
 
+    def test_an_outcome_is_whether_the_event_happened_and_counts_by_its_chance(self) -> None:
+        """One in four of the poor and all of the rich were chosen to be labelled."""
+        noise = np.random.default_rng(0)
+        inputs = people(noise, 4000)
+        rich = inputs["income"] > 0.0
+        bad = noise.random(4000) < np.where(rich, 0.1, 0.5)
+        chosen = rich | (noise.random(4000) < 0.25)
+        share = np.where(chosen, np.where(rich, 1.0, 0.25), 0.0)
+        events = scored("", "0" * 16, 0, inputs, labelling=share)
+        truth = truth_table(
+            key=events["key"].to_pylist(), value=np.where(bad, "bad", "good"), observed=NOON
+        )
+        schema = msgspec.structs.replace(CREDIT.schema, event="bad")
+        watch = {"losses": BusinessKpi(of="outcome", direction="lower")}
+        model = msgspec.structs.replace(CREDIT, schema=schema, watch=watch)
+        day = self.days[:1]
+        [found] = business_kpis(join(events, truth), model, day, {"": day[0].date()})[""]
+        assert found.values[0] == pytest.approx(bad.mean(), abs=0.02)
+        assert bad[chosen].mean() < bad.mean() - 0.05, "unweighted it would be another number"
+
     def test_unchanged_weeks_are_not(self) -> None:
         alarms = sum(self.course(seed, 0.0).worse(0.02) for seed in range(40))
         assert alarms <= 2

@@ -59,7 +59,8 @@ class BusinessKpi(Record, frozen=True):
     Attributes
     ----------
     of
-        ``output.NAME`` or ``input.NAME``, ``outcome``, or ``action``.
+        ``output.NAME`` or ``input.NAME``, ``outcome``, or ``action``. The mean and sum of a score's
+        outcome are those of whether the event happened.
     statistic
         ``mean`` or ``sum`` of a number, or the ``share`` of events for which it is as said below.
     above, equal

@@ -18,7 +18,7 @@ from loopcast.monitor.bins import Floats
 from loopcast.monitor.counted import once, used
 from loopcast.monitor.counting import hours_of
 from loopcast.monitor.kpi import RESULT_COLUMNS
-from loopcast.monitor.observed import column, numbers
+from loopcast.monitor.observed import column, happened, numbers, weights
 from loopcast.monitor.performance import change
 from loopcast.store.truth import join
 
@@ -121,9 +121,14 @@ def business_kpis(
     day = pc.days_between(pa.scalar(first, joined["time"].type), joined["time"]).to_numpy()
     inside = (group >= 0) & (day >= 0) & (day < len(all_days))
     place = np.where(inside, group.astype(np.intp) * len(all_days) + day, -1)
-    weight = 1.0 / joined["inclusion"].to_numpy()
     daily = {
-        name: _daily(_values(joined, kpi), weight, place, kpi, len(names) * len(all_days))
+        name: _daily(
+            _values(joined, kpi, model),
+            _weight(joined, kpi),
+            place,
+            kpi,
+            len(names) * len(all_days),
+        )
         for name, kpi in model.watch.items()
     }
     return {
@@ -173,10 +178,23 @@ def input_columns(model: LogicalModel) -> list[str]:
     return ["inputs"] * of_input + ["input_texts"] * texts
 
 
-def _values(joined: pa.Table, kpi: BusinessKpi) -> Floats:
+def _weight(joined: pa.Table, kpi: BusinessKpi) -> Floats:
+    """Return how many events each stands for; where outcomes count, as it was to be labelled."""
+    if kpi.of != "outcome":
+        return np.asarray(1.0 / joined["inclusion"].to_numpy())
+    chosen = joined["labelling"].to_numpy() > 0.0
+    found = np.zeros(joined.num_rows)
+    found[chosen] = weights(joined.filter(pa.array(chosen)))
+    return found
+
+
+def _values(joined: pa.Table, kpi: BusinessKpi, model: LogicalModel) -> Floats:
     """Return one number for each event, NaN where it is not known."""
     if isinstance(kpi.equal, str):
         return _shares(pc.equal(_texts(joined, kpi.of), kpi.equal))
+    if kpi.of == "outcome" and kpi.statistic != "share" and isinstance(model.schema, ScoreSchema):
+        known = pc.or_(pc.is_valid(joined["value"]), pc.is_valid(joined["text"])).to_numpy()
+        return np.where(known, happened(joined, model.schema), np.nan)
     values = _numbers(joined, kpi.of)
     if kpi.statistic != "share":
         return values
@@ -206,7 +224,7 @@ def _daily(
     values: Floats, weight: Floats, place: NDArray[np.intp], kpi: BusinessKpi, days: int
 ) -> Floats:
     """Return the value of each day, NaN where there is none."""
-    known = np.isfinite(values) & (place >= 0)
+    known = np.isfinite(values) & (place >= 0) & (weight > 0.0)
     weights = np.bincount(place[known], weight[known], minlength=days)
     sums = np.bincount(place[known], (weight * values)[known], minlength=days)
     divisor = weights if kpi.statistic != "sum" else np.ones(days)
