@@ -44,6 +44,24 @@ def test_arrays_come_back(values: dict[str, Any]) -> None:
     assert npz_bytes(dict(reversed(values.items()))) == data
 
 
+@given(
+    st.dictionaries(names | st.text("é日", min_size=1), arrays.arrays(kinds, shapes), max_size=4)
+)
+def test_archives_are_those_of_zipfile_and_numpy(values: dict[str, Any]) -> None:
+    expected = io.BytesIO()
+    with zipfile.ZipFile(expected, "w") as archive:
+        for name in sorted(values):
+            content = io.BytesIO()
+            np.save(content, values[name], allow_pickle=False)
+            about = zipfile.ZipInfo(f"{name}.npy")
+            about.create_system = 3
+            archive.writestr(about, content.getvalue())
+    assert npz_bytes(values) == expected.getvalue()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("loopcast.api.formats._PLAIN", 0)
+        assert npz_bytes(values) == expected.getvalue()
+
+
 def test_the_order_in_memory_makes_no_difference() -> None:
     array = np.arange(6.0).reshape(2, 3)
     assert npz_bytes({"a": np.asfortranarray(array)}) == npz_bytes({"a": array})

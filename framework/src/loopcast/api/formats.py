@@ -6,7 +6,7 @@ import io
 import json
 import struct
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
@@ -18,6 +18,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
+_ZIP_DAY = 0b0000000_0001_00001  # the same: years since 1980, month, day
+_MODE, _UNIX, _UTF8 = 0o600 << 16, 3, 0x800
+_PLAIN, _MANY = 2**31, 2**15
+"""Bytes and members up to which an archive needs no fields of the larger format."""
+
+# APPNOTE of PKWARE, sections 4.3.7, 4.3.12 and 4.3.16: what a member's two headers share, what
+# the second adds, and what ends the archive.
+_MEMBER = struct.Struct("<HHHHHIIIHH")
+_PLACE = struct.Struct("<HHHII")
+_END = struct.Struct("<HHHHIIH")
 _NAME_LENGTHS = struct.Struct("<HH")
 _ENCRYPTED = 1
 
@@ -39,22 +49,60 @@ def npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     >>> read_npz(npz_bytes({"weights": np.array([0.5, 2.0])}))["weights"]
     array([0.5, 2. ])
     """
+    members = [(f"{name}.npy", _npy(name, arrays[name])) for name in sorted(arrays)]
+    size = sum(len(data) for _, data in members)
+    plain = size < _PLAIN and len(members) < _MANY
+    return _plain_zip(members) if plain else _large_zip(members)
+
+
+def _plain_zip(members: Sequence[tuple[str, bytes]]) -> bytes:
+    """Write an archive byte for byte as :mod:`zipfile` does, and faster where arrays are small."""
+    parts, directory, place = [], [], 0
+    for name, data in members:
+        encoded, size = name.encode(), len(data)
+        flags = 0 if name.isascii() else _UTF8
+        about = _MEMBER.pack(20, flags, 0, 0, _ZIP_DAY, crc32(data), size, size, len(encoded), 0)
+        parts += [b"PK\3\4", about, encoded, data]
+        directory += [b"PK\1\2\x14\3", about, _PLACE.pack(0, 0, 0, _MODE, place), encoded]
+        place += 4 + _MEMBER.size + len(encoded) + size
+    central = b"".join(directory)
+    count = len(members)
+    end = b"PK\5\6" + _END.pack(0, 0, count, count, len(central), place, 0)
+    return b"".join([*parts, central, end])
+
+
+def _large_zip(members: Sequence[tuple[str, bytes]]) -> bytes:
+    """Write an archive that may be larger than the plain format holds."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for name in sorted(arrays):
-            archive.writestr(zipfile.ZipInfo(f"{name}.npy", _ZIP_EPOCH), _npy(name, arrays[name]))
+        for name, data in members:
+            about = zipfile.ZipInfo(name, _ZIP_EPOCH)
+            about.create_system = _UNIX
+            archive.writestr(about, data)
     return buffer.getvalue()
 
 
 def _npy(name: str, array: NDArray[Any]) -> bytes:
     import numpy as np
 
-    buffer = io.BytesIO()
+    values = np.asarray(array, order="C")
     try:
-        np.lib.format.write_array(buffer, np.asarray(array, order="C"), allow_pickle=False)
+        return _npy_header(values.dtype, values.shape) + values.tobytes()
     except ValueError as error:
         raise ModelError(f"array {name!r} cannot be saved safely: {error}") from None
-    return buffer.getvalue()
+
+
+@lru_cache(maxsize=1024)
+def _npy_header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
+    """Return how an array begins in an npz archive; headers repeat."""
+    import numpy as np
+
+    if dtype.hasobject:
+        raise ValueError("it holds objects")
+    stream = io.BytesIO()
+    about = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(stream, about)
+    return stream.getvalue()
 
 
 def read_npz(data: bytes) -> dict[str, NDArray[Any]]:
@@ -85,7 +133,9 @@ def read_npz(data: bytes) -> dict[str, NDArray[Any]]:
 
 def _content(archive: zipfile.ZipFile, member: zipfile.ZipInfo, data: bytes) -> bytes:
     """Return what an archive holds under a name; where it is as it was written, by its place."""
-    if member.compress_type != zipfile.ZIP_STORED or member.flag_bits & _ENCRYPTED:
+    if member.flag_bits & _ENCRYPTED:
+        raise zipfile.BadZipFile(f"{member.filename} is encrypted")
+    if member.compress_type != zipfile.ZIP_STORED:
         return archive.read(member)
     name, extra = _NAME_LENGTHS.unpack_from(data, member.header_offset + 26)
     start = member.header_offset + 30 + name + extra
