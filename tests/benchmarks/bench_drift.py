@@ -31,7 +31,7 @@ from loopcast.api import (
     PluginOrigin,
     ScoreSchema,
 )
-from loopcast.deploy.bundle import version_of, write_bundles
+from loopcast.deploy.bundle import encode_bundle, version_of, write_bundles
 from loopcast.monitor.compare import read_references
 from loopcast.monitor.counting import count_day
 from loopcast.monitor.daily import daily_sketches
@@ -199,9 +199,10 @@ def _family(home: Home, segments: int) -> tuple[LogicalModel, dict[str, str]]:
             files={},
         )  # fmt: skip
         bundles.append((manifest, {REFERENCE_FILE: reference_bytes(reference)}))
-    written = write_bundles(home.artifacts, bundles)
+    encoded = [encode_bundle(*bundle) for bundle in bundles]
+    write_bundles(home.artifacts, encoded)
     home.catalog.put_logical_model(model)
-    versions = [version_of(manifest, digest, datetime.now(UTC)) for manifest, digest in written]
+    versions = [version_of(b.manifest, b.digest, datetime.now(UTC)) for b in encoded]
     home.catalog.register([Registration(version=v, datasets=(data,)) for v in versions])
     return model, {version.segment: version.id for version in versions}
 

@@ -35,7 +35,7 @@ from loopcast.api import (
 from loopcast.api.schema import Feature
 from loopcast.cli.database import database
 from loopcast.cli.models import models
-from loopcast.deploy.bundle import version_of, write_bundles
+from loopcast.deploy.bundle import encode_bundle, version_of, write_bundles
 from loopcast.develop.judged import judged_bytes
 from loopcast.store.catalog import Registration
 from loopcast.store.home import Home, open_home
@@ -96,9 +96,10 @@ def register(home: Home, number: int, gini: float, data: Dataset = TRAIN) -> str
         files={},
     )
     files = {"model.json": b"{}", "judged.npz": judged(1.0 / (number + 0.3))}
-    [(written, digest)] = write_bundles(home.artifacts, [(manifest, files)])
+    bundle = encode_bundle(manifest, files)
+    write_bundles(home.artifacts, [bundle])
     created = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=number)
-    version = version_of(written, digest, created)
+    version = version_of(bundle.manifest, bundle.digest, created)
     home.catalog.register(
         [
             Registration(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -25,6 +25,7 @@ from loopcast.api import (
 from loopcast.deploy.bundle import (
     check_files,
     decode_manifest,
+    encode_bundle,
     encode_manifest,
     read_bundle,
     read_file,
@@ -66,10 +67,18 @@ def artifacts(tmp_path: Path) -> Artifacts:
     return Artifacts(str(tmp_path))
 
 
+def written(
+    artifacts: Artifacts, bundles: Sequence[tuple[Manifest, dict[str, bytes]]]
+) -> list[tuple[Manifest, str]]:
+    encoded = [encode_bundle(*bundle) for bundle in bundles]
+    write_bundles(artifacts, encoded)
+    return [(bundle.manifest, bundle.digest) for bundle in encoded]
+
+
 def written_alone(
     artifacts: Artifacts, made: Manifest, files: dict[str, bytes]
 ) -> tuple[Manifest, str]:
-    return write_bundles(artifacts, [(made, files)])[0]
+    return written(artifacts, [(made, files)])[0]
 
 
 def stored(tmp_path: Path, digest: str) -> Path:
@@ -120,9 +129,9 @@ def test_the_encoding_stays(artifacts: Artifacts) -> None:
 
 def test_a_family_at_once(artifacts: Artifacts) -> None:
     bundles = [(manifest(segment=f"m{i}"), {"model": str(i).encode()}) for i in range(5)]
-    written = write_bundles(artifacts, bundles)
-    assert written == [written_alone(artifacts, *bundle) for bundle in bundles]
-    for (_, digest), (made, files) in zip(written, bundles, strict=True):
+    many = written(artifacts, bundles)
+    assert many == [written_alone(artifacts, *bundle) for bundle in bundles]
+    for (_, digest), (made, files) in zip(many, bundles, strict=True):
         assert read_bundle(artifacts, digest).files == files
         assert read_manifest(artifacts, digest).segment == made.segment
 
@@ -132,16 +141,16 @@ def test_small_bundles_of_a_family_are_a_file_each(
 ) -> None:
     monkeypatch.setattr("loopcast.deploy.bundle.SMALL", 100)
     bundles = [(manifest(segment=f"m{i}"), FILES | {"more": b"x" * i * 100}) for i in range(3)]
-    written = write_bundles(artifacts, bundles)
+    many = written(artifacts, bundles)
     names = {path.name for path in tmp_path.rglob("*") if path.is_file()}
     large = {sha256(data).hexdigest() for _, files in bundles[1:] for data in files.values()}
-    assert names == large | {digest for _, digest in written}
-    for (made, digest), (_, files) in zip(written, bundles, strict=True):
+    assert names == large | {digest for _, digest in many}
+    for (made, digest), (_, files) in zip(many, bundles, strict=True):
         assert read_bundle(artifacts, digest).files == files
         assert {name: read_file(artifacts, digest, name) for name in files} == files
         assert read_file(artifacts, digest, "absent") is None
         assert read_manifest(artifacts, digest) == made
-    assert write_bundles(artifacts, bundles) == written
+    assert written(artifacts, bundles) == many
 
 
 @pytest.mark.parametrize(
@@ -158,7 +167,7 @@ def test_damage_to_a_bundle_in_one_file_is_found(
     artifacts: Artifacts, tmp_path: Path, damage: Callable[[bytes], bytes]
 ) -> None:
     files = {"a": b"first", "weights.npz": b"weights" * 9, "z": b"last"}
-    [(_, digest), _] = write_bundles(artifacts, [(manifest(segment=s), files) for s in "ab"])
+    [(_, digest), _] = written(artifacts, [(manifest(segment=s), files) for s in "ab"])
     file = stored(tmp_path, digest)
     file.write_bytes(damage(file.read_bytes()))
     with pytest.raises(IntegrityError, match=r"are not those of its manifest|goes on after"):

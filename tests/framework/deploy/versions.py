@@ -25,7 +25,7 @@ from loopcast.api import (
     VersionId,
 )
 from loopcast.api.risk import Audience, Impact, Lifetime, PersonalData, Reversibility
-from loopcast.deploy.bundle import version_of, write_bundles
+from loopcast.deploy.bundle import encode_bundle, version_of, write_bundles
 from loopcast.develop.documentation import ALTERNATIVE_FILE
 from loopcast.store.catalog import Registration
 from loopcast.store.home import Home, open_home
@@ -94,8 +94,9 @@ def add(
     )
     files = {"model.json": f"{segment} {number}".encode(), "notes.md": b"# notes"}
     files |= {ALTERNATIVE_FILE: alternative.encode()} if alternative else {}
-    [(manifest, key)] = write_bundles(home.artifacts, [(manifest, files)])
-    version = version_of(manifest, key, NOON + timedelta(seconds=number))
+    bundle = encode_bundle(manifest, files)
+    write_bundles(home.artifacts, [bundle])
+    version = version_of(bundle.manifest, bundle.digest, NOON + timedelta(seconds=number))
     evaluation = Evaluation(
         contender="scorecard",
         dataset=dataset().fingerprint,

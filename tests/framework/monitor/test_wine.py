@@ -21,7 +21,7 @@ from loopcast.api import (
     ScoreOutcome,
     ScoreSchema,
 )
-from loopcast.deploy.bundle import version_of, write_bundles
+from loopcast.deploy.bundle import encode_bundle, version_of, write_bundles
 from loopcast.develop.judged import JUDGED_FILE, judged_bytes
 from loopcast.develop.score.metrics import loopcast_metrics
 from loopcast.monitor.reference import REFERENCE_FILE, fit_reference, reference_bytes
@@ -99,8 +99,9 @@ def register(home: Home, model: LogicalModel, inputs: dict[str, Any], texts: lis
         hyperparameters={}, recipe="b" * 64, seed=0, datasets=(data,), environment={}, files={},
     )  # fmt: skip
     files = {JUDGED_FILE: judged_bytes(judged), REFERENCE_FILE: reference_bytes(reference)}
-    [written] = write_bundles(home.artifacts, [(manifest, files)])
-    version = version_of(*written, START)
+    bundle = encode_bundle(manifest, files)
+    write_bundles(home.artifacts, [bundle])
+    version = version_of(bundle.manifest, bundle.digest, START)
     home.catalog.put_logical_model(model)
     home.catalog.register([Registration(version=version, datasets=(data,))])
     return version.id

@@ -21,7 +21,7 @@ from loopcast.api import (
     ScoreOutcome,
     ScoreSchema,
 )
-from loopcast.deploy.bundle import version_of, write_bundles
+from loopcast.deploy.bundle import encode_bundle, version_of, write_bundles
 from loopcast.develop.judged import JUDGED_FILE, judged_bytes
 from loopcast.monitor.reference import REFERENCE_FILE, fit_reference, reference_bytes
 from loopcast.store.catalog import Registration
@@ -51,13 +51,14 @@ def train(
 ) -> dict[str, str]:
     """Register and release a version of each segment; return their ids."""
     bundles = [_bundle(number, segment, rows) for number, segment in enumerate(segments)]
-    written = write_bundles(home.artifacts, bundles)
-    versions = [version_of(manifest, digest, at) for manifest, digest in written]
+    encoded = [encode_bundle(*bundle) for bundle in bundles]
+    write_bundles(home.artifacts, encoded)
+    versions = [version_of(b.manifest, b.digest, at) for b in encoded]
     home.catalog.put_logical_model(MODEL)
     home.catalog.register(
         [
-            Registration(version=version, datasets=manifest.datasets)
-            for version, (manifest, _) in zip(versions, written, strict=True)
+            Registration(version=version, datasets=bundle.manifest.datasets)
+            for version, bundle in zip(versions, encoded, strict=True)
         ]
     )
     for version in versions:

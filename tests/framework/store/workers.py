@@ -18,7 +18,7 @@ from itertools import count
 from sqlalchemy import event
 
 from loopcast.api import Experiment, ExperimentStep, LoopcastError, Manifest, PluginOrigin
-from loopcast.deploy.bundle import write_bundles
+from loopcast.deploy.bundle import encode_bundle, write_bundles
 from loopcast.store.artifacts import Artifacts
 from loopcast.store.catalog import Catalog, Return
 from loopcast.store.events import EventLog, event_table
@@ -219,7 +219,7 @@ def bundle(url: str, round_: int, ready: int) -> None:
         files = {
             f"{i}.bin": random.Random(f"{round_} {step} {i}").randbytes(50_000) for i in (1, 2)
         }
-        write_bundles(artifacts, [(manifest(f"{round_} {step}"), files)])
+        write_bundles(artifacts, [encode_bundle(manifest(f"{round_} {step}"), files)])
 
 
 def append(url: str, round_: int, ready: int) -> None:

@@ -92,36 +92,6 @@ class _Format(msgspec.Struct):
     bundle_format: int = 1
 
 
-def write_bundles(
-    artifacts: Artifacts, bundles: Sequence[tuple[Manifest, Files]]
-) -> list[tuple[Manifest, Digest]]:
-    """Store bundles, thousands at once for a family of segments.
-
-    Small ones of many become one file each, which is there or is not. Of the others, all files
-    are stored before the first manifest, so that a manifest never names a file that is not there.
-
-    Parameters
-    ----------
-    bundles
-        Manifests, with any ``files``, which are replaced by what is stored, and contents by name.
-
-    Returns
-    -------
-    list of (manifest, digest)
-        Each manifest as it will be read back, and the digest of its encoding.
-
-    Raises
-    ------
-    ModelError
-        For a file name that could leave the bundle, or a value that JSON cannot hold.
-    StoreError
-        When the store cannot be written.
-    """
-    encoded = [encode_bundle(manifest, files) for manifest, files in bundles]
-    store_bundles(artifacts, encoded)
-    return [(bundle.manifest, bundle.digest) for bundle in encoded]
-
-
 @dataclass(frozen=True)
 class EncodedBundle(Bundle):
     """A bundle that is ready to be stored.
@@ -136,13 +106,33 @@ class EncodedBundle(Bundle):
 
 
 def encode_bundle(manifest: Manifest, files: Files) -> EncodedBundle:
-    """Encode a manifest with the digests of files; raises as :func:`write_bundles` does."""
+    """Encode a manifest with the digests of files.
+
+    Parameters
+    ----------
+    manifest
+        With any ``files``, which are replaced.
+
+    Raises
+    ------
+    ModelError
+        For a file name that could leave the bundle, or a value that JSON cannot hold.
+    """
     data = encode_manifest(_with_files(manifest, files))
     return EncodedBundle(sha256(data).hexdigest(), decode_manifest(data), files, data)
 
 
-def store_bundles(artifacts: Artifacts, bundles: Sequence[EncodedBundle]) -> None:
-    """Store encoded bundles; see :func:`write_bundles`."""
+def write_bundles(artifacts: Artifacts, bundles: Sequence[EncodedBundle]) -> None:
+    """Store bundles, thousands at once for a family of segments.
+
+    Small ones of many become one file each, which is there or is not. Of the others, all files
+    are stored before the first manifest, so that a manifest never names a file that is not there.
+
+    Raises
+    ------
+    StoreError
+        When the store cannot be written.
+    """
     small = [b for b in bundles if len(bundles) > 1 and _size(b.files) <= SMALL]
     large = [b for b in bundles if len(bundles) == 1 or _size(b.files) > SMALL]
     artifacts.put_with_company((b.encoded, _joined(b.files)) for b in small)

@@ -25,7 +25,7 @@ from loopcast.api import (
     VersionId,
 )
 from loopcast.api.formats import json_bytes
-from loopcast.deploy.bundle import EncodedBundle, encode_bundle, store_bundles, version_of
+from loopcast.deploy.bundle import EncodedBundle, encode_bundle, version_of, write_bundles
 from loopcast.deploy.examination import Examination, examine
 from loopcast.deploy.loaded import LoadedVersion
 from loopcast.deploy.validation import demanded
@@ -268,7 +268,7 @@ def register(course: Course[Any], items: Sequence[NewVersion], home: Home) -> Co
     collection of VersionId
         Those that were not there before; training that gives the same bits gives the same version.
     """
-    store_bundles(home.artifacts, [item.bundle for item in items])
+    write_bundles(home.artifacts, [item.bundle for item in items])
     home.catalog.put_logical_model(course.logical_model)
     return home.catalog.register(
         [
