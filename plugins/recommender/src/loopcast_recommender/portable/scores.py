@@ -80,5 +80,6 @@ def refuse_half_life(half_life: float | None) -> None:
     if half_life is not None:
         raise ModelError(
             f"earlier choices lose half their weight in {half_life:g} later ones, and a device "
-            "does not know the order of choices; train without: half_lives=[null]"
+            "does not know the order of choices; train without, by "
+            "template.hyperparameters.half_lives=[null]"
         )
