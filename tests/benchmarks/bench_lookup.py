@@ -100,7 +100,7 @@ def _tenant(rng: np.random.Generator) -> Answers:
     lists = Lists(
         entity=pa.array([*who, ""], pa.large_string()),
         items=pa.array(texts, pa.large_string()),
-        counts=np.full(CUSTOMERS, LENGTH),
+        counts=np.full(count, LENGTH),
         scores=rng.random(items.size, dtype=np.float32),
         version=pa.array(["a" * 16] * count, pa.large_string()),
         action=pa.array(["served"] * count, pa.large_string()),
