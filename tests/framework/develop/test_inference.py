@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import statsmodels.api as sm
@@ -123,6 +125,13 @@ def test_too_few_blocks_give_no_error() -> None:
         assert np.isnan(error)
         assert Estimate(value=1.0, error=error, freedom=0).interval(0.95) is None
         assert Estimate(value=1.0, error=error, freedom=0).p_value() is None
+
+
+def test_intervals_end_where_the_metric_does() -> None:
+    wide = Estimate(value=0.9, error=0.2, freedom=3)
+    assert wide.interval(0.95, (0.0, 1.0)) == (wide.interval(0.95)[0], 1.0)  # type: ignore[index]
+    low = Estimate(value=100.0, error=60.0, freedom=3).interval(0.95, (0.0, math.inf))
+    assert low == (0.0, pytest.approx(100.0 + 60.0 * stats.t.ppf(0.975, 3)))
 
 
 def test_what_never_differs_has_a_p_value_of_one() -> None:

@@ -134,6 +134,16 @@ class TestScore:
         assert auc.value is not None
         assert auc.low < auc.value
 
+    def test_an_interval_ends_where_the_metric_does(self) -> None:
+        events, _, logical_model = scored()
+        few, seen = events.slice(0, 4), np.array([1.0, 0.0, 0.0, 0.0])
+        latest = outcomes(few["key"].to_pylist(), seen)
+        found = overall(
+            performance(labelled_events(join(few, latest), logical_model), [metric("brier")])
+        )
+        assert found.value == pytest.approx((0.8**2 + 3 * 0.1**2) / 4)
+        assert found.low == 0.0
+
     def test_decision_sets_are_judged_by_what_came_true(self) -> None:
         events, happened, logical_model = scored()
         risky = np.arange(ROWS) % 4 == 0

@@ -91,6 +91,11 @@ class TestIntervals:
         assert alert.cause.startswith("the intervals of 90% held 60.2%")
         assert list(of_intervals(OF, [found], float("inf"))) == []
 
+    def test_a_realised_share_is_one_between_zero_and_one(self) -> None:
+        few = [coverage(4, seed) for seed in range(20)]
+        assert all(found.low >= 0.0 and found.high <= 1.0 for found in few)
+        assert any(found.high == 1.0 for found in few)
+
     def test_a_few_days_cannot_tell(self) -> None:
         assert not coverage(2, 0, spread=3.0).broken(0.05)
 

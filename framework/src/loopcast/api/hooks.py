@@ -17,6 +17,7 @@ is added. Plugin modules are imported on every start: import heavy libraries ins
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +62,8 @@ class MetricDefinition:
         the value, NaN where it is undefined.
     root
         Whether the metric is the square root of the mean of its rows.
+    within
+        The least and the largest value that it can take, in which its intervals end.
     bind
         For a metric that depends on what a logical model is configured to decide: takes the model
         and returns the metric, or ``None`` where it does not apply.
@@ -78,6 +81,7 @@ class MetricDefinition:
     rows: Callable[[Any], NDArray[np.float64]] | None = None
     whole: Callable[[Any], float] | None = None
     root: bool = False
+    within: tuple[float, float] = (-math.inf, math.inf)
     bind: Callable[[LogicalModel], MetricDefinition | None] | None = None
 
     def __post_init__(self) -> None:

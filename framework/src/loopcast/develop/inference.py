@@ -6,6 +6,7 @@ they follow each other in time and depend on their neighbours.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -36,14 +37,16 @@ class Estimate:
     error: float
     freedom: int
 
-    def interval(self, confidence: float) -> tuple[float, float] | None:
-        """Return the two-sided interval; ``None`` where the error is not known."""
+    def interval(
+        self, confidence: float, within: tuple[float, float] = (-math.inf, math.inf)
+    ) -> tuple[float, float] | None:
+        """Return the two-sided interval inside what is possible; ``None`` without an error."""
         if not np.isfinite(self.error):
             return None
         from scipy.special import stdtrit
 
         half = float(stdtrit(self.freedom, 0.5 + confidence / 2.0)) * self.error
-        return self.value - half, self.value + half
+        return max(self.value - half, within[0]), min(self.value + half, within[1])
 
     def p_value(self) -> float | None:
         """Return the two-sided p-value of the hypothesis that the true value is zero."""

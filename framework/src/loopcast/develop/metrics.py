@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -71,6 +72,7 @@ def loopcast_metrics() -> Sequence[MetricDefinition]:
             direction="higher" if name == "coverage" else "lower",
             rows=rows,  # type: ignore[arg-type]
             root=root,
+            within=(0.0, 1.0 if name == "coverage" else math.inf),
         )
 
     return [

@@ -82,7 +82,7 @@ def _covered(
     )
     nominal = float(outcome.levels[high] - outcome.levels[low])
     off = Estimate(value=found.value - nominal, error=found.error, freedom=found.freedom)
-    p_value, ends_of = off.p_value(), found.interval(0.95) or (np.nan, np.nan)
+    p_value, ends_of = off.p_value(), found.interval(0.95, (0.0, 1.0)) or (np.nan, np.nan)
     yield IntervalCoverage(
         nominal=nominal,
         realised=found.value,

@@ -291,7 +291,7 @@ def _measured(
         serial=labelled.serial,
     )
     known = bool(np.isfinite(found.value))
-    interval = found.interval(0.95) if known else None
+    interval = found.interval(0.95, definition.within) if known else None
     low, high = interval or (None, None)
     return Performance(
         metric=definition.name,

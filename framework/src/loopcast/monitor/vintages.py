@@ -41,7 +41,9 @@ if TYPE_CHECKING:
 MONTH = pd.Timedelta(days=365.25 / 12)
 """A month on book."""
 
-AUC = MetricDefinition(name="auc", title="AUC", task="score", direction="higher", whole=auc)
+AUC = MetricDefinition(
+    name="auc", title="AUC", task="score", direction="higher", whole=auc, within=(0.0, 1.0)
+)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -181,7 +183,7 @@ def _auc(cases: Cases, rows: NDArray[np.intp], age: int) -> Interval | None:
         actual=actual, probability=cases.probability[rows], weight=cases.weight[rows]
     )
     found = estimate(outcome, AUC, outcome.weight, np.arange(len(rows)), serial=False)
-    low, high = found.interval(0.95) or (np.nan, np.nan)
+    low, high = found.interval(0.95, AUC.within) or (np.nan, np.nan)
     return Interval(value=found.value, low=low, high=high)
 
 

@@ -6,6 +6,7 @@ Manning, P. Raghavan and H. Schütze (2008), Introduction to Information Retriev
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -88,16 +89,29 @@ def loopcast_metrics() -> Sequence[MetricDefinition]:
     }
     return [
         *(
-            MetricDefinition(name=name, title=title, task="rank", direction="higher", rows=rows)
+            MetricDefinition(
+                name=name,
+                title=title,
+                task="rank",
+                direction="higher",
+                rows=rows,
+                within=(0.0, 1.0),
+            )
             for name, (title, rows) in by_entity.items()
         ),
-        _whole("item_coverage", "coverage of the items", "higher", item_coverage),
+        _whole("item_coverage", "coverage of the items", "higher", item_coverage, most=1.0),
         _whole("novelty", "novelty, bits", "higher", novelty),
         _whole("rating_rmse", "RMSE of ratings", "lower", rating_rmse),
     ]
 
 
 def _whole(
-    name: str, title: str, direction: Direction, whole: Callable[[RankOutcome], float]
+    name: str,
+    title: str,
+    direction: Direction,
+    whole: Callable[[RankOutcome], float],
+    most: float = math.inf,
 ) -> MetricDefinition:
-    return MetricDefinition(name=name, title=title, task="rank", direction=direction, whole=whole)
+    return MetricDefinition(
+        name=name, title=title, task="rank", direction=direction, whole=whole, within=(0.0, most)
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     FloatArray = NDArray[np.float64]
 
+ANY = (-math.inf, math.inf)
 EVENTS_AMOUNT = "share of events among amounts granted"
 
 
@@ -94,8 +96,16 @@ def _decided(outcome: ScoreOutcome) -> FloatArray:
     return np.asarray(outcome.sets != BOTH, np.float64)
 
 
-def _metric(name: str, title: str, direction: Direction, **way: Any) -> MetricDefinition:
-    return MetricDefinition(name=name, title=title, task="score", direction=direction, **way)
+def _metric(
+    name: str,
+    title: str,
+    direction: Direction,
+    within: tuple[float, float] = (0.0, 1.0),
+    **way: Any,
+) -> MetricDefinition:
+    return MetricDefinition(
+        name=name, title=title, task="score", direction=direction, within=within, **way
+    )
 
 
 def _bind_profit(model: LogicalModel) -> MetricDefinition | None:
@@ -104,7 +114,7 @@ def _bind_profit(model: LogicalModel) -> MetricDefinition | None:
         return None
     title = "profit a case" + (f", {profits.unit}" if profits.unit else "")
     rows = partial(_profit, decision=decision, profits=profits, amounts=_amount(model) is not None)
-    return _metric("profit", title, "higher", rows=rows)
+    return _metric("profit", title, "higher", ANY, rows=rows)
 
 
 def _bind_granted(model: LogicalModel) -> MetricDefinition | None:
@@ -166,7 +176,7 @@ def loopcast_metrics() -> Sequence[MetricDefinition]:
     )
     decided = partial(_bind_sets, name="set_decided", title="share decided by sets", rows=_decided)
     return [
-        _metric("profit", "profit a case", "higher", bind=_bind_profit),
+        _metric("profit", "profit a case", "higher", ANY, bind=_bind_profit),
         _metric("granted", "share granted", "higher", bind=_bind_granted),
         _metric(
             "events_granted", "share of events among granted", "lower", bind=_bind_events_granted

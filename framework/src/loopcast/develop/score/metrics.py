@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from loopcast.api import MetricDefinition, ScoreOutcome, hookimpl
+from loopcast.api import Direction, MetricDefinition, ScoreOutcome, hookimpl
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -109,30 +110,21 @@ def calibration_error(outcome: ScoreOutcome) -> float:
 @hookimpl
 def loopcast_metrics() -> Sequence[MetricDefinition]:
     """Offer the metrics of the task *score*."""
+
+    def score(
+        name: str, title: str, direction: Direction, within: tuple[float, float], **way: Any
+    ) -> MetricDefinition:
+        return MetricDefinition(
+            name=name, title=title, task="score", direction=direction, within=within, **way
+        )
+
+    share = (0.0, 1.0)
     return [
-        MetricDefinition(name="auc", title="AUC", task="score", direction="higher", whole=auc),
-        MetricDefinition(name="gini", title="Gini", task="score", direction="higher", whole=gini),
-        MetricDefinition(
-            name="ks", title="KS", task="score", direction="higher", whole=kolmogorov_smirnov
-        ),
-        MetricDefinition(
-            name="lift",
-            title="lift of the first tenth",
-            task="score",
-            direction="higher",
-            whole=lift,
-        ),
-        MetricDefinition(
-            name="brier", title="Brier score", task="score", direction="lower", rows=brier
-        ),
-        MetricDefinition(
-            name="log_loss", title="log loss", task="score", direction="lower", rows=log_loss
-        ),
-        MetricDefinition(
-            name="calibration",
-            title="calibration error",
-            task="score",
-            direction="lower",
-            whole=calibration_error,
-        ),
+        score("auc", "AUC", "higher", share, whole=auc),
+        score("gini", "Gini", "higher", (-1.0, 1.0), whole=gini),
+        score("ks", "KS", "higher", share, whole=kolmogorov_smirnov),
+        score("lift", "lift of the first tenth", "higher", (0.0, 1.0 / TOP), whole=lift),
+        score("brier", "Brier score", "lower", share, rows=brier),
+        score("log_loss", "log loss", "lower", (0.0, math.inf), rows=log_loss),
+        score("calibration", "calibration error", "lower", share, whole=calibration_error),
     ]
