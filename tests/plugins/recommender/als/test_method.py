@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pytest
 from scipy import sparse
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from loopcast.api import PluginError
 from loopcast_recommender.als.method import Factors, ItemFactors, fit_factors
@@ -36,6 +37,18 @@ def test_a_fit_is_a_fixed_point_of_both_halves() -> None:
     entities = model._entities(x)
     turned = ItemFactors(items=entities.astype(np.float32), option=OPTION)
     assert turned._entities(x.T.tocsr()) == pytest.approx(model.items, abs=0.02)
+
+
+def test_threads_of_the_environment_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library warns of more than one, once in a process, and a warning is an error here."""
+    with threadpool_limits(1, "blas"):
+        alone = fit_factors(chosen(seed=4), OPTION)
+    monkeypatch.setattr("implicit.utils._checked_blas_config", False)
+    with threadpool_limits(2, "blas"):
+        before = threadpool_info()
+        many = fit_factors(chosen(seed=4), OPTION)
+        assert threadpool_info() == before
+    assert np.array_equal(alone.items, many.items)
 
 
 def test_without_the_library_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,6 +83,9 @@ class ItemFactors:
 def fit_factors(choices: sparse.csr_array, option: Factors) -> ItemFactors:
     """Fit the factors of items; the start is drawn with a fixed seed.
 
+    Linear algebra keeps to one thread, whatever the environment says: more of them slow this fit
+    down many times, and the sums of each number of threads are others.
+
     Raises
     ------
     PluginError
@@ -90,20 +93,22 @@ def fit_factors(choices: sparse.csr_array, option: Factors) -> ItemFactors:
     """
     try:
         from implicit.cpu.als import AlternatingLeastSquares
+        from threadpoolctl import threadpool_limits
     except ImportError:
         raise PluginError(
             "recommender.als needs implicit: pip install 'loopcast-recommender[als]'"
         ) from None
-    model = AlternatingLeastSquares(
-        factors=option.factors,
-        regularization=option.penalty,
-        alpha=option.confidence,
-        iterations=option.iterations,
-        num_threads=1,
-        use_cg=False,
-        random_state=0,
-    )
-    model.fit(csr_matrix(choices, dtype=np.float32), show_progress=False)
+    with threadpool_limits(1, "blas"):
+        model = AlternatingLeastSquares(
+            factors=option.factors,
+            regularization=option.penalty,
+            alpha=option.confidence,
+            iterations=option.iterations,
+            num_threads=1,
+            use_cg=False,
+            random_state=0,
+        )
+        model.fit(csr_matrix(choices, dtype=np.float32), show_progress=False)
     return ItemFactors(items=np.asarray(model.item_factors, dtype=np.float32), option=option)
 
 
