@@ -98,6 +98,20 @@ class TestEnrolment:
         revoked = x509.load_pem_x509_crl((tmp_path / "broker" / "revoked.crl").read_bytes())
         assert [each.serial_number for each in revoked] == [issued.serial_number]
 
+    def test_a_fleet_may_be_set_up_before_the_first_run(
+        self, loopcast_home: Path, tmp_path: Path
+    ) -> None:
+        with pytest.raises(LoopcastError, match="no catalog at .* 'loopcast fleet keys make'"):
+            told("enrol", "invite", "meter-9", *BY)
+        told("keys", "make")
+        token = told("enrol", "invite", "meter-9", *BY).output.strip()
+        told("broker", str(tmp_path / "broker"))
+        output = tmp_path / "device.crt"
+        file, _ = request(tmp_path)
+        told("enrol", "redeem", str(file), "-o", str(output), env={"LOOPCAST_TOKEN": token})
+        [device] = json.loads(told("devices", "list", "--json").output)
+        assert device["name"] == "meter-9"
+
     def test_a_token_is_nowhere_kept(self, place: Home, loopcast_home: Path) -> None:
         token = told("enrol", "invite", "meter-9", *BY).output.strip()
         files = [file for file in loopcast_home.rglob("*") if file.is_file()]

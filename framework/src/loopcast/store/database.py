@@ -23,6 +23,7 @@ WAIT_SECONDS = 30
 """How long a writer waits for its turn."""
 
 _WANTED = "use a file, sqlite:///FILE or postgresql://HOST/DATABASE"
+_CREATED_BY = "a run or 'loopcast fleet keys make' creates it"
 _WRITER_LOCK = 0x6C6F6F70  # "loop"
 
 State = Literal["empty", "current", "older", "newer", "foreign"]
@@ -68,7 +69,7 @@ def _open_sqlite(url: URL, *, create: bool) -> Engine:
         raise StoreError("a catalog in memory would be lost; name a file")
     file = Path(url.database)
     if not file.exists() and not create:
-        raise NotFoundError(f"there is no catalog at {file}; a run creates it, or give its place")
+        raise NotFoundError(f"there is no catalog at {file}; {_CREATED_BY}, or give its place")
     _make_parent(file)
     engine = create_engine(url, connect_args={"timeout": WAIT_SECONDS})
     event.listen(engine, "connect", _prepare_sqlite)
@@ -160,7 +161,7 @@ def refuse(state: State, url: URL) -> None:
         case "current":
             return
         case "empty":
-            raise NotFoundError(f"{url!r} holds no catalog yet; a run creates it")
+            raise NotFoundError(f"{url!r} holds no catalog yet; {_CREATED_BY}")
         case "older":
             raise StoreError(
                 f"catalog {url!r} was written by an older loopcast; back it up and run "

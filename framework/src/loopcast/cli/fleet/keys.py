@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -30,10 +31,14 @@ def keys() -> None:
 @keys.command()
 @store_options
 def make(*, place: Home) -> None:
-    """Make the fleet's keys, its certificate authority, and the centre's certificate."""
+    """Make the fleet's keys, its certificate authority, and the centre's certificate.
+
+    Where there is no catalog yet, it is created: devices may be enrolled before the first run.
+    """
     from loopcast.fleet.founding import found, keys_folder
 
-    ring = found(place)
+    with replace(place, create=True).catalog:
+        ring = found(place)
     click.echo(f"keys are in {keys_folder(place)}; keep a copy of the root key elsewhere")
     click.echo(f"devices are told to trust  {ring.pin}")
 
