@@ -101,7 +101,7 @@ class TestEnrolment:
     def test_a_fleet_may_be_set_up_before_the_first_run(
         self, loopcast_home: Path, tmp_path: Path
     ) -> None:
-        with pytest.raises(LoopcastError, match="no catalog at .* 'loopcast fleet keys make'"):
+        with pytest.raises(LoopcastError, match=r"no catalog at .* 'loopcast fleet keys make'"):
             told("enrol", "invite", "meter-9", *BY)
         told("keys", "make")
         token = told("enrol", "invite", "meter-9", *BY).output.strip()

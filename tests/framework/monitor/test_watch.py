@@ -268,8 +268,11 @@ class TestOddDays:
         inputs = people(np.random.default_rng(20), ROWS)
         for source in ("batch", "replayed"):
             home.record(scored("", version, 20, inputs, source=source), MODEL)
+        home.record(scored("", version, 20, inputs, role="shadow", propensity=0.0), MODEL)
         report = look(home, 0, 21)
         assert report.repeated == ROWS
+        assert report.actions == {"served": 21 * ROWS}
+        assert sum(report.volume[version]) == 21 * ROWS
         [alert] = report.found
         assert (alert.kind, alert.subject) == ("bad_day", "repeated events")
         assert report.performance[0].predictions == 21 * ROWS

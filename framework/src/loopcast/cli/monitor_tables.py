@@ -59,6 +59,8 @@ def print_stores(state: Sequence[Health]) -> None:
 
 def _said(report: Report) -> Iterator[str]:
     """Yield in sentences what happened."""
+    from loopcast.monitor.odd_keys import said
+
     total, cover = sum(int(counts.sum()) for counts in report.volume.values()), report.coverage
     yield (
         f"{report.logical_model.title}: {total:,} predictions from {report.start:%Y-%m-%d} "
@@ -71,6 +73,7 @@ def _said(report: Report) -> Iterator[str]:
         yield f"{report.repeated:,} events repeat another; each counts once"
     if report.ahead:
         yield f"{report.ahead:,} events bear a time that has not come: look at the clocks"
+    yield from said(report.odd)
     for each in report.intervals:
         yield (
             f"intervals of {each.nominal:.0%} held {each.realised:.1%} of {each.outcomes:,} "
@@ -137,13 +140,14 @@ def print_family(
 ) -> None:
     """Print how many segments fare how, what is wrong with experiments, and the worst segments."""
     from loopcast.cli import tables
+    from loopcast.monitor.odd_keys import said
 
     counts = ", ".join(f"{count:,} {state}" for state, count in report.counts.items())
     click.echo(
         f"{report.logical_model.title}: {len(report.segments):,} segments from {report.first} "
         f"until {report.last}: {counts}"
     )
-    for line in _by_sums(report.by_sums):
+    for line in (*_by_sums(report.by_sums), *said(report.odd)):
         click.echo(line)
     for alert in report.common:
         click.echo(f"{alert.kind.replace('_', ' ')}: {alert.cause}")

@@ -142,10 +142,10 @@ def _store(place: Home, intake: Intake) -> tuple[list[Uplink], list[Uplink]]:
 
 def _check_keys(model: LogicalModel, events: pa.Table) -> None:
     """Refuse events of a forecast of which nobody could tell what they are about."""
-    from loopcast.store.event_keys import forecast_keys
+    from loopcast.store.event_keys import require_forecast_keys
 
     if isinstance(model.schema, ForecastSchema):
-        forecast_keys(events["key"])
+        require_forecast_keys(events["key"])
 
 
 def _joined(parts: list[pa.Table]) -> pa.Table:

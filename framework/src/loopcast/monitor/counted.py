@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -140,7 +140,8 @@ def counting_rows(
     """Return which events have inputs, and which outputs are those of the reference.
 
     Of a forecast, the inputs of series with a site, and the outputs of the series that the
-    overall metrics are about, both at the finest step. What has no answer has no outputs.
+    overall metrics are about, both at the finest step. What has no answer has no outputs, and an
+    event whose key cannot be read neither.
     """
     schema, has_outputs = model.schema, answered(events, model).to_numpy(zero_copy_only=False)
     if not isinstance(schema, ForecastSchema):
@@ -148,8 +149,12 @@ def counting_rows(
     keys = forecast_keys(events["key"])
     finest = (keys["step"] == schema.step).to_numpy()
     names, code = keys["series"].cat.categories, keys["series"].cat.codes.to_numpy()
-    heads = np.array([names.isin(each.series) for each in references]).reshape(-1, len(names))
-    aggregate = names.isin(list(schema.aggregates))
+
+    def among(series: Collection[str]) -> NDArray[np.bool_]:
+        return np.append(names.isin(series), False)  # the last place is that of −1: no series
+
+    heads = np.array([among(each.series) for each in references])
+    aggregate = among(list(schema.aggregates))
     return finest & ~aggregate[code], finest & heads[base.version, code] & has_outputs
 
 

@@ -7,6 +7,7 @@ events again, to compact them or to kill a count leaves the same sketches. Rules
 - a number that is not finite is missing, and an absurd one is outside the training;
 - each counts on the day of its own time, when that day is over: one whose clock runs ahead waits,
   one whose clock runs behind makes its day be counted again;
+- one of a forecast whose key no forecast has is in the volume, and in no bin;
 - one that a device had no space for, and of which only sums came, is counted as the device has
   counted it, or where that cannot be told, in the volume of its day and in nothing else.
 """
@@ -32,6 +33,7 @@ from loopcast.monitor.counted import chosen_rows, count_rows, joined, once, subs
 from loopcast.monitor.daily import SUMS, DailySketches, Day, Group, Part, daily_sketches
 from loopcast.monitor.devices import counted_by_devices, with_devices, without
 from loopcast.monitor.measures import places
+from loopcast.monitor.odd_keys import odd_keys
 from loopcast.monitor.reference import Reference
 from loopcast.monitor.sketch import empty
 from loopcast.monitor.stack import Places
@@ -176,6 +178,7 @@ def count_day(events: pa.Table, model: LogicalModel, references: References) -> 
     return Day(
         parts=tuple(_part(distinct, model, members.take(m), found) for m in layouts.values()),
         repeated=served.num_rows - distinct.num_rows,
+        odd=odd_keys(distinct, model),
     )
 
 

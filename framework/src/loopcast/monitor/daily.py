@@ -12,12 +12,14 @@ from datetime import date
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from loopcast.api import IntegrityError, Segment, VersionId
 from loopcast.monitor.bins import WIDTH, Floats
+from loopcast.monitor.odd_keys import OddKeys
 from loopcast.monitor.sketch import Sketch
 from loopcast.store.files import open_folder
 
@@ -29,6 +31,8 @@ SUMS = "sums"
 
 _SUFFIX = ".arrow"
 _FINGERPRINT = b"loopcast.events"
+_REPEATED = b"loopcast.repeated"
+_ODD = b"loopcast.odd_keys"
 _NAMES = ("segment", "version", "bins", "subset")
 _VALUES = ("counts", "squares", "moments", "places")
 
@@ -94,11 +98,14 @@ class Day:
         Of the events that it counts.
     repeated
         Events that were logged more than once, and were counted once.
+    odd
+        Events of a forecast whose key no forecast has.
     """
 
     parts: tuple[Part, ...]
     fingerprint: str = ""
     repeated: int = 0
+    odd: tuple[OddKeys, ...] = ()
 
     def of(self, segment: Segment) -> Day:
         """Return the groups of one segment; what is repeated is still that of all."""
@@ -106,7 +113,11 @@ class Day:
             part.take([n for n, group in enumerate(part.groups) if group.segment == segment])
             for part in self.parts
         )
-        return replace(self, parts=tuple(part for part in parts if part.groups))
+        return replace(
+            self,
+            parts=tuple(part for part in parts if part.groups),
+            odd=tuple(each for each in self.odd if each.segment == segment),
+        )
 
 
 class DailySketches:
@@ -150,6 +161,12 @@ class DailySketches:
                 name = _name(logical_model, day)
                 yield day, read_day(self._folder.read(name), self._folder.path(name))
 
+    def odd_keys(self, logical_model: str, first: date, last: date) -> Iterator[OddKeys]:
+        """Yield what the days from ``first`` to ``last`` say of odd keys; only that is read."""
+        for day in self.days(logical_model):
+            if first <= day <= last:
+                yield from _odd(self._metadata(_name(logical_model, day)))
+
     def _metadata(self, name: str) -> Mapping[bytes, bytes]:
         """Return what the end of a file says; nothing where it is damaged."""
         with self._folder.filesystem.open(self._folder.path(name), "rb") as file:
@@ -176,7 +193,11 @@ def day_bytes(day: Day) -> bytes:
     kinds = {name: _kind([_array(part, name) for part in day.parts]) for name in _VALUES}
     batches = [_batch(part, kinds) for part in day.parts]
     schema = (batches[0].schema if batches else pa.schema([])).with_metadata(
-        {_FINGERPRINT: day.fingerprint.encode(), b"loopcast.repeated": str(day.repeated).encode()}
+        {
+            _FINGERPRINT: day.fingerprint.encode(),
+            _REPEATED: str(day.repeated).encode(),
+            _ODD: msgspec.json.encode(day.odd),
+        }
     )
     sink = pa.BufferOutputStream()
     options = pa.ipc.IpcWriteOptions(compression="zstd")
@@ -242,10 +263,16 @@ def read_day(content: bytes, name: str) -> Day:
         return Day(
             parts=parts,
             fingerprint=metadata[_FINGERPRINT].decode(),
-            repeated=int(metadata[b"loopcast.repeated"]),
+            repeated=int(metadata[_REPEATED]),
+            odd=_odd(metadata),
         )
     except (pa.ArrowInvalid, KeyError, OSError) as error:
         raise IntegrityError(f"{name}: {error}; count the day again") from None
+
+
+def _odd(metadata: Mapping[bytes, bytes]) -> tuple[OddKeys, ...]:
+    """Return what a day says of odd keys; one from before they were counted has none."""
+    return msgspec.json.decode(metadata.get(_ODD, b"[]"), type=tuple[OddKeys, ...])
 
 
 def _part(batch: pa.RecordBatch) -> Part:

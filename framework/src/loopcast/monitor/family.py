@@ -32,6 +32,7 @@ from loopcast.monitor.compare import compare, read_references
 from loopcast.monitor.daily import DailySketches
 from loopcast.monitor.drift import Window, exceeding
 from loopcast.monitor.findings import Moved, of_drift, of_performance, of_traffic
+from loopcast.monitor.odd_keys import OddKeys, together
 from loopcast.monitor.plan import Plan, usual_plan
 from loopcast.monitor.results import Asked, Results, family_results
 from loopcast.monitor.signals import (
@@ -116,6 +117,8 @@ class FamilyReport:
         What served, of all segments.
     by_sums
         Of these, how many are known by sums only: the devices had no space for them.
+    odd
+        Those whose key no forecast has, by version.
     common
         What befalls so many segments that the family is told, and not each of them.
     unwatched
@@ -128,6 +131,7 @@ class FamilyReport:
     segments: tuple[SegmentReport, ...]
     volume: np.ndarray
     by_sums: int
+    odd: tuple[OddKeys, ...]
     common: tuple[Alert, ...]
     unwatched: Mapping[str, str]
 
@@ -219,6 +223,7 @@ def watch_family(
         segments=tuple(sorted(reports, key=_badness)),
         volume=usage.counts.sum(axis=0),
         by_sums=known_by_sums(total),
+        odd=together(sketches.odd_keys(model.name, first, last)),
         common=(*common, *switched),
         unwatched=unwatched(watched.plan, model, watched.kpi, family=True),
     )

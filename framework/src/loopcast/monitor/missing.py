@@ -51,6 +51,8 @@ class Missing:
 def missing_forecasts(served: pa.Table, schema: ForecastSchema, until: pd.Timestamp) -> Missing:
     """Return the intervals before a moment that no event is about.
 
+    What cannot be read is about none of them.
+
     Parameters
     ----------
     until

@@ -155,7 +155,7 @@ def labelled_events(joined: pa.Table, model: LogicalModel) -> Labelled:
     """Lay out events that were joined with their outcomes.
 
     Of a forecast, those of its finest step: the outcomes of longer intervals are theirs summed.
-    Events without an answer have no performance.
+    Events without an answer have no performance, and those whose key cannot be read neither.
 
     Parameters
     ----------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -18,6 +18,7 @@ from loopcast.monitor.counted import on_day_before, once, used
 from loopcast.monitor.counting import segment_days
 from loopcast.monitor.daily import Day
 from loopcast.monitor.kpi import RESULT_COLUMNS
+from loopcast.monitor.odd_keys import OddKeys, together
 from loopcast.monitor.performance import Every
 from loopcast.monitor.plan import Plan, usual_plan
 from loopcast.monitor.reference import REFERENCE_FILE
@@ -62,15 +63,18 @@ class Served:
     complete
         Midnight in UTC: days before it are over.
     actions
-        Number of events by what was done with them, those of shadows too.
+        Number of these events by what was done with them.
     ahead
         Number of events whose time has not come.
     counted
         Each day of the segment, as its sketches count it.
     total
         Their sum.
-    repeated_last_day
-        Share of the events of the last complete day that repeat another.
+    odd
+        Those whose key no forecast has.
+    repeated_last_day, odd_last_day
+        Share of the events of the last complete day that repeat another, and of those of its
+        distinct events whose key no forecast has.
     """
 
     watched: Watched
@@ -83,7 +87,9 @@ class Served:
     actions: Mapping[str, int]
     ahead: int
     repeated: int
+    odd: tuple[OddKeys, ...]
     repeated_last_day: float
+    odd_last_day: float
     truth: pa.Table
     version: Version | None
     files: Mapping[str, bytes]
@@ -117,6 +123,8 @@ def served_in(watched: Watched, home: Home, at: datetime) -> Served:
     span = days[0].date(), days[-1].date()
     counted = tuple(segment_days(home, watched.model, watched.segment, span, at))
     total = totals(counted, *span)
+    odd = {day: each.odd for day, each in counted}
+    odd_last = odd.get((complete - timedelta(days=1)).date(), ())
     _require_some(watched, events, total)
     ahead = pc.greater(events["time"], pa.scalar(at, events["time"].type))
     return Served(
@@ -127,10 +135,12 @@ def served_in(watched: Watched, home: Home, at: datetime) -> Served:
         counted=counted,
         total=total,
         events=distinct,
-        actions=_counts(events["action"]),
+        actions=_counts(distinct["action"]),
         ahead=int(pc.sum(ahead, min_count=0).as_py()),
         repeated=logged.num_rows - distinct.num_rows,
+        odd=together(each for of_day in odd.values() for each in of_day),
         repeated_last_day=1.0 - last_day[1] / last_day[0] if last_day[0] else 0.0,
+        odd_last_day=sum(e.events for e in odd_last) / last_day[1] if last_day[1] else 0.0,
         truth=home.truth.latest(watched.model.name),
         version=version,
         files=files,

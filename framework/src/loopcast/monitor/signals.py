@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from loopcast.monitor.business import KpiCourse
 from loopcast.monitor.calibration import Large
 from loopcast.monitor.intervals import IntervalCoverage
 from loopcast.monitor.missing import Missing
+from loopcast.monitor.odd_keys import OddKeys
 from loopcast.monitor.resources import Health
 
 if TYPE_CHECKING:
@@ -149,6 +150,29 @@ def of_bad_day(
             f"{repeated:.1%} of the events of {day:%Y-%m-%d} repeat another; each counts once",
             evidence={"share": repeated},
         )
+
+
+def of_odd_keys(
+    of: Subject, day: datetime, found: Sequence[OddKeys], share: float, threshold: float
+) -> Iterator[Alert]:
+    """Yield an alert where events of the last day have keys that no forecast has.
+
+    Parameters
+    ----------
+    found
+        Those of the whole span, for an example.
+    share
+        Of the last day's events.
+    """
+    if not share or share < threshold:
+        return
+    yield of.alert(
+        "bad_day",
+        "keys",
+        f"{share:.1%} of the events of {day:%Y-%m-%d} have a key that no forecast has, such as "
+        f"{found[0].example!r}",
+        evidence={"share": share},
+    )
 
 
 def of_business(of: Subject, found: Iterable[KpiCourse], share: float) -> Iterator[Alert]:

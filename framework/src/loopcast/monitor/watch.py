@@ -22,6 +22,7 @@ from loopcast.monitor.drifted import Drifted, Own, drifted, rows_with_inputs, wi
 from loopcast.monitor.findings import of_drift, of_performance, of_traffic
 from loopcast.monitor.intervals import IntervalCoverage
 from loopcast.monitor.missing import Missing
+from loopcast.monitor.odd_keys import OddKeys
 from loopcast.monitor.outcomes import Outcomes, outcomes_of
 from loopcast.monitor.performance import Coverage, Performance
 from loopcast.monitor.reference import REFERENCE_FILE, read_reference
@@ -49,7 +50,8 @@ class Report:
     latency : ndarray, shape (days,)
         95 % of the answers of a day took no longer, in milliseconds; NaN where there are none.
     actions
-        Number of events by what was done with them.
+        Number of events that served by what was done with them; those of which only sums are
+        known are left out.
     by_sums
         Number of events of devices that had no space for them: they are in the volume, and only
         sums of them are known.
@@ -58,6 +60,8 @@ class Report:
     repeated, ahead
         Number of events that repeat another, and of those whose time has not come: their clock
         is wrong.
+    odd
+        Events of a forecast whose key no forecast has, by version.
     version
         Whose inputs and outputs were compared with its reference; ``None`` where none has one.
     drift
@@ -80,6 +84,7 @@ class Report:
     seen: Errors
     repeated: int
     ahead: int
+    odd: tuple[OddKeys, ...]
     version: Version | None
     drift: Drifted | None
     performance: tuple[Performance, ...]
@@ -128,6 +133,7 @@ def watch(watched: Watched, home: Home, at: datetime) -> Report:
         seen=_seen(served, home),
         repeated=served.repeated,
         ahead=served.ahead,
+        odd=served.odd,
         version=served.version,
         drift=drift,
         performance=results.performance,
@@ -216,6 +222,13 @@ def _found(
         served.complete - timedelta(days=1),
         () if drift is None else drift.last_day,
         served.repeated_last_day,
+        plan.threshold("bad_day"),
+    )
+    yield from signals.of_odd_keys(
+        of,
+        served.complete - timedelta(days=1),
+        served.odd,
+        served.odd_last_day,
         plan.threshold("bad_day"),
     )
 

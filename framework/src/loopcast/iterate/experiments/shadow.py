@@ -76,6 +76,7 @@ def pairs_of(
     """Return the pairs of each shadow.
 
     Of a forecast, those of its finest step: the outcomes of longer intervals are theirs summed.
+    What has a key that cannot be read is in no pair.
     """
     events = logged(trial, home, now)
     if isinstance(model.schema, ForecastSchema):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from loopcast.monitor.odd_keys import OddKeys, said
 from loopcast.web import formats
 from loopcast.web.charts import Band, Dot, DotPlot, Line, LineChart, compact, level_role, time_axis
 from loopcast.web.page import Figure
@@ -71,6 +72,11 @@ def by_sums(count: int) -> list[str]:
         f"{count:,} predictions are known by sums only, since devices had no space for them: they "
         "are in the volume and in nothing else."
     ]
+
+
+def odd_keys(found: Sequence[OddKeys]) -> list[str]:
+    """Return sentences about events whose key no forecast has; none without any."""
+    return [f"{sentence}." for sentence in said(found)]
 
 
 def seen_by_devices(report: Report) -> list[str]:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from loopcast.web import formats
 from loopcast.web.charts import Dot, DotPlot, Line, LineChart, time_axis
-from loopcast.web.monitor.course import by_sums
+from loopcast.web.monitor.course import by_sums, odd_keys
 from loopcast.web.page import Cell, Figure, Finding, KeyFigure, Table, cells, render_page
 
 if TYPE_CHECKING:
@@ -70,8 +70,9 @@ def _findings(report: FamilyReport, of_experiments: Sequence[Alert]) -> list[Fin
         )
         for alert, where in [*((alert, "") for alert in report.common), *named]
     ]
-    sums = [Finding(verdict="open", text=text) for text in by_sums(report.by_sums)]
-    return [*common, *sums] + [
+    texts = (*by_sums(report.by_sums), *odd_keys(report.odd))
+    notes = [Finding(verdict="open", text=text) for text in texts]
+    return [*common, *notes] + [
         Finding(verdict=verdicts.get(state, "open"), text=_sentence(report, state, count))
         for state, count in report.counts.items()
     ]

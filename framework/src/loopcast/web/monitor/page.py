@@ -91,6 +91,7 @@ def _findings(alerts: Sequence[Alert]) -> list[Finding]:
 def _notes(report: Report) -> list[Finding]:
     """Return what is odd about the events, which raises no alert."""
     notes = [*course.by_sums(report.by_sums), *course.seen_by_devices(report)]
+    notes += course.odd_keys(report.odd)
     if report.repeated:
         notes.append(f"{report.repeated:,} events repeat another; each counts once.")
     if report.ahead:
