@@ -65,7 +65,7 @@ def test_nothing_that_comes_stops_the_agent(device: Device, centre: Centre) -> N
         {"key": 5.0, "temperature": 20.0},
         {"key": "a", "outcome": float("nan")},
         {"key": "a" * 300, "outcome": 1.0},
-        {"key": "a", "outcome": "x" * 300},
+        {"key": "a", "outcome": "x" * 5000},
         {"temperature": "warm"},
         {"temperature": float("inf"), "load": float("nan")},
         {"temperature": ("a", "b")},

@@ -63,7 +63,7 @@ from loopcast_edge.wire import (
     encode,
 )
 from loopcast_edge.wire.codec import digest_of
-from loopcast_edge.wire.recipe import Calendar, Category, Lag, Number, Smoothed
+from loopcast_edge.wire.recipe import Calendar, Category, Chosen, Lag, Number, Smoothed
 
 NOON = 1_767_268_800_000  # 2026-01-01 12:00 in UTC
 DAY = 86_400_000
@@ -127,6 +127,37 @@ MANIFEST = Manifest(
     note="retrained on a warm spring",
 )
 
+LISTS = Manifest(
+    logical_model="films",
+    segment="",
+    version="00112233445566cc",
+    sequence=1,
+    created=NOON,
+    expires=NOON + 30 * DAY,
+    runtimes={"litert": "1.3.0"},
+    file=FILE,
+    size=7,
+    recipe=Recipe(
+        step_seconds=1,
+        measurements=(Measurement(name="chosen", kind="items"),),
+        steps=(Chosen(name="chosen", of="chosen", known=("Heat (1995)", "Alien", "Ran")),),
+        features=("chosen",),
+    ),
+    outputs=(
+        *(
+            Output(name=f"item {place}", place_in="chosen", minimum=-1.0, maximum=2.0)
+            for place in (1, 2)
+        ),
+        *(Output(name=f"score {place}", beside=f"item {place}") for place in (1, 2)),
+    ),
+    golden=(
+        Golden(
+            features=tensor([0.0, 1.0, 0.0], [1.0, 1.0, 0.0]),
+            output=tensor([2.0, 0.0, 0.75, 0.5], [2.0, -1.0, 1.25, 0.0]),
+        ),
+    ),
+)
+
 SIGNATURE = Signature(key=digest_of(b"a key"), signature=bytes(range(64)))
 
 
@@ -163,6 +194,7 @@ ERRORS = Errors(n=2, total=-0.25, absolute=0.75, squares=0.3125)
 
 EXAMPLES: dict[str, Message] = {
     "manifest": MANIFEST,
+    "manifest_of_lists": LISTS,
     "signed_manifest": signed(MANIFEST),
     "rollback": ROLLBACK,
     "root": ROOT,
@@ -222,6 +254,13 @@ EXAMPLES: dict[str, Message] = {
                 inputs=("temperature", "mode"),
                 outputs=("mean",),
             ),
+            Source(
+                logical_model="films",
+                segment="",
+                version="00112233445566cc",
+                inputs=("chosen",),
+                outputs=("item 1", "item 2", "score 1", "score 2"),
+            ),
         ),
         events=(
             EdgeEvent(
@@ -240,13 +279,23 @@ EXAMPLES: dict[str, Message] = {
                 outputs=(3.0,),
                 action="fallback",
             ),
+            EdgeEvent(
+                source=1,
+                key="ann",
+                time=NOON,
+                inputs=("Heat (1995),Alien",),
+                outputs=("Ran", None, 1.25, None),
+            ),
         ),
         condensed=(Condensed(source=0, start=NOON - DAY, end=NOON - 1, count=48, sums=(150.5,)),),
     ),
     "truth": TruthBatch(
         outbox="0011223344556677",
         sequence=42,
-        subjects=(Subject(logical_model="demand", segment="north"),),
+        subjects=(
+            Subject(logical_model="demand", segment="north"),
+            Subject(logical_model="films", segment=""),
+        ),
         outcomes=(
             Outcome(
                 subject=0,
@@ -254,6 +303,7 @@ EXAMPLES: dict[str, Message] = {
                 observed=NOON + 3_600_000,
                 value=3.5,
             ),
+            Outcome(subject=1, key="ann", observed=NOON + 3_600_000, value="Ran\nAlien"),
         ),
     ),
     "sketch": SketchDay(

@@ -139,8 +139,8 @@ def test_an_event_has_a_value_for_each_name_of_its_source() -> None:
 
 def test_an_outcome_has_a_subject() -> None:
     content = plain("truth")
-    content["outcomes"][0][0] = 1
-    assert "outcome 0 is of number 1" in refusal(content, TruthBatch)
+    content["outcomes"][0][0] = 2
+    assert "outcome 0 is of number 2" in refusal(content, TruthBatch)
 
 
 def test_one_champion_of_a_segment() -> None:

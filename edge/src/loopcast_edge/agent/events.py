@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Optional
 
 from loopcast_edge.agent.predict import Answer
 from loopcast_edge.wire import EdgeEvent, Interval, Manifest, Output, Source
+from loopcast_edge.wire.batches import Value
 from loopcast_edge.wire.messages import Role
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -87,17 +88,40 @@ def key(series: str, step_s: int, interval: int) -> str:
     return f"{series}|{step_name(step_s)}|{start:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def values(answer: Answer, group: Group) -> tuple[Optional[float], ...]:
-    """Return what an answer says of a group, by its names; nothing where it was refused."""
+def values(answer: Answer, group: Group) -> tuple[Value, ...]:
+    """Return what an answer says of a group, by its names; nothing where it was refused.
+
+    What is a place among known texts is said as the text.
+    """
     if answer.outputs is None:
         return (None,) * len(group.names)
-    own = answer.outputs[group.first : group.first + len(group.outputs)]
+    own = _said(answer, group)
     bounds = (
         float(answer.outputs[group.first] + width)
         for interval in answer.loaded.manifest.intervals
         for width in (-interval.below[group.first], interval.above[group.first])
     )
-    return (*map(float, own), *bounds)
+    return (*own, *bounds)
+
+
+def _said(answer: Answer, group: Group) -> list[Value]:
+    """Return what an answer says by itself, in the order of the outputs."""
+    assert answer.outputs is not None
+    recipe = answer.loaded.manifest.recipe
+    own = answer.outputs[group.first : group.first + len(group.outputs)].tolist()
+    said = [
+        value if output.place_in is None else _text(recipe.known(output.place_in), value)
+        for output, value in zip(group.outputs, own)
+    ]
+    nothing = {output.name for output, value in zip(group.outputs, said) if value is None}
+    return [
+        None if output.beside in nothing else value for output, value in zip(group.outputs, said)
+    ]
+
+
+def _text(known: Sequence[str], value: float) -> Optional[str]:
+    place = round(value)
+    return known[place] if place >= 0 else None
 
 
 def events(

@@ -66,8 +66,11 @@ class Said:
     def __init__(self, database: sqlite3.Connection, place: str) -> None:
         self._database, self._place = database, place
 
-    def put(self, key: str, package: str, value: float) -> None:
-        """Keep what a package said of a key, in place of what it said of it before."""
+    def put(self, key: str, package: str, value: Optional[float]) -> None:
+        """Keep what a package said of a key, in place of what it said of it before.
+
+        ``None`` is kept of what is no number: it has an outcome, and no error.
+        """
         cursor = self._database.execute(
             "INSERT OR REPLACE INTO said (place, key, package, value) VALUES (?, ?, ?, ?)",
             (self._place, key, package, value),
@@ -76,7 +79,7 @@ class Said:
         if newest % FORGET_EVERY == 0:
             self._database.execute("DELETE FROM said WHERE id <= ?", (newest - MOST,))
 
-    def of(self, key: str) -> Optional[dict[str, float]]:
+    def of(self, key: str) -> Optional[dict[str, Optional[float]]]:
         """Return what was said of a key, by package; ``None`` once its outcome is known."""
         rows = self._database.execute(
             "SELECT package, value FROM said WHERE place = ? AND key = ?", (self._place, key)

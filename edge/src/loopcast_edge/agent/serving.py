@@ -128,7 +128,7 @@ class Serving:
         said = self._said.of(key)
         if said is None:
             return {}
-        text = ",".join(value) if isinstance(value, tuple) else value
+        text = "\n".join(value) if isinstance(value, tuple) else value
         told = text if isinstance(text, str) else float(text)
         self._outbox.add_outcomes(
             self._subject, [Outcome(subject=0, key=key, observed=now_ms, value=told)]
@@ -136,7 +136,11 @@ class Serving:
         self._said.known(key)
         if isinstance(told, str):
             return {}
-        errors = {d: value - told for d, value in said.items() if d in self.tallies}
+        errors = {
+            digest: value - told
+            for digest, value in said.items()
+            if digest in self.tallies and value is not None
+        }
         self.pairs.add(errors)
         for digest, error in errors.items():
             self.tallies[digest].erred(error)
@@ -209,7 +213,9 @@ class Serving:
         for group in events.groups(manifest):
             step_s = manifest.recipe.step_seconds
             name = keyed or events.key(group.series, step_s, interval + group.lead)
-            self._said.put(name, answer.loaded.digest, float(answer.outputs[group.first]))
+            place = group.outputs[0].place_in is not None
+            number = None if place else float(answer.outputs[group.first])
+            self._said.put(name, answer.loaded.digest, number)
 
     def _write(
         self, answer: Answer, interval: int, now_ms: int, role: Role, keyed: Optional[str]

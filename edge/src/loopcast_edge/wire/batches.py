@@ -26,6 +26,9 @@ from loopcast_edge.wire.messages import Errors, Role
 
 Key = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Value = Union[Finite, Text, None]
+Choices = Annotated[str, msgspec.Meta(max_length=4096)]
+"""A text, or several, a text a line."""
+
 Place = Annotated[int, msgspec.Meta(ge=0, le=255)]
 Known = TypeVar("Known")
 MOST_VALUES = 512
@@ -157,12 +160,14 @@ class Outcome(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
         Of the prediction.
     observed
         When it became known.
+    value
+        Several choices are a text, a choice a line.
     """
 
     subject: Place
     key: Key
     observed: Time
-    value: Union[Finite, Text]
+    value: Union[Finite, Choices]
 
 
 class TruthBatch(Batch, frozen=True, tag="truth"):

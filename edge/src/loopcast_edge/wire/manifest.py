@@ -96,13 +96,13 @@ class Golden(Part, frozen=True):
             raise ValueError("a golden state goes in and comes out, or there is none")
 
 
-class Output(Part, frozen=True):
+class Output(Part, frozen=True, omit_defaults=True):
     """One column of a model's output.
 
     Attributes
     ----------
     name
-        As events name it: the quantity (``mean``, ``probability``), or an item of a list.
+        As events name it: the quantity (``mean``, ``probability``), or a place of a list.
     series
         Of a forecast, the series that it is of: the key of its events is
         ``series|step|start of the interval``.
@@ -110,6 +110,12 @@ class Output(Part, frozen=True):
         The interval that it is about, so many after that of the row.
     minimum, maximum
         An answer outside is no answer: the fallback is used, and the health check fails.
+    place_in
+        A step of the recipe with known texts: the answer is a place among these, from 0, and what
+        is said is the text, and nothing for −1. All places have bounds within these.
+    beside
+        An output with a ``place_in``: nothing is said where nothing is said there, as by the score
+        of an item that there is none of.
     """
 
     name: Column
@@ -118,6 +124,8 @@ class Output(Part, frozen=True):
     unit: Text = ""
     minimum: Optional[Finite] = None
     maximum: Optional[Finite] = None
+    place_in: Optional[Column] = None
+    beside: Optional[Column] = None
 
 
 class Interval(Part, frozen=True):
@@ -325,3 +333,28 @@ class Manifest(Message, frozen=True, tag="manifest"):
             raise ValueError("a correction is of one series")
         if self.profile is not None and self.profile.values.shape[1] != m:
             raise ValueError(f"the profile does not have a value for each of {m} outputs")
+        places = {_spot(each, each.name) for each in self.outputs if each.place_in is not None}
+        for output in self.outputs:
+            _check_place(output, self.recipe)
+            if output.beside is not None and _spot(output, output.beside) not in places:
+                raise ValueError(f"{output.name} is beside {output.beside!r}, which is no place")
+
+
+def _spot(output: Output, name: str) -> tuple[str, int, str]:
+    """Return the series and interval of an output, with a name there."""
+    return output.series, output.lead, name
+
+
+def _check_place(output: Output, recipe: Recipe) -> None:
+    """Refuse a place that could be of no text, or of one that is several in a list by lines."""
+    if output.place_in is None:
+        return
+    known = recipe.known(output.place_in)
+    if not known:
+        raise ValueError(f"{output.name}: no step {output.place_in!r} of the recipe knows texts")
+    if any("\n" in text for text in known):
+        raise ValueError(f"{output.name}: a text of {output.place_in} has a line break")
+    if output.minimum is None or output.maximum is None:
+        raise ValueError(f"{output.name} is a place, and has no bounds")
+    if output.minimum < -1 or output.maximum > len(known) - 1:
+        raise ValueError(f"{output.name}: places are within -1 and {len(known) - 1}")

@@ -311,6 +311,11 @@ class Recipe(Part, frozen=True):
         if list(self.holidays) != sorted(set(self.holidays)):
             raise ValueError("holidays are not sorted")
 
+    def known(self, name: str) -> tuple[str, ...]:
+        """Return the texts that a step knows, by their places; none where it knows none."""
+        steps = (step for step in self.steps if isinstance(step, (Category, Chosen)))
+        return next((step.known for step in steps if step.name == name), ())
+
     @property
     def _nameable(self) -> set[str]:
         return {name for step in self.steps for name in (step.name, *step.columns)}

@@ -9,6 +9,7 @@ import numpy as np
 from loopcast.deploy.export.tflite.export import TOLERANCE, checked_file, exportable
 from loopcast.develop.applicability import APPLICABILITY_FILE, read_domains
 from loopcast.fleet.golden import golden_of
+from loopcast.fleet.lists import as_named
 from loopcast.fleet.packages import Contents
 from loopcast.fleet.plausible import BEYOND, believed, outputs_of
 from loopcast.fleet.usual import last_weeks, usual_of
@@ -66,7 +67,7 @@ def contents_of(
         profile=usual.profile,
         intervals=usual.intervals,
         trial=trial,
-        reference=reference,
+        reference=as_named(reference) if found.items and reference else reference,
     )
 
 

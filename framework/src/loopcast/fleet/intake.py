@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import groupby
@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from msgspec import structs
 
-from loopcast.api import DataError, DeviceName, ForecastSchema, LogicalModel, Segment, place_name
+from loopcast.api import (
+    DataError,
+    DeviceName,
+    ForecastSchema,
+    LogicalModel,
+    RankSchema,
+    Segment,
+    place_name,
+)
+from loopcast.fleet.lists import as_served
 from loopcast.store.uplinks import Intake, Uplink
 from loopcast_edge.wire import (
     Batch,
@@ -122,9 +131,7 @@ def _store(place: Home, intake: Intake) -> tuple[list[Uplink], list[Uplink]]:
     for item in intake.uplinks:
         try:
             batch = decode(item.payload, KINDS[f"up/{item.kind}"])
-            tables = list(_TABLES[item.kind](item.device, batch, allowed))
-            for name, table in tables if item.kind == "events" else ():
-                _check_keys(models[name], table)
+            tables = list(_tables(item.device, batch, allowed, models))
         except (WireError, DataError) as error:
             LOGGER.warning("batch %s of %s is refused: %s", item.batch, item.device, error)
             refused.append(item)
@@ -187,8 +194,18 @@ def _tell_of_sums(device: DeviceName, what: str, condensed: Sequence[Condensed])
         )  # fmt: skip
 
 
+def _tables(
+    device: DeviceName, batch: Batch, allowed: Places, models: Mapping[str, LogicalModel]
+) -> Iterator[tuple[str, pa.Table]]:
+    """Return what becomes of a batch, each table with its logical model."""
+    if isinstance(batch, EventBatch):
+        return _events(device, batch, allowed, models)
+    assert isinstance(batch, TruthBatch)
+    return _truths(device, batch, allowed)
+
+
 def _events(
-    device: DeviceName, batch: EventBatch, allowed: Places
+    device: DeviceName, batch: EventBatch, allowed: Places, models: Mapping[str, LogicalModel]
 ) -> Iterator[tuple[str, pa.Table]]:
     """Yield the events of a batch, a table for each source in it."""
     _require_own(device, batch.sources, allowed)
@@ -196,12 +213,18 @@ def _events(
     ordered = sorted(batch.events, key=lambda event: event.source)
     for place, group in groupby(ordered, key=lambda event: event.source):
         source = batch.sources[place]
-        yield source.logical_model, _event_table(device, source, list(group))
+        model = models[source.logical_model]
+        table = _event_table(device, source, list(group), model)
+        _check_keys(model, table)
+        yield model.name, table
 
 
-def _event_table(device: DeviceName, source: Source, events: Sequence[EdgeEvent]) -> pa.Table:
+def _event_table(
+    device: DeviceName, source: Source, events: Sequence[EdgeEvent], model: LogicalModel
+) -> pa.Table:
     from loopcast.store.events import event_table
 
+    outputs = _columns(source.outputs, [event.outputs for event in events])
     return event_table(
         key=[event.key for event in events],
         time=_moments([event.time for event in events]),
@@ -210,7 +233,7 @@ def _event_table(device: DeviceName, source: Source, events: Sequence[EdgeEvent]
         version=source.version,
         role=source.role,
         inputs=_columns(source.inputs, [event.inputs for event in events]),
-        outputs=_columns(source.outputs, [event.outputs for event in events]),
+        outputs=as_served(outputs) if isinstance(model.schema, RankSchema) else outputs,
         action=np.array([event.action for event in events], dtype=object),
         latency_ms=np.array([event.latency_us for event in events]) / 1000.0,
         source=f"device/{device}",
@@ -256,9 +279,3 @@ def _moments(milliseconds: Sequence[int]) -> pa.Array:
     import pyarrow as pa
 
     return pa.array(milliseconds, pa.timestamp("ms", "UTC"))
-
-
-_TABLES: dict[str, Callable[[DeviceName, Any, Places], Iterator[tuple[str, Any]]]] = {
-    "events": _events,
-    "truth": _truths,
-}

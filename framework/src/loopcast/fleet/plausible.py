@@ -57,8 +57,8 @@ def _within(what: Measurement, seen: NumberDomain | None, beyond: float) -> Meas
 def outputs_of(found: Exportable, model: bytes, beyond: float = BEYOND) -> tuple[Output, ...]:
     """Return the outputs of a file, with bounds where it has a domain.
 
-    A probability is between 0 and 1 whatever the file. Lists, and files that others have made,
-    have no bounds.
+    A probability is between 0 and 1 whatever the file. The items of a list are those that its
+    recipe knows; its scores, and files that others have made, have no bounds.
 
     Parameters
     ----------
@@ -67,6 +67,8 @@ def outputs_of(found: Exportable, model: bytes, beyond: float = BEYOND) -> tuple
     beyond
         As `BEYOND`.
     """
+    if found.items:
+        return _listed(found)
     series = found.recipe.target or ""
     bounds = _bounds(found, model, beyond) | {PROBABILITY: (0.0, 1.0)}
     nothing = (None, None)
@@ -74,6 +76,17 @@ def outputs_of(found: Exportable, model: bytes, beyond: float = BEYOND) -> tuple
         Output(name=name, series=series, minimum=low, maximum=high)
         for name in found.outputs
         for low, high in [bounds.get(name, nothing)]
+    )
+
+
+def _listed(found: Exportable) -> tuple[Output, ...]:
+    """Return the outputs of a list: places of items, and the score of each."""
+    items = found.outputs[: found.vectors.codes]
+    scores = found.outputs[found.vectors.codes :]
+    last = len(found.recipe.known(found.items)) - 1
+    return (
+        *(Output(name=name, place_in=found.items, minimum=-1, maximum=last) for name in items),
+        *(Output(name=name, beside=item) for name, item in zip(scores, items, strict=True)),
     )
 
 

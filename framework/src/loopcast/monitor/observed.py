@@ -179,5 +179,5 @@ def happened(events: pa.Table, schema: ScoreSchema) -> Floats:
 def _as_text(values: pa.ChunkedArray) -> pa.Array:
     """Return numbers as a table of texts has them: whole ones without a point."""
     found = values.to_pandas()
-    texts = [None if np.isnan(v) else f"{v:g}" for v in found]
+    texts = [None if np.isnan(v) else f"{v:.15g}" for v in found]
     return pa.array(texts, pa.string())

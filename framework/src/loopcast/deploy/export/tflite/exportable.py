@@ -28,12 +28,16 @@ class Exportable:
         What it has to answer.
     graph
         What it computes; ``None`` where only another converter can say so.
+    items
+        Of a ranking, the step of the recipe that knows the items of which its first outputs are
+        places.
     """
 
     recipe: Recipe
     outputs: tuple[str, ...]
     vectors: Vectors
     graph: Graph | None
+    items: str = ""
 
 
 def refuse_series(loaded: LoadedVersion, series: str) -> None:

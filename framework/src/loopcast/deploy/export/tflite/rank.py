@@ -13,7 +13,9 @@ import numpy as np
 
 from loopcast.api import ModelError, PortableRanker, Ranker, RankSchema
 from loopcast.api import graph as g
+from loopcast.api import recipe as r
 from loopcast.deploy.export.tflite.exportable import Exportable, refuse_series
+from loopcast.deploy.export.tflite.list_names import list_names
 from loopcast.deploy.export.tflite.vectors import Vectors
 from loopcast.deploy.rank_bundle import read_names, read_scenario
 
@@ -46,12 +48,35 @@ def rank_exportable(loaded: LoadedVersion, series: str) -> Exportable:
     items = read_names(loaded.bundle.files).items
     length = min(schema.length, len(items))
     portable = model.to_graph(tuple(map(str, items)))
-    outputs = tuple(f"{kind} {place + 1}" for kind in ("item", "score") for place in range(length))
+    outputs = list_names(length)
     output = _listed(portable.graph.output, length, repeat=schema.repeat)
     graph = replace(portable.graph, output=output, outputs=outputs)
     query, _ = read_scenario(loaded.bundle.files)
     vectors = _vectors(model, query, length, loaded.version.id)
-    return Exportable(recipe=portable.recipe, outputs=outputs, vectors=vectors, graph=graph)
+    return Exportable(
+        recipe=portable.recipe,
+        outputs=outputs,
+        vectors=vectors,
+        graph=graph,
+        items=_knows(portable.recipe, tuple(map(str, items)), loaded.version.template),
+    )
+
+
+def _knows(recipe: r.Recipe, items: tuple[str, ...], template: str) -> str:
+    """Return the step of a recipe that knows all items, by their codes.
+
+    Raises
+    ------
+    ModelError
+        Where there is none: nobody could tell which items are in a list.
+    """
+    for step in recipe.steps:
+        if isinstance(step, r.Chosen) and step.known == items:
+            return step.name
+    raise ModelError(
+        f"template {template}: no step of its recipe knows all items in their order, as that of "
+        "what was chosen has to"
+    )
 
 
 def _listed(scores: g.Block, length: int, *, repeat: bool) -> g.Block:
