@@ -11,6 +11,7 @@ import pytest
 from loopcast.api import graph as g
 from loopcast.api import recipe as r
 from loopcast.deploy.export.tflite.exportable import Exportable
+from loopcast.deploy.export.tflite.list_names import list_names
 from loopcast.deploy.export.tflite.runtimes import sessions
 from loopcast.deploy.export.tflite.vectors import Vectors
 from loopcast.deploy.export.tflite.write import write_tflite
@@ -109,7 +110,25 @@ def test_a_probability_is_one_whatever_the_file() -> None:
     assert (found.minimum, found.maximum) == (0.0, 1.0)
 
 
-def test_a_list_has_no_bounds() -> None:
-    scores = g.Linear(g.Features(), np.eye(1), np.zeros(1))
-    found = bounded(exportable(scores, "item 1"))
-    assert (found.minimum, found.maximum) == (None, None)
+def test_the_items_of_a_list_are_those_of_its_recipe() -> None:
+    """Its scores have no bounds, and one of no item says nothing."""
+    names = ("tea", "pot", "cup")
+    graph = g.Graph(features=names, output=g.Top(g.Features(), 2), outputs=list_names(2))
+    found = Exportable(
+        recipe=r.Recipe(
+            step_seconds=1,
+            measurements=(r.Measurement(name="bought", kind="items"),),
+            steps=(r.Chosen(name="chosen", of="bought", known=names),),
+            features=("chosen",),
+        ),
+        outputs=list_names(2),
+        vectors=Vectors(features=np.eye(3, dtype=np.float32), expected=np.eye(3, 4), codes=2),
+        graph=graph,
+        items="chosen",
+    )
+    assert outputs_of(found, write_tflite(graph).content) == (
+        Output(name="item 1", place_in="chosen", minimum=-1.0, maximum=2.0),
+        Output(name="item 2", place_in="chosen", minimum=-1.0, maximum=2.0),
+        Output(name="score 1", beside="item 1"),
+        Output(name="score 2", beside="item 2"),
+    )

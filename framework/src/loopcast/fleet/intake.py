@@ -22,7 +22,7 @@ from loopcast.api import (
     Segment,
     place_name,
 )
-from loopcast.fleet.lists import as_served
+from loopcast.fleet.lists import SERVED, as_served
 from loopcast.store.uplinks import Intake, Uplink
 from loopcast_edge.wire import (
     Batch,
@@ -224,7 +224,9 @@ def _event_table(
 ) -> pa.Table:
     from loopcast.store.events import event_table
 
-    outputs = _columns(source.outputs, [event.outputs for event in events])
+    names, outputs = source.outputs, [event.outputs for event in events]
+    if isinstance(model.schema, RankSchema):
+        names, outputs = SERVED, as_served(names, events)
     return event_table(
         key=[event.key for event in events],
         time=_moments([event.time for event in events]),
@@ -233,7 +235,7 @@ def _event_table(
         version=source.version,
         role=source.role,
         inputs=_columns(source.inputs, [event.inputs for event in events]),
-        outputs=as_served(outputs) if isinstance(model.schema, RankSchema) else outputs,
+        outputs=_columns(names, outputs),
         action=np.array([event.action for event in events], dtype=object),
         latency_ms=np.array([event.latency_us for event in events]) / 1000.0,
         source=f"device/{device}",

@@ -10,62 +10,53 @@ from loopcast.api import DataError
 from loopcast.deploy.export.tflite.list_names import BEST, items_among
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
-    import pyarrow as pa
+    from loopcast_edge.wire import DriftReference, EdgeEvent
+    from loopcast_edge.wire.batches import Value
 
-    from loopcast_edge.wire import DriftReference
+SERVED = ("items", "score")
+"""What the outputs of a ranking's events are called: all of a list, and the score of its first."""
 
 SEPARATORS = "\n\x1e"
 """No name of an item has one of these; see `loopcast.serve.rank`."""
 
 
-def as_served(outputs: Mapping[str, pa.Array]) -> dict[str, pa.Array]:
-    """Return the outputs of a ranking's events as `serve` writes them.
+def as_served(names: Sequence[str], events: Sequence[EdgeEvent]) -> list[tuple[Value, ...]]:
+    """Return the outputs of a ranking's events as `serve` writes them, by the names of `SERVED`.
 
     Parameters
     ----------
-    outputs
-        As a device names them: the items and scores of all places, missing where there is none.
-
-    Returns
-    -------
-    dict
-        ``items``, an item a line, missing where there is none at all; and ``score``, of the first.
+    names
+        Of the outputs that devices send: the items and scores of all places.
 
     Raises
     ------
     DataError
-        Where an item is no text, or none that a list by lines can hold.
+        Where these are no lists, or an item is no text, or none that a list by lines can hold.
     """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    names = items_among(outputs)
-    if not names or BEST not in outputs:
-        raise DataError(f"a ranking says items and scores, not {', '.join(outputs) or 'nothing'}")
-    items = [_texts(name, outputs[name]) for name in names]
-    lines = pc.binary_join_element_wise(*items, pa.scalar("\n"), null_handling="skip")
-    nothing = pc.equal(lines, "")
-    return {
-        "items": pc.if_else(nothing, pa.scalar(None, pa.string()), lines),
-        "score": outputs[BEST].cast(pa.float64()),
-    }
+    places = [names.index(name) for name in items_among(names)]
+    if not places or BEST not in names:
+        raise DataError(f"a ranking says items and scores, not {', '.join(names) or 'nothing'}")
+    best = names.index(BEST)
+    return [
+        (_lines(event, [event.outputs[place] for place in places]), event.outputs[best])
+        for event in events
+    ]
 
 
-def _texts(name: str, values: pa.Array) -> pa.Array:
-    """Return the items of one place, which may be missing."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if not (pa.types.is_string(values.type) or pa.types.is_null(values.type)):
+def _lines(event: EdgeEvent, items: Sequence[Value]) -> str | None:
+    """Return a list, an item a line: empty if there was nothing to recommend, or missing."""
+    texts = [item for item in items if isinstance(item, str)]
+    if len(texts) < sum(item is not None for item in items):
         raise DataError(
-            f"{name} is a number; a package that is published anew says the names of items"
+            f"the list of {event.key!r} holds numbers; a package that is published anew says the "
+            "names of items"
         )
-    texts = values.cast(pa.string())
-    if any(pc.any(pc.match_substring(texts, mark)).as_py() for mark in SEPARATORS):
-        raise DataError(f"{name} has a line break or a record separator in its name")
-    return texts
+    if any(mark in text for text in texts for mark in SEPARATORS):
+        raise DataError(f"an item of {event.key!r} has a line break or a record separator in it")
+    answered = texts or event.action in ("served", "fallback")
+    return "\n".join(texts) if answered else None
 
 
 def as_named(reference: DriftReference) -> DriftReference:

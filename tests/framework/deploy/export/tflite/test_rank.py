@@ -132,3 +132,13 @@ def test_what_has_no_graph_or_series_says_so() -> None:
         exportable(loaded(object()))
     with pytest.raises(ModelError, match="of the task rank, which has no series 'a'"):
         exportable(loaded(Model(WEIGHTS)), "a")
+
+
+def test_a_recipe_has_to_know_the_items_of_its_lists() -> None:
+    class Backwards(Model):
+        def to_graph(self, items: Sequence[str]) -> Portable:
+            return super().to_graph(items[::-1])
+
+    assert exportable(loaded(Model(WEIGHTS))).items == "chosen"
+    with pytest.raises(ModelError, match="no step of its recipe knows all items in their order"):
+        exportable(loaded(Backwards(WEIGHTS)))
