@@ -37,24 +37,35 @@
     return { date: new Date((second + found[1]) * 1000), zone: found[2] };
   };
   const dayText = (date) => `${WEEKDAYS[date.getUTCDay()]} ${date.getUTCDate()} ${MONTHS[date.getUTCMonth()]}`;
+  const monthText = (date) => `${MONTHS[date.getUTCMonth()]} ${date.getUTCFullYear()}`;
   const clockText = (date) => `${two(date.getUTCHours())}:${two(date.getUTCMinutes())}`;
-  const onHours = (date, hours) => {
-    if (date.getUTCMinutes()) return false;
-    if (hours < 24) return date.getUTCHours() % hours === 0;
-    const days = Math.floor(date.getTime() / 864e5) + 3; // counted from a Monday
-    return date.getUTCHours() === 0 && days % (hours / 24) === 0;
-  };
+  const onHours = (date, hours) => !date.getUTCMinutes() && date.getUTCHours() % hours === 0;
   const pixel = (u, span) => span / (u.bbox.width / devicePixelRatio);
+  /* Steps between the labels of a time axis: hours and days counted from a Monday, else months.
+     A label is at the first value of its step, since values need not be at its beginning. */
+  const DAY_STEPS = [1, 2, 3, 6, 12, 24, 48, 96, 168, 336], MONTH_STEPS = [1, 2, 3, 6, 12, 24, 60, 120];
+  const CLOCK_WIDE = 56, DATE_WIDE = 84; // pixels from one label to the next
+  const timeStep = (axis, perPixel) => {
+    const hours = DAY_STEPS.find((h) => (h * HOUR) / perPixel >= (h < 24 ? CLOCK_WIDE : DATE_WIDE));
+    const step = (time) => Math.floor((wall(axis, time).date.getTime() / 1000 + 3 * DAY) / (hours * HOUR));
+    if (hours) return { step, wide: hours < 24 ? CLOCK_WIDE : DATE_WIDE, label: hours < 24 ? clockLabel : dayText };
+    const months = MONTH_STEPS.find((m) => (30 * m * DAY) / perPixel >= DATE_WIDE) || 240;
+    const month = ({ date }) => Math.floor((12 * date.getUTCFullYear() + date.getUTCMonth()) / months);
+    return { step: (time) => month(wall(axis, time)), wide: DATE_WIDE, label: monthText };
+  };
   const timeTicks = (axis) => (u, index, low, high) => {
-    const perPixel = pixel(u, high - low);
-    const hours = [1, 2, 3, 6, 12, 24, 48, 96, 168, 336].find((h) => (h * HOUR) / perPixel >= (h < 24 ? 56 : 84)) || 672;
-    return axis.values.filter((t) => t >= low && t <= high && onHours(wall(axis, t).date, hours));
+    const perPixel = pixel(u, high - low), { step, wide } = timeStep(axis, perPixel);
+    const begins = (t, i) => t >= low && t <= high && step(t) !== step(i ? axis.values[i - 1] : t - 1);
+    const ticks = [];
+    for (const t of axis.values.filter(begins)) // an hour less of summer time is no reason to leave one out
+      if (!ticks.length || t - ticks.at(-1) >= 0.9 * wide * perPixel) ticks.push(t);
+    return ticks;
   };
-  const timeLabel = (axis, time) => {
-    const { date } = wall(axis, time);
-    return date.getUTCHours() ? clockText(date) : dayText(date);
+  const clockLabel = (date) => (date.getUTCHours() ? clockText(date) : dayText(date));
+  const timeLabels = (axis) => (u, ticks) => {
+    const { label } = timeStep(axis, pixel(u, u.scales.x.max - u.scales.x.min));
+    return ticks.map((tick) => label(wall(axis, tick).date));
   };
-  const timeLabels = (axis) => (u, ticks) => ticks.map((tick) => timeLabel(axis, tick));
 
   /* Days drawn one after the other, where those between them are left out. */
   const segmentAt = (axis, place) => axis.segments.findLast((s) => s.start <= place) || axis.segments[0];
@@ -80,7 +91,7 @@
   };
   const segmentLabels = (axis) => (u, ticks) => {
     const times = ticks.map((p) => segmentAt(axis, p)).map((s, i) => s.time + ticks[i] - s.start);
-    if (showsHours(u)) return times.map((time) => timeLabel(axis, time));
+    if (showsHours(u)) return times.map((time) => clockLabel(wall(axis, time).date));
     const dates = times.map((time) => wall(axis, time).date);
     return dates.map((date, i) => {
       const begins = i === 0 || date.getUTCMonth() !== dates[i - 1].getUTCMonth();
