@@ -165,6 +165,7 @@ FORECAST = ForecastSchema(
 
 
 def test_forecasts_are_compared_by_origin(tmp_path: Path) -> None:
+    """An event of no interval, which each origin has too, is in no pair."""
     model = replace(MODEL, schema=FORECAST, kpi=Kpi(metric="mae"))
     home, arms = home_with_arms(tmp_path / "home", model=model)
     begin(home, experiment(arms, kind="shadow", metric="mae", direction="lower",
@@ -179,12 +180,12 @@ def test_forecasts_are_compared_by_origin(tmp_path: Path) -> None:
         losses.append([np.abs(own - actual).mean() for own in said.values()])
         for number, role in enumerate(("champion", "shadow")):
             keys = [f"x|1h|{t:%Y-%m-%dT%H:%M:%SZ}" for t in times] + [
-                f"x|1D|{made:%Y-%m-%dT%H:%M:%SZ}"
-            ]
+                f"x|1D|{made:%Y-%m-%dT%H:%M:%SZ}", "order 7",
+            ]  # fmt: skip
             home.events.append(
                 event_table(
                     key=keys, time=made, logical_model="demand", segment="", version=arms[number],
-                    role=role, outputs={"mean": np.append(said[number], said[number].sum())},
+                    role=role, outputs={"mean": [*said[number], said[number].sum(), 0.0]},
                 )
             )  # fmt: skip
         hear(home, hours, actual)
