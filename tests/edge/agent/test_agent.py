@@ -97,3 +97,29 @@ def test_without_a_connection_the_agent_goes_on(device: Device, centre: Centre) 
     device.run(100)
     sent = {each.sequence: len(each.events) for each in device.sent("up/events", EventBatch)}
     assert sum(sent.values()) == 60
+
+
+def test_a_log_for_looking_closely_tells_answers_batches_and_receipts(
+    device: Device, centre: Centre, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And not of what answers were made."""
+    package = centre.package()
+    device.publish(package)
+    device.want(1, package)
+    with caplog.at_level("INFO"):
+        device.measure(0, 20.0)
+    assert not caplog.records
+    with caplog.at_level("DEBUG"):
+        [line] = device.measure(1, 21.5)
+        device.measure(2, 99.0)
+        device.measure(3, 20.0)
+        device.run(40)
+        [events] = device.sent("up/events", EventBatch)
+        receipt = Receipt(outbox=events.outbox, stored=(events.sequence,))
+        device.agent.received(device.topic("receipt"), encode(receipt))
+    said = [each.getMessage() for each in caplog.records]
+    assert f"demand@: {line['key']!r} is served by the champion {line['version']}" in said[0]
+    assert any(": temperature: missing or out of bounds" in each for each in said)
+    assert any(each.startswith("batch 1 goes to up/events: ") for each in said)
+    assert "the centre has stored batches 1" in said
+    assert not any("21.5" in each for each in said)

@@ -19,6 +19,8 @@ import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
+from loopcast_edge.agent import status
+from loopcast_edge.agent.settings import read
 from loopcast_edge.wire import Order, PackageState, SecretKey, Trial, encode, topics
 
 from .. import models
@@ -185,7 +187,7 @@ def station(tmp_path: Path) -> Iterator[Station]:
             station.agent.end(signal.SIGKILL)
 
 
-def test_a_life_of_an_agent(station: Station) -> None:
+def test_a_life_of_an_agent(station: Station, tmp_path: Path) -> None:
     """Fetch, prove, run; crash of the broker; a bad version returned from; stop."""
     good = station.centre.package(1, models.linear([[2.0]], [0.001], padding=noise(3000)))
     retained = good.retained(chunk_size=512)
@@ -194,6 +196,11 @@ def test_a_life_of_an_agent(station: Station) -> None:
     station.desire(good)
     station.start()
     until(lambda: (state := station.state_of(good)) and state.received, "the download begins")
+    settings = read(tmp_path / "agent.toml")
+    until(
+        lambda: f"of {len(retained) - 2} chunks" in status.text(status.status(settings)),
+        "its status says so",
+    )
     station.broker.kill()
     station.broker.start()
     station.store.publish({name: retained[name] for name in retained if name not in some})

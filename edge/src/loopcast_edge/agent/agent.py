@@ -128,6 +128,7 @@ class Agent:
 
     def received(self, topic: str, payload: bytes) -> None:
         """Take a message of the centre; one that is not as it should be changes nothing."""
+        LOG.debug("%d bytes on %s", len(payload), topic)
         try:
             handler = self._handler(topic)
             if handler is None:
@@ -258,6 +259,7 @@ class Agent:
 
     def _receipt(self, payload: bytes) -> None:
         receipt = decode(payload, Receipt)
+        LOG.debug("the centre has stored batches %s", ", ".join(map(str, receipt.stored)))
         self._hands.outbox.stored(receipt)
         for number in receipt.stored:
             self._sent.pop(number, None)
@@ -349,7 +351,9 @@ class Agent:
         for batch in self._hands.outbox.batches():
             if now >= self._sent.get(batch.sequence, -1.0):
                 self._sent[batch.sequence] = now + self._spread(RESEND_S)
-                self._publish(batch.channel, batch.payload)
+                number, channel, payload = batch
+                LOG.debug("batch %d goes to %s: %d bytes", number, channel, len(payload))
+                self._publish(channel, payload)
         self._report_changes()
 
     def _report_changes(self) -> None:

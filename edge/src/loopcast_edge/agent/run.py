@@ -31,6 +31,7 @@ from loopcast_edge.wire import Keys, Manifest, Signed, Subject, WireError, decod
 
 LOG = logging.getLogger(__name__)
 TICK_S, BUSY_TICK_S = 1.0, 0.1
+LOOK_S = 2.0  # how often packages are looked at for what the status says
 TOGETHER = 500
 DRAIN_S = 60.0
 RUNNING, LOCK, STATUS = "running", "lock", "status.json"
@@ -106,7 +107,8 @@ class Process:
         self._writer: Optional[Writer] = None
         self._stopping = self._reloading = False
         self._ended: Optional[Ended] = None
-        self._status_at = 0.0
+        self._status_at = self._look_at = 0.0
+        self._noted: list[tuple[str, str, int]] = []
 
     def run(self, *, crashed: bool) -> None:
         """Work until a signal, or until the source has ended and all is sent.
@@ -158,6 +160,10 @@ class Process:
     def _tick(self, now: float) -> None:
         self._agent.tick()
         self._write(self._agent.overdue())
+        if now >= self._look_at:
+            self._look_at = now + LOOK_S
+            if self._stages() != self._noted:
+                self._note_status()
         if now >= self._status_at:
             self._status_at = now + self._settings.report_s
             self._note_status()
@@ -289,7 +295,13 @@ class Process:
             LOG.warning("a measurement is ignored: %s", error)
 
     def _note_status(self) -> None:
+        self._noted = self._stages()
         files.write(self._settings.state / STATUS, msgspec.json.encode(self._agent.report()))
+
+    def _stages(self) -> list[tuple[str, str, int]]:
+        """Return how far each package is."""
+        packages = self._agent.report().packages
+        return [(each.manifest, each.stage, each.received) for each in packages]
 
 
 def run(path: Path) -> None:

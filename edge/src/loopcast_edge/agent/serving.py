@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
@@ -16,6 +17,7 @@ from loopcast_edge.agent.tally import Pairs, Tally
 from loopcast_edge.wire import EdgeEvent, Outcome, Source, Subject
 from loopcast_edge.wire.messages import Role
 
+LOG = logging.getLogger(__name__)
 Line = Mapping[str, Any]
 AHEAD_S = 86_400
 """A clock that was further ahead than this keeps nothing from being answered."""
@@ -227,6 +229,7 @@ class Serving:
             by_source.setdefault(source, []).append(event)
         for source, some in by_source.items():
             self._outbox.add_events(source, some)
+            _tell(source, some, answer.reason)
         self._days.count(_row(answer, role, made), now_ms)
         return [events.line(answer, event, source.outputs) for source, event in made]
 
@@ -242,6 +245,17 @@ class Serving:
             if active.digest in errors:
                 error = errors[active.digest]
                 self._days.lessons.add(active.digest, active.manifest, interval, error)
+
+
+def _tell(source: Source, events: Sequence[EdgeEvent], reason: str) -> None:
+    """Say in the log which answers were given, and not of what they were made."""
+    name = place_name(source.logical_model, source.segment)
+    for event in events:
+        LOG.debug(
+            "%s: %r is %s by the %s %s in %d us%s",
+            name, event.key, event.action, source.role, source.version, event.latency_us,
+            f": {reason}" if reason else "",
+        )  # fmt: skip
 
 
 def _step_s(loaded: Optional[Loaded]) -> Optional[int]:

@@ -12,10 +12,13 @@ from typing import Any
 
 import msgspec
 
-from loopcast_edge.agent.memory import Memory
+from loopcast_edge.agent.machine import Place
+from loopcast_edge.agent.memory import Memory, place_name
 from loopcast_edge.agent.run import LOCK, STATUS
 from loopcast_edge.agent.settings import Settings
 from loopcast_edge.agent.slots import Slots
+
+COMING = ("fetching", "verifying")
 
 
 def status(settings: Settings) -> dict[str, Any]:
@@ -43,16 +46,31 @@ def text(found: dict[str, Any]) -> str:
         f"{found['device']}: {running}, desired state {found['desired']}, root {found['root']}",
         f"outbox: {outbox['waiting']} rows waiting, {outbox['pending']} batches without receipt",
     ]
-    for name, place in found["places"].items():
-        trial = " on trial" if place["on_trial"] else ""
-        lines.append(
-            f"{name}: {_short(place['active'])}{trial}, before {_short(place['previous'])}"
-        )
+    reported = found["reported"]["packages"] if found["reported"] else []
+    named = [(place_name(each["logical_model"], each["segment"]), each) for each in reported]
+    for name in dict.fromkeys([*found["places"], *(name for name, _ in named)]):
+        place = found["places"].get(name, msgspec.to_builtins(Place()))
+        lines.append(_slots(name, place))
+        lines += [_coming(each) for of, each in named if of == name and each["stage"] in COMING]
         lines += [
             f"  {_short(each['manifest'])} {each['stage']}: {each['reason']}"
             for each in place["ended"]
         ]
     return "\n".join(lines)
+
+
+def _slots(name: str, place: dict[str, Any]) -> str:
+    trial = " on trial" if place["on_trial"] else ""
+    shadow = f", shadow {_short(place['shadow'])}" if place["shadow"] else ""
+    return f"{name}: {_short(place['active'])}{trial}, before {_short(place['previous'])}{shadow}"
+
+
+def _coming(package: dict[str, Any]) -> str:
+    """Say of a package that is on its way how far the agent last said that it was."""
+    said = f"  {_short(package['manifest'])} {package['stage']} as {package['role']}"
+    if package["stage"] == "fetching" and package["chunks"]:
+        return f"{said}: {package['received']} of {package['chunks']} chunks"
+    return said
 
 
 def _short(digest: Any) -> str:

@@ -107,7 +107,7 @@ def told_after(course: Course, state: Standing, act: RolloutAct) -> dict[DeviceN
     """Return what devices are to run after a step; those that it changes nothing for are left out.
 
     While errors are compared, the champion before goes on as a shadow, so that both answer the
-    same questions on the same device.
+    same questions on the same device; a device that runs the package already runs it alone.
     """
     sequence = course.plan.sequence
     reached = {name: m for name, m in course.members.items() if m.stage <= state.stage}
@@ -117,11 +117,15 @@ def told_after(course: Course, state: Standing, act: RolloutAct) -> dict[DeviceN
         return {name: Pair(champion=sequence) for name in reached}
     if act in {"begin", "advance"}:
         return {
-            name: Pair(champion=sequence, shadow=member.previous)
+            name: Pair(champion=sequence, shadow=_other(member.previous, sequence))
             for name, member in reached.items()
             if member.stage == state.stage
         }
     return {}
+
+
+def _other(previous: int | None, sequence: int) -> int | None:
+    return None if previous == sequence else previous
 
 
 def seen(course: Course, packages: Mapping[int, Package], devices: Devices) -> list[Observed]:
