@@ -154,13 +154,14 @@ def _messages_of(file: Published) -> Iterator[Outgoing]:
 def withdrawn(courses: Iterable[Course], packages: Mapping[tuple[Place, int], Package]) -> set[str]:
     """Return the manifests of rollouts that were taken back: they must not be activated any more.
 
-    A package that a later rollout brings again is not among them.
+    A package that another rollout has brought, and that was not taken back there, is not among
+    them: devices go on running it.
     """
-    verdict: dict[str, bool] = {}
+    verdict: defaultdict[str, bool] = defaultdict(lambda: True)
     for course in courses:
         plan = course.plan
         package = packages[(plan.logical_model, plan.segment), plan.sequence]
-        verdict[package.manifest] = standing(course.steps).taken_back
+        verdict[package.manifest] &= standing(course.steps).taken_back
     return {manifest for manifest, gone in verdict.items() if gone}
 
 
