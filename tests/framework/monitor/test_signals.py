@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from click.testing import CliRunner
 
 from loopcast.api import (
     BusinessKpi,
+    ForecastOutcome,
     ForecastSchema,
     InvalidRecordError,
     Kpi,
@@ -37,7 +39,9 @@ from loopcast.monitor.signals import (
     of_health,
     of_intervals,
     of_missing,
+    of_strange,
 )
+from loopcast.monitor.strange import strange_outcomes
 from loopcast.store.events import event_table
 from loopcast.store.home import open_home
 from loopcast.store.truth import join, truth_table
@@ -298,3 +302,40 @@ class TestResources:
         [alert] = of_health(OF, health(open_home(folder), "credit", at, free=1e-6))
         assert alert.subject == "last batch"
         assert "where the longest pause was 24.0 hours" in alert.cause
+
+
+class TestStrangeOutcomes:
+    def test_a_day_in_another_unit_is_said_with_its_worst_outcome(self) -> None:
+        events, truth = forecasts(30, np.random.default_rng(0))
+        errors = truth["value"].to_numpy().copy()
+        errors[-24:] *= 1000.0
+        poisoned = truth.set_column(truth.column_names.index("value"), "value", pa.array(errors))
+        labelled = labelled_events(join(events, poisoned), MODEL)
+        found = strange_outcomes(labelled, 0.05)
+        assert found is not None
+        assert (found.days, found.last) == (1, datetime(2026, 1, 29, tzinfo=UTC))
+        assert found.outcomes == 24
+        outside = np.abs(errors[-24:]) - 1.6449
+        assert found.strange == (outside > 10.0 * 2.0 * 1.6449).sum()
+        assert found.actual == errors[-24:][np.argmax(outside)]
+        assert found.predicted == 0.0
+        [alert] = of_strange(OF, found)
+        assert alert.subject == "outcomes"
+        assert f"{found.strange} of 24 outcomes of the predictions of one day" in alert.cause
+        assert strange_outcomes(labelled, float("inf")) is None
+        assert list(of_strange(OF, None)) == []
+
+    def test_errors_as_large_as_ever_and_single_freaks_are_none(self) -> None:
+        events, truth = forecasts(90, np.random.default_rng(1), spread=3.0)
+        assert strange_outcomes(labelled_events(join(events, truth), MODEL), 0.05) is None
+        errors = truth["value"].to_numpy().copy()
+        errors[100] = 1e6
+        freak = truth.set_column(truth.column_names.index("value"), "value", pa.array(errors))
+        assert strange_outcomes(labelled_events(join(events, freak), MODEL), 0.05) is None
+
+    def test_what_promises_no_interval_has_none(self) -> None:
+        labelled = labelled_events(join(*forecasts(3, np.random.default_rng(2))), MODEL)
+        assert isinstance(labelled.outcome, ForecastOutcome)
+        outcome = replace(labelled.outcome, quantiles=np.empty((72, 0)), levels=np.empty(0))
+        bare = replace(labelled, outcome=outcome)
+        assert strange_outcomes(bare, 0.05) is None

@@ -26,6 +26,7 @@ from loopcast.monitor.performance import (
     performance,
 )
 from loopcast.monitor.served import Served
+from loopcast.monitor.strange import Strange, strange_outcomes
 from loopcast.store.truth import join
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Outcomes:
     ----------
     performance, coverage, missing, business
         Of all that served.
-    moved, intervals, calibration
+    moved, intervals, calibration, strange
         Of the version alone, so that none answers for the one before it.
     """
 
@@ -49,6 +50,7 @@ class Outcomes:
     moved: Moved | None
     intervals: tuple[IntervalCoverage, ...]
     calibration: Large | None
+    strange: Strange | None
     missing: Missing
     business: tuple[KpiCourse, ...]
 
@@ -67,6 +69,7 @@ def outcomes_of(served: Served, home: Home) -> Outcomes:
         moved=_moved(served, own),
         intervals=interval_coverage(own),
         calibration=calibration_in_the_large(own, watched.model, served.at),
+        strange=strange_outcomes(own, watched.plan.threshold("bad_day")),
         missing=_missing(served, home),
         business=kpis.get(watched.segment, ()),
     )

@@ -14,6 +14,7 @@ from loopcast.monitor.intervals import IntervalCoverage
 from loopcast.monitor.missing import Missing
 from loopcast.monitor.odd_keys import OddKeys
 from loopcast.monitor.resources import Health
+from loopcast.monitor.strange import Strange
 
 if TYPE_CHECKING:
     from loopcast.monitor.classifier import Separation
@@ -172,6 +173,26 @@ def of_odd_keys(
         f"{share:.1%} of the events of {day:%Y-%m-%d} have a key that no forecast has, such as "
         f"{found[0].example!r}",
         evidence={"share": share},
+    )
+
+
+def of_strange(of: Subject, found: Strange | None) -> Iterator[Alert]:
+    """Yield an alert where outcomes are hardly what they say."""
+    if found is None:
+        return
+    days = "one day" if found.days == 1 else f"{found.days} days, the last"
+    yield of.alert(
+        "bad_day",
+        "outcomes",
+        f"{found.strange:,} of {found.outcomes:,} outcomes of the predictions of {days} "
+        f"{found.last:%Y-%m-%d}, are far outside their intervals: {found.actual:,.4g} where "
+        f"{found.predicted:,.4g} was predicted",
+        evidence={
+            "share": found.strange / found.outcomes,
+            "actual": found.actual,
+            "predicted": found.predicted,
+        },
+        remedy="ask_a_person",
     )
 
 

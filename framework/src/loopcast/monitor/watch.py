@@ -216,6 +216,7 @@ def _found(
     yield from signals.of_intervals(of, results.intervals, plan.threshold("coverage"))
     yield from signals.of_calibration(of, results.calibration, plan.threshold("calibration"))
     yield from signals.of_missing(of, results.missing, plan.threshold("missing_predictions"))
+    yield from signals.of_strange(of, results.strange)
     yield from signals.of_business(of, results.business, plan.threshold("business_kpi"))
     yield from signals.of_bad_day(
         of,
