@@ -62,7 +62,7 @@ class TestPlan:
     def test_the_policy_that_is_shipped_can_be_watched(self) -> None:
         policy = compose_policy(plugins=plugin_manager())
         kinds = {name: set(plan_of(found).rules) for name, found in policy.classes.items()}
-        assert kinds["low"] == {"performance", "volume", "resources", "switches"}
+        assert kinds["low"] == {"performance", "volume", "bad_day", "resources", "switches"}
         assert kinds["medium"] == kinds["high"] == set(usual_plan().rules)
 
 
