@@ -42,7 +42,7 @@ def doubling() -> Contents:
             steps=(recipe.Number(name="t", of="temperature"),),
             features=("t",),
         ),
-        outputs=(Output(name="mean"),),
+        outputs=(Output(name="mean", series="a"),),
         golden=(Golden(features=Tensor.of(features), output=Tensor.of(2.0 * features)),),
         trial=Trial(seconds=0, predictions=3),
     )
