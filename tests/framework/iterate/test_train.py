@@ -4,7 +4,7 @@ import sys
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import msgspec
 import numpy as np
@@ -19,6 +19,7 @@ from loopcast.api import (
     Feature,
     ForecastData,
     ForecastSchema,
+    GateError,
     IntegrityError,
     ScoreSchema,
     hookimpl,
@@ -169,6 +170,34 @@ def test_a_worse_version_stays_a_candidate_and_says_why(
     worse = train_version(contender_of(course, 4), known(panel), home, LocalEngine(), rules())
     assert worse.stage == "candidate"
     assert "gate champion: expected mape not worse than champion" in worse.reason
+
+
+def test_who_is_moved_by_another_process_meanwhile_is_where_it_should_be(
+    course: ForecastCourse, panel: ForecastData, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two runs that trained the same version both release it; the other one is first."""
+    release_all = home.catalog.release_all
+
+    def after_another(moves: Any, *, at: Any, review: Any) -> None:
+        release_all(moves, at=at, review=review)
+        release_all(moves, at=at, review=review)
+
+    monkeypatch.setattr(home.catalog, "release_all", after_another)
+    found = trained(course, panel, home)
+    assert found.stage == "champion"
+    stages = [release.stage for release in home.catalog.history(course.logical_model.name, "")]
+    assert stages == ["staging", "champion"]
+
+
+def test_what_is_refused_again_is_said(
+    course: ForecastCourse, panel: ForecastData, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(moves: Any, *, at: Any, review: Any) -> None:
+        raise GateError("not today")
+
+    monkeypatch.setattr(home.catalog, "release_all", refused)
+    with pytest.raises(GateError, match="not today"):
+        trained(course, panel, home)
 
 
 def test_a_policy_of_proposals_leaves_a_version_in_staging(

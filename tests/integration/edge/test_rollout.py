@@ -59,6 +59,11 @@ host = "127.0.0.1"
 port = {port}
 username = "{name}"
 """
+BY_LINES = """
+[source]
+kind = "replay"
+path = "/dev/stdin"
+"""
 RECIPE = Recipe(
     step_seconds=60,
     measurements=(Measurement(name="temperature"), Measurement(name="load", required=False)),
@@ -86,13 +91,23 @@ def contents(slope: float) -> Contents:
 class Agent:
     """A process that is fed a measurement every few milliseconds, as if minutes passed.
 
-    They begin with the ``first``.
+    They begin with the ``first``; ``by_lines`` makes their time that of the device.
     """
 
-    def __init__(self, folder: Path, name: str, port: int, root: bytes, first: int = 0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        port: int,
+        root: bytes,
+        first: int = 0,
+        *,
+        by_lines: bool = False,
+    ) -> None:
         folder.mkdir(exist_ok=True)
         (folder / "root").write_bytes(root)
-        (folder / "agent.toml").write_text(SETTINGS.format(name=name, port=port))
+        settings = SETTINGS.format(name=name, port=port) + (BY_LINES if by_lines else "")
+        (folder / "agent.toml").write_text(settings)
         command = [sys.executable, "-m", "loopcast_edge", "run", "--config", "agent.toml"]
         with (folder / "log").open("wb") as log:
             self.process = subprocess.Popen(
@@ -213,7 +228,10 @@ def test_what_agents_learned_together_corrects_their_next_package(
 
     def started(first: int) -> list[Agent]:
         root = encode(ring.roots[0])
-        return [Agent(tmp_path / name, name, broker.port, root, first) for name in named(4)]
+        return [
+            Agent(tmp_path / name, name, broker.port, root, first, by_lines=True)
+            for name in named(4)
+        ]
 
     def told() -> int:
         return len({uplink.device for uplink in place.catalog.kept_uplinks("update")})
@@ -234,7 +252,9 @@ def test_what_agents_learned_together_corrects_their_next_package(
     try:
         rolled("first", package.sequence)
         wait_for(lambda: len(place.truth.latest("demand")) > 200, lambda: serving.turn(0.1), 30)
-        assert [agent.stop() for agent in agents] == [0] * 4  # what was learned waits for a network
+        assert [agent.stop() for agent in agents] == [
+            0
+        ] * 4  # what was learned goes home when its day is over
         agents = started(10_000)
         wait_for(lambda: told() == 4, lambda: serving.turn(0.1), 30)
         learned = learn_from_fleet(place, package)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from loopcast.api import Goal, Policy, Stage, Validation, Version, VersionId
+from loopcast.api import GateError, Goal, Policy, Stage, Validation, Version, VersionId
 from loopcast.deploy.releases import label_of
 from loopcast.deploy.validation import (
     Surroundings,
@@ -121,7 +121,12 @@ def release_by_policy(
     automatic = rules.policy.row(course.logical_model).release == "automatic"
     while moves := _moves(course, verdicts, home, rules, automatic=automatic):
         models = {course.logical_model.name: course.logical_model}
-        home.catalog.release_all(moves, at=at, review=reviewer(moves, models, rules.policy))
+        try:
+            home.catalog.release_all(moves, at=at, review=reviewer(moves, models, rules.policy))
+        except GateError:
+            # Another process that trained the same may have moved them since.
+            if moves == _moves(course, verdicts, home, rules, automatic=automatic):
+                raise
     standings = home.catalog.standings([item.version.id for item in items])
     return {
         name: Released(
