@@ -185,8 +185,8 @@ def of_strange(of: Subject, found: Strange | None) -> Iterator[Alert]:
         "bad_day",
         "outcomes",
         f"{found.strange:,} of {found.outcomes:,} outcomes of the predictions of {days} "
-        f"{found.last:%Y-%m-%d}, are far outside their intervals: {found.actual:,.4g} where "
-        f"{found.predicted:,.4g} was predicted",
+        f"{found.last:%Y-%m-%d}, are far outside their intervals: {_plain(found.actual)} where "
+        f"{_plain(found.predicted)} was predicted",
         evidence={
             "share": found.strange / found.outcomes,
             "actual": found.actual,
@@ -194,6 +194,10 @@ def of_strange(of: Subject, found: Strange | None) -> Iterator[Alert]:
         },
         remedy="ask_a_person",
     )
+
+
+def _plain(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000.0 else f"{value:.4g}"
 
 
 def of_business(of: Subject, found: Iterable[KpiCourse], share: float) -> Iterator[Alert]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import msgspec
 import numpy as np
 import pandas as pd
 
-from loopcast.api import Experiment, ExperimentStep, StepName
+from loopcast.api import Experiment, ExperimentStep, Release, StepName
 from loopcast.monitor.resources import Health
 from loopcast.monitor.watch import Report
 from loopcast.store.trials import Trial
+from loopcast.web.charts import LineChart
 from loopcast.web.monitor import course, page
 
 from ...monitor.versions import START
@@ -40,6 +42,12 @@ def taken(step: StepName, day: int) -> ExperimentStep:
     """Return a step that was taken early on a day."""
     at = START + timedelta(days=day, hours=5)
     return ExperimentStep(step=step, at=at, by="ann", reason="it is time")
+
+
+def replace_since(report: Report, day: int) -> Release:
+    """Return the first release as if it had been made on another day."""
+    since = report.days[30].to_pydatetime() + timedelta(days=day)
+    return msgspec.structs.replace(report.releases[0], since=since)
 
 
 def marked(report: Report, begun: int, ended: int | None) -> list[tuple[int, str]]:
@@ -73,6 +81,27 @@ def test_the_last_window_holds_the_marks_after_it(
     report = replace(looked[0], experiments=(trial(looked[0], 50, None),))
     weeks = pd.DatetimeIndex([START, START + timedelta(days=42)])
     assert course.marks(report, weeks)[-1] == (weeks[-1].timestamp(), "spring begins")
+
+
+def test_days_before_anything_happened_are_not_drawn(
+    looked: tuple[Report, tuple[Health, ...]],
+) -> None:
+    report, _ = looked
+    days = pd.date_range(report.days[0] - timedelta(days=30), report.days[-1])
+    longer = replace(
+        report,
+        days=days,
+        volume={name: np.concatenate([np.zeros(30, int), v]) for name, v in report.volume.items()},
+        latency=np.concatenate([np.full(30, np.nan), report.latency]),
+    )
+    assert longer.releases
+    assert min(release.since for release in longer.releases) >= report.days[0]
+    assert course.volume(longer) == course.volume(report)
+    assert course.latency(longer) == course.latency(report)
+    silent = replace(longer, releases=(replace_since(longer, -20),))
+    chart = course.volume(silent).chart
+    assert isinstance(chart, LineChart)
+    assert chart.lines[0].values[:20] == [0] * 20, "released, and silent"
 
 
 def test_the_page_lists_experiments_and_what_is_not_watched(

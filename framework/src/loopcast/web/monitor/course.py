@@ -46,22 +46,30 @@ def marks(report: Report, times: pd.DatetimeIndex) -> tuple[tuple[float, str], .
 
 def volume(report: Report) -> Figure:
     """Return how many predictions each version made on each day."""
+    first = _first_day(report)
     lines = tuple(
-        Line(label=name[:6], role=level_role(number), values=[int(v) for v in counts])
+        Line(label=name[:6], role=level_role(number), values=[int(v) for v in counts[first:]])
         for number, (name, counts) in enumerate(report.volume.items())
     )
     return Figure(
         id="volume",
         title="Predictions a day, by version",
         chart=LineChart(
-            x=time_axis(report.days),
+            x=time_axis(report.days[first:]),
             title="predictions",
             unit="",
             lines=lines,
-            marks=marks(report, report.days),
+            marks=marks(report, report.days[first:]),
             zero=True,
         ),
     )
+
+
+def _first_day(report: Report) -> int:
+    """Return the place of the first day on which there was anything: a release or an event."""
+    active = [int(days[0]) for v in report.volume.values() if len(days := np.flatnonzero(v))]
+    released = report.days.searchsorted([release.since for release in report.releases], "right")
+    return min([*active, *(max(int(after) - 1, 0) for after in released)], default=0)
 
 
 def by_sums(count: int) -> list[str]:
@@ -95,15 +103,18 @@ def latency(report: Report) -> Figure | None:
     """Return how long the answers of each day took; ``None`` where it was never measured."""
     if not np.isfinite(report.latency).any():
         return None
+    first = _first_day(report)
     return Figure(
         id="latency",
         title="Latency: 95 % of a day's answers took no longer",
         chart=LineChart(
-            x=time_axis(report.days),
+            x=time_axis(report.days[first:]),
             title="latency",
             unit="ms",
-            lines=(Line(label="95 %", role="model", values=compact(report.latency.tolist())),),
-            marks=marks(report, report.days),
+            lines=(
+                Line(label="95 %", role="model", values=compact(report.latency[first:].tolist())),
+            ),
+            marks=marks(report, report.days[first:]),
             zero=True,
         ),
     )
