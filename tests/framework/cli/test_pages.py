@@ -12,8 +12,8 @@ from loopcast.cli import loopcast
 from loopcast.store.home import Home
 
 from ..examples import applications
+from ..web.browser import chromium
 from ..web.comparison.test_browser import look
-from ..web.test_browser import chromium
 
 __all__ = ["chromium"]
 

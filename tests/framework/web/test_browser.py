@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import re
-import shutil
-import subprocess
-from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +10,9 @@ import pytest
 from loopcast.web.forecast.page import render
 from loopcast.web.forecast.report import ForecastReport
 
-FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--disable-extensions", "--enable-logging=stderr", "--virtual-time-budget=4000",
-)  # fmt: skip
+from .browser import chromium, opened
+
+__all__ = ["chromium"]
 
 # Looks at the page as a reader would, and leaves what it saw in an attribute.
 PROBE = """
@@ -69,30 +61,9 @@ addEventListener("load", () => setTimeout(() => {
 """
 
 
-@pytest.fixture(scope="module")
-def chromium() -> str:
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    if found is None:
-        message = "Chromium is not installed: apt-get install chromium"
-        if os.environ.get("LOOPCAST_REQUIRE_SERVERS") == "1":
-            pytest.fail(message)
-        pytest.skip(message)
-    return found
-
-
-def look(chromium: str, html: str, folder: Path, width: int) -> tuple[dict[str, Any], list[str]]:
+def look(browser: str, html: str, folder: Path, width: int) -> tuple[dict[str, Any], list[str]]:
     """Open a page; return what the probe saw and what the console said."""
-    page = folder / "report.html"
-    page.write_text(html.replace("</body>", f"{PROBE}</body>"), encoding="utf-8")
-    run = subprocess.run(
-        [chromium, *FLAGS, f"--user-data-dir={folder / 'profile'}", f"--window-size={width},2000",
-         "--dump-dom", page.as_uri()],
-        capture_output=True, text=True, timeout=120, check=True,
-    )  # fmt: skip
-    seen = re.search(r'data-seen="([^"]*)"', run.stdout)
-    assert seen is not None, run.stderr[-2000:]
-    console = [text for text in run.stderr.splitlines() if "CONSOLE" in text]
-    return json.loads(unescape(seen[1])), console
+    return opened(browser, html.replace("</body>", f"{PROBE}</body>"), folder, width)
 
 
 @pytest.mark.parametrize("width", [1280, 390])

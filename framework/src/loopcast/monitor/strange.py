@@ -57,7 +57,8 @@ def strange_outcomes(labelled: Labelled, share: float) -> Strange | None:
     day = pd.DatetimeIndex(labelled.time.iloc[labelled.known]).tz_convert("UTC").floor("D")
     codes, days = pd.factorize(day, sort=True)
     outcomes = np.bincount(codes, minlength=len(days))
-    many = np.bincount(codes, strange, len(days)) >= max(share, 1e-9) * outcomes
+    far = np.bincount(codes, strange, len(days))
+    many = (far > 0) & (far >= share * outcomes)
     rows = np.flatnonzero(many[codes] & strange)
     if not len(rows):
         return None

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import re
-import subprocess
-from html import unescape
 from pathlib import Path
 
 import pytest
 
 from loopcast.web.comparison import board, page
 
-from ..test_browser import FLAGS, chromium
+from ..browser import chromium, opened
 from .test_page import board_of, report
 
 __all__ = ["chromium"]
@@ -40,17 +36,7 @@ addEventListener("load", () => setTimeout(() => {
 
 
 def look(browser: str, html: str, folder: Path, width: int) -> tuple[dict[str, int], list[str]]:
-    path = folder / "page.html"
-    path.write_text(html.replace("</body>", f"{PROBE}</body>"), encoding="utf-8")
-    run = subprocess.run(
-        [browser, *FLAGS, f"--user-data-dir={folder / 'profile'}", f"--window-size={width},2000",
-         "--dump-dom", path.as_uri()],
-        capture_output=True, text=True, timeout=120, check=True,
-    )  # fmt: skip
-    seen = re.search(r'data-seen="([^"]*)"', run.stdout)
-    assert seen is not None, run.stderr[-2000:]
-    found: dict[str, int] = json.loads(unescape(seen[1]))
-    return found, [text for text in run.stderr.splitlines() if "CONSOLE" in text]
+    return opened(browser, html.replace("</body>", f"{PROBE}</body>"), folder, width)
 
 
 @pytest.mark.parametrize("width", [1280, 390])

@@ -13,8 +13,8 @@ from loopcast.iterate.experiments.evaluation import Evaluated, result_of
 from loopcast.web.experiment.page import render
 
 from ...iterate.experiments.worlds import begin, evaluated, experiment, hear, home_with_arms, serve
+from ..browser import chromium
 from ..comparison.test_browser import look
-from ..test_browser import chromium
 
 __all__ = ["chromium"]
 

@@ -12,8 +12,8 @@ from loopcast.monitor.watch import Report
 from loopcast.web.monitor import family as family_page
 from loopcast.web.monitor import page
 
+from ..browser import chromium
 from ..comparison.test_browser import look
-from ..test_browser import chromium
 
 __all__ = ["chromium"]
 

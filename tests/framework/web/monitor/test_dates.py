@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
-import subprocess
 from dataclasses import replace
-from html import unescape
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,7 +16,7 @@ from loopcast.monitor.resources import Health
 from loopcast.monitor.watch import Report
 from loopcast.web.monitor import page
 
-from ..test_browser import FLAGS, chromium
+from ..browser import chromium, opened
 
 __all__ = ["chromium"]
 
@@ -84,16 +81,8 @@ def test_each_date_has_its_place(
 
 def below(browser: str, html: str, folder: Path, width: int) -> list[tuple[str, float, float]]:
     """Return the labels below a chart from left to right, each with its two ends."""
-    path = folder / "page.html"
-    path.write_text(html.replace("<head>", f"<head>{LISTENER}"), encoding="utf-8")
-    run = subprocess.run(
-        [browser, *FLAGS, f"--user-data-dir={folder / 'profile'}", f"--window-size={width},2000",
-         "--dump-dom", path.as_uri()],
-        capture_output=True, text=True, timeout=120, check=True,
-    )  # fmt: skip
-    seen = re.search(r'data-seen="([^"]*)"', run.stdout)
-    assert seen is not None, run.stderr[-2000:]
-    written = [each for each in json.loads(unescape(seen[1])) if re.search("[A-Z]", each[0])]
+    seen, _ = opened(browser, html.replace("<head>", f"<head>{LISTENER}"), folder, width)
+    written = [each for each in seen if re.search("[A-Z]", each[0])]
     assert {align for *_, align in written} == {"center"}
     placed = [(text, at - wide / 2, at + wide / 2) for text, at, _, wide, _ in written]
     return sorted(placed, key=lambda each: each[1])

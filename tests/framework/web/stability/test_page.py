@@ -12,9 +12,9 @@ from loopcast.monitor.population import LIMITS, Stability
 from loopcast.web.stability.page import MOST_DOTS, MOST_ROWS, Compared, render
 
 from ...monitor.test_vintages import MODEL
+from ..browser import chromium
 from ..comparison.test_browser import look
 from ..experiment.test_page import text_of
-from ..test_browser import chromium
 
 __all__ = ["chromium"]
 

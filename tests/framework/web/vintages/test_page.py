@@ -12,9 +12,9 @@ from loopcast.monitor.vintages import vintages
 from loopcast.web.vintages.page import MOST_LINES, Followed, render
 
 from ...monitor.test_vintages import MODEL, NOW, book
+from ..browser import chromium
 from ..comparison.test_browser import look
 from ..experiment.test_page import text_of
-from ..test_browser import chromium
 
 __all__ = ["chromium"]
 
