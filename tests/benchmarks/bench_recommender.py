@@ -53,6 +53,8 @@ RANKED = ("recommender.ease", "recommender.als", "recommender.item_knn", "recomm
 SCHEMA = RankSchema(entity="entity", item="item", time="time", length=10)
 CONTEXT = FitContext(seed=0, engine=LocalEngine())
 FOLDS = 5
+TENANTS = 10
+"""Tenants of the night whose training alone is compared."""
 Row = dict[str, Any]
 Inner = Literal["last", "random"]
 PLANS: tuple[tuple[Inner, Holdout], ...] = (
@@ -71,6 +73,7 @@ def run(scale: float) -> list[Row]:
             about = {"data": name, "split": inner}
             rows += [about | row for row in (*_ours(split, inner), *_peers(split, inner))]
     rows += _ratings(max(1, round(FOLDS * scale)))
+    rows += _tenants(max(1, round(TENANTS * scale)))
     rows += night.run(scale)
     return rows
 
@@ -160,6 +163,20 @@ def _judged(split: Split[RankData], query: RankQuery, items: Any) -> float:
         popularity=split.judged.popularity,
     )
     return float(ndcg(outcome).mean())
+
+
+def _tenants(count: int) -> Iterator[Row]:
+    """Judge and time the training alone of some tenants of the night, the last choices held out."""
+    inner, plan = PLANS[-1]
+    found: list[Row] = []
+    for table in night.tables(count):
+        renamed = table.rename(columns={"customer": "entity", "product": "item"})
+        split = split_interactions(_rank_data(renamed), plan, 0)
+        found += [*_ours(split, inner), *_peers(split, inner)]
+    means = pd.DataFrame(found).groupby("name", sort=False).mean(numeric_only=True)
+    for name, values in means.iterrows():
+        about = {"data": f"mean of {count} tenants", "split": inner, "name": name}
+        yield about | {str(measure): value for measure, value in values.dropna().items()}
 
 
 def _ratings(folds: int) -> list[Row]:

