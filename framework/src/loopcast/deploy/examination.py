@@ -24,7 +24,6 @@ from loopcast.api import (
     Template,
     VersionId,
 )
-from loopcast.deploy.forecast_scenario import read_scenario
 from loopcast.deploy.limits import domain_verdict, read_limits
 from loopcast.develop.engine import LocalEngine
 from loopcast.develop.judged import champion_label
@@ -172,8 +171,10 @@ def _domain(
 def _scenarios(loaded: LoadedVersion) -> Iterable[Scenario]:
     files = loaded.bundle.files
     if loaded.logical_model.task == "forecast":
+        from loopcast.deploy import forecast_scenario
+
         for name in loaded.models:
-            yield read_scenario(name, files[f"{_SCENARIOS}{name}.npz"])
+            yield forecast_scenario.read_scenario(name, files[f"{_SCENARIOS}{name}.npz"])
     elif loaded.logical_model.task == "score":
         from loopcast.deploy import score_bundle
 

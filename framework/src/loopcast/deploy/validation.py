@@ -24,7 +24,6 @@ from loopcast.api import (
 from loopcast.deploy.comparison import judged_of
 from loopcast.deploy.examination import Examination, Rival, rival_at_hand, subject_from
 from loopcast.deploy.loaded import load_version
-from loopcast.deploy.production import recent_production
 from loopcast.develop.compare import comparable, pair
 from loopcast.develop.engine import LocalEngine
 from loopcast.validate.run import Demand, demands, run_gates
@@ -213,6 +212,8 @@ def subject_of(
     production
         Whether to read what production asked lately, too.
     """
+    from loopcast.deploy.production import recent_production
+
     around = around or surroundings(home, [version])
     model = around.models[version.logical_model]
     loaded = load_version(home, plugins, version, model)

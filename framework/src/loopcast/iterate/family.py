@@ -26,7 +26,6 @@ from loopcast.iterate.registering import (
     ready,
     register,
 )
-from loopcast.iterate.releasing import Released, Rules, release_by_policy
 from loopcast.iterate.retrain.champion import Champions, beside_champion, trained_until
 from loopcast.iterate.retrain.treatment import Treatment, retraining_files, told
 from loopcast.iterate.tasks import steps_of
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from loopcast.develop.checks.run import Checked
     from loopcast.develop.course import Course
     from loopcast.develop.known import Known
+    from loopcast.iterate.releasing import Released, Rules
     from loopcast.iterate.tasks import Made
     from loopcast.store.home import Home
 
@@ -340,6 +340,8 @@ def _settle(
     at: datetime | None,
 ) -> Iterator[SegmentReport]:
     """Register and release what a batch has made, and report on all of it."""
+    from loopcast.iterate.releasing import release_by_policy  # SQL, which no worker needs
+
     items = [result for result in results.values() if isinstance(result, NewVersion)]
     if items:
         register(course, items, home)

@@ -34,7 +34,6 @@ from loopcast.develop.documentation import ALTERNATIVE_FILE, PREPARATION_FILE, d
 from loopcast.develop.environment import package_versions
 from loopcast.develop.judged import CHAMPION, JUDGED_FILE, judged_bytes
 from loopcast.develop.score.finished import calibration_of
-from loopcast.store.registration import Registration
 
 if TYPE_CHECKING:
     from loopcast.develop.checks.run import Checked
@@ -268,6 +267,8 @@ def register(course: Course[Any], items: Sequence[NewVersion], home: Home) -> Co
     collection of VersionId
         Those that were not there before; training that gives the same bits gives the same version.
     """
+    from loopcast.store.registration import Registration  # SQL, which no worker needs
+
     write_bundles(home.artifacts, [item.bundle for item in items])
     home.catalog.put_logical_model(course.logical_model)
     return home.catalog.register(
