@@ -35,7 +35,7 @@ from loopcast.validate.cases import (
     check_stability,
 )
 
-from .conftest import LastDay, Logistic, subject_of, with_model
+from .conftest import LastDay, Logistic, score_rows, subject_of, with_model
 
 
 def failed(results: object) -> dict[str, str]:
@@ -194,6 +194,19 @@ def test_an_answer_that_is_not_the_one_of_training_is_noticed() -> None:
     assert not found.passed
     assert found.measured.startswith("differs by up to 7.6")
     assert all(r.passed for r in check_base_case(shifted, BaseCase(tolerance=1e-5)))
+
+
+def test_a_model_that_was_asked_already_is_not_asked_again() -> None:
+    def broken(rows: pd.DataFrame) -> Scores:
+        raise AssertionError("asked again")
+
+    subject = with_model(subject_of("score"), broken)
+    [scenario] = subject.scenarios
+    asked = replace(subject, scenarios=(replace(scenario, again=scenario.answer),))
+    assert [r.measured for r in check_base_case(asked, BaseCase())] == ["identical"]
+    other = Scores(probability=1.0 - Logistic().predict(score_rows()).probability)
+    wrong = replace(subject, scenarios=(replace(scenario, again=other),))
+    assert not any(r.passed for r in check_base_case(wrong, BaseCase()))
 
 
 def test_a_model_that_jumps_is_not_stable() -> None:

@@ -46,11 +46,15 @@ class Scenario:
         By task; rows of used features for a score.
     answer
         What the model answered when it was fitted.
+    again
+        What the one that was loaded from the version's own files answered, where it was asked
+        already.
     """
 
     name: str
     inputs: ForecastQuery | pd.DataFrame | RankQuery
     answer: Forecast | Scores | Ranking
+    again: Forecast | Scores | Ranking | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -151,17 +151,20 @@ class _Served:
 
 
 def _models(loaded: LoadedVersion) -> Mapping[str, Any]:
-    if isinstance(loaded.schema, RankSchema):
-        name = loaded.template.name
-        return {"": _Served(model=loaded.model, schema=loaded.schema, template=name)}
-    return loaded.models
+    if loaded.logical_model.task != "rank":
+        return loaded.models
+    schema = loaded.schema
+    assert isinstance(schema, RankSchema)
+    return {"": _Served(model=loaded.model, schema=schema, template=loaded.template.name)}
 
 
 def _domain(
     loaded: LoadedVersion, find: Callable[[str], Template[Any, Any]]
 ) -> Callable[[ForecastQuery | pd.DataFrame], DomainVerdict] | None:
+    if loaded.logical_model.task == "rank":
+        return None
     limits = read_limits(loaded.bundle.files, find)
-    if not limits.domains or loaded.logical_model.task == "rank":
+    if not limits.domains:
         return None
     return partial(
         domain_verdict, replace(limits, stand_ins={}), loaded.logical_model.applicability
@@ -170,7 +173,9 @@ def _domain(
 
 def _scenarios(loaded: LoadedVersion) -> Iterable[Scenario]:
     files = loaded.bundle.files
-    if loaded.logical_model.task == "forecast":
+    if loaded.scenario is not None:
+        yield loaded.scenario
+    elif loaded.logical_model.task == "forecast":
         from loopcast.deploy import forecast_scenario
 
         for name in loaded.models:

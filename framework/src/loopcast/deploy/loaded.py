@@ -15,6 +15,7 @@ from loopcast.api import (
     LogicalModel,
     Manifest,
     RankSchema,
+    Scenario,
     ScoreSchema,
     Template,
     Version,
@@ -37,6 +38,25 @@ MODEL = "model/"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class Packed:
+    """What a fitted scorer or ranker was packed into.
+
+    Attributes
+    ----------
+    files
+        Of the bundle, by name.
+    model
+        The one that these files give back.
+    scenario
+        What both were asked to prove it.
+    """
+
+    files: Mapping[str, bytes]
+    model: Any
+    scenario: Scenario
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class LoadedVersion:
     """A version whose models can be asked.
 
@@ -50,6 +70,8 @@ class LoadedVersion:
         The models of a forecast with what makes their answers coherent; ``None`` elsewhere.
     contest
         What its contest left behind, where that is at hand.
+    scenario
+        The test scenario of a score or a ranking, where that is at hand.
     """
 
     version: Version
@@ -59,6 +81,7 @@ class LoadedVersion:
     models: Mapping[str, Any]
     forecast: ForecastVersion | None = None
     contest: Judged | None = None
+    scenario: Scenario | None = None
 
     @property
     def manifest(self) -> Manifest:

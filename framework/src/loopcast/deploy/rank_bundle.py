@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from loopcast.api import Files, IntegrityError, RankData, Ranking, RankQuery
+from loopcast.api import Files, IntegrityError, RankData, Ranking, RankQuery, Scenario
 from loopcast.api.formats import json_bytes, npz_bytes, read_npz
 from loopcast.deploy.frames import frame_bytes, read_frame
 from loopcast.deploy.limits import Limits, limits_files
-from loopcast.deploy.loaded import MODEL
+from loopcast.deploy.loaded import MODEL, Packed
 from loopcast.develop.applicability import fit_domain
 from loopcast.develop.rank.inputs import entity_columns
 from loopcast.develop.rank.query import pairs_matrix, ranked
@@ -42,7 +42,7 @@ class Names:
 
 def pack(
     trained: Trained, candidate: Contender, data: RankData, stand_in: Contender | None = None
-) -> tuple[dict[str, bytes], Ranker]:
+) -> Packed:
     """Return the files of a version, and the model that they give back, which ranks the same.
 
     Parameters
@@ -89,7 +89,8 @@ def pack(
             stand_in,
         ),
     }
-    return files, loaded
+    scenario = Scenario(name="", inputs=query, answer=expected, again=again)
+    return Packed(files=files, model=loaded, scenario=scenario)
 
 
 def _scenario(data: RankData) -> RankQuery:

@@ -8,11 +8,11 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from loopcast.api import Files, IntegrityError, ScoreData
+from loopcast.api import Files, IntegrityError, Scenario, ScoreData, Scores
 from loopcast.api.formats import json_bytes
 from loopcast.deploy.frames import frame_bytes, read_frame
 from loopcast.deploy.limits import Limits, limits_files
-from loopcast.deploy.loaded import MODEL, load_model
+from loopcast.deploy.loaded import MODEL, Packed, load_model
 from loopcast.develop.applicability import fit_domain
 from loopcast.develop.score.finished import finished_files
 from loopcast.develop.score.inputs import columns_of
@@ -32,7 +32,7 @@ SCENARIO_ROWS = 200
 
 def pack(
     trained: Trained, candidate: Contender, data: ScoreData, stand_in: Contender | None = None
-) -> tuple[dict[str, bytes], Scorer]:
+) -> Packed:
     """Return the files of a version, and the model that they give back, which scores the same.
 
     Parameters
@@ -75,7 +75,13 @@ def pack(
             stand_in,
         ),
     }
-    return files, loaded
+    scenario = Scenario(
+        name="",
+        inputs=rows,
+        answer=Scores(probability=expected),
+        again=Scores(probability=again),
+    )
+    return Packed(files=files, model=loaded, scenario=scenario)
 
 
 def _spread(rows: int, wanted: int) -> NDArray[np.intp]:

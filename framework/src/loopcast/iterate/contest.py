@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from loopcast.api import Engine, FitContext, LoopcastError
+from loopcast.deploy.loaded import Packed
 from loopcast.develop.contest import Trained, Trial, train_family
 from loopcast.develop.course import Advance, Contender, Course
 from loopcast.develop.holdout import Holdout
@@ -23,7 +24,7 @@ def make_family(
     advance: Advance,
     *,
     trial: Trial[DataT],
-    pack: Callable[[Trained, Contender, DataT, Contender | None], tuple[dict[str, bytes], Any]],
+    pack: Callable[[Trained, Contender, DataT, Contender | None], Packed],
 ) -> Iterator[tuple[str, Made | LoopcastError]]:
     """Train each segment of a family and pack it; an error is the outcome of its segment."""
     context = FitContext(seed=course.seed, engine=engine)
@@ -33,8 +34,8 @@ def make_family(
             continue
         known = family[segment]
         try:
-            files, loaded = pack(trained, course.candidate, known.training, course.stand_in)
-            files |= reference_file(known.training, trained.judged, course.seed)
+            packed = pack(trained, course.candidate, known.training, course.stand_in)
+            reference = reference_file(known.training, trained.judged, course.seed)
         except LoopcastError as error:
             yield segment, error
         else:
@@ -42,9 +43,14 @@ def make_family(
                 segment,
                 Made(
                     datasets=(known.dataset, trained.test),
-                    files=files,
+                    files={**packed.files, **reference},
                     evaluations=trained.evaluations,
                     gates=trained.gates,
-                    contest=Contest(judged=trained.judged, split=trained.split, model=loaded),
+                    contest=Contest(
+                        judged=trained.judged,
+                        split=trained.split,
+                        model=packed.model,
+                        scenario=packed.scenario,
+                    ),
                 ),
             )

@@ -127,6 +127,7 @@ class Examiner:
             template=self.templates[version.template],
             models={"": contest.model},
             contest=contest.judged,
+            scenario=contest.scenario,
         )
         return examine(
             loaded,

@@ -7,7 +7,16 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from loopcast.api import Dataset, Engine, Evaluation, GateResult, Judged, LoopcastError, Task
+from loopcast.api import (
+    Dataset,
+    Engine,
+    Evaluation,
+    GateResult,
+    Judged,
+    LoopcastError,
+    Scenario,
+    Task,
+)
 from loopcast.develop.course import Advance, Course
 from loopcast.develop.holdout import Split
 from loopcast.develop.known import Known
@@ -33,11 +42,14 @@ class Contest:
         How the data was cut for it; ``None`` where a task cuts otherwise, or nobody needs it.
     model
         The scorer or ranker of the bundle, loaded from its files; ``None`` of a forecast.
+    scenario
+        The test scenario of the bundle, with what that model answered; ``None`` of a forecast.
     """
 
     judged: Judged
     split: Split[Any] | None = None
     model: Any = None
+    scenario: Scenario | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -14,9 +14,12 @@ from loopcast.api import (
     LogicalModel,
     PluginOrigin,
     RankData,
+    Ranking,
     RankOutcome,
+    RankQuery,
     RiskAnswers,
 )
+from loopcast.deploy.rank_bundle import pack, read_scenario
 from loopcast.develop.contest import Trained, Trial, train_family
 from loopcast.develop.course import Contender, Course
 from loopcast.develop.engine import LocalEngine
@@ -114,3 +117,22 @@ def test_what_is_better_stays_as_it_is() -> None:
     assert own > 1.2 * popularity
     assert found.gates[0].expectation.startswith("ndcg higher than popularity's")
     assert found.model.tuning.option is not None
+
+
+def test_the_test_scenario_in_memory_is_that_of_the_bundle() -> None:
+    data = tastes(seed=1)
+    packed = pack(trained(data), COURSE.candidate, data)
+    query, answer = read_scenario(packed.files)
+    asked, again = packed.scenario.inputs, packed.scenario.again
+    assert isinstance(asked, RankQuery)
+    assert isinstance(again, Ranking)
+    assert asked.excluded is not None
+    assert query.excluded is not None
+    assert np.array_equal(asked.entities, query.entities)
+    assert np.array_equal(asked.allowed, query.allowed)
+    assert asked.length == query.length
+    assert np.array_equal(asked.excluded.toarray(), query.excluded.toarray())
+    for found in (again, packed.scenario.answer, packed.model.predict(query)):
+        assert isinstance(found, Ranking)
+        assert np.array_equal(found.items, answer.items)
+        assert np.array_equal(found.scores, answer.scores, equal_nan=True)
