@@ -27,7 +27,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     mosquitto()
     folder = beside_examples(tmp_path_factory.mktemp("edge"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LOOPCAST_BROKER_URL", "mqtts://localhost:18883")
+        patch.setenv("LOOPCAST_BROKER_URL", "mqtts://localhost:18886")
+        patch.setenv("LOOPCAST_DEVICES_URL", "mqtts://localhost:18883")
         try:
             for line in README.commands:
                 README.told(line, folder)

@@ -105,7 +105,8 @@ class TestEnrolment:
             told("enrol", "invite", "meter-9", *BY)
         told("keys", "make")
         token = told("enrol", "invite", "meter-9", *BY).output.strip()
-        told("broker", str(tmp_path / "broker"))
+        said = told("broker", str(tmp_path / "broker"), "--centre-port", "9000").output
+        assert "loopcast fleet serve --broker mqtts://localhost:9000\n" in said
         output = tmp_path / "device.crt"
         file, _ = request(tmp_path)
         told("enrol", "redeem", str(file), "-o", str(output), env={"LOOPCAST_TOKEN": token})

@@ -16,6 +16,8 @@ from typing import Any
 
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from loopcast.fleet.authority import Authority, Identity
@@ -30,8 +32,10 @@ class Broker:
 
     configuration: Path
     port: int
-    last: int = 0
-    """The port that it listens on last, where there are several."""
+    centre: int = 0
+    """The port of the centre, where it has one of its own; it is listened on last."""
+    listener: Listener | None = None
+    """What it was configured by, to write its files anew."""
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -40,7 +44,7 @@ class Broker:
             self.process = subprocess.Popen([mosquitto(), "-c", self.configuration], stderr=log)
         for _ in range(200):
             with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.last or self.port)) == 0:
+                if probe.connect_ex(("127.0.0.1", self.centre or self.port)) == 0:
                     return
             time.sleep(0.02)
         raise AssertionError(log_file.read_text())
@@ -53,25 +57,26 @@ class Broker:
 
 
 @contextmanager
-def secured(folder: Path, authority: Authority) -> Iterator[Broker]:
+def secured(folder: Path, authority: Authority, centre: bytes) -> Iterator[Broker]:
     """Run a Mosquitto as `loopcast fleet broker` configures it."""
-    listener = local_listener()
-    with _running(Broker(write_broker(folder, authority, listener), listener.port)) as broker:
+    listener = _local_listener()
+    configuration = write_broker(folder, authority, centre, listener)
+    with _running(Broker(configuration, listener.port, listener.centre, listener)) as broker:
         yield broker
 
 
 @contextmanager
-def enrolling(folder: Path, authority: Authority) -> Iterator[tuple[Broker, Broker]]:
+def enrolling(folder: Path, authority: Authority, centre: bytes) -> Iterator[tuple[Broker, Broker]]:
     """Run the Mosquitto of the fleet and that of enrolment, as they are configured."""
-    listener = local_listener()
-    configuration = write_broker(folder, authority, listener)
-    own = configuration.with_name("enrolment.conf")
-    aside = Broker(own, listener.enrolment, listener.enrolment + 1)
-    with _running(Broker(configuration, listener.port)) as broker, _running(aside):
-        yield broker, aside
+    with secured(folder, authority, centre) as broker:
+        assert broker.listener is not None
+        port = broker.listener.enrolment
+        own = broker.configuration.with_name("enrolment.conf")
+        with _running(Broker(own, port, port + 1)) as aside:
+            yield broker, aside
 
 
-def local_listener() -> Listener:
+def _local_listener() -> Listener:
     """Free ports of this machine; that of enrolment takes the one after it too."""
     user = "root" if os.geteuid() == 0 else ""
     while True:
@@ -79,7 +84,9 @@ def local_listener() -> Listener:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port + 1)):
                 break
-    return Listener(port=free_port(), address="127.0.0.1", user=user, enrolment=port)
+    return Listener(
+        port=free_port(), centre=free_port(), address="127.0.0.1", user=user, enrolment=port
+    )
 
 
 @contextmanager
@@ -139,28 +146,43 @@ def tls_context(folder: Path, authority: Authority, own: Identity | None) -> ssl
 
 
 class Peer:
-    """A client that keeps what it gets."""
+    """A client that keeps what it gets, and how often its connection ended.
+
+    With a session of so many seconds, what came while it was away is waiting for it.
+    """
 
     def __init__(
         self, folder: Path, broker: Broker, authority: Authority, own: Identity | None,
-        name: str = "", *, user: str = "",
+        name: str = "", *, user: str = "", port: int = 0, session: int = 0,
     ):  # fmt: skip
         self.got: list[tuple[str, bytes]] = []
-        self.connected = False
+        self.connected = self.resumed = False
+        self.lost = 0
         self._answered = threading.Event()
-        self.client = Client(CallbackAPIVersion.VERSION2, name, protocol=MQTTProtocolVersion.MQTTv5)
+        self.client = Client(
+            CallbackAPIVersion.VERSION2, name, protocol=MQTTProtocolVersion.MQTTv5,
+            reconnect_on_failure=False,
+        )  # fmt: skip
         if user:
             self.client.username_pw_set(user)
         self.client.tls_set_context(tls_context(folder, authority, own))
         self.client.on_message = self._on_message
         self.client.on_connect = self._on_connect
-        self.client.on_disconnect = lambda *_: self._answered.set()
-        self.client.connect("127.0.0.1", broker.port)
+        self.client.on_disconnect = self._on_disconnect
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties.SessionExpiryInterval = session
+        self.client.connect(
+            "127.0.0.1", port or broker.port, clean_start=not session, properties=properties
+        )
         self.client.loop_start()
         self._answered.wait(5.0)
 
-    def _on_connect(self, *_: Any) -> None:
-        self.connected = True
+    def _on_connect(self, _client: Any, _data: Any, flags: Any, *_: Any) -> None:
+        self.connected, self.resumed = True, flags.session_present
+        self._answered.set()
+
+    def _on_disconnect(self, *_: Any) -> None:
+        self.lost += 1
         self._answered.set()
 
     def _on_message(self, _client: Any, _data: Any, message: MQTTMessage) -> None:

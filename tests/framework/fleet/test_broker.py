@@ -9,17 +9,22 @@ from typing import Any
 
 import pytest
 
+from loopcast.api import ConfigurationError
 from loopcast.fleet.authority import (
     CENTRE,
     Authority,
     Identity,
     make_identity,
+    make_lone_identity,
     open_authority,
 )
 from loopcast.fleet.broker import Listener, write_broker
 from loopcast_edge.wire import topics
 
 from .brokers import Broker, Peer, enrolling, secured
+
+OWN = make_lone_identity(CENTRE)
+"""Of the centre."""
 
 MANIFEST = topics.manifest("ab" * 32)
 
@@ -31,7 +36,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[Broker]:
-    with secured(tmp_path_factory.mktemp("broker"), authority) as found:
+    with secured(tmp_path_factory.mktemp("broker"), authority, OWN.certificate) as found:
         yield found
 
 
@@ -39,9 +44,12 @@ def broker(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> It
 def connect(tmp_path: Path, broker: Broker, authority: Authority) -> Iterator[Any]:
     peers: list[Peer] = []
 
-    def connected(name: str) -> Peer:
-        folder = tmp_path / name
-        peers.append(Peer(folder, broker, authority, make_identity(authority, name)))
+    def connected(name: str, client: str = "", own: Identity | None = None) -> Peer:
+        """Connect as a device or as the centre, each at its port."""
+        port = broker.centre if name == CENTRE else broker.port
+        own = own or (OWN if name == CENTRE else make_identity(authority, name))
+        folder = tmp_path / str(len(peers))
+        peers.append(Peer(folder, broker, authority, own, client, port=port))
         assert peers[-1].connected
         return peers[-1]
 
@@ -54,10 +62,12 @@ def settle() -> None:
     time.sleep(0.3)
 
 
-def is_admitted(folder: Path, broker: Broker, authority: Authority, own: Identity | None) -> bool:
+def is_admitted(
+    folder: Path, broker: Broker, authority: Authority, own: Identity | None, port: int = 0
+) -> bool:
     """Whether the broker lets a client in; it may refuse in the handshake or after it."""
     try:
-        peer = Peer(folder, broker, authority, own)
+        peer = Peer(folder, broker, authority, own, port=port)
     except OSError:
         return False
     peer.stop()
@@ -123,13 +133,77 @@ def test_centres_share_what_devices_send(connect: Any) -> None:
     ]
 
 
+class TestIdentifiers:
+    """Whose connection ends when a client says that it is another."""
+
+    @pytest.mark.parametrize("said", ["meter-1", "", "centre-1", CENTRE, "meter-1/#"])
+    def test_a_device_ends_no_connection_but_its_own(self, connect: Any, said: str) -> None:
+        victim, centre = connect("meter-1", "meter-1"), connect(CENTRE, "centre-1")
+        victim.subscribe(topics.device("meter-1", "desired"))
+        thief = connect("meter-2", said)
+        thief.subscribe(topics.device("meter-1", "desired"), topics.device("meter-2", "desired"))
+        centre.publish(topics.device("meter-1", "desired"), b"for one")
+        centre.publish(topics.device("meter-2", "desired"), b"for two")
+        settle()
+        assert (victim.lost, centre.lost, thief.lost) == (0, 0, 0)
+        assert victim.got == [(topics.device("meter-1", "desired"), b"for one")]
+        assert thief.got == [(topics.device("meter-2", "desired"), b"for two")]
+
+    def test_the_second_connection_of_a_certificate_ends_its_first(self, connect: Any) -> None:
+        first = connect("meter-1", "meter-1")
+        connect("meter-1", "meter-1-renewal")
+        settle()
+        assert first.lost
+
+    def test_the_port_of_the_centre_is_for_its_certificate_alone(
+        self, tmp_path: Path, broker: Broker, authority: Authority, connect: Any
+    ) -> None:
+        centre = connect(CENTRE, "centre-1")
+        others = (
+            None,
+            make_identity(authority, "meter-1"),
+            make_identity(authority, CENTRE),
+            make_lone_identity(CENTRE),
+        )
+        for own in others:
+            assert not is_admitted(tmp_path, broker, authority, own, broker.centre)
+        assert not is_admitted(tmp_path, broker, authority, OWN)
+        assert not centre.lost
+
+    def test_what_waits_for_a_device_is_handed_to_no_other(
+        self, tmp_path: Path, broker: Broker, authority: Authority, connect: Any
+    ) -> None:
+        topic = topics.device("meter-1", "desired")
+        own, other = make_identity(authority, "meter-1"), make_identity(authority, "meter-2")
+
+        def resumed(identity: Identity, *wanted: str) -> tuple[bool, list[tuple[str, bytes]]]:
+            """Connect as the first device says that it is, for a moment."""
+            peer = Peer(tmp_path, broker, authority, identity, "meter-1", session=60)
+            peer.subscribe(*(wanted or (topics.KEYS,)))
+            settle()
+            peer.stop()
+            return peer.resumed, peer.got
+
+        assert resumed(own, topic) == (False, [])
+        connect(CENTRE).publish(topic, b"for one")
+        assert resumed(other) == (False, [])
+        assert resumed(own) == (True, [(topic, b"for one")])
+
+    def test_ports_have_to_differ(self) -> None:
+        with pytest.raises(ConfigurationError, match="need four ports"):
+            Listener(port=8886)
+        with pytest.raises(ConfigurationError, match="need four ports"):
+            Listener(enrolment=8885)
+
+
 def test_a_revoked_certificate_is_refused(tmp_path: Path, authority: Authority) -> None:
     own, other = make_identity(authority, "meter-3"), make_identity(authority, "meter-4")
-    with secured(tmp_path / "broker", authority) as broker:
+    with secured(tmp_path / "broker", authority, OWN.certificate) as broker:
         assert is_admitted(tmp_path / "before", broker, authority, own)
-        user = "root" if "user root" in broker.configuration.read_text() else ""
-        listener = Listener(port=broker.port, address="127.0.0.1", user=user)
-        write_broker(tmp_path / "broker", authority, listener, [own.certificate])
+        assert broker.listener is not None
+        write_broker(
+            tmp_path / "broker", authority, OWN.certificate, broker.listener, [own.certificate]
+        )
         broker.kill()
         broker.start()
         assert not is_admitted(tmp_path / "after", broker, authority, own)
@@ -140,7 +214,7 @@ def test_a_revoked_certificate_is_refused(tmp_path: Path, authority: Authority) 
 def both(
     tmp_path_factory: pytest.TempPathFactory, authority: Authority
 ) -> Iterator[tuple[Broker, Broker]]:
-    with enrolling(tmp_path_factory.mktemp("both"), authority) as found:
+    with enrolling(tmp_path_factory.mktemp("both"), authority, OWN.certificate) as found:
         yield found
 
 
@@ -158,11 +232,9 @@ class TestEnrolment:
     ) -> Iterator[Any]:
         peers: list[Peer] = []
 
-        def connected(client: str, certificate: str = "") -> Peer:
-            aside = both[1]
-            own = make_identity(authority, certificate) if certificate else None
-            at = Broker(aside.configuration, aside.last) if certificate else aside
-            peers.append(Peer(tmp_path / client, at, authority, own, client))
+        def connected(client: str, own: Identity | None = None) -> Peer:
+            port = both[1].centre if own else both[1].port
+            peers.append(Peer(tmp_path / client, both[1], authority, own, client, port=port))
             assert peers[-1].connected
             return peers[-1]
 
@@ -171,7 +243,7 @@ class TestEnrolment:
             each.stop()
 
     def test_strangers_ask_and_hear_as_themselves_only(self, peer: Any) -> None:
-        one, two, centre = peer(self.ONE), peer(self.TWO), peer("centre-1", CENTRE)
+        one, two, centre = peer(self.ONE), peer(self.TWO), peer("centre-1", OWN)
         one.subscribe(self.ANSWER)
         two.subscribe(*self.EVERYTHING)
         centre.subscribe(topics.enrolment("+", "request"))
@@ -186,7 +258,7 @@ class TestEnrolment:
 
     @pytest.mark.parametrize("name", ["+", "#", "1" * 32 + "/#"])
     def test_an_identifier_that_is_a_wildcard_opens_nothing(self, peer: Any, name: str) -> None:
-        two, centre = peer(name), peer("centre-1", CENTRE)
+        two, centre = peer(name), peer("centre-1", OWN)
         two.subscribe(*self.EVERYTHING, topics.enrolment("+", "answer"))
         centre.subscribe(topics.enrolment("+", "request"))
         two.publish(self.REQUEST, b"forged")
@@ -198,7 +270,7 @@ class TestEnrolment:
     def test_a_user_name_that_nobody_checks_opens_nothing(
         self, tmp_path: Path, both: tuple[Broker, Broker], authority: Authority, peer: Any
     ) -> None:
-        one, centre = peer(self.ONE), peer("centre-1", CENTRE)
+        one, centre = peer(self.ONE), peer("centre-1", OWN)
         one.subscribe(self.ANSWER)
         centre.subscribe(topics.enrolment("+", "request"))
         two = Peer(tmp_path, both[1], authority, None, self.TWO, user=CENTRE)
@@ -209,16 +281,8 @@ class TestEnrolment:
         two.stop()
         assert (two.got, one.got, centre.got) == ([], [], [(self.REQUEST, b"mine")])
 
-    def test_devices_have_nothing_to_hear_there(self, peer: Any) -> None:
-        device, one = peer("meter-1", "meter-1"), peer(self.ONE)
-        device.subscribe(*self.EVERYTHING)
-        one.publish(self.REQUEST, b"mine")
-        device.publish(self.ANSWER, b"forged")
-        settle()
-        assert device.got == []
-
     def test_nothing_is_kept_for_strangers_and_nothing_large_taken(self, peer: Any) -> None:
-        centre = peer("centre-1", CENTRE)
+        centre = peer("centre-1", OWN)
         centre.subscribe(topics.enrolment("+", "request"))
         for client, payload, retain in (
             (self.ONE, b"kept", True),
@@ -234,16 +298,14 @@ class TestEnrolment:
     ) -> None:
         own = make_identity(authority, "meter-1")
         device = Peer(tmp_path / "device", both[0], authority, own, "meter-1")
-        lost: list[object] = []
-        device.client.on_disconnect = lambda *_: lost.append(1)
         peer("meter-1")
         settle()
-        assert not lost
+        assert not device.lost
         assert device.client.is_connected()
         device.stop()
 
-    def test_the_centre_needs_its_certificate(
+    def test_the_port_of_the_centre_is_for_its_certificate_alone(
         self, tmp_path: Path, both: tuple[Broker, Broker], authority: Authority
     ) -> None:
-        inside = Broker(both[1].configuration, both[1].last)
-        assert not is_admitted(tmp_path, inside, authority, None)
+        for own in (None, make_identity(authority, "meter-1"), make_lone_identity(CENTRE)):
+            assert not is_admitted(tmp_path, both[1], authority, own, both[1].centre)

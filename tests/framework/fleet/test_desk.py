@@ -15,7 +15,7 @@ from loopcast.api import StoreError
 from loopcast.fleet import desk as desks
 from loopcast.fleet.desk import Desk, open_desk, renewals
 from loopcast.fleet.enrolment import invite
-from loopcast.fleet.founding import authority_of, found
+from loopcast.fleet.founding import authority_of, centre_certificate, found
 from loopcast.fleet.link import Incoming, Outgoing
 from loopcast.store.home import Home
 from loopcast_edge.wire import (
@@ -45,13 +45,14 @@ OWN = SealKey(bytes(range(32)))
 @pytest.fixture
 def aside(place: Home, tmp_path: Path) -> Iterator[Broker]:
     found(place)
-    with enrolling(tmp_path / "broker", authority_of(place)) as (_, aside):
+    own = centre_certificate(place)
+    with enrolling(tmp_path / "broker", authority_of(place), own) as (_, aside):
         yield aside
 
 
 @pytest.fixture
 def desk(place: Home, aside: Broker) -> Iterator[Desk]:
-    with open_desk(place, f"mqtts://localhost:{aside.port + 1}") as desk:
+    with open_desk(place, f"mqtts://localhost:{aside.centre}") as desk:
         yield desk
 
 
@@ -110,7 +111,7 @@ def test_two_desks_answer_with_the_same_certificate(
     place: Home, aside: Broker, desk: Desk, stranger: Callable[..., Peer]
 ) -> None:
     one = stranger(ONE)
-    with open_desk(place, f"mqtts://localhost:{aside.port + 1}") as other:
+    with open_desk(place, f"mqtts://localhost:{aside.centre}") as other:
         token = invite(place, "meter-7", {}, by="ann")
         one.publish(topics.enrolment(ONE, "request"), application(desk, token))
         first = said(desk, one)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loopcast.api import ConfigurationError, LoopcastError
-from loopcast.fleet.founding import authority_of, broker_of, found
+from loopcast.fleet.founding import authority_of, broker_of, centre_certificate, found
 from loopcast.fleet.keyring import Keyring
 from loopcast.fleet.link import FLEET, Link, Outgoing
 from loopcast.fleet.publish import key_messages
@@ -42,9 +42,10 @@ def test_devices_connect_by_certificates_of_their_own(place: Home, tmp_path: Pat
     wanted = Simulation(devices=3, processes=1, seconds=3.0, labels=(("ring", "lab"),))
     assert enrol_simulated(place, wanted) == 3
     assert enrol_simulated(place, wanted) == 0
-    with secured(tmp_path / "broker", authority_of(place)) as broker:
+    with secured(tmp_path / "broker", authority_of(place), centre_certificate(place)) as broker:
         url = f"mqtts://localhost:{broker.port}"
-        with Link(broker_of(place, url), listen=FLEET) as link:
+        address = broker_of(place, f"mqtts://localhost:{broker.centre}")
+        with Link(address, listen=FLEET) as link:
             link.send(key_messages(ring))
             link.send([Outgoing(topic="loopcast/1/device/sim-0/order", payload=b"garbage")])
             summary = simulate(place, ring, url, wanted)

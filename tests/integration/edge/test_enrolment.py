@@ -10,7 +10,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -23,7 +22,14 @@ from loopcast.fleet.broker import write_broker
 from loopcast.fleet.centre import Centre
 from loopcast.fleet.desk import open_desk
 from loopcast.fleet.enrolment import invite
-from loopcast.fleet.founding import authority_of, broker_of, enrolment_key, found, keys_folder
+from loopcast.fleet.founding import (
+    authority_of,
+    broker_of,
+    centre_certificate,
+    enrolment_key,
+    found,
+    keys_folder,
+)
 from loopcast.fleet.keyring import read_keys
 from loopcast.fleet.link import FLEET, Link
 from loopcast.store.home import Home, open_home
@@ -34,7 +40,7 @@ from loopcast_edge.agent.settings import read
 from loopcast_edge.wire import Invitation, encode, topics
 
 from ...edge.brokers import until
-from ...framework.fleet.brokers import Broker, enrolling, local_listener
+from ...framework.fleet.brokers import Broker, enrolling
 
 LOOPCAST = str(Path(sys.executable).with_name("loopcast"))
 SETTINGS = """
@@ -61,7 +67,7 @@ def place(tmp_path: Path) -> Iterator[Home]:
 
 @pytest.fixture
 def brokers(place: Home, tmp_path: Path) -> Iterator[tuple[Broker, Broker]]:
-    with enrolling(tmp_path / "broker", authority_of(place)) as both:
+    with enrolling(tmp_path / "broker", authority_of(place), centre_certificate(place)) as both:
         yield both
 
 
@@ -83,8 +89,8 @@ def centre(place: Home, brokers: tuple[Broker, Broker]) -> Iterator[Path]:
     """Run a centre that answers who is invited; give its log."""
     broker, aside = brokers
     command = [
-        LOOPCAST, "fleet", "serve", "--broker", f"mqtts://localhost:{broker.port}",
-        "--enrolment", f"mqtts://localhost:{aside.port + 1}",
+        LOOPCAST, "fleet", "serve", "--broker", f"mqtts://localhost:{broker.centre}",
+        "--enrolment", f"mqtts://localhost:{aside.centre}",
     ]  # fmt: skip
     log = place.folder / f"centre-{os.urandom(4).hex()}.log"
     environment = os.environ | {"LOOPCAST_HOME": str(place.folder), "PYTHONUNBUFFERED": "1"}
@@ -121,39 +127,6 @@ def test_without_a_centre_the_device_says_so_and_may_ask_later(
     assert {path.name for path in waiting.parent.iterdir()} == {"agent.toml", "own.key"}
 
 
-def test_a_device_asks_until_a_centre_answers_and_renews(
-    place: Home, brokers: tuple[Broker, Broker], waiting: Path, monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
-    broker, aside = brokers
-    asking = threading.Thread(target=main, args=(["enrol", "--config", str(waiting)],))
-    asking.start()
-    until((waiting.parent / "own.key").exists, "the device has a key")
-    with (
-        open_desk(place, f"mqtts://localhost:{aside.last}") as desk,
-        Link(broker_of(place, f"mqtts://localhost:{broker.port}"), listen=FLEET) as own,
-    ):
-        centre = Centre(place=place, keys=keys_folder(place), link=own, desk=desk)
-        done = threading.Event()
-        serving = threading.Thread(target=centre.run, args=(done.is_set,))
-        serving.start()
-        try:
-            asking.join(20)
-            assert capsys.readouterr().out == "meter-7 is enrolled\n"
-            first = (waiting.parent / "own.pem").read_bytes()
-            assert renew(read(waiting), days=60) is False
-            assert renew(read(waiting), days=900) is False  # it has one of today
-            monkeypatch.setattr(enrolment, "RENEWAL_PAUSE", timedelta(0))
-            assert renew(read(waiting), days=900) is True
-        finally:
-            done.set()
-            serving.join(20)
-    second = (waiting.parent / "own.pem").read_bytes()
-    assert second != first
-    own_ones = place.catalog.certificates(["meter-7"])["meter-7"]
-    assert [place.artifacts.get(each.certificate) for each in own_ones] == [first, second]
-
-
 class Heard:
     """Counts how often a link was connected."""
 
@@ -173,6 +146,57 @@ class Heard:
         pass
 
 
+@contextmanager
+def connected(settings: Path) -> Iterator[Heard]:
+    """Connect as the agent of a device does, and stay connected."""
+    told = read(settings).broker
+    assert told is not None
+    heard = Heard()
+    agent = link.BrokerLink(told, "meter-7", heard, Random(1))
+    agent.start()
+    try:
+        until(lambda: heard.connections == 1, "its certificate lets it in")
+        yield heard
+    finally:
+        agent.stop()
+
+
+def test_a_device_asks_until_a_centre_answers_and_renews(
+    place: Home, brokers: tuple[Broker, Broker], waiting: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    broker, aside = brokers
+    asking = threading.Thread(target=main, args=(["enrol", "--config", str(waiting)],))
+    asking.start()
+    until((waiting.parent / "own.key").exists, "the device has a key")
+    with (
+        open_desk(place, f"mqtts://localhost:{aside.centre}") as desk,
+        Link(broker_of(place, f"mqtts://localhost:{broker.centre}"), listen=FLEET) as own,
+    ):
+        centre = Centre(place=place, keys=keys_folder(place), link=own, desk=desk)
+        done = threading.Event()
+        serving = threading.Thread(target=centre.run, args=(done.is_set,))
+        serving.start()
+        try:
+            asking.join(20)
+            assert capsys.readouterr().out == "meter-7 is enrolled\n"
+            first = (waiting.parent / "own.pem").read_bytes()
+            assert renew(read(waiting), days=60) is False
+            with connected(waiting) as heard:
+                assert renew(read(waiting), days=900) is False  # it has one of today
+                until(lambda: heard.connections > 1, "the agent is back")
+                monkeypatch.setattr(enrolment, "RENEWAL_PAUSE", timedelta(0))
+                assert renew(read(waiting), days=900) is True
+                until(lambda: heard.connections > 2, "the agent is back again")
+        finally:
+            done.set()
+            serving.join(20)
+    second = (waiting.parent / "own.pem").read_bytes()
+    assert second != first
+    own_ones = place.catalog.certificates(["meter-7"])["meter-7"]
+    assert [place.artifacts.get(each.certificate) for each in own_ones] == [first, second]
+
+
 def test_the_agent_shows_a_renewed_certificate_when_it_connects_again(
     place: Home, brokers: tuple[Broker, Broker], tmp_path: Path
 ) -> None:
@@ -188,21 +212,16 @@ def test_the_agent_shows_a_renewed_certificate_when_it_connects_again(
 
     (folder / "ca.pem").write_bytes(authority.pem)
     first = show()
-    told = read(settings).broker
-    assert told is not None
-    heard = Heard()
-    agent = link.BrokerLink(told, "meter-7", heard, Random(1))
-    agent.start()
-    try:
-        until(lambda: heard.connections == 1, "the first certificate lets it in")
+    with connected(settings) as heard:
         show()
         broker.kill()
-        listener = replace(local_listener(), port=broker.port)
-        write_broker(broker.configuration.parent, authority, listener, [first])
+        assert broker.listener is not None
+        write_broker(
+            broker.configuration.parent, authority, centre_certificate(place), broker.listener,
+            [first],
+        )  # fmt: skip
         broker.start()
         until(lambda: heard.connections == 2, "the second one does, when the first is revoked")
-    finally:
-        agent.stop()
 
 
 @pytest.mark.slow

@@ -5,13 +5,20 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from loopcast.fleet.authority import CENTRE, Authority, make_identity, open_authority
+from loopcast.fleet.authority import (
+    CENTRE,
+    Authority,
+    make_identity,
+    make_lone_identity,
+    open_authority,
+)
 from loopcast_edge.wire import Reported, Trial, decode, encode, topics
 
 from ...edge.brokers import until
@@ -71,9 +78,10 @@ def publish(peer: Peer, package: Package, name: str) -> None:
 def test_a_device_is_known_by_its_certificate_and_a_stranger_not_at_all(tmp_path: Path) -> None:
     authority = open_authority(tmp_path / "authority", create=True)
     strangers = open_authority(tmp_path / "strangers", create=True)
+    own = make_lone_identity(CENTRE)
     package = Centre().package(trial=Trial(seconds=0, predictions=0))
-    with secured(tmp_path / "broker", authority) as broker:
-        peer = Peer(tmp_path / "centre", broker, authority, make_identity(authority, CENTRE))
+    with secured(tmp_path / "broker", authority, own.certificate) as broker:
+        peer = Peer(tmp_path / "centre", broker, authority, own, port=broker.centre)
         peer.client.subscribe(topics.device("+", "reported"), qos=1)
         publish(peer, package, "meter-7")
 
@@ -83,8 +91,14 @@ def test_a_device_is_known_by_its_certificate_and_a_stranger_not_at_all(tmp_path
             ]
             return {(name, each.stage) for name, said in reports for each in said.packages}
 
-        with agent(tmp_path / "own", broker, authority, authority, "meter-7"):
+        with agent(tmp_path / "own", broker, authority, authority, "meter-7") as log:
             until(lambda: ("meter-7", "running") in stages(), "the device runs its package")
+            other = make_identity(authority, "meter-8")
+            thief = Peer(tmp_path / "thief", broker, authority, other, "meter-7")
+            assert thief.connected
+            time.sleep(1.0)  # it would be thrown off at once
+            assert "disconnected" not in log.read_text()
+            thief.stop()
         with agent(tmp_path / "stranger", broker, authority, strangers, "meter-8") as log:
             until(
                 lambda: "disconnected" in log.read_text() or "reached" in log.read_text(),

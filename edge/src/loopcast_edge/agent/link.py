@@ -177,6 +177,9 @@ class BrokerLink:
 def ask(client: Client, where: tuple[str, int], question: tuple[str, bytes], answer: str) -> bytes:
     """Publish a question, again every few seconds, until something comes on the answer's topic.
 
+    A broker that knows a device by its certificate ends the agent's connection meanwhile. The agent
+    comes back within seconds, and may end this one, which comes again no faster than it asks.
+
     Parameters
     ----------
     client
@@ -207,6 +210,7 @@ def ask(client: Client, where: tuple[str, int], question: tuple[str, bytes], ans
     client.on_connect, client.on_disconnect = on_connect, on_disconnect
     client.on_subscribe = lambda *_: came.put(None)  # what is said before would not be answered
     client.on_message = lambda _c, _u, message: came.put(bytes(message.payload))
+    client.reconnect_delay_set(ASKED_AGAIN_S, ASKED_AGAIN_S)  # type: ignore[arg-type]
     try:
         client.connect(*where)
     except OSError as error:

@@ -7,7 +7,7 @@ devices and cannot make them run anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -73,7 +73,7 @@ def open_authority(folder: Path, *, create: bool = False) -> Authority:
             raise NotFoundError(
                 f"the fleet has no authority in {folder}; 'loopcast fleet keys make' makes one"
             )
-        made = _made()
+        made = _self_signed("loopcast fleet authority", _of_authority)
         create_atomically(file, made.key + made.certificate, mode=0o600)
     content = file.read_bytes()
     try:
@@ -96,18 +96,34 @@ def require_cryptography() -> None:
         ) from None
 
 
-def _made() -> Identity:
-    """Make a new authority, which signs itself."""
+def make_lone_identity(name: str) -> Identity:
+    """Make a key and a certificate that vouches for itself: who trusts it lets in no other."""
+    require_cryptography()
+    return _self_signed(name, _of_client)
+
+
+def _self_signed(name: str, extensions: Callable[[Any], list[tuple[Any, bool]]]) -> Identity:
+    """Make what nobody else signs; it lasts, since only those who have it by name trust it."""
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec
 
     key = ec.generate_private_key(ec.SECP256R1())
-    builder = _builder("loopcast fleet authority", key.public_key(), AUTHORITY_LIFE)
-    builder = builder.issuer_name(_name("loopcast fleet authority"))
-    for extension, critical in _of_authority(key.public_key()):
+    builder = _builder(name, key.public_key(), AUTHORITY_LIFE).issuer_name(_name(name))
+    for extension, critical in extensions(key.public_key()):
         builder = builder.add_extension(extension, critical)
     certificate = builder.sign(key, hashes.SHA256())
     return Identity(key=_private_pem(key), certificate=pem_of(certificate))
+
+
+def _of_client(_public: Any) -> list[tuple[Any, bool]]:
+    """Leave the usage of the key open: OpenSSL 1.1.1 trusts no lone key that may not certify."""
+    from cryptography import x509
+    from cryptography.x509.oid import ExtendedKeyUsageOID as Use
+
+    return [
+        (x509.BasicConstraints(ca=False, path_length=None), True),
+        (x509.ExtendedKeyUsage([Use.CLIENT_AUTH]), False),
+    ]
 
 
 def _of_authority(public: Any) -> list[tuple[Any, bool]]:
@@ -172,7 +188,7 @@ def is_of_same_key(certificate: bytes, request: bytes) -> bool:
 
 
 def make_identity(authority: Authority, name: str, hosts: Iterable[str] = ()) -> Identity:
-    """Make a key and its certificate: of the centre, of a broker, or of a simulated device.
+    """Make a key and its certificate: of a broker, or of a simulated device.
 
     Parameters
     ----------
@@ -237,6 +253,22 @@ def revocations(authority: Authority, certificates: Iterable[bytes]) -> bytes:
         entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now)
         builder = builder.add_revoked_certificate(entry.build())
     return builder.sign(authority.key, hashes.SHA256()).public_bytes(Encoding.PEM)
+
+
+def certificate_in(file: Path) -> bytes:
+    """Return the certificate of a file that may hold its key too, in PEM.
+
+    Raises
+    ------
+    IntegrityError
+        When the file holds none.
+    """
+    from cryptography import x509
+
+    try:
+        return pem_of(x509.load_pem_x509_certificate(file.read_bytes()))
+    except ValueError as error:
+        raise IntegrityError(f"{file} is damaged: {error}; restore it") from None
 
 
 def fingerprint(certificate: bytes) -> Digest:

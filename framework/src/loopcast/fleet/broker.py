@@ -1,7 +1,11 @@
 """Configuration of a Mosquitto that lets each device do what it has to, and no more.
 
-Who is not a device yet is let in by a Mosquitto of its own, since a client that takes another's
-identifier ends its connection, whatever it may read or write: strangers could keep devices away.
+Clients are told apart by identifiers, and one that takes another's ends its connection. A device's
+identifier is therefore the name in its certificate, whatever it says. The centre, of which several
+may run, chooses its own, and connects to a port that takes no other certificate.
+
+Who is not a device yet is let in by a Mosquitto of its own, where strangers choose identifiers, as
+they have to, and can take none of a device's.
 """
 
 from __future__ import annotations
@@ -10,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from loopcast.api import ConfigurationError
 from loopcast.fleet.authority import CENTRE, Authority, make_identity, revocations
 from loopcast.store.files import create_atomically, write_all_atomically
 from loopcast_edge.wire import Sealed, topics
@@ -20,7 +25,7 @@ FOR_ALL = (topics.KEYS, f"{topics.ROOT}/manifest/+", f"{topics.ROOT}/file/#")
 LARGEST = 280_000
 """Bytes of a packet: the longest message of the wire, and its topic."""
 
-_IDENTITY = "broker.pem"
+_IDENTITY, _CENTRE = "broker.pem", "centre.crt"
 
 QUEUED = 20_000
 """Messages that the broker keeps for the centre while it is away."""
@@ -38,6 +43,8 @@ class Listener:
 
     Attributes
     ----------
+    port, centre
+        Where devices connect, and where the centre does.
     hosts
         Names and addresses under which clients reach it, for its certificate.
     address
@@ -47,13 +54,26 @@ class Listener:
     enrolment
         Port of the broker of enrolment, for those who have no certificate; the centre, which has
         one, connects to the port after it.
+
+    Raises
+    ------
+    ConfigurationError
+        When two of these ports are the same.
     """
 
     port: int = 8883
+    centre: int = 8886
     hosts: tuple[str, ...] = ("localhost", "127.0.0.1")
     address: str = ""
     user: str = ""
     enrolment: int = 8884
+
+    def __post_init__(self) -> None:
+        ports = (self.port, self.centre, self.enrolment, self.enrolment + 1)
+        if len(set(ports)) < len(ports):
+            raise ConfigurationError(
+                f"devices, centre, enrolment and the centre there need four ports: {ports} are not"
+            )
 
 
 def access_list() -> str:
@@ -94,7 +114,11 @@ def strangers_list() -> str:
 
 
 def write_broker(
-    folder: Path, authority: Authority, listener: Listener, revoked: Iterable[bytes] = ()
+    folder: Path,
+    authority: Authority,
+    centre: bytes,
+    listener: Listener,
+    revoked: Iterable[bytes] = (),
 ) -> Path:
     """Write everything that a Mosquitto needs into a folder, all of it or nothing.
 
@@ -102,9 +126,11 @@ def write_broker(
 
     Parameters
     ----------
+    centre
+        The centre's certificate, in PEM.
     revoked
-        Certificates that no longer hold, in PEM. After a change, write anew and have Mosquitto
-        read it again (SIGHUP).
+        Certificates that no longer hold, in PEM. After a change, write anew and start Mosquitto
+        again.
 
     Returns
     -------
@@ -114,6 +140,7 @@ def write_broker(
     (folder / "data").mkdir(parents=True, exist_ok=True)
     files = {
         folder / "authority.crt": authority.pem,
+        folder / _CENTRE: centre,
         folder / "revoked.crl": revocations(authority, revoked),
         folder / "access.acl": access_list().encode(),
         folder / "mosquitto.conf": _configuration(folder, listener).encode(),
@@ -130,7 +157,12 @@ def write_broker(
 
 def _configuration(folder: Path, listener: Listener) -> str:
     return _lines(
-        *_by_certificate(folder, listener, listener.port, "access.acl"),
+        "allow_anonymous false",
+        f"acl_file {folder / 'access.acl'}",
+        *_by_certificate(folder, listener, listener.port, "authority.crt"),
+        f"crlfile {folder / 'revoked.crl'}",
+        "use_username_as_clientid true",
+        *_by_certificate(folder, listener, listener.centre, _CENTRE),
         f"max_packet_size {LARGEST}",
         f"max_queued_messages {QUEUED}",
         "max_inflight_messages 200",
@@ -160,20 +192,19 @@ def _enrolment(folder: Path, listener: Listener) -> str:
         "allow_anonymous true",
         f"max_connections {STRANGERS}",
         f"acl_file {folder / 'strangers.acl'}",
-        *_by_certificate(folder, listener, listener.enrolment + 1, "desk.acl"),
+        *_by_certificate(folder, listener, listener.enrolment + 1, _CENTRE),
+        "allow_anonymous false",
+        f"acl_file {folder / 'desk.acl'}",
     )
 
 
-def _by_certificate(folder: Path, listener: Listener, port: int, access: str) -> list[str]:
-    """Listen to those who have a certificate of the fleet, each under the name in it."""
+def _by_certificate(folder: Path, listener: Listener, port: int, trusted: str) -> list[str]:
+    """Listen to those whom a certificate vouches for, each under the name in its own."""
     return [
         *_listening(folder, listener, port),
-        f"cafile {folder / 'authority.crt'}",
-        f"crlfile {folder / 'revoked.crl'}",
+        f"cafile {folder / trusted}",
         "require_certificate true",
         "use_identity_as_username true",
-        "allow_anonymous false",
-        f"acl_file {folder / access}",
     ]
 
 

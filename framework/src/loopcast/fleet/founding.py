@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loopcast.api import IntegrityError, NotFoundError
-from loopcast.fleet.authority import CENTRE, Authority, make_identity, open_authority
+from loopcast.fleet.authority import (
+    CENTRE,
+    Authority,
+    certificate_in,
+    make_lone_identity,
+    open_authority,
+)
 from loopcast.fleet.keyring import Keyring, make_keys
 from loopcast.fleet.link import Broker
 from loopcast.store.files import create_atomically
@@ -15,6 +21,8 @@ from loopcast_edge.wire import SealKey, WireError
 
 if TYPE_CHECKING:
     from loopcast.store.home import Home
+
+_CENTRE = "centre-own.pem"
 
 
 def keys_folder(place: Home) -> Path:
@@ -32,9 +40,8 @@ def found(place: Home) -> Keyring:
     """
     ring = make_keys(keys_folder(place))
     authority = open_authority(_certificates(place), create=True)
-    own = make_identity(authority, CENTRE)
     create_atomically(_certificates(place) / "authority.crt", authority.pem)
-    create_atomically(_certificates(place) / "centre.pem", own.key + own.certificate, mode=0o600)
+    centre_certificate(place)
     return ring
 
 
@@ -47,6 +54,23 @@ def authority_of(place: Home) -> Authority:
         When the fleet was not founded.
     """
     return open_authority(_certificates(place))
+
+
+def centre_certificate(place: Home) -> bytes:
+    """Return the certificate, in PEM, that brokers let the centre in by, made where it is absent.
+
+    It vouches for itself, so that a broker which trusts it lets in no device beside.
+
+    Raises
+    ------
+    IntegrityError
+        When its file is damaged.
+    """
+    file = _certificates(place) / _CENTRE
+    if not file.exists():
+        own = make_lone_identity(CENTRE)
+        create_atomically(file, own.key + own.certificate, mode=0o600)
+    return certificate_in(file)
 
 
 def enrolment_key(place: Home) -> SealKey:
@@ -71,16 +95,17 @@ def broker_of(place: Home, url: str) -> Broker:
     Raises
     ------
     NotFoundError
-        When it wants certificates and the fleet was not founded.
+        When it wants certificates and the centre has none.
     """
     if not url.startswith("mqtts://"):
         return Broker(url=url)
     folder = _certificates(place)
-    if not (folder / "centre.pem").exists():
+    if not (folder / _CENTRE).exists():
         raise NotFoundError(
-            f"the centre has no certificate in {folder}; 'loopcast fleet keys make' makes it"
+            f"the centre has no {folder / _CENTRE}; 'loopcast fleet keys make' makes it, and of a "
+            "fleet that an older loopcast founded 'loopcast fleet broker' does"
         )
-    return Broker(url=url, authority=folder / "authority.crt", identity=folder / "centre.pem")
+    return Broker(url=url, authority=folder / "authority.crt", identity=folder / _CENTRE)
 
 
 def _certificates(place: Home) -> Path:

@@ -30,6 +30,11 @@ PATIENCE = 30.0
 _LOOK = 0.5
 """Seconds after which it is looked whether the broker is still there."""
 
+_ADVICE = (
+    "a centre connects to a port of its own, and 'loopcast fleet broker', which writes the "
+    "broker's folder, says to which"
+)
+
 _WINDOW = 200
 """Messages on their way at once."""
 
@@ -48,7 +53,7 @@ class Broker:
     Attributes
     ----------
     url
-        ``mqtts://host:8883``, or ``mqtt://host:1883`` without certificates.
+        ``mqtts://host:8886``, or ``mqtt://host:1883`` without certificates.
     authority, identity
         For ``mqtts``: certificate of the fleet's authority, and the centre's key with its own.
     """
@@ -185,7 +190,7 @@ class Link:
 
     @property
     def _port(self) -> int:
-        return self._parts.port or (8883 if self._parts.scheme == "mqtts" else 1883)
+        return self._parts.port or (8886 if self._parts.scheme == "mqtts" else 1883)
 
     @property
     def _where(self) -> str:
@@ -205,7 +210,10 @@ class Link:
     def _on_disconnect(
         self, _client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any
     ) -> None:
-        if reason.is_failure:
+        if not self._ready.is_set():  # a certificate is refused after the handshake
+            self._refusal = f"{reason}; {_ADVICE}" if self._parts.scheme == "mqtts" else str(reason)
+            self._ready.set()
+        elif reason.is_failure:
             LOGGER.warning("%s was lost: %s", self._where, reason)
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:

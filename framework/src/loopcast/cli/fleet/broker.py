@@ -31,6 +31,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="Name or address under which devices reach it; repeatable.",
 )
+@click.option(
+    "--centre-port",
+    type=click.IntRange(1, 65535),
+    default=8886,
+    show_default=True,
+    help="Port for the centre alone.",
+)
 @click.option("--address", default="", help="Interface to listen on; all by default.")
 @click.option(
     "--enrolment-port",
@@ -46,27 +53,36 @@ def broker(
     folder: Path,
     port: int,
     hosts: tuple[str, ...],
+    centre_port: int,
     address: str,
     enrolment_port: int,
     user: str,
 ) -> None:
     """Write into FOLDER all that a Mosquitto needs to serve this fleet.
 
-    It lets in who has a certificate of the fleet, and each device to its own topics only. Write it
-    anew after a device was revoked, and start the broker again. A second one, which may run only
+    It lets in who has a certificate of the fleet, each device under the name in its certificate
+    and to its own topics only. Write it anew after a device was revoked, and start the broker
+    again. A second one, which may run only
     while devices are expected, lets those ask for a certificate who have an invitation.
     """
     from loopcast.fleet.broker import Listener, write_broker
     from loopcast.fleet.enrolment import revoked_certificates
-    from loopcast.fleet.founding import authority_of
+    from loopcast.fleet.founding import authority_of, centre_certificate
 
     listener = Listener(
-        port=port, hosts=hosts, address=address, user=user, enrolment=enrolment_port
+        port=port,
+        centre=centre_port,
+        hosts=hosts,
+        address=address,
+        user=user,
+        enrolment=enrolment_port,
     )
     with place.catalog:
+        authority, centre = authority_of(place), centre_certificate(place)
         revoked = revoked_certificates(place)
-        file = write_broker(folder.absolute(), authority_of(place), listener, revoked)
+        file = write_broker(folder.absolute(), authority, centre, listener, revoked)
     click.echo(f"mosquitto -c {file}")
+    click.echo(f"loopcast fleet serve --broker mqtts://{hosts[0]}:{centre_port}")
     click.echo(f"mosquitto -c {file.with_name('enrolment.conf')}  # for who is invited")
     if revoked:
         click.echo(f"{len(revoked)} certificates are revoked")

@@ -10,10 +10,10 @@ broker_option = click.option(
     "--broker",
     "url",
     envvar="LOOPCAST_BROKER_URL",
-    default="mqtts://localhost:8883",
+    default="mqtts://localhost:8886",
     show_default=True,
     show_envvar=True,
-    help="The broker; mqtt://HOST:PORT for one without certificates.",
+    help="The broker's port for the centre; mqtt://HOST:PORT for one without certificates.",
 )
 label_option = click.option(
     "--label",

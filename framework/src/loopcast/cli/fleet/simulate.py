@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from loopcast.cli.fleet.options import broker_option, label_option, labels_of
+from loopcast.cli.fleet.options import label_option, labels_of
 from loopcast.cli.stores import store_options
 
 if TYPE_CHECKING:
@@ -19,7 +19,15 @@ if TYPE_CHECKING:
 
 @click.command()
 @store_options
-@broker_option
+@click.option(
+    "--broker",
+    "url",
+    envvar="LOOPCAST_DEVICES_URL",
+    default="mqtts://localhost:8883",
+    show_default=True,
+    show_envvar=True,
+    help="The broker's port for devices; mqtt://HOST:PORT for one without certificates.",
+)
 @click.option("--devices", type=click.IntRange(1), default=20, show_default=True, help="How many.")
 @click.option(
     "--processes",
