@@ -134,7 +134,7 @@ def test_an_automatic_policy_releases_what_is_better(
     assert (segment["result"], segment["better"]) == ("proposed", True)
     assert "a person has to decide" in segment["reason"]
     anywhere = Variation(median=1.0, p95=1.0)
-    monkeypatch.setattr("loopcast.iterate.releasing.LIMITS", anywhere)
+    monkeypatch.setattr("loopcast.iterate.verdict.LIMITS", anywhere)
     [segment] = trained("job.at=2025-12-01", *wide, "seed=5")
     assert (segment["result"], segment["stage"]) == ("released", "champion")
     assert segment["kpi"] > segment["champion_kpi"] + 0.05

@@ -5,10 +5,8 @@ import numpy as np
 
 from loopcast.api import ForecastSchema
 from loopcast.deploy.forecast_bundle import pack, unpack
-from loopcast.develop.engine import LocalEngine
-from loopcast.develop.forecast.train import train
 
-from ..develop.conftest import make_course, make_panel
+from ..develop.conftest import make_course, make_panel, train
 from ..develop.contenders import LastWeek
 
 
@@ -18,10 +16,10 @@ def test_columns_keep_their_order(schema: ForecastSchema) -> None:
     named = msgspec.structs.replace(schema, aggregates=groups)
     panel = make_panel(named, days=90)
     course = make_course(named, LastWeek())
-    trained = train(course, panel, "ab" * 32, LocalEngine())
+    trained = train(course, panel)
     files = pack(trained, course, panel)
     served = unpack(files, LastWeek(), lambda name: LastWeek())
     hierarchy = served.preparation.hierarchy
     assert hierarchy.series == ("north", "south", "west", "south_coast", "all")
-    assert hierarchy == trained.preparation.hierarchy
-    np.testing.assert_array_equal(served.errors, trained.errors)
+    assert hierarchy == trained.contest.preparation.hierarchy
+    np.testing.assert_array_equal(served.errors, trained.contest.errors)

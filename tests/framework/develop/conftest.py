@@ -17,8 +17,10 @@ from loopcast.api import (
     Site,
 )
 from loopcast.develop.course import Contender
+from loopcast.develop.engine import LocalEngine
 from loopcast.develop.forecast.course import ForecastCourse, Plan
 from loopcast.develop.forecast.hierarchy import BottomUp
+from loopcast.develop.forecast.train import Trained, run_contest, train_on_all
 from loopcast.develop.metrics import loopcast_metrics
 from loopcast.settings import ForecastTable
 
@@ -156,3 +158,9 @@ def make_course(schema: ForecastSchema, template: Any, **changes: Any) -> Foreca
         "seed": 5,
     }
     return ForecastCourse(**(values | changes))
+
+
+def train(course: ForecastCourse, data: ForecastData) -> Trained:
+    """A model on all data, after its contest."""
+    contest = run_contest(course, data, "ab" * 32, LocalEngine())
+    return train_on_all(course, data, contest, LocalEngine())

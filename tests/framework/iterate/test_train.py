@@ -217,7 +217,7 @@ def test_a_wide_variation_asks_a_person(
     course: ForecastCourse, panel: ForecastData, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train_version(contender_of(course, 3), known(panel), home, LocalEngine(), rules())
-    monkeypatch.setattr("loopcast.iterate.releasing.LIMITS", Variation(median=1e-6))
+    monkeypatch.setattr("loopcast.iterate.verdict.LIMITS", Variation(median=1e-6))
     better = train_version(contender_of(course, 7), known(panel), home, LocalEngine(), rules())
     assert better.stage == "challenger"
     assert "a person has to decide, since median of the distance" in better.reason

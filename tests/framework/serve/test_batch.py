@@ -13,12 +13,10 @@ import pytest
 from loopcast.api import Applicability, ForecastData, ForecastSchema, Treatment
 from loopcast.deploy.forecast_bundle import ForecastVersion, pack, unpack
 from loopcast.develop.course import Contender
-from loopcast.develop.engine import LocalEngine
 from loopcast.develop.forecast.hierarchy import BottomUp
-from loopcast.develop.forecast.train import train
 from loopcast.serve.batch import QUANTILE_COLUMNS, forecast
 
-from ..develop.conftest import make_course, make_panel
+from ..develop.conftest import make_course, make_panel, train
 from ..develop.contenders import Days, LastWeek
 
 YESTERDAY = Contender(label="fallback", template=LastWeek(), hyperparameters=Days(days=1))
@@ -31,7 +29,7 @@ def version_of(
     model = msgspec.structs.replace(course.logical_model, applicability=rules)
     course = replace(course, logical_model=model)
     past = panel.until(panel.times[-1] + pd.Timedelta("30min"), panel.times[-1])
-    files = pack(train(course, past, "ab" * 32, LocalEngine()), course, past)
+    files = pack(train(course, past), course, past)
     return unpack(files, LastWeek(), lambda name: LastWeek())
 
 

@@ -90,9 +90,11 @@ def pack(trained: Trained, course: ForecastCourse, data: ForecastData) -> dict[s
     IntegrityError
         Where the loaded model forecasts something else than the fitted one.
     """
-    hierarchy = trained.preparation.hierarchy
+    contest = trained.contest
+    preparation = contest.preparation
+    hierarchy = preparation.hierarchy
     files = {
-        "errors.npz": npz_bytes({"errors": trained.errors}),
+        "errors.npz": npz_bytes({"errors": contest.errors}),
         "preparation.json": json_bytes(
             msgspec.to_builtins(
                 _PreparationFile(
@@ -101,23 +103,23 @@ def pack(trained: Trained, course: ForecastCourse, data: ForecastData) -> dict[s
                     steps=hierarchy.steps,
                     horizon=hierarchy.horizon,
                     over_time=hierarchy.over_time,
-                    weights={name: dict(w) for name, w in trained.preparation.weights.items()},
-                    nonnegative=trained.preparation.nonnegative,
+                    weights={name: dict(w) for name, w in preparation.weights.items()},
+                    nonnegative=preparation.nonnegative,
                 )
             )
         ),
         "schema.json": json_bytes(
             {"schema": msgspec.to_builtins(course.schema), "bounds": input_bounds(data)}
         ),
-        "evaluation.json": json_bytes(msgspec.to_builtins(trained.contest.evaluations)),
+        "evaluation.json": json_bytes(msgspec.to_builtins(contest.evaluations)),
         **limits_files(
             Limits(domains=site_domains(data), stand_ins=trained.stand_ins), course.stand_in
         ),
     }
-    for step, intervals in trained.intervals.items():
+    for step, intervals in contest.intervals.items():
         arrays = {"scale": intervals.scale, "quantiles": intervals.quantiles}
         files[f"intervals/{step}.npz"] = npz_bytes(arrays)
-    for step, level in trained.preparation.levels(data).items():
+    for step, level in preparation.levels(data).items():
         files |= _model_files(step, trained.models[step], course, level)
     if course.fallback is not None:
         files[FALLBACK_FILE] = json_bytes(course.fallback.template.name)

@@ -1,4 +1,4 @@
-"""The contest of scorers or rankers, for a family of segments, and the fit on all data.
+"""The contest of scorers or rankers, for a family of segments, and the fit on all data after it.
 
 Templates see a family at once, so that thousands of small segments cost no more than their data.
 What goes wrong in one segment is its outcome, and stops no other.
@@ -63,45 +63,62 @@ class Trial(Generic[DataT]):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class Contested:
+    """How a template did on a segment, before it is fitted to all data.
+
+    Attributes
+    ----------
+    known
+        What is known of the segment.
+    split
+        How its data was cut.
+    test
+        Describes the judged part.
+    model
+        The candidate's, which was judged.
+    evaluations
+        By contender, the candidate first.
+    """
+
+    known: Known[Any]
+    split: Split[Any]
+    test: Dataset
+    model: Any
+    judged: Judged
+    evaluations: tuple[Evaluation, ...]
+    gates: tuple[GateResult, ...]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Trained:
     """A model on all data, with how its template did in the contest.
 
     Attributes
     ----------
-    split
-        How its data was cut for the contest.
-    test
-        Describes the judged part.
-    evaluations
-        By contender, the candidate first.
     stand_in
         The fallback on all data, where it answers beyond the domain of the model.
     """
 
     model: Any
-    split: Split[Any]
-    test: Dataset
-    judged: Judged
-    evaluations: tuple[Evaluation, ...]
-    gates: tuple[GateResult, ...]
+    contest: Contested
     stand_in: Any = None
 
 
-def train_family(
+def contest_family(
     course: Course[Holdout],
     family: Mapping[str, Known[DataT]],
     trial: Trial[DataT],
     context: FitContext,
     advance: Advance,
-) -> Iterator[tuple[str, Trained | LoopcastError]]:
-    """Judge all contenders on each segment, and fit the candidate on all of its data.
+) -> Iterator[tuple[str, Contested | LoopcastError]]:
+    """Judge all contenders on each segment.
 
     Parameters
     ----------
     family
         What is known, by segment.
     advance
-        Called with a contender's label after each of ``course.work_units()`` pieces of work.
+        Called with a contender's label when all segments have its answers.
 
     Yields
     ------
@@ -115,19 +132,45 @@ def train_family(
         for segment, known in family.items()
     }
     results = _contest(course, splits, trial, context, advance)
-    whole = {segment: family[segment].training for segment in _good(results)}
-    models = {segment: results[segment].model for segment in whole}
+    for segment, known in family.items():
+        found = results[segment]
+        if isinstance(found, _Result):
+            yield segment, _contested(course, known, splits[segment], found)
+        else:
+            yield segment, found
+
+
+def fit_family(
+    course: Course[Holdout],
+    contests: Mapping[str, Contested],
+    trial: Trial[DataT],
+    context: FitContext,
+    advance: Advance,
+) -> Iterator[tuple[str, Trained | LoopcastError]]:
+    """Fit the candidate on all data of each segment that went through a contest.
+
+    Parameters
+    ----------
+    advance
+        Called with the candidate's label when all are fitted.
+
+    Yields
+    ------
+    segment, outcome
+        In the order of the contests; one for each.
+    """
+    whole = {segment: contest.known.training for segment, contest in contests.items()}
+    models = {segment: contest.model for segment, contest in contests.items()}
     final, stand_in = _fit_all(course, models, whole, trial, context), course.stand_in
     stand_ins = _fit(course, stand_in, whole, trial, context) if stand_in else {}
-    errors = _errors([results, final, stand_ins])
+    errors = _errors([final, stand_ins])
     advance(course.candidate.label)
-    for segment, known in family.items():
-        if segment in errors:
-            yield segment, errors[segment]
-        else:
-            fitted = final[segment], stand_ins.get(segment)
-            result = results[segment]
-            yield segment, _trained(course, fitted, splits[segment], result, known.dataset)
+    for segment, contest in contests.items():
+        yield (
+            segment,
+            errors.get(segment)
+            or Trained(model=final[segment], contest=contest, stand_in=stand_ins.get(segment)),
+        )
 
 
 def _contest(
@@ -316,18 +359,15 @@ def _measured(course: Course[Holdout], split: Split[Any], judged: Judged, label:
     return evaluate(judged, label, course.metrics, dataset=dataset, protocol=protocol)
 
 
-def _trained(
-    course: Course[Holdout],
-    fitted: tuple[Any, Any],
-    split: Split[Any],
-    result: _Result,
-    dataset: Dataset,
-) -> Trained:
+def _contested(
+    course: Course[Holdout], known: Known[Any], split: Split[Any], result: _Result
+) -> Contested:
     kpi, labels = course.logical_model.kpi, [contender.label for contender in course.baselines]
-    return Trained(
-        model=fitted[0],
-        stand_in=fitted[1],
+    dataset = known.dataset
+    return Contested(
+        known=known,
         split=split,
+        model=result.model,
         test=Dataset(
             name=f"{dataset.name[:54]}_held_out",
             fingerprint=split.fingerprint,

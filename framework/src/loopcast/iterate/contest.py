@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from loopcast.api import Engine, FitContext, LoopcastError
 from loopcast.deploy.loaded import Packed
-from loopcast.develop.contest import Trained, Trial, train_family
+from loopcast.develop.contest import Trained, Trial, contest_family, fit_family
 from loopcast.develop.course import Advance, Contender, Course
 from loopcast.develop.holdout import Holdout
 from loopcast.develop.known import Known
@@ -16,41 +16,61 @@ from loopcast.monitor.training import reference_file
 
 DataT = TypeVar("DataT")
 
+Pack = Callable[[Trained, Contender, DataT, Contender | None], Packed]
 
-def make_family(
+
+def judge_family(
     course: Course[Holdout],
     family: Mapping[str, Known[DataT]],
     engine: Engine,
     advance: Advance,
     *,
     trial: Trial[DataT],
-    pack: Callable[[Trained, Contender, DataT, Contender | None], Packed],
-) -> Iterator[tuple[str, Made | LoopcastError]]:
-    """Train each segment of a family and pack it; an error is the outcome of its segment."""
+) -> Iterator[tuple[str, Contest | LoopcastError]]:
+    """Judge all contenders on each segment; an error is the outcome of its segment."""
     context = FitContext(seed=course.seed, engine=engine)
-    for segment, trained in train_family(course, family, trial, context, advance):
+    for segment, found in contest_family(course, family, trial, context, advance):
+        if isinstance(found, LoopcastError):
+            yield segment, found
+            continue
+        yield (
+            segment,
+            Contest(
+                judged=found.judged, evaluations=found.evaluations, gates=found.gates, own=found
+            ),
+        )
+
+
+def finish_family(
+    course: Course[Holdout],
+    contests: Mapping[str, Contest],
+    engine: Engine,
+    advance: Advance,
+    *,
+    trial: Trial[DataT],
+    pack: Pack[DataT],
+) -> Iterator[tuple[str, Made | LoopcastError]]:
+    """Fit the candidate on all data of each segment and pack it; an error is an outcome too."""
+    context = FitContext(seed=course.seed, engine=engine)
+    own = {segment: contest.own for segment, contest in contests.items()}
+    for segment, trained in fit_family(course, own, trial, context, advance):
         if isinstance(trained, LoopcastError):
             yield segment, trained
             continue
-        known = family[segment]
         try:
-            packed = pack(trained, course.candidate, known.training, course.stand_in)
-            reference = reference_file(known.training, trained.judged, course.seed)
+            yield segment, _made(course, contests[segment], trained, pack)
         except LoopcastError as error:
             yield segment, error
-        else:
-            yield (
-                segment,
-                Made(
-                    datasets=(known.dataset, trained.test),
-                    files={**packed.files, **reference},
-                    evaluations=trained.evaluations,
-                    gates=trained.gates,
-                    contest=Contest(
-                        judged=trained.judged,
-                        split=trained.split,
-                        model=packed.model,
-                        scenario=packed.scenario,
-                    ),
-                ),
-            )
+
+
+def _made(course: Course[Holdout], contest: Contest, trained: Trained, pack: Pack[DataT]) -> Made:
+    known = trained.contest.known
+    packed = pack(trained, course.candidate, known.training, course.stand_in)
+    reference = reference_file(known.training, trained.contest.judged, course.seed)
+    return Made(
+        datasets=(known.dataset, trained.contest.test),
+        files={**packed.files, **reference},
+        contest=contest,
+        model=packed.model,
+        scenario=packed.scenario,
+    )

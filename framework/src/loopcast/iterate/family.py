@@ -28,7 +28,7 @@ from loopcast.iterate.registering import (
 )
 from loopcast.iterate.retrain.champion import Champions, beside_champion, trained_until
 from loopcast.iterate.retrain.treatment import Treatment, retraining_files, told
-from loopcast.iterate.tasks import steps_of
+from loopcast.iterate.tasks import Contest, steps_of
 from loopcast.store.artifacts import Artifacts
 
 if TYPE_CHECKING:
@@ -252,13 +252,41 @@ def _train_batch(job: _Job) -> dict[str, _Result]:
     tables = job.work.batch.tables()
     examined = {segment: _examine(job, segment, table) for segment, table in tables}
     new = {segment: found for segment, found in examined.items() if isinstance(found, _New)}
-    known = {segment: found.known for segment, found in new.items()}
+    contests = dict(_contests(job, new)) if new else {}
+    errors = {s: found for s, found in contests.items() if isinstance(found, LoopcastError)}
+    judged = {s: found for s, found in contests.items() if isinstance(found, Contest)}
     steps = steps_of(job.course.logical_model.task)
-    made = steps.make(job.course, known, LocalEngine(), lambda _: None) if known else ()
+    made = steps.finish(job.course, judged, LocalEngine(), lambda _: None) if judged else ()
     return {
         **{s: found for s, found in examined.items() if not isinstance(found, _New)},
+        **{segment: _Failed(reason=str(error)) for segment, error in errors.items()},
         **{segment: _ready(job, segment, new[segment], outcome) for segment, outcome in made},
     }
+
+
+def _contests(job: _Job, new: Mapping[str, _New]) -> Iterator[tuple[str, Contest | LoopcastError]]:
+    """Judge all contenders on each segment, and the champion beside them."""
+    steps = steps_of(job.course.logical_model.task)
+    known = {segment: found.known for segment, found in new.items()}
+    for segment, found in steps.contest(job.course, known, LocalEngine(), lambda _: None):
+        if isinstance(found, LoopcastError):
+            yield segment, found
+        else:
+            yield segment, _beside(job, segment, new[segment], found)
+
+
+def _beside(job: _Job, segment: str, new: _New, contest: Contest) -> Contest:
+    """Judge the champion on the same rows, where a training knows one."""
+    again = job.work.again
+    if again is None:
+        return contest
+    return beside_champion(
+        contest,
+        of_segment(again.whole, segment),
+        new.known if again.treatment.remedy == "reweight" else new.whole,
+        again.champions,
+        Artifacts(job.artifacts),
+    )
 
 
 def _examine(job: _Job, segment: str, table: pd.DataFrame) -> _New | _Kept | _Failed:
@@ -316,20 +344,9 @@ def _treated(
 def _ready(job: _Job, segment: str, new: _New, made: Made | LoopcastError) -> NewVersion | _Failed:
     if isinstance(made, LoopcastError):
         return _Failed(reason=str(made))
-    again = job.work.again
-    if again is not None:
-        weighed = again.treatment.remedy == "reweight"
-        made = beside_champion(
-            made,
-            of_segment(again.whole, segment),
-            new.known if weighed else new.whole,
-            again.champions,
-            Artifacts(job.artifacts),
-        )
-        made = replace(made, note=told(new.notes))
     extra, course = {**job.work.extra, **new.notes}, of_segment(job.course, segment)
     item = ready(course, new.known, made, new.checked, extra)
-    return new_version(course, item, job.examiner, job.at)
+    return new_version(course, item, job.examiner, job.at, note=told(new.notes))
 
 
 def _settle(

@@ -20,13 +20,13 @@ from loopcast.api import (
 )
 from loopcast.deploy.forecast_bundle import pack
 from loopcast.develop.course import Advance, Contender, Course
+from loopcast.develop.forecast import train as forecast
 from loopcast.develop.forecast.course import ForecastCourse
 from loopcast.develop.forecast.covered import Covered
 from loopcast.develop.forecast.dataset import KnownForecast, known_forecast
 from loopcast.develop.forecast.inputs import inputs_of
-from loopcast.develop.forecast.train import run_contest, train
 from loopcast.develop.known import Known
-from loopcast.iterate.tasks import Champion, Contest, Made, TaskSteps
+from loopcast.iterate.tasks import Champion, Contest, Contests, Made, Outcomes, TaskSteps
 from loopcast.monitor.training import reference_file
 
 if TYPE_CHECKING:
@@ -42,35 +42,60 @@ def _know(
     return known_forecast(table, settings, model.schema, source, day)
 
 
-def _make(
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Contested:
+    """The contest of a segment, and what is known of it."""
+
+    known: Known[ForecastData]
+    contest: forecast.Contest
+
+
+def _contest(
     course: Course[Any],
     family: Mapping[str, Known[ForecastData]],
     engine: Engine,
     advance: Advance,
-) -> Iterator[tuple[str, Made | LoopcastError]]:
+) -> Contests:
     assert isinstance(course, ForecastCourse)
     for segment, known in family.items():
         try:
-            yield segment, _make_one(replace(course, segment=segment), known, engine, advance)
+            yield segment, _judged(replace(course, segment=segment), known, engine, advance)
         except LoopcastError as error:
             yield segment, error
 
 
-def _make_one(
+def _judged(
     course: ForecastCourse, known: Known[ForecastData], engine: Engine, advance: Advance
-) -> Made:
-    trained = train(course, known.training, known.dataset.fingerprint, engine, advance)
-    files = pack(trained, course, known.training)
-    judged = trained.contest.judged
+) -> Contest:
+    fingerprint = known.dataset.fingerprint
+    found = forecast.run_contest(course, known.training, fingerprint, engine, advance)
+    return Contest(
+        judged=found.judged,
+        evaluations=found.evaluations,
+        gates=found.gates,
+        own=_Contested(known=known, contest=found),
+    )
+
+
+def _finish(
+    course: Course[Any], contests: Mapping[str, Contest], engine: Engine, advance: Advance
+) -> Outcomes:
+    assert isinstance(course, ForecastCourse)
+    for segment, contest in contests.items():
+        try:
+            yield segment, _made(replace(course, segment=segment), contest, engine, advance)
+        except LoopcastError as error:
+            yield segment, error
+
+
+def _made(course: ForecastCourse, contest: Contest, engine: Engine, advance: Advance) -> Made:
+    own: _Contested = contest.own
+    data = own.known.training
+    trained = forecast.train_on_all(course, data, own.contest, engine, advance)
     return Made(
-        datasets=(known.dataset,),
-        files={
-            **files,
-            **reference_file(known.training, judged, course.seed),
-        },
-        evaluations=trained.contest.evaluations,
-        gates=trained.gates,
-        contest=Contest(judged=judged),
+        datasets=(own.known.dataset,),
+        files=pack(trained, course, data) | reference_file(data, own.contest.judged, course.seed),
+        contest=contest,
     )
 
 
@@ -117,10 +142,10 @@ def _judge(
         fallback=None,
     )
     series = list(contest.judged.keys[0].categories)
-    _, theirs = run_contest(
+    _, theirs = forecast.run_backtest(
         alone, known.training, known.dataset.fingerprint, engine, lambda _: None, keep=series
     )
     return theirs.judged, theirs.evaluations[0]
 
 
-STEPS = TaskSteps(know=_know, inputs=inputs_of, make=_make, judge=_judge)
+STEPS = TaskSteps(know=_know, inputs=inputs_of, contest=_contest, finish=_finish, judge=_judge)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,6 @@ from loopcast.api import (
     Evaluation,
     Judged,
     LogicalModel,
-    LoopcastError,
     RankData,
     Ranking,
     RankOutcome,
@@ -31,8 +30,8 @@ from loopcast.develop.rank.inputs import inputs_of
 from loopcast.develop.rank.prepare import dataset_record, prepare_rank
 from loopcast.develop.rank.query import ranked
 from loopcast.develop.rank.trial import answer, lay_out, split_interactions
-from loopcast.iterate.contest import make_family
-from loopcast.iterate.tasks import Champion, Contest, Made, TaskSteps
+from loopcast.iterate.contest import finish_family, judge_family
+from loopcast.iterate.tasks import Champion, Contest, Contests, Outcomes, TaskSteps
 from loopcast.settings import RankTable
 
 if TYPE_CHECKING:
@@ -54,13 +53,19 @@ def _know(
     return Known(data=prepared.data, training=prepared.data, dataset=record)
 
 
-def _make(
+def _contest(
     course: Course[Holdout],
     family: Mapping[str, Known[RankData]],
     engine: Engine,
     advance: Advance,
-) -> Iterator[tuple[str, Made | LoopcastError]]:
-    return make_family(course, family, engine, advance, trial=TRIAL, pack=pack)
+) -> Contests:
+    return judge_family(course, family, engine, advance, trial=TRIAL)
+
+
+def _finish(
+    course: Course[Holdout], contests: Mapping[str, Contest], engine: Engine, advance: Advance
+) -> Outcomes:
+    return finish_family(course, contests, engine, advance, trial=TRIAL, pack=pack)
 
 
 def _judge(
@@ -70,8 +75,7 @@ def _judge(
     contest: Contest,
     engine: Engine,
 ) -> tuple[Judged, Evaluation]:
-    split = contest.split
-    assert split is not None
+    split = contest.own.split
     query, items = _asked(split, read_names(champion.files))
     found = ranked(champion.model, query, split.training.schema, champion.name)
     ranking = Ranking(
@@ -122,4 +126,4 @@ def _asked(split: Split[RankData], names: Names) -> tuple[RankQuery, NDArray[np.
     return query, items
 
 
-STEPS = TaskSteps(know=_know, inputs=inputs_of, make=_make, judge=_judge)
+STEPS = TaskSteps(know=_know, inputs=inputs_of, contest=_contest, finish=_finish, judge=_judge)

@@ -115,13 +115,16 @@ def _train(
     done, segment = again.retraining, bundle.manifest.segment
     checked = check(again.course, again.known, again.source, None, home.artifacts)
     steps = steps_of(settings.logical_model.task)
-    [(_, made)] = steps.make(again.course, {segment: again.known}, engine, lambda _: None)
-    if isinstance(made, LoopcastError):
-        raise made
+    [(_, contest)] = steps.contest(again.course, {segment: again.known}, engine, lambda _: None)
+    if isinstance(contest, LoopcastError):
+        raise contest
     if done is not None and done.champion is not None:
         rows = again.known if done.remedy == "reweight" else again.whole
         champions = champions_of(home, plugins, [done.champion])
-        made = beside_champion(made, again.whole_course, rows, champions, home.artifacts)
+        contest = beside_champion(contest, again.whole_course, rows, champions, home.artifacts)
+    [(_, made)] = steps.finish(again.course, {segment: contest}, engine, lambda _: None)
+    if isinstance(made, LoopcastError):
+        raise made
     kept = (SETTINGS_FILE, RETRAINING_FILE, WEIGHTS_FILE)
     extra = {name: bundle.files[name] for name in kept if name in bundle.files}
     return ready(again.course, again.known, made, checked, extra)

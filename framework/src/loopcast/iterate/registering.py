@@ -17,7 +17,6 @@ from loopcast.api import (
     Dataset,
     Evaluation,
     GateResult,
-    Judged,
     Manifest,
     Segment,
     Template,
@@ -32,7 +31,7 @@ from loopcast.deploy.validation import demanded
 from loopcast.develop.course import Course
 from loopcast.develop.documentation import ALTERNATIVE_FILE, PREPARATION_FILE, document
 from loopcast.develop.environment import package_versions
-from loopcast.develop.judged import CHAMPION, JUDGED_FILE, judged_bytes
+from loopcast.develop.judged import JUDGED_FILE, judged_bytes
 from loopcast.develop.score.finished import calibration_of
 
 if TYPE_CHECKING:
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from loopcast.develop.known import Known
     from loopcast.iterate.releasing import Rules
     from loopcast.iterate.tasks import Made
+    from loopcast.iterate.verdict import Verdict
     from loopcast.store.home import Home
     from loopcast.validate.run import Demand
 
@@ -57,12 +57,15 @@ class Ready:
     ----------
     manifest
         Without the files.
+    gates
+        Of the contest, and of the checks of its data.
     files
         All of the bundle.
     """
 
     manifest: Manifest
     made: Made
+    gates: tuple[GateResult, ...]
     files: Mapping[str, bytes]
 
 
@@ -72,10 +75,14 @@ class NewVersion:
 
     Attributes
     ----------
-    datasets, evaluations, gates, doubt, note
+    datasets
         As :class:`~loopcast.iterate.tasks.Made` has them.
-    judged
-        What it and the champion said, which is all that its release compares.
+    evaluations, verdict
+        As :class:`~loopcast.iterate.tasks.Contest` has them.
+    gates
+        Of the contest, and of the checks of its data.
+    note
+        What a remedy did to its data, for the report.
     examination
         What the gates of the policy found of it; ``None`` where only the stores can tell.
     """
@@ -85,8 +92,7 @@ class NewVersion:
     datasets: tuple[Dataset, ...]
     evaluations: tuple[Evaluation, ...]
     gates: tuple[GateResult, ...]
-    judged: Judged
-    doubt: str
+    verdict: Verdict | None
     note: str
     examination: Examination | None
 
@@ -118,16 +124,16 @@ class Examiner:
     ) -> Examination | None:
         """Run the gates on a version that passed those of its training, if its model is here."""
         contest = made.contest
-        if contest.model is None or not all(gate.passed for gate in made.gates):
+        if made.model is None or not all(gate.passed for gate in contest.gates):
             return None
         loaded = LoadedVersion(
             version=version,
             bundle=bundle,
             logical_model=course.logical_model,
             template=self.templates[version.template],
-            models={"": contest.model},
+            models={"": made.model},
             contest=contest.judged,
-            scenario=contest.scenario,
+            scenario=made.scenario,
         )
         return examine(
             loaded,
@@ -209,8 +215,8 @@ def ready(
         summary=candidate.template.summary,
         hyperparameters=manifest.hyperparameters,
         datasets=made.datasets,
-        evaluations=made.evaluations,
-        gates=made.gates,
+        evaluations=made.contest.evaluations,
+        gates=made.contest.gates,
         preparation=preparation,
         calibration=calibration.statement if calibration else "",
     )
@@ -225,11 +231,17 @@ def ready(
         files[PREPARATION_FILE] = json_bytes(list(preparation))
     if chosen and chosen.alternative:
         files[ALTERNATIVE_FILE] = chosen.alternative.encode()
-    return Ready(manifest=manifest, made=made.after(checked), files=files)
+    gates = (*made.contest.gates, *checked.gates)
+    return Ready(manifest=manifest, made=made, gates=gates, files=files)
 
 
 def new_version(
-    course: Course[Any], item: Ready, examiner: Examiner, at: datetime | None = None
+    course: Course[Any],
+    item: Ready,
+    examiner: Examiner,
+    at: datetime | None = None,
+    *,
+    note: str = "",
 ) -> NewVersion:
     """Encode what a version's bundle holds, and examine it.
 
@@ -237,25 +249,19 @@ def new_version(
     ----------
     at
         The moment of the training; now by default.
+    note
+        What a remedy did to its data, for the report.
     """
     bundle, made = encode_bundle(item.manifest, item.files), item.made
     version = version_of(bundle.manifest, bundle.digest, at or datetime.now(UTC))
-    judged = made.contest.judged
-    own = next(iter(judged.outcomes))
-    compared = {
-        label: outcome
-        for label, outcome in judged.outcomes.items()
-        if label == own or label.startswith(CHAMPION)
-    }
     return NewVersion(
         version=version,
         bundle=bundle,
         datasets=made.datasets,
-        evaluations=made.evaluations,
-        gates=made.gates,
-        judged=replace(judged, outcomes=compared),
-        doubt=made.doubt,
-        note=made.note,
+        evaluations=made.contest.evaluations,
+        gates=item.gates,
+        verdict=made.contest.verdict,
+        note=note,
         examination=examiner.examine(course, made, version, bundle),
     )
 

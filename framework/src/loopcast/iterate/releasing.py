@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from loopcast.api import GateError, Goal, Policy, Stage, Validation, Version, VersionId
+from loopcast.api import GateError, Goal, Policy, Stage, Validation, VersionId
 from loopcast.deploy.releases import label_of
 from loopcast.deploy.validation import (
     Surroundings,
@@ -21,12 +21,11 @@ from loopcast.deploy.validation import (
     surroundings,
     validate_versions,
 )
-from loopcast.develop.compare import compare
 from loopcast.develop.engine import LocalEngine
+from loopcast.develop.judged import JUDGED_FILE, read_judged
 from loopcast.govern.demands import lacking, reviewer
+from loopcast.iterate.verdict import Verdict, chosen, verdict_beside
 from loopcast.store.catalog import Move, Standing
-from loopcast.validate.performance import Variation, measure_variation
-from loopcast.validate.results import shown
 
 if TYPE_CHECKING:
     from loopcast.develop.course import Course
@@ -36,9 +35,6 @@ if TYPE_CHECKING:
 
 BY = "loopcast"
 """Who releases without being asked."""
-
-LIMITS = Variation()
-"""How far the predictions of a version that is released unasked may be from the champion's."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -70,23 +66,6 @@ class Released:
     stage: Stage
     reason: str = ""
     better: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Verdict:
-    """Whether a version may follow the champion, and why.
-
-    Attributes
-    ----------
-    better
-        Whether it may without being asked for.
-    improved
-        Whether its KPI is better; a person may have to decide all the same.
-    """
-
-    better: bool
-    reason: str
-    improved: bool = False
 
 
 def release_by_policy(
@@ -183,44 +162,26 @@ def _validate(
     }
 
 
-def _verdict(course: Course[Any], item: NewVersion, home: Home, around: Surroundings) -> _Verdict:
+def _verdict(course: Course[Any], item: NewVersion, home: Home, around: Surroundings) -> Verdict:
+    """Return what the training found beside the champion, or what the stores say of another one."""
     version, champion = item.version, around.champion(item.version)
-    model = course.logical_model
     if champion is None or champion.id == version.id:
-        return _Verdict(better=True, reason="first version to pass its gates")
-    doubt = item.doubt or _signed_for(home, champion)
-    if doubt:
-        return _Verdict(better=False, reason=doubt)
-    rival, note = rival_of(home, version, item.judged, champion)
-    if rival is None:
-        return _Verdict(better=True, reason=note)
-    kpi = model.kpi
-    metrics = [metric for metric in course.metrics if metric.name == kpi.metric]
-    [found, *_] = compare(rival, champion.id, version.id, metrics, kpi, by=())
-    reason = (
-        f"{kpi.metric} {shown(found.second)} against {shown(found.first)} of champion "
-        f"{champion.id}: "
-        f"{found.verdict}"
-    )
-    if found.verdict != "better":
-        return _Verdict(better=False, reason=reason)
-    far = [test for test in measure_variation(rival, model.task, LIMITS) if not test.passed]
-    if far:
-        told = "; ".join(f"{t.expectation}, measured {t.measured}" for t in far)
-        reason = f"{reason}; a person has to decide, since {told}"
-        return _Verdict(better=False, reason=reason, improved=True)
-    return _Verdict(better=True, reason=reason)
-
-
-def _signed_for(home: Home, champion: Version) -> str:
-    """Say that a person chose an alternative, which nothing replaces unasked."""
+        return Verdict(champion=None, reason="first version to pass its gates", better=True)
+    if item.verdict is not None and item.verdict.champion == champion.id:
+        return item.verdict
     label = label_of(home, champion)
-    return f"a person chose champion {champion.id}, an alternative ({label})" if label else ""
+    if label:
+        return chosen(champion.id, label)
+    judged = read_judged(item.bundle.files[JUDGED_FILE], course.logical_model.task)
+    rival, note = rival_of(home, version, judged, champion)
+    if rival is None:
+        return Verdict(champion=champion.id, reason=note, better=True)
+    return verdict_beside(rival, champion.id, course)
 
 
 def _moves(
     course: Course[Any],
-    verdicts: Mapping[VersionId, _Verdict],
+    verdicts: Mapping[VersionId, Verdict],
     home: Home,
     rules: Rules,
     *,
@@ -245,7 +206,7 @@ def _moves(
     return moves
 
 
-def _next(standing: Standing, verdict: _Verdict, *, automatic: bool) -> Goal | None:
+def _next(standing: Standing, verdict: Verdict, *, automatic: bool) -> Goal | None:
     match standing.stage:
         case "candidate" | "retired":
             return "staging"
@@ -257,7 +218,7 @@ def _next(standing: Standing, verdict: _Verdict, *, automatic: bool) -> Goal | N
             return None
 
 
-def _waiting(standing: Standing, verdict: _Verdict | None, *, automatic: bool) -> str:
+def _waiting(standing: Standing, verdict: Verdict | None, *, automatic: bool) -> str:
     """Say why a version that passed stands where it does, and what a person may do."""
     command = f"'loopcast release {standing.version.id} --by NAME --reason TEXT'"
     said = verdict.reason if verdict else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -26,8 +26,8 @@ from loopcast.develop.score.finished import finish
 from loopcast.develop.score.inputs import inputs_of
 from loopcast.develop.score.prepare import dataset_record, prepare_score
 from loopcast.develop.score.trial import answer, lay_out, split_rows
-from loopcast.iterate.contest import make_family
-from loopcast.iterate.tasks import Champion, Contest, Made, TaskSteps
+from loopcast.iterate.contest import finish_family, judge_family
+from loopcast.iterate.tasks import Champion, Contest, Contests, Outcomes, TaskSteps
 from loopcast.settings import ScoreTable
 
 if TYPE_CHECKING:
@@ -47,19 +47,25 @@ def _know(
     return Known(data=data, training=data, dataset=dataset_record(settings.name, data, source))
 
 
-def _make(
+def _contest(
     course: Course[Holdout],
     family: Mapping[str, Known[ScoreData]],
     engine: Engine,
     advance: Advance,
-) -> Iterator[tuple[str, Made | LoopcastError]]:
+) -> Contests:
     through: dict[str, Known[ScoreData]] = {}
     for segment, known in family.items():
         try:
             through[segment] = _through(course, known)
         except LoopcastError as error:
             yield segment, error
-    yield from make_family(course, through, engine, advance, trial=TRIAL, pack=pack)
+    yield from judge_family(course, through, engine, advance, trial=TRIAL)
+
+
+def _finish(
+    course: Course[Holdout], contests: Mapping[str, Contest], engine: Engine, advance: Advance
+) -> Outcomes:
+    return finish_family(course, contests, engine, advance, trial=TRIAL, pack=pack)
 
 
 def _through(course: Course[Holdout], known: Known[ScoreData]) -> Known[ScoreData]:
@@ -91,4 +97,4 @@ def _judge(
     )
 
 
-STEPS = TaskSteps(know=_know, inputs=inputs_of, make=_make, judge=_judge)
+STEPS = TaskSteps(know=_know, inputs=inputs_of, contest=_contest, finish=_finish, judge=_judge)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -18,7 +18,6 @@ from loopcast.api import (
     Task,
 )
 from loopcast.develop.course import Advance, Course
-from loopcast.develop.holdout import Split
 from loopcast.develop.known import Known
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
     from loopcast.api import LogicalModel
     from loopcast.develop.checks.inputs import Inputs
-    from loopcast.develop.checks.run import Checked
+    from loopcast.iterate.verdict import Verdict
     from loopcast.settings import DataSettings
 
 
@@ -37,19 +36,22 @@ class Contest:
     Attributes
     ----------
     judged
-        What it left behind.
-    split
-        How the data was cut for it; ``None`` where a task cuts otherwise, or nobody needs it.
-    model
-        The scorer or ranker of the bundle, loaded from its files; ``None`` of a forecast.
-    scenario
-        The test scenario of the bundle, with what that model answered; ``None`` of a forecast.
+        Of its contenders, and of the champion where that was judged beside them.
+    evaluations
+        Likewise, the candidate first.
+    gates
+        Whether the candidate beats its baselines.
+    own
+        What the task goes on with after it.
+    verdict
+        On the candidate beside the champion; ``None`` where no champion was asked.
     """
 
     judged: Judged
-    split: Split[Any] | None = None
-    model: Any = None
-    scenario: Scenario | None = None
+    evaluations: tuple[Evaluation, ...]
+    gates: tuple[GateResult, ...]
+    own: Any
+    verdict: Verdict | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -62,28 +64,19 @@ class Made:
         The training data, and what it was judged on where that is apart.
     files
         Of the bundle, by name, as the task has them.
-    evaluations
-        By contender, the candidate first.
     contest
         Its judged rows become a file when the bundle is put together.
-    doubt
-        Why the champion could not be judged beside it, where that was tried.
-    note
-        What a remedy did to its data, for the report.
+    model
+        The scorer or ranker of the bundle, loaded from its files; ``None`` of a forecast.
+    scenario
+        The test scenario of the bundle, with what that model answered; ``None`` of a forecast.
     """
 
     datasets: tuple[Dataset, ...]
     files: Mapping[str, bytes]
-    evaluations: tuple[Evaluation, ...]
-    gates: tuple[GateResult, ...]
     contest: Contest
-    doubt: str = ""
-    note: str = ""
-
-    def after(self, checked: Checked) -> Made:
-        """Return the same with what the checks of its data have measured, without its split."""
-        contest = replace(self.contest, split=None)
-        return replace(self, gates=(*self.gates, *checked.gates), contest=contest)
+    model: Any = None
+    scenario: Scenario | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -108,6 +101,7 @@ class Champion:
     files: Mapping[str, bytes]
 
 
+Contests: TypeAlias = Iterator[tuple[str, Contest | LoopcastError]]
 Outcomes: TypeAlias = Iterator[tuple[str, Made | LoopcastError]]
 
 
@@ -122,10 +116,14 @@ class TaskSteps:
         where the table comes from, and the first day to forecast if it is set.
     inputs
         What the checks see of training data.
-    make
-        Judge all contenders on each segment, fit the candidate, and pack it: the course, what is
-        known by segment, the engine, and what is called after each piece of work. An error is
-        the outcome of its segment, and stops no other.
+    contest
+        Judge all contenders on each segment: the course, what is known by segment, the engine,
+        and what is called after each piece of work. An error is the outcome of its segment, and
+        stops no other.
+    finish
+        Fit the candidate on all data of each segment, and pack it: the course, the contests by
+        segment, of which there is at least one, the engine, and what is called after each piece
+        of work. An error is the outcome of its segment, as before.
     judge
         Ask a champion about the rows that a training was judged on: the course, what is known,
         the champion, the training's own contest, and the engine.
@@ -133,7 +131,8 @@ class TaskSteps:
 
     know: Callable[[pd.DataFrame, DataSettings, LogicalModel, str, str | None], Known[Any]]
     inputs: Callable[[Any], Inputs]
-    make: Callable[[Course[Any], Mapping[str, Known[Any]], Engine, Advance], Outcomes]
+    contest: Callable[[Course[Any], Mapping[str, Known[Any]], Engine, Advance], Contests]
+    finish: Callable[[Course[Any], Mapping[str, Contest], Engine, Advance], Outcomes]
     judge: Callable[[Course[Any], Known[Any], Champion, Contest, Engine], tuple[Judged, Evaluation]]
 
 

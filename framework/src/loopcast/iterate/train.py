@@ -140,7 +140,10 @@ def train_version(
     name, segment = course.logical_model.name, course.segment
     previous = home.catalog.newest(name, [segment]).get(segment)
     checked = check(course, known, known.dataset.origin, previous, home.artifacts)
-    [(_, made)] = steps.make(course, {segment: known}, engine, advance)
+    [(_, contest)] = steps.contest(course, {segment: known}, engine, advance)
+    if isinstance(contest, LoopcastError):
+        raise contest
+    [(_, made)] = steps.finish(course, {segment: contest}, engine, advance)
     if isinstance(made, LoopcastError):
         raise made
     examiner = examiner_for(course, home, rules, [segment])

@@ -13,11 +13,10 @@ from loopcast.develop.course import Contender
 from loopcast.develop.engine import LocalEngine
 from loopcast.develop.forecast.covered import Covered, fit_one
 from loopcast.develop.forecast.horizon import horizon_end, horizon_index
-from loopcast.develop.forecast.train import train
 from loopcast.serve.batch import forecast
 from loopcast_forecasting.templates.seasonal_naive import SeasonalNaive, SeasonalNaiveParameters
 
-from ..conftest import make_course
+from ..conftest import make_course, train
 from ..contenders import Broken, Days, LastWeek, Partial
 
 CONTEXT = FitContext(seed=0, engine=LocalEngine())
@@ -98,7 +97,7 @@ def test_a_version_keeps_its_fallback(panel: ForecastData, schema: ForecastSchem
     course = make_course(
         schema, Partial(), baselines=(replace(FALLBACK, label="naive"),), fallback=FALLBACK
     )
-    trained = train(course, dead, "ab" * 32, LocalEngine())
+    trained = train(course, dead)
     own = {m.name: m.value for m in trained.contest.evaluations[0].metrics if not m.subset}
     assert own["mape"] == pytest.approx(own["mape"])  # the total is known, whatever west was
     files = pack(trained, course, dead)

@@ -7,7 +7,7 @@ from loopcast.api import Evaluation, ForecastData, ForecastSchema, Metric, Metri
 from loopcast.develop.engine import LocalEngine
 from loopcast.develop.forecast import judging
 from loopcast.develop.forecast.judging import joined
-from loopcast.develop.forecast.train import train
+from loopcast.develop.forecast.train import run_contest
 
 from ..conftest import make_course
 from ..contenders import LastWeek
@@ -32,9 +32,9 @@ def test_parts_measure_what_all_series_together_do(
         covariates=schema.covariates,
     )  # fmt: skip
     course = make_course(schema if aggregates else flat, LastWeek())
-    whole = train(course, panel, DATASET, LocalEngine()).contest
+    whole = run_contest(course, panel, DATASET, LocalEngine())
     monkeypatch.setattr(judging, "SERIES_AT_ONCE", 2)
-    parts = train(course, panel, DATASET, LocalEngine()).contest
+    parts = run_contest(course, panel, DATASET, LocalEngine())
     for one, other in zip(whole.evaluations, parts.evaluations, strict=True):
         expected, found = by_subset(one), by_subset(other)
         assert set(found) == set(expected)
@@ -50,7 +50,7 @@ def test_rows_are_kept_of_the_top_the_largest_and_the_worst(
     panel.target["west"] *= np.linspace(1, 3, len(panel.target))  # a week ago is long ago
     monkeypatch.setattr(judging, "LARGEST", 2)
     monkeypatch.setattr(judging, "WORST", 1)
-    contest = train(make_course(schema, LastWeek()), panel, DATASET, LocalEngine()).contest
+    contest = run_contest(make_course(schema, LastWeek()), panel, DATASET, LocalEngine())
     assert set(contest.judged.keys[0]) == {"total", "coast", "west"}
     subsets = {m.subset for m in contest.evaluations[0].metrics}
     assert {"series=north", "series=south"} <= subsets

@@ -20,7 +20,7 @@ from loopcast.api import (
     RiskAnswers,
 )
 from loopcast.deploy.rank_bundle import pack, read_scenario
-from loopcast.develop.contest import Trained, Trial, train_family
+from loopcast.develop.contest import Contested, Trained, Trial, contest_family, fit_family
 from loopcast.develop.course import Contender, Course
 from loopcast.develop.engine import LocalEngine
 from loopcast.develop.holdout import Holdout
@@ -72,7 +72,9 @@ COURSE = Course(
 def trained(data: RankData) -> Trained:
     record = Dataset(name="sales", fingerprint=fingerprint(data), origin="test", rows=1)
     known = Known(data=data, training=data, dataset=record)
-    [(_, found)] = train_family(COURSE, {"": known}, TRIAL, CONTEXT, lambda _: None)
+    [(_, contest)] = contest_family(COURSE, {"": known}, TRIAL, CONTEXT, lambda _: None)
+    assert isinstance(contest, Contested)
+    [(_, found)] = fit_family(COURSE, {"": contest}, TRIAL, CONTEXT, lambda _: None)
     assert isinstance(found, Trained)
     return found
 
@@ -94,12 +96,12 @@ def test_what_is_not_better_than_popularity_is_served_popularity(make: Any, fore
     assert isinstance(model, HistoryModel)
     assert (model.tuning.option is None) == foreseen  # by the inner validation
     found = trained(data)
-    own, popularity = (evaluation.value("ndcg") for evaluation in found.evaluations)
+    own, popularity = (evaluation.value("ndcg") for evaluation in found.contest.evaluations)
     assert own == popularity
-    [gate] = found.gates
+    [gate] = found.contest.gates
     assert (gate.gate, gate.passed) == ("beats_popularity", True)
     assert gate.expectation == "ndcg as popularity has it"
-    first, second = found.judged.outcomes.values()
+    first, second = found.contest.judged.outcomes.values()
     assert isinstance(first, RankOutcome)
     assert isinstance(second, RankOutcome)
     assert np.array_equal(first.ranking.items, second.ranking.items)
@@ -111,11 +113,11 @@ def test_what_is_not_better_than_popularity_is_served_popularity(make: Any, fore
 
 def test_what_is_better_stays_as_it_is() -> None:
     found = trained(tastes(seed=1))
-    own, popularity = (evaluation.value("ndcg") for evaluation in found.evaluations)
+    own, popularity = (evaluation.value("ndcg") for evaluation in found.contest.evaluations)
     assert own is not None
     assert popularity is not None
     assert own > 1.2 * popularity
-    assert found.gates[0].expectation.startswith("ndcg higher than popularity's")
+    assert found.contest.gates[0].expectation.startswith("ndcg higher than popularity's")
     assert found.model.tuning.option is not None
 
 

@@ -1,6 +1,6 @@
 """Training: contest of the template and its baselines, then a model on all data.
 
-The result is everything that a bundle holds. Nothing is registered here.
+The result of both is everything that a bundle holds. Nothing is registered here.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def prepare_levels(data: ForecastData, schema: ForecastSchema, before: pd.Timest
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Contest:
+class Backtested:
     """Backtest of all contenders on the same origins.
 
     Attributes
@@ -103,6 +103,28 @@ class Contest:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class Contest:
+    """How a template did, and what its past errors say, before it is fitted to all data.
+
+    Attributes
+    ----------
+    judged, evaluations
+        As :class:`Backtested` has them.
+    errors : ndarray, shape (origins, slot nodes)
+        Of the candidate's predictions before reconciliation.
+    intervals
+        Of its predictions after it, by step.
+    """
+
+    preparation: Preparation
+    judged: Judged
+    evaluations: tuple[Evaluation, ...]
+    errors: NDArray[np.float32]
+    intervals: Mapping[str, Intervals]
+    gates: tuple[GateResult, ...]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Trained:
     """A model on all data, with how its template did in the contest.
 
@@ -112,16 +134,12 @@ class Trained:
         The fallback of all series by step, where it answers beyond the domain of the model.
     """
 
-    preparation: Preparation
     contest: Contest
     models: Mapping[str, Covered]
-    errors: NDArray[np.float32]
-    intervals: Mapping[str, Intervals]
-    gates: tuple[GateResult, ...]
     stand_ins: Mapping[str, Forecaster]
 
 
-def run_contest(
+def run_backtest(
     course: ForecastCourse,
     data: ForecastData,
     dataset: str,
@@ -129,7 +147,7 @@ def run_contest(
     advance: Advance,
     *,
     keep: Collection[str] = (),
-) -> tuple[Preparation, Contest]:
+) -> tuple[Preparation, Backtested]:
     """Backtest, reconcile and score all contenders in the same way.
 
     Parameters
@@ -165,14 +183,14 @@ def run_contest(
         dataset,
         keep=keep,
     )
-    contest = Contest(
+    found = Backtested(
         origins=origins,
         base=base,
         reconciled=reconciled,
         judged=judged,
         evaluations=evaluations,
     )
-    return preparation, contest
+    return preparation, found
 
 
 def day_types(times: pd.DatetimeIndex, data: ForecastData) -> NDArray[np.str_]:
@@ -189,14 +207,14 @@ def day_types(times: pd.DatetimeIndex, data: ForecastData) -> NDArray[np.str_]:
     return kind
 
 
-def train(
+def run_contest(
     course: ForecastCourse,
     data: ForecastData,
     dataset: str,
     engine: Engine,
     advance: Advance = lambda _: None,
-) -> Trained:
-    """Run the contest and fit the candidate on all data.
+) -> Contest:
+    """Judge the candidate beside its baselines, and learn from its errors.
 
     Parameters
     ----------
@@ -205,26 +223,45 @@ def train(
     dataset
         Fingerprint of the data.
     advance
-        Called with a contender's label after each of ``course.work_units()`` pieces of work.
+        Called with a contender's label after each piece of its work.
     """
-    preparation, contest = run_contest(course, data, dataset, engine, advance)
-    levels = preparation.levels(data)
-    models = fit_levels(course, levels, engine, advance)
+    preparation, found = run_backtest(course, data, dataset, engine, advance)
     label = course.candidate.label
-    return Trained(
+    errors = errors_by_slot(preparation.hierarchy, found.base[label], len(found.origins))
+    return Contest(
         preparation=preparation,
-        contest=contest,
-        models=models,
-        errors=errors_by_slot(
-            preparation.hierarchy, contest.base[label], len(contest.origins)
-        ).astype(np.float32),
+        judged=found.judged,
+        evaluations=found.evaluations,
+        errors=errors.astype(np.float32),
         intervals={
-            step: calibrate(p, course.schema.horizon)
-            for step, p in contest.reconciled[label].items()
+            step: calibrate(p, course.schema.horizon) for step, p in found.reconciled[label].items()
         },
         gates=beats_baselines(
-            contest.evaluations, course.logical_model.kpi, [c.label for c in course.baselines]
+            found.evaluations, course.logical_model.kpi, [c.label for c in course.baselines]
         ),
+    )
+
+
+def train_on_all(
+    course: ForecastCourse,
+    data: ForecastData,
+    contest: Contest,
+    engine: Engine,
+    advance: Advance = lambda _: None,
+) -> Trained:
+    """Fit the candidate on all data after its contest.
+
+    Parameters
+    ----------
+    data
+        As the contest had it.
+    advance
+        Called with the candidate's label after each step.
+    """
+    levels = contest.preparation.levels(data)
+    return Trained(
+        contest=contest,
+        models=fit_levels(course, levels, engine, advance),
         stand_ins=_fit_stand_ins(course, levels, engine),
     )
 

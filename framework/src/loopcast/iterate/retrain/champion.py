@@ -12,9 +12,11 @@ from loopcast.api import IntegrityError, LoopcastError, PluginError, Version, Ve
 from loopcast.deploy.bundle import read_bundle, read_manifest
 from loopcast.deploy.loaded import load_model, schema_of
 from loopcast.develop.compare import pair
+from loopcast.develop.documentation import ALTERNATIVE_FILE
 from loopcast.develop.engine import LocalEngine
 from loopcast.develop.judged import champion_label
-from loopcast.iterate.tasks import Champion, Made, steps_of
+from loopcast.iterate.tasks import Champion, Contest, steps_of
+from loopcast.iterate.verdict import chosen, not_judged, verdict_beside
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -62,12 +64,12 @@ def trained_until(version: Version, artifacts: Artifacts) -> datetime | None:
 
 
 def beside_champion(
-    made: Made,
+    contest: Contest,
     course: Course[Any],
     known: Known[Any],
     champions: Champions,
     artifacts: Artifacts,
-) -> Made:
+) -> Contest:
     """Judge the champion of a segment on what a training was judged on.
 
     Parameters
@@ -79,39 +81,40 @@ def beside_champion(
 
     Returns
     -------
-    Made
-        With what the champion said among its judged rows and evaluations, or the doubt that it
-        could not be judged.
+    Contest
+        With what the champion said among its judged rows and evaluations, and the verdict.
     """
     version = champions.versions.get(course.segment)
     if version is None:
-        return made
+        return contest
     try:
         champion = _load(version, champions, artifacts, course.logical_model.task)
-        return _judged_beside(made, course, known, champion)
+        return _judged_beside(contest, course, known, champion)
     except LoopcastError as error:
-        doubt = f"champion {version.id} could not be judged on the new data: {error}"
-        return replace(made, doubt=doubt)
+        return replace(contest, verdict=not_judged(version.id, error))
 
 
-def _judged_beside(made: Made, course: Course[Any], known: Known[Any], champion: Champion) -> Made:
-    task = course.logical_model.task
-    own, label = made.contest.judged, champion_label(champion.name)
-    theirs, evaluation = steps_of(task).judge(course, known, champion, made.contest, LocalEngine())
-    pair(own, theirs, ("of the training", champion.name))  # refuses other rows
-    [outcome] = theirs.outcomes.values()
-    first = made.evaluations[0]
+def _judged_beside(
+    contest: Contest, course: Course[Any], known: Known[Any], champion: Champion
+) -> Contest:
+    own, label = contest.judged, champion_label(champion.name)
+    steps, first = steps_of(course.logical_model.task), contest.evaluations[0]
+    theirs, evaluation = steps.judge(course, known, champion, contest, LocalEngine())
+    rival = pair(theirs, own, (champion.name, "the new one"))  # refuses other rows
     if evaluation.protocol != first.protocol:
         raise IntegrityError(f"it was judged {evaluation.protocol}, not {first.protocol}")
+    [outcome] = theirs.outcomes.values()
+    alternative = champion.files.get(ALTERNATIVE_FILE, b"").decode()
     return replace(
-        made,
-        contest=replace(
-            made.contest, judged=replace(own, outcomes={**own.outcomes, label: outcome})
-        ),
+        contest,
+        judged=replace(own, outcomes={**own.outcomes, label: outcome}),
         evaluations=(
-            *made.evaluations,
+            *contest.evaluations,
             msgspec.structs.replace(evaluation, contender=label, dataset=first.dataset),
         ),
+        verdict=chosen(champion.name, alternative)
+        if alternative
+        else verdict_beside(rival, champion.name, course),
     )
 
 

@@ -1,0 +1,80 @@
+"""Whether a version may follow the champion: judged on the same rows, by the KPI."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from loopcast.api import VersionId
+from loopcast.develop.compare import compare
+from loopcast.validate.performance import Variation, measure_variation
+from loopcast.validate.results import shown
+
+if TYPE_CHECKING:
+    from loopcast.api import Judged
+    from loopcast.develop.course import Course
+
+LIMITS = Variation()
+"""How far the predictions of a version that is released unasked may be from the champion's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """Whether a version may follow the champion, and why.
+
+    Attributes
+    ----------
+    champion
+        Whom it would follow; ``None`` where nobody serves.
+    better
+        Whether it may without being asked for.
+    improved
+        Whether its KPI is better; a person may have to decide all the same.
+    doubtful
+        Whether only a person can decide, whatever the KPI says.
+    """
+
+    champion: VersionId | None
+    reason: str
+    better: bool = False
+    improved: bool = False
+    doubtful: bool = False
+
+
+def verdict_beside(rival: Judged, champion: VersionId, course: Course[Any]) -> Verdict:
+    """Compare a version with the champion, row by row.
+
+    Parameters
+    ----------
+    rival
+        The outcomes of the champion and of the version, in this order.
+    """
+    kpi = course.logical_model.kpi
+    metrics = [metric for metric in course.metrics if metric.name == kpi.metric]
+    first, second = rival.outcomes
+    [found, *_] = compare(rival, first, second, metrics, kpi, by=())
+    reason = (
+        f"{kpi.metric} {shown(found.second)} against {shown(found.first)} of champion "
+        f"{champion}: {found.verdict}"
+    )
+    if found.verdict != "better":
+        return Verdict(champion=champion, reason=reason)
+    tests = measure_variation(rival, course.logical_model.task, LIMITS)
+    far = [test for test in tests if not test.passed]
+    if far:
+        told = "; ".join(f"{t.expectation}, measured {t.measured}" for t in far)
+        reason = f"{reason}; a person has to decide, since {told}"
+        return Verdict(champion=champion, reason=reason, improved=True)
+    return Verdict(champion=champion, reason=reason, better=True)
+
+
+def not_judged(champion: VersionId, why: object) -> Verdict:
+    """Say that the champion could not be judged on the new data."""
+    reason = f"champion {champion} could not be judged on the new data: {why}"
+    return Verdict(champion=champion, reason=reason, doubtful=True)
+
+
+def chosen(champion: VersionId, label: str) -> Verdict:
+    """Say that a person chose the champion, an alternative, which nothing replaces unasked."""
+    reason = f"a person chose champion {champion}, an alternative ({label})"
+    return Verdict(champion=champion, reason=reason, doubtful=True)
