@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.distance import jensenshannon
 from scipy.special import chdtrc, kolmogorov
 
 from loopcast.monitor.bins import EDGES, INNER, MISSING, Bins, Floats
@@ -227,6 +226,8 @@ def _tenths(counts: Floats) -> NDArray[np.intp]:
 
 def jensen_shannon(reference: Floats, recent: Floats) -> Floats:
     """Return the Jensen–Shannon distance over the last axis, between 0 and 1 (base 2)."""
+    from scipy.spatial.distance import jensenshannon  # whoever trains needs none of it
+
     p, q = shares(reference), shares(recent)
     known = (p.sum(axis=-1) > 0) & (q.sum(axis=-1) > 0)
     p, q = (np.where(known[..., None], share, 1.0) for share in (p, q))

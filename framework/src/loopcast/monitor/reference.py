@@ -26,7 +26,15 @@ from loopcast.monitor.bins import (
     read_bins,
 )
 from loopcast.monitor.measures import design_effect
-from loopcast.monitor.sketch import LOWEST, Sketch, category_bins, concatenated, empty, sketch
+from loopcast.monitor.sketch import (
+    LOWEST,
+    Sketch,
+    category_bins,
+    codes,
+    concatenated,
+    empty,
+    sketch,
+)
 
 REFERENCE_FILE = "reference.npz"
 """Its name in a bundle."""
@@ -230,16 +238,13 @@ def _effect(arrays: Mapping[str, Any], bins: Bins, output: str | None) -> Floats
     values = arrays.get(f"{OUTPUT}{output}")
     if not isinstance(values, np.ndarray) or not len(values) or not np.isfinite(values).all():
         return effect
-    weight = values - values.min() + 1.0  # weights are positive
+    lowest = values.min()
     for place, name in enumerate(bins.names):
         if len(arrays[name]) == len(values):
-            alone = fit_bins({name: arrays[name]})
-            weighed, plain = (
-                sketch({name: arrays[name]}, alone, weight=each).counts[0, 0]
-                for each in (weight, np.ones(len(values)))
-            )
+            found = codes(arrays[name], bins, place)
+            total = np.bincount(found, values - lowest + 1.0, WIDTH)
             with np.errstate(invalid="ignore"):
-                effect[place] = weighed / plain + values.min() - 1.0
+                effect[place] = total / np.bincount(found, minlength=WIDTH) + lowest - 1.0
     return effect
 
 

@@ -142,8 +142,7 @@ def sketch(
             raise DataError(f"input {name!r} of the reference is not in the data")
         values = as_array(columns[name])
         if place >= bins.numeric:
-            codes = category_bins(values, bins.categories[place - bins.numeric])
-            add_counts(found, place, codes, rows)
+            add_counts(found, place, codes(values, bins, place), rows)
         elif not isinstance(values, np.ndarray):
             raise DataError(
                 f"input {name!r} was numeric in the reference, and is {values.type} now"
@@ -172,8 +171,7 @@ class Rows:
 
 
 def _count_numbers(found: Sketch, place: int, values: Floats, bins: Bins, rows: Rows) -> None:
-    codes = np.searchsorted(bins.edges[place], values, side="left")
-    add_counts(found, place, np.where(np.isfinite(values), codes, MISSING), rows)
+    add_counts(found, place, codes(values, bins, place), rows)
     add_moments(found, place, values, bins.centres[place], rows)
 
 
@@ -215,6 +213,22 @@ def _count_sorted(found: Sketch, place: int, values: Floats, bins: Bins) -> None
         with np.errstate(over="ignore"):  # a poisoned value makes the deviation infinite
             centred = known - bins.centres[place]
             found.moments[0, place] = centred.sum(), centred @ centred, *ends
+
+
+def codes(values: Floats | pa.Array, bins: Bins, place: int) -> NDArray[np.intp]:
+    """Return the bin of each value of an input, shape (n,).
+
+    Parameters
+    ----------
+    values
+        Numbers of a numeric input, numbers or texts of another one.
+    place
+        Of the input among those of the bins.
+    """
+    if place >= bins.numeric:
+        return category_bins(values, bins.categories[place - bins.numeric])
+    found = np.searchsorted(bins.edges[place], values, side="left")
+    return np.where(np.isfinite(values), found, MISSING)
 
 
 def category_bins(values: Floats | pa.Array, known: Sequence[str]) -> NDArray[np.intp]:
