@@ -80,6 +80,22 @@ def rows_of(matrix: sparse.csr_array, rows: NDArray[np.integer[Any]]) -> sparse.
     )
 
 
+def block_of(matrix: sparse.csr_array, rows: slice) -> sparse.csr_array:
+    """Return rows that follow each other, without a copy of their entries.
+
+    Parameters
+    ----------
+    rows
+        With start and stop, and no step.
+    """
+    ends = matrix.indptr[rows.start : rows.stop + 1]
+    part = slice(ends[0], ends[-1])
+    return sparse.csr_array(
+        (matrix.data[part], matrix.indices[part], ends - ends[0]),
+        shape=(len(ends) - 1, matrix.shape[1]),
+    )
+
+
 def cells(matrix: sparse.csr_array) -> tuple[NDArray[np.intp], NDArray[np.integer[Any]]]:
     """Return row and column of each entry of a matrix that is not zero, row by row."""
     row, column = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr)), matrix.indices

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from loopcast.api import Ranking, RankQuery
-from loopcast_recommender.interactions import cells
+from loopcast_recommender.interactions import block_of, cells
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,8 +29,8 @@ def rank(query: RankQuery, score: Callable[[slice], NDArray[np.float32]]) -> Ran
     Parameters
     ----------
     score
-        Returns the score of each item for some rows of the query, shape (rows, items), in an
-        array of its own.
+        Returns the score of each item for some rows of the query, which follow each other, shape
+        (rows, items), in an array of its own.
     """
     count, items = len(query.entities), len(query.allowed)
     length = min(query.length, items)
@@ -54,7 +54,7 @@ def _masked(scores: NDArray[np.float32], query: RankQuery, part: slice) -> NDArr
     if not query.allowed.all():
         scores[:, ~query.allowed] = -np.inf
     if query.excluded is not None:
-        scores[cells(query.excluded[part])] = -np.inf
+        scores[cells(block_of(query.excluded, part))] = -np.inf
     return scores
 
 
@@ -86,4 +86,6 @@ def _keys(scores: NDArray[np.float32]) -> NDArray[np.int64]:
     """
     bits = (scores + np.float32(0.0)).view(np.int32)  # −0 and 0 are equal
     keys = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).astype(np.int64)
-    return (keys << 32) | np.arange(scores.shape[1] - 1, -1, -1)
+    keys <<= 32
+    keys |= np.arange(scores.shape[1] - 1, -1, -1)
+    return keys

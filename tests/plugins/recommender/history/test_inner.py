@@ -8,10 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.metrics import ndcg_score
 
-from loopcast_recommender.history.inner import Validation, clearly_better, hold_out, validation
+from loopcast_recommender.history.inner import (
+    Validation,
+    clearly_better,
+    held_out,
+    hold_out,
+    validation,
+)
 from loopcast_recommender.interactions import choices
 
 from ..samples import SCHEMA, rank_data, tastes
@@ -26,18 +33,21 @@ def asked(inner: Validation) -> list[tuple[int, int]]:
     ]
 
 
+def quality_of(inner: Validation, scores: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Judge scores of all entities by all items."""
+    blocks = iter(inner.blocks)
+    return inner.quality(inner.histories(None), lambda _: scores[next(blocks).entities])
+
+
 def test_the_quality_is_the_gain_of_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(1)
     scores, chosen = rng.normal(size=(50, 30)).astype(np.float32), rng.random((50, 30)) < 0.2
     known = (rng.random((50, 30)) < 0.3) & ~chosen
     chosen[:, 0], known[:, 0], chosen[7] = True, False, False
-    known_matrix, chosen_matrix = (sparse.csr_array(m.astype(np.float32)) for m in (known, chosen))
-    inner = validation(known_matrix, chosen_matrix, length=10, repeat=False)
+    known_matrix = sparse.csr_array(known.astype(np.float32))
+    inner = validation(known_matrix, *chosen.nonzero(), length=10, repeat=False)
     asked = np.flatnonzero(chosen.any(axis=1))
-    rows = sparse.csr_array(np.arange(1, 51, dtype=np.float32)[:, None] * np.ones((1, 30)))
-    found = inner.quality(
-        inner.histories(rows), lambda part: scores[part.toarray()[:, 0].astype(int) - 1]
-    )
+    found = quality_of(inner, scores)
     shown = np.where(known, -99.0, scores)[asked]
     expected = [
         ndcg_score(relevant[None], score[None], k=10)
@@ -45,19 +55,15 @@ def test_the_quality_is_the_gain_of_scikit_learn(monkeypatch: pytest.MonkeyPatch
     ]
     assert found == pytest.approx(expected)
     monkeypatch.setattr("loopcast_recommender.history.inner._CELLS", 90)
-    inner = validation(known_matrix, chosen_matrix, length=10, repeat=False)
+    inner = validation(known_matrix, *chosen.nonzero(), length=10, repeat=False)
     assert len(inner.blocks) > 10
-    blocks = inner.quality(
-        inner.histories(rows), lambda part: scores[part.toarray()[:, 0].astype(int) - 1]
-    )
-    assert blocks.tolist() == found.tolist()
+    assert quality_of(inner, scores).tolist() == found.tolist()
 
 
 def test_equal_scores_are_neither_luck_nor_bad_luck() -> None:
-    chosen = sparse.csr_array(np.array([[0, 0, 1, 0, 0]], np.float32))
     nothing = sparse.csr_array(np.zeros((1, 5), np.float32))
-    inner = validation(nothing, chosen, length=5, repeat=True)
-    found = inner.quality(inner.histories(chosen), lambda rows: np.zeros((1, 5), np.float32))
+    inner = validation(nothing, np.array([0]), np.array([2]), length=5, repeat=True)
+    found = quality_of(inner, np.zeros((1, 5), np.float32))
     assert found == pytest.approx([1.0 / np.log2(4.0)])  # as the third of five
 
 
@@ -68,7 +74,7 @@ def test_equal_scores_are_neither_luck_nor_bad_luck() -> None:
 def test_only_the_scores_at_the_head_need_to_be_compared(scores: Any, length: int) -> None:
     chosen = np.arange(54).reshape(6, 9) % 4 == 1
     nothing = sparse.csr_array(np.zeros((6, 9), np.float32))
-    inner = validation(nothing, sparse.csr_array(chosen * 1.0), length=length, repeat=True)
+    inner = validation(nothing, *chosen.nonzero(), length=length, repeat=True)
     higher = (scores[:, None] > scores[:, :, None]).sum(axis=2)
     place = higher + ((scores[:, None] == scores[:, :, None]).sum(axis=2) - 1) / 2
     gain = np.where(chosen & (place < length), 1 / np.log2(place + 2), 0).sum(axis=1)
@@ -85,6 +91,26 @@ def test_the_last_choices_are_held_out_and_at_most_a_third() -> None:
     assert inner is not None
     assert asked(inner) == [(0, 4), (0, 5)]
     assert inner.training.toarray()[0].tolist() == [4, 3, 2, 1, 0, 0]
+
+
+@given(
+    pairs=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 5)), min_size=1, max_size=40),
+    repeat=st.booleans(),
+)
+def test_what_is_asked_could_be_foreseen(pairs: list[tuple[int, int]], repeat: bool) -> None:
+    who, what = np.array(pairs).T
+    data = rank_data(who, what, msgspec.structs.replace(SCHEMA, repeat=repeat))
+    held = held_out(data.entity, "last", 5, seed=0)
+    kept = set(zip(data.entity[~held].tolist(), data.item[~held].tolist(), strict=True))
+    others = set(zip(data.entity[held].tolist(), data.item[held].tolist(), strict=True))
+    known = {item for _, item in kept}
+    expected = sorted(
+        (entity, item)
+        for entity, item in others
+        if item in known and (repeat or (entity, item) not in kept)
+    )
+    inner = hold_out(data, "last", 5, seed=0)
+    assert (asked(inner) if inner else []) == expected
 
 
 def test_random_choices_are_drawn_by_the_seed() -> None:
@@ -105,12 +131,7 @@ def test_what_may_be_chosen_again_is_asked_again() -> None:
     inner = hold_out(rank_data(who, what, repeat), "last", 2, seed=0)
     assert inner is not None
     assert asked(inner) == [(0, 0), (0, 1), (1, 0), (1, 1)]
-    assert inner.quality(
-        inner.histories(choices(rank_data(who, what))), lambda rows: -rows.toarray()
-    ).tolist() == [
-        1,
-        1,
-    ]
+    assert quality_of(inner, -choices(rank_data(who, what)).toarray()).tolist() == [1, 1]
 
 
 def test_a_lead_that_chance_could_give_is_none() -> None:

@@ -13,7 +13,7 @@ from loopcast_recommender.features.groups import Grouping, moments
 from loopcast_recommender.features.tables import Tables, groups_of
 from loopcast_recommender.history.model import HistoryModel, load_model
 from loopcast_recommender.history.model import scores as base_scores
-from loopcast_recommender.interactions import histories, pairs, presence, remembered
+from loopcast_recommender.interactions import block_of, histories, pairs, presence, remembered
 from loopcast_recommender.lists import best, rank
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class FeatureModel:
     def predict(self, query: RankQuery) -> Ranking:
         """Rank candidates by all features, and all items where there is no history."""
         history = histories(query, self.base.choices)
-        return rank(query, lambda rows: self.scores(query, history[rows], rows))
+        return rank(query, lambda rows: self.scores(query, block_of(history, rows), rows))
 
     def scores(self, query: RankQuery, history: sparse.csr_array, rows: slice) -> Floats32:
         """Return the scores of all items for some rows of a query, by their histories."""

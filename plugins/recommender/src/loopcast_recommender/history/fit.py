@@ -13,7 +13,7 @@ from loopcast.api import RankData
 from loopcast_recommender.history.inner import Validation, clearly_better, hold_out
 from loopcast_recommender.history.model import POPULARITY, HistoryModel, Tuning, make_model, scores
 from loopcast_recommender.history.search import highest, uphill
-from loopcast_recommender.interactions import choices, presence, remembered
+from loopcast_recommender.interactions import choices, presence
 from loopcast_recommender.popularity import popularity
 
 if TYPE_CHECKING:
@@ -60,13 +60,16 @@ def _tuned(
     options: Sequence[Any],
     half_lives: Sequence[float | None],
 ) -> Tuning:
-    """Choose the option with the first half-life, then the half-life with that option."""
+    """Choose the option with the first half-life, then the half-life with that option.
+
+    Half-lives are looked for uphill from the shortest one: where memory matters, it is short.
+    """
     present, first = presence(inner.training), half_lives[0]
     share, learn = popularity(present), cache(method.learn(present))
 
     @cache
     def histories(half_life: float | None) -> list[sparse.csr_array]:
-        return inner.histories(remembered(inner.training, half_life))
+        return inner.histories(half_life)
 
     @cache
     def quality(option: Any, half_life: float | None) -> NDArray[np.float64]:
@@ -78,7 +81,8 @@ def _tuned(
 
     middle = len(options) // 2
     option = uphill(options, mean, middle) if method.ordered else highest(options, mean)
-    life = highest(half_lives, partial(mean, option))
+    shortest_first = sorted(set(half_lives), key=lambda life: np.inf if life is None else life)
+    life = uphill(shortest_first, partial(mean, option), 0)
     life = life if clearly_better(quality(option, life), quality(option, first)) else first
     if clearly_better(quality(option, life), quality(None, None)):
         return Tuning(option=option, half_life=life)

@@ -11,7 +11,7 @@ from scipy import sparse
 
 from loopcast.api import RankData, last_places
 from loopcast.api.rank import stable_order
-from loopcast_recommender.interactions import cells, presence, rows_of
+from loopcast_recommender.interactions import cells, remembered, rows_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,6 +31,8 @@ class Block:
     Attributes
     ----------
     entities : ndarray, shape (rows,)
+    history : csr_array, shape (rows, items)
+        Of the training, as :func:`loopcast_recommender.interactions.choices` has it.
     hidden : tuple of ndarray
         Rows and items that are not to be in a list.
     row, item : ndarray, shape (choices,)
@@ -40,6 +42,7 @@ class Block:
     """
 
     entities: NDArray[np.intp]
+    history: sparse.csr_array
     hidden: tuple[NDArray[Any], NDArray[Any]]
     row: NDArray[Any]
     item: NDArray[Any]
@@ -48,9 +51,10 @@ class Block:
     def gains(self, scores: NDArray[np.float32], length: int) -> NDArray[np.float64]:
         """Return the nDCG of each entity, by scores of shape (rows, items), which it may change."""
         scores[self.hidden] = -np.inf
-        place = _places(scores, self.row, self.item, length)
+        near, place = _places(scores, self.row, self.item, length)
         gain = np.where(place < length, 1.0 / np.log2(place + 2.0), 0.0)
-        return np.asarray(np.bincount(self.row, weights=gain, minlength=len(self.best)) / self.best)
+        gains = np.bincount(self.row[near], weights=gain, minlength=len(self.best))
+        return np.asarray(gains / self.best)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -69,15 +73,15 @@ class Validation:
     blocks: tuple[Block, ...]
     length: int
 
-    def histories(self, history: sparse.csr_array) -> list[sparse.csr_array]:
-        """Return what those chose before who are asked about, block by block.
+    def histories(self, half_life: float | None) -> list[sparse.csr_array]:
+        """Return what those chose before who are asked about, block by block, as a model sees it.
 
         Parameters
         ----------
-        history
-            Of all entities, as the model sees it.
+        half_life
+            As :func:`loopcast_recommender.interactions.remembered` has it.
         """
-        return [rows_of(history, block.entities) for block in self.blocks]
+        return [remembered(block.history, half_life) for block in self.blocks]
 
     def quality(self, histories: Sequence[sparse.csr_array], score: Score) -> NDArray[np.float64]:
         """Return the nDCG of each entity that chose something.
@@ -101,6 +105,7 @@ class Validation:
         hidden = place[row] >= 0
         return Block(
             entities=block.entities[kept],
+            history=rows_of(block.history, kept),
             hidden=(place[row[hidden]], item[hidden]),
             row=place[block.row[asked]],
             item=block.item[asked],
@@ -110,48 +115,57 @@ class Validation:
 
 def _places(
     scores: NDArray[np.float32], row: NDArray[Any], item: NDArray[Any], length: int
-) -> NDArray[np.float64]:
-    """Return how many items of a row have a higher score; of equal ones, half are higher.
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Return which choices may be within the length, and their places, the first of which is 0.
 
-    From the length on, places are said to be infinite. Before it, fewer than twice as many scores
-    are as high, so that no others are compared. The scores are put in order where they are.
+    A place is how many items of the row have a higher score; of equal ones, half are higher. Before
+    the length, fewer than twice as many scores are as high, so that no others are compared. The
+    scores are put in order where they are.
     """
     value = scores[row, item]
     scores.sort(axis=1)
     top = scores[:, -2 * length - 1 :]
     near = np.flatnonzero(value >= top[row, -min(length, scores.shape[1])])
     among, own = top[row[near]], value[near, None]
-    higher, not_lower = (np.count_nonzero(each, axis=1) for each in (among > own, among >= own))
-    place = np.full(len(row), np.inf)
-    place[near] = (higher + not_lower - 1.0) / 2.0
-    return place
+    twice = np.add(among > own, among >= own, dtype=np.int8).sum(axis=1)
+    return near, (twice - 1.0) / 2.0
 
 
 def validation(
-    training: sparse.csr_array, chosen: sparse.csr_array, *, length: int, repeat: bool
+    training: sparse.csr_array,
+    row: NDArray[np.integer[Any]],
+    item: NDArray[np.integer[Any]],
+    *,
+    length: int,
+    repeat: bool,
 ) -> Validation:
-    """Return what is asked about choices, 1 in a matrix of entities by items.
+    """Return what is asked about choices.
 
     Parameters
     ----------
+    row, item : ndarray, shape (choices,)
+        What was chosen, each pair once, row by row.
     repeat
         Whether what is in the training may be in a list.
     """
-    asked = np.flatnonzero(np.diff(chosen.indptr))
+    sizes = np.bincount(row, minlength=training.shape[0])
+    asked = np.flatnonzero(sizes)
+    ends = np.append(0, np.cumsum(sizes[asked]))
     discounts = np.cumsum(1.0 / np.log2(np.arange(2, length + 2)))
-    step = max(1, _CELLS // chosen.shape[1])
+    step = max(1, _CELLS // training.shape[1])
     blocks = []
     for first in range(0, len(asked), step):
         entities = asked[first : first + step]
-        row, item = cells(rows_of(chosen, entities))
+        history, count = rows_of(training, entities), sizes[entities]
         nothing = np.zeros(0, dtype=np.intp)
         blocks.append(
             Block(
                 entities=entities,
-                hidden=(nothing, nothing) if repeat else cells(rows_of(training, entities)),
-                row=row,
-                item=item,
-                best=discounts[np.minimum(np.bincount(row), length) - 1],
+                history=history,
+                hidden=(nothing, nothing) if repeat else cells(history),
+                row=np.repeat(np.arange(len(entities)), count),
+                item=item[ends[first] : ends[first + len(entities)]],
+                best=discounts[np.minimum(count, length) - 1],
             )
         )
     return Validation(training=training, blocks=tuple(blocks), length=length)
@@ -166,16 +180,32 @@ def hold_out(data: RankData, how: Inner, count: int, seed: int) -> Validation | 
         ``None`` where nothing could be foreseen: no entity chose often enough.
     """
     held = held_out(data.entity, how, count, seed)
-    shape = (len(data.entities), len(data.items))
+    shape, repeat = (len(data.entities), len(data.items)), data.schema.repeat
     training = last_places(data.entity[~held], data.item[~held], shape)
-    chosen = presence(last_places(data.entity[held], data.item[held], shape))
-    if not data.schema.repeat:
-        chosen = chosen - chosen.multiply(presence(training))
-    chosen = chosen.multiply(np.bincount(training.indices, minlength=shape[1]) > 0).tocsr()
-    chosen.eliminate_zeros()
-    if not chosen.nnz:
+    row, item = _foreseeable(training, data.entity[held], data.item[held], repeat=repeat)
+    if not len(row):
         return None
-    return validation(training, chosen, length=data.schema.length, repeat=data.schema.repeat)
+    return validation(training, row, item, length=data.schema.length, repeat=repeat)
+
+
+def _foreseeable(
+    training: sparse.csr_array, entity: NDArray[np.int32], item: NDArray[np.int32], *, repeat: bool
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return choices that training can foretell, each pair once, row by row.
+
+    Others chose the item in the training; unless it may be repeated, the entity did not.
+    """
+    width = training.shape[1]
+    known = np.bincount(training.indices, minlength=width) > 0
+    kept = known[item]
+    chosen = np.sort(entity[kept].astype(np.int64) * width + item[kept])
+    chosen = chosen[np.diff(chosen, prepend=-1) > 0]
+    if not repeat:
+        row, column = cells(training)
+        before = row * width + column
+        place = np.searchsorted(before, chosen)
+        chosen = chosen[np.append(before, -1)[place] != chosen]  # none after the last of them
+    return np.divmod(chosen, width)
 
 
 def held_out(
