@@ -60,8 +60,8 @@ class Columns:
             raise DataError(f"{self.source}: no rows; expected one for each observation")
 
     def raw(self, wanted: str) -> pd.Series:
-        """Return a column as it was read."""
-        return self.table[self.name(wanted)]
+        """Return a column as it was read, categories as what they stand for."""
+        return written_out(self.table[self.name(wanted)])
 
     def refuse(self, wanted: str, bad: NDArray[np.bool_], problem: str, expected: str) -> None:
         """Refuse a column with bad rows.
@@ -82,9 +82,20 @@ class Columns:
 
     def known(self, wanted: str) -> pd.Series:
         """Return a column that may miss nothing."""
-        raw = self.raw(wanted)
-        self.refuse(wanted, np.asarray(raw.array.isna()), "missing values", "one in each row")
-        return raw
+        self._complete(wanted)
+        return self.raw(wanted)
+
+    def missing(self, wanted: str) -> NDArray[np.bool_]:
+        """Tell which rows of a column have no value."""
+        return np.asarray(self.table[self.name(wanted)].array.isna())
+
+    def _complete(self, wanted: str) -> None:
+        self.refuse(wanted, self.missing(wanted), "missing values", "one in each row")
+
+    def coded(self, wanted: str) -> tuple[NDArray[np.int32], pd.Index]:
+        """Return a column that may miss nothing as :func:`coded` does."""
+        self._complete(wanted)
+        return coded(self.table[self.name(wanted)])
 
     def numbers(self, wanted: str) -> NDArray[np.float64]:
         """Return a column as finite numbers, NaN where missing."""
@@ -124,7 +135,7 @@ class Columns:
         if not (feature.missing or missing):
             self.known(wanted)
         if feature.kind == "category":
-            return categories(self.raw(wanted))
+            return categories(self.table[self.name(wanted)])
         numbers = self.numbers(wanted)
         if feature.kind == "flag":
             bad = ~np.isin(numbers, [0.0, 1.0]) & ~np.isnan(numbers)
@@ -149,6 +160,54 @@ def _format(raw: pd.Series) -> str | None:
     return "ISO8601" if raw.dtype == object or isinstance(raw.dtype, pd.StringDtype) else None
 
 
+def written_out(column: pd.Series) -> pd.Series:
+    """Return a column of categories that are texts as these texts, any other as it is."""
+    names = _categories_of(column)
+    return column if names is None else column.astype(names.dtype)
+
+
+def _categories_of(column: pd.Series) -> pd.Index | None:
+    """Return the categories of a column, where they are texts."""
+    if not isinstance(column.dtype, pd.CategoricalDtype):
+        return None
+    names: pd.Index = column.dtype.categories
+    return names if names.dtype == "str" else None
+
+
+def coded(values: pd.Series) -> tuple[NDArray[np.int32], pd.Index]:
+    """Return the code of each value, −1 where it is missing, and the texts behind the codes.
+
+    Texts are in alphabetical order, each that of a value. Where that is the order of the column's
+    categories, no text is looked at.
+
+    Examples
+    --------
+    >>> codes, names = coded(pd.Series(["b", None, "a", "b"]))
+    >>> codes.tolist(), names.tolist()
+    ([1, -1, 0, 1], ['a', 'b'])
+    """
+    names = _categories_of(values)
+    if names is None or not names.is_monotonic_increasing:
+        found, distinct = pd.factorize(texts(written_out(values)), sort=True)
+        return found.astype(np.int32), pd.Index(distinct, dtype="str")
+    codes = values.array.codes
+    place = codes_in_use(codes[codes >= 0], len(names))
+    return np.append(place, np.int32(-1))[codes], names[place >= 0]
+
+
+def codes_in_use(codes: NDArray[np.integer[Any]], count: int) -> NDArray[np.int32]:
+    """Return the code that each one of ``count`` gets where unused ones are left out; −1 for those.
+
+    Examples
+    --------
+    >>> codes_in_use(np.array([3, 1, 3], dtype=np.int32), 5).tolist()
+    [-1, 0, -1, 1, -1]
+    """
+    seen = np.zeros(count, dtype=bool)
+    seen[codes] = True
+    return np.where(seen, np.cumsum(seen) - 1, -1).astype(np.int32)
+
+
 def texts(values: pd.Series) -> pd.Series:
     """Return values as text, whole numbers without a point, missing ones as they are."""
     if values.dtype == "str":
@@ -162,8 +221,8 @@ def texts(values: pd.Series) -> pd.Series:
 
 def categories(values: pd.Series) -> pd.Categorical[Any]:
     """Return values as categories of text in alphabetical order."""
-    codes, names = pd.factorize(texts(values), sort=True)
-    return pd.Categorical.from_codes(codes, categories=pd.Index(names, dtype="str"))
+    codes, names = coded(values)
+    return pd.Categorical.from_codes(codes, categories=names)
 
 
 def text_array(values: Any) -> pa.Array:

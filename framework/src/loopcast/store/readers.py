@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import urlsafe_b64encode
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, distribution
@@ -18,6 +19,12 @@ from loopcast.store.sql_reader import TableReader
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
+    from pyarrow.parquet import FileMetaData
+
+
+_LENGTH = 4
+"""Bytes in which a Parquet file says how long a text is, where it writes each."""
 
 
 class FileOptions(Record, frozen=True):
@@ -97,14 +104,13 @@ class ParquetReader:
         import pyarrow.parquet as pq
 
         path = _existing(options.path, base)
+        found: dict[Any, None] = {}
+        missing = 0
         with _parquet(path):
-            names = pq.read_schema(path).names
-            if column not in names:
-                raise DataError(f"{path}: no column {column!r} (columns: {', '.join(names)})")
-            found: dict[Any, None] = {}
-            missing = 0
+            described = _described(path, column)
+            file = pq.ParquetFile(path, metadata=described, read_dictionary=[column])
             # In parts: a column of tens of millions of rows is larger than all else of a run.
-            for part in pq.ParquetFile(path).iter_batches(columns=[column]):
+            for part in file.iter_batches(columns=[column]):
                 missing += part.column(0).null_count
                 found |= dict.fromkeys(part.column(0).unique().to_pylist())
         if missing:
@@ -117,21 +123,95 @@ class ParquetReader:
     def read_segments(
         self, options: FileOptions, base: Path, column: str, values: Sequence[Any]
     ) -> pd.DataFrame:
-        """Read the rows of some segments; raises as :meth:`read` does.
+        """Read the rows of some segments; raises as :meth:`segments` does.
 
-        Where the file is sorted by segment, only the row groups that hold them are read.
+        Only row groups that may hold them are read, which are few where the file is sorted by
+        segment. Texts that repeat are categories in alphabetical order, so that each name is
+        decoded and put in its place once for all segments.
         """
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
         path = _existing(options.path, base)
         with _parquet(path):
-            table = pq.read_table(path, filters=[(column, "in", list(values))])
-        frame: pd.DataFrame = table.to_pandas()
-        return frame
+            described = _described(path, column)
+            groups = _groups_of(described, column, sorted(values))
+            names = _repeated(described, groups)
+            file = pq.ParquetFile(path, metadata=described, read_dictionary=names)
+            parts = file.iter_batches(row_groups=groups, use_threads=False)
+            own = [_rows_of(part, column, values) for part in parts]
+        table: pd.DataFrame = pa.Table.from_batches(own, file.schema_arrow).to_pandas()
+        return table.assign(**{name: _in_order(table[name]) for name in names if name in table})
 
     def describe(self, options: FileOptions) -> str:
         """Return the file's path."""
         return options.path
+
+
+def _described(path: Path, column: str) -> FileMetaData:
+    """Return what a file says of itself; refuse one without a column."""
+    import pyarrow.parquet as pq
+
+    described = pq.read_metadata(path)
+    names = described.schema.to_arrow_schema().names
+    if column not in names:
+        raise DataError(f"{path}: no column {column!r} (columns: {', '.join(names)})")
+    return described
+
+
+def _groups_of(described: FileMetaData, column: str, values: Sequence[Any]) -> list[int]:
+    """Return the row groups that may hold some values, given in order, by their statistics."""
+    groups = list(range(described.num_row_groups))
+    if not all(isinstance(value, str | int) for value in values):
+        return groups  # statistics of other types may not compare
+    paths = [described.schema.column(place).path for place in range(described.num_columns)]
+    place = paths.index(column)
+
+    def may_hold(group: int) -> bool:
+        bounds = described.row_group(group).column(place).statistics
+        if bounds is None or not bounds.has_min_max:
+            return True
+        nearest = bisect_left(values, bounds.min)
+        return nearest < len(values) and values[nearest] <= bounds.max
+
+    return [group for group in groups if may_hold(group)]
+
+
+def _repeated(described: FileMetaData, groups: Sequence[int]) -> list[str]:
+    """Return columns of texts that repeat: of fewer bytes than the length of each would take."""
+    import pyarrow as pa
+
+    schema = described.schema.to_arrow_schema()
+    texts = {
+        f.name for f in schema if pa.types.is_string(f.type) or pa.types.is_large_string(f.type)
+    }
+    first = [described.row_group(group) for group in groups[:1]]
+    chunks = [group.column(place) for group in first for place in range(described.num_columns)]
+    return [
+        chunk.path_in_schema
+        for chunk in chunks
+        if chunk.path_in_schema in texts
+        and chunk.total_uncompressed_size < _LENGTH * chunk.num_values
+    ]
+
+
+def _rows_of(part: pa.RecordBatch, column: str, values: Sequence[Any]) -> pa.RecordBatch:
+    """Return the rows of some segments; where there are no others, as they are."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    own = part.column(column)
+    coded = isinstance(own, pa.DictionaryArray)
+    known = own.dictionary if coded else own
+    wanted = pc.is_in(known, pa.array(values, known.type))
+    if pc.all(wanted).as_py():
+        return part
+    return part.filter(wanted.take(own.indices) if coded else wanted)
+
+
+def _in_order(column: pd.Series) -> pd.Series:
+    """Put categories in alphabetical order."""
+    return column.cat.reorder_categories(column.cat.categories.sort_values())
 
 
 class CsvReader:

@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from loopcast.api import DataError, step_minutes
+from loopcast.develop.columns import written_out
 from loopcast.develop.forecast.panel import Numbers
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ def _times(source: str, table: pd.DataFrame, names: ForecastTable, step: str) ->
         start = pd.Timestamp(str(names.start))
         stamps = pd.date_range(start, periods=len(table), freq=step).tz_convert("UTC")
         return pd.Series(stamps, index=table.index)
-    raw = table[names.time]
+    raw = written_out(table[names.time])
     missing = raw.isna()
     if missing.any():
         raise DataError(

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from loopcast.api import Covariate, DataError, Dataset, ForecastData, ForecastSchema
+from loopcast.develop.columns import written_out
 from loopcast.develop.forecast.gaps import fill_gaps
 from loopcast.develop.forecast.long_table import LongTable, read_long_table
 from loopcast.develop.forecast.panel import Numbers, row_blocks
@@ -193,7 +194,7 @@ class _Checker:
         ).tz_convert("UTC")
 
     def _numbers(self, long: LongTable, column: str) -> Numbers:
-        raw = long.table[column]
+        raw = written_out(long.table[column])
         values: Numbers
         if raw.dtype in (np.float32, np.float64):
             values = raw.to_numpy()

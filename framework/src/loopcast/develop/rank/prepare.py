@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from loopcast.api import DataError, Dataset, Feature, RankData, RankSchema
-from loopcast.develop.columns import Columns, texts
+from loopcast.develop.columns import Columns, codes_in_use
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,16 +61,16 @@ def prepare_rank(
     columns = replace(whole, table=table[kept]) if left_out else whole
     if columns.table.empty:
         raise DataError(f"{source}: no interactions; {left_out}")
-    entity, entities = pd.factorize(texts(columns.known(schema.entity)), sort=True)
-    item, items = pd.factorize(texts(columns.known(schema.item)), sort=True)
+    entity, entities = columns.coded(schema.entity)
+    item, items = columns.coded(schema.item)
     time = columns.moments(schema.time)
     value = columns.numbers(schema.value) if schema.value else np.ones(len(time))
     order = np.argsort(time, kind="stable")
     data = RankData(
-        entities=pd.Index(entities, dtype="str"),
-        items=pd.Index(items, dtype="str"),
-        entity=entity[order].astype(np.int32),
-        item=item[order].astype(np.int32),
+        entities=entities,
+        items=items,
+        entity=entity[order],
+        item=item[order],
         value=value[order].astype(np.float32),
         time=time[order],
         schema=schema,
@@ -93,7 +93,7 @@ def _interactions(
     kept = np.ones(len(columns.table), dtype=bool)
     reasons = []
     if names.anonymous == "drop":
-        anonymous = columns.raw(schema.entity).isna().to_numpy()
+        anonymous = columns.missing(schema.entity)
         kept &= ~anonymous
         reasons += [f"{anonymous.sum()} without an entity"] if anonymous.any() else []
     if names.minimum_value is not None and schema.value:
@@ -109,7 +109,7 @@ def _interactions(
 def _last(
     columns: Columns,
     features: Mapping[str, Feature],
-    codes: NDArray[np.intp],
+    codes: NDArray[np.int32],
     names: pd.Index,
     order: NDArray[np.intp],
 ) -> pd.DataFrame | None:
@@ -119,8 +119,7 @@ def _last(
     newest = np.zeros(len(names), dtype=np.intp)
     newest[codes[order]] = order
     values = {name: columns.feature(name, f, missing=False) for name, f in features.items()}
-    index: pd.Index = pd.Index(names, dtype="str")
-    return pd.DataFrame(values).iloc[newest].set_axis(index, axis="index")
+    return pd.DataFrame(values).iloc[newest].set_axis(names, axis="index")
 
 
 def part_of(data: RankData, rows: NDArray[np.bool_]) -> RankData:
@@ -140,19 +139,6 @@ def part_of(data: RankData, rows: NDArray[np.bool_]) -> RankData:
         entity_features=_some(data.entity_features, entities),
         item_features=_some(data.item_features, items),
     )
-
-
-def codes_in_use(codes: NDArray[np.int32], count: int) -> NDArray[np.int32]:
-    """Return the code that each one of ``count`` gets where unused ones are left out; −1 for those.
-
-    Examples
-    --------
-    >>> codes_in_use(np.array([3, 1, 3], dtype=np.int32), 5).tolist()
-    [-1, 0, -1, 1, -1]
-    """
-    seen = np.zeros(count, dtype=bool)
-    seen[codes] = True
-    return np.where(seen, np.cumsum(seen) - 1, -1).astype(np.int32)
 
 
 def _some(frame: pd.DataFrame | None, rows: NDArray[np.intp]) -> pd.DataFrame | None:

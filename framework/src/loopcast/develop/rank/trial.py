@@ -20,8 +20,9 @@ from loopcast.api import (
     RankQuery,
     Rater,
 )
+from loopcast.develop.columns import codes_in_use
 from loopcast.develop.holdout import Holdout, Split, percent
-from loopcast.develop.rank.prepare import codes_in_use, fingerprint, part_of
+from loopcast.develop.rank.prepare import fingerprint, part_of
 from loopcast.develop.rank.query import pairs_matrix, ranked
 
 if TYPE_CHECKING:
