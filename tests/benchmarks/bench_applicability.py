@@ -31,7 +31,8 @@ from loopcast.develop.holdout import Holdout
 from loopcast.develop.score.inputs import columns_of
 from loopcast.develop.score.prepare import prepare_score
 from loopcast.serve import score
-from loopcast.serve.answer_files import AnswerFile, answer_events, answer_table
+from loopcast.serve.answer_events import batch_events
+from loopcast.serve.answer_files import AnswerFile, answer_table
 from loopcast.serve.answers import Question, Responsible, SegmentAnswers
 from loopcast.settings import DataSettings, ScoreTable
 from loopcast.store.events import EventLog
@@ -115,9 +116,11 @@ def _one_run(question: Question, model: Any, limits: Limits) -> None:
     answers = score.answer(question, responsible)
     item = SegmentAnswers(segment="", serving=serving, answers=answers)
     with tempfile.TemporaryDirectory() as folder:
+        events = batch_events([item], MODEL.name, datetime.now(UTC))
+        assert events is not None
         with AnswerFile(Path(folder) / "scores.parquet") as file:
             file.write(answer_table([item]))
-        EventLog(folder).append(answer_events(item, MODEL.name, datetime.now(UTC)))
+        EventLog(folder).append(events)
 
 
 def _table(rows: int, seed: int) -> pd.DataFrame:

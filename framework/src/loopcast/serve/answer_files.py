@@ -1,10 +1,10 @@
-"""What a batch run over segments leaves behind: one table of all answers, and their events."""
+"""What a batch run over segments leaves behind: one table of all answers."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -12,9 +12,6 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-
-from loopcast.serve.shadow import WITHHELD
-from loopcast.store.events import event_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,9 +45,20 @@ class AnswerFile:
         if not rows:
             return
         if self._writer is None:
-            schema = plain_schema(rows).with_metadata(self._metadata)
-            self._writer = pq.ParquetWriter(self._part, schema, **_encoding(schema))
+            self._writer = self._opened(rows)
         self._writer.write_table(rows.cast(self._writer.schema))
+
+    def _opened(self, rows: pa.Table) -> pq.ParquetWriter:
+        """Open a file that is written by codes and reads as texts.
+
+        Arrow reads by the schema that it finds under its key in the metadata of a file, where it
+        puts that of what was written unless told otherwise.
+        """
+        schema, plain = written_schema(rows), plain_schema(rows).with_metadata(self._metadata)
+        writer = pq.ParquetWriter(self._part, schema, store_schema=False, **_encoding(schema))
+        as_read = b64encode(plain.serialize().to_pybytes()).decode()
+        writer.add_key_value_metadata({**self._metadata, "ARROW:schema": as_read})
+        return writer
 
     def __exit__(
         self,
@@ -80,6 +88,16 @@ def _encoding(schema: pa.Schema) -> dict[str, Any]:
         "use_dictionary": [field.name for field in schema if not floats(field.type)],
         "write_statistics": ["segment"] if "segment" in schema.names else False,
     }
+
+
+CODED = pa.dictionary(pa.int32(), pa.large_string())
+"""How texts that repeat are told; the codes of a batch have one dictionary, of different texts."""
+
+
+def written_schema(rows: pa.Table) -> pa.Schema:
+    """Return the schema by which a table is written: codes as they are, which Parquet keeps."""
+    fields = zip(rows.schema, plain_schema(rows), strict=True)
+    return pa.schema([own if own.type == CODED else plain for own, plain in fields])
 
 
 def plain_schema(rows: pa.Table) -> pa.Schema:
@@ -112,54 +130,12 @@ def _joined(tables: Sequence[tuple[str, pa.Table]]) -> pa.Table | None:
     named = [
         table.append_column("segment", _repeated(segment, len(table))) for segment, table in tables
     ]
-    return pa.concat_tables(named, promote_options="permissive") if named else None
+    if not named:
+        return None
+    # As one piece, in which each column has one dictionary of codes.
+    return pa.concat_tables(named, promote_options="permissive").combine_chunks()
 
 
 def _repeated(text: str, count: int) -> pa.DictionaryArray:
     codes = pa.array(np.zeros(count, dtype=np.int32))
     return pa.DictionaryArray.from_arrays(codes, pa.array([text], pa.large_string()))
-
-
-def batch_events(
-    batch: Iterable[SegmentAnswers], logical_model: str, made: datetime
-) -> pa.Table | None:
-    """Return the events of all segments that were answered, which are logged at once."""
-    found = [answer_events(item, logical_model, made) for item in batch if item.answers is not None]
-    return pa.concat_tables(found) if found else None
-
-
-def answer_events(item: SegmentAnswers, logical_model: str, made: datetime) -> pa.Table:
-    """Return one event for each answer of a segment, those of shadows too."""
-    answers, serving = item.answers, item.serving
-    assert answers is not None
-    assert serving is not None
-    parts = {part.version: part for part in serving.parts}
-    names, place = np.unique(answers.version, return_inverse=True)
-    common: dict[str, Any] = {"time": made, "logical_model": logical_model, "segment": item.segment}
-    served = event_table(
-        key=answers.key,
-        version=answers.version,
-        role=np.array([parts[name].role for name in names])[place],
-        propensity=np.array([parts[name].share for name in names])[place],
-        action=answers.action,
-        outputs=answers.outputs,
-        inputs=answers.inputs,
-        explanation=answers.explanation,
-        labelling=answers.labelling,
-        latency_ms=1000.0 * item.seconds / max(len(answers.key), 1),
-        **common,
-    )
-    shadows = (
-        event_table(
-            key=own.key,
-            version=version,
-            role="shadow",
-            action=WITHHELD,
-            outputs=own.outputs,
-            inputs=own.inputs,
-            labelling=answers.labelling,  # outcomes follow from what was served
-            **common,
-        )
-        for version, own in item.heard.answers.items()
-    )
-    return pa.concat_tables([served, *shadows])

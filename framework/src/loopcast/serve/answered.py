@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from loopcast.api import RankSchema, Segment
-from loopcast.serve.answer_files import answer_table, batch_events, ruled_table
+from loopcast.serve.answer_events import batch_events
+from loopcast.serve.answer_files import answer_table, ruled_table
 from loopcast.serve.list_file import Entries, entries
 from loopcast.serve.overview import Overview, overview
 from loopcast.serve.treatment import work_list

@@ -42,13 +42,18 @@ class Places:
     def items(self) -> pa.DictionaryArray:
         """Return the item of each place, coded, and missing where there is none."""
         names = self.names.cast(pa.large_string())  # all places together may exceed 2 GB of text
-        codes = pa.array(self.item.astype(np.int32), mask=self.item < 0)
-        return pa.DictionaryArray.from_arrays(codes, names)
+        return coded(names, pa.array(self.item, mask=self.item < 0))
 
     def untouched(self) -> Places:
         """Return places with the columns that they have under rules, of which none did anything."""
         rule = pa.nulls(len(self.row), pa.string())
         return replace(self, more={"rule": rule, "place_without_rules": pa.array(self.place)})
+
+
+def coded(names: pa.Array, codes: pa.Array) -> pa.DictionaryArray:
+    """Return names by their codes, of a dictionary that holds each name once and none missing."""
+    known = names.dictionary_encode()
+    return pa.DictionaryArray.from_arrays(known.indices.take(codes), known.dictionary)
 
 
 def filled(found: Ranking, names: pd.Index, rows: NDArray[np.intp]) -> Places:

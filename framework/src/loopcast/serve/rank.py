@@ -295,17 +295,16 @@ def _table(found: Places, lists: Lists, asked: _Asked, schema: RankSchema) -> pa
     Texts are told by codes, until they are written: a place takes a few bytes between processes.
     """
     end = int(np.searchsorted(found.row, len(lists.entity) - 1))
-    row = pa.array(found.row[:end].astype(np.int32))
-    coded = partial(pa.DictionaryArray.from_arrays, row)
+    row = pa.array(found.row[:end])
     return pa.table(
         {
-            schema.entity: coded(lists.entity),
+            schema.entity: places.coded(lists.entity, row),
             "place": pa.array(found.place[:end]),
             schema.item: found.items()[:end],
             "score": pa.array(found.score[:end]),
             **{name: column[:end] for name, column in found.more.items()},
-            "version": coded(lists.version),
-            "action": coded(asked.action),
-            "reason": coded(lists.reason),
+            "version": places.coded(lists.version, row),
+            "action": places.coded(asked.action, row),
+            "reason": places.coded(lists.reason, row),
         }
     )

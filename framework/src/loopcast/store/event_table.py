@@ -159,14 +159,21 @@ def event_table(
         "labelling": labelling,
         "propensity": propensity,
     }
-    columns = {name: _column(name, values, count) for name, values in plain.items()}
+    columns = {name: event_column(name, values, count) for name, values in plain.items()}
     columns["outputs"], columns["output_texts"] = _maps("outputs", outputs, count)
     columns["inputs"], columns["input_texts"] = _maps("inputs", inputs or {}, count)
     columns["explanation"] = _map("explanation", explanation or {}, count, pa.float64())
     return pa.table([columns[name] for name in EVENT_SCHEMA.names], schema=EVENT_SCHEMA)
 
 
-def _column(name: str, values: Any, count: int) -> pa.Array:
+def event_column(name: str, values: Any, count: int) -> pa.Array:
+    """Return one value for all events, or an array of them, as the column of the log.
+
+    Raises
+    ------
+    DataError
+        As :func:`event_table`.
+    """
     wanted = EVENT_SCHEMA.field(name).type
     if isinstance(values, str | float | int | datetime):
         _ = utc_day(values) if isinstance(values, datetime) else None
@@ -184,18 +191,19 @@ def _array(name: str, values: Any, count: int, wanted: pa.DataType) -> pa.Array:
         raise DataError(f"event column {name!r} is not {wanted}: {error}") from None
     if len(array) != count:
         raise DataError(f"event column {name!r} has {len(array)} values for {count} events")
-    return array
+    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
 
 
 def _maps(name: str, columns: Mapping[str, Any], count: int) -> tuple[pa.Array, pa.Array]:
     """Return the map of the numeric columns and the map of the others."""
     arrays = {entry: pa.array(values, from_pandas=True) for entry, values in columns.items()}
-    texts = {entry: array for entry, array in arrays.items() if not _is_number(array.type)}
+    texts = {entry: array for entry, array in arrays.items() if not is_number(array.type)}
     numbers = {entry: array for entry, array in arrays.items() if entry not in texts}
     return _map(name, numbers, count, pa.float64()), _map(name, texts, count, pa.string())
 
 
-def _is_number(kind: pa.DataType) -> bool:
+def is_number(kind: pa.DataType) -> bool:
+    """Tell whether an output or input of this type is a number to the log, and no text."""
     checks = (pa.types.is_floating, pa.types.is_integer, pa.types.is_boolean, pa.types.is_null)
     return any(check(kind) for check in checks)
 
