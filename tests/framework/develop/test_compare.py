@@ -224,6 +224,8 @@ def test_two_contests_on_the_same_rows_are_a_pair() -> None:
     both = pair(first, second, ("a", "b"))
     assert list(both.outcomes) == ["a", "b"]
     assert both.outcomes["b"] is second.outcomes["old"]
+    other = replace(second, keys=first.keys)
+    assert pair(first, other, ("a", "b")).outcomes["b"] is second.outcomes["old"]
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -91,6 +91,8 @@ def test_what_is_read_is_what_was_written(task: Task) -> None:
 def test_a_subset_is_about_the_overall_rows_where_it_has_some() -> None:
     subsets = {name: list(rows) for name, rows in judged("score").subsets()}
     assert subsets == {"": [0, 1, 2], "city=a": [1], "city=b": [0, 2], "city=c": [4, 5]}
+    assert [name for name, _ in judged("score").subsets(())] == [""]
+    assert [name for name, _ in judged("score").subsets(("city", "age"))] == list(subsets)
 
 
 def test_decision_sets_are_kept_for_the_contender_that_has_them() -> None:

@@ -6,7 +6,7 @@ versions that were judged on the same rows can be compared row by row.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -65,17 +65,22 @@ class Judged:
         if wrong:
             raise DataError(f"judged rows: block has {len(self.block)} rows, but {wrong[0]}")
 
-    def subsets(self) -> Iterator[tuple[str, Rows]]:
+    def subsets(self, by: Collection[str] | None = None) -> Iterator[tuple[str, Rows]]:
         """Yield the rows of the overall value and of each subpopulation, as ``attribute=value``.
 
         A subpopulation that has rows in the overall value is about those alone; another one, as
         a series that is part of a total, is about all of its rows.
+
+        Parameters
+        ----------
+        by
+            Attributes whose subpopulations are wanted; all of them where ``None``.
         """
         import numpy as np
 
         yield "", np.flatnonzero(self.overall)
         for attribute, column in self.attributes.items():
-            for value, rows in _members(column):
+            for value, rows in _members(column) if by is None or attribute in by else ():
                 counted = rows[self.overall[rows]]
                 yield f"{attribute}={value}", counted if len(counted) else rows
 

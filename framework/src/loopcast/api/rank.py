@@ -175,14 +175,14 @@ class RankOutcome:
         """
         import numpy as np
 
-        items = self.ranking.items.astype(np.int64)
-        width = len(self.popularity)
+        items, width = self.ranking.items, len(self.popularity)
+        match = items[self.chosen_entity] == self.chosen_item[:, None]
+        choice, place = np.divmod(np.flatnonzero(match), items.shape[1])
+        hits = np.zeros(items.shape, dtype=bool)
+        hits[self.chosen_entity[choice], place] = True
         chosen = np.sort(self.chosen_entity.astype(np.int64) * width + self.chosen_item)
         chosen = chosen[np.diff(chosen, prepend=-1) > 0]
-        listed = np.arange(len(items))[:, None] * width + items
         count = np.bincount(chosen // width, minlength=len(items)).astype(np.float64)
-        beyond = np.append(chosen, -1)  # found where a place is after the last that was chosen
-        hits = (beyond[np.searchsorted(chosen, listed)] == listed) & (items >= 0)
         return hits, np.where(count > 0, count, np.nan)
 
 

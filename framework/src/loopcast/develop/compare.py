@@ -6,9 +6,9 @@ on each other, and weighed against the smallest difference that matters.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,13 +30,15 @@ from loopcast.api import (
 )
 from loopcast.develop.inference import (
     Estimate,
-    block_sums,
     independent_error,
     jackknife_error,
     mean_influence,
     serial_error,
 )
 from loopcast.develop.metrics import mean_of_rows
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FloatArray = NDArray[np.float64]
 Verdict = Literal["better", "worse", "same", "undecided"]
@@ -135,12 +137,10 @@ def pair(first: Judged, second: Judged, names: tuple[str, str]) -> Judged:
         zip(names, (next(iter(j.outcomes.values())) for j in (first, second)), strict=True)
     )
     same_rows = len(first.keys) == len(second.keys) and all(
-        np.array_equal(one.categories.to_numpy(object), two.categories.to_numpy(object))
-        and np.array_equal(one.codes, two.codes)
-        for one, two in zip(first.keys, second.keys, strict=True)
+        map(_same_column, first.keys, second.keys)
     )
     truths = [_truth(outcome) for outcome in outcomes.values()]
-    if not same_rows or not all(map(np.array_equal, *truths)):
+    if not same_rows or not all(map(_same, *truths)):
         raise IntegrityError(
             f"versions {names[0]} and {names[1]} say that they were judged on the same data, but "
             "their judged rows differ; train both again with the same release of loopcast"
@@ -152,6 +152,17 @@ def pair(first: Judged, second: Judged, names: tuple[str, str]) -> Judged:
         attributes=first.attributes,
         outcomes=outcomes,
     )
+
+
+def _same_column(first: pd.Categorical[Any], second: pd.Categorical[Any]) -> bool:
+    return first is second or (
+        _same(first.categories.to_numpy(object), second.categories.to_numpy(object))
+        and _same(first.codes, second.codes)
+    )
+
+
+def _same(first: NDArray[Any], second: NDArray[Any]) -> bool:
+    return first is second or np.array_equal(first, second)
 
 
 def _truth(outcome: Outcome) -> list[NDArray[np.generic]]:
@@ -189,12 +200,8 @@ def compare(
     tuple of Difference
         By metric, overall first.
     """
-    pair_of = _Pair(judged.block, judged.outcomes[first], judged.outcomes[second], weight)
-    subsets = {
-        name: rows
-        for name, rows in judged.subsets()
-        if not name or by is None or name.partition("=")[0] in by
-    }
+    pair_of = _Pair(len(judged.block), judged.outcomes[first], judged.outcomes[second], weight)
+    subsets = [_subset(name, rows, judged.block) for name, rows in judged.subsets(by)]
     return tuple(
         _difference(definition, kpi, found, confidence)
         for definition in metrics
@@ -202,9 +209,24 @@ def compare(
     )
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Subset:
+    """Rows of a subpopulation, with the number of each one's block among the blocks of all."""
+
+    name: str
+    rows: Rows
+    block: NDArray[np.intp]
+    blocks: int
+
+
+def _subset(name: str, rows: Rows, block: NDArray[np.int64]) -> _Subset:
+    present, number = np.unique(block[rows], return_inverse=True)
+    return _Subset(name=name, rows=rows, block=number, blocks=len(present))
+
+
 @dataclass(frozen=True, eq=False)
 class _Pair:
-    block: NDArray[np.int64]
+    rows: int
     first: Outcome
     second: Outcome
     given: FloatArray | None
@@ -216,7 +238,7 @@ class _Pair:
             return self.given
         if isinstance(self.first, ScoreOutcome):
             return self.first.weight
-        return np.ones(len(self.block))
+        return np.ones(self.rows)
 
     @property
     def outcomes(self) -> tuple[Outcome, Outcome]:
@@ -241,18 +263,18 @@ class _Measured:
 
 
 def _measured(
-    pair_of: _Pair, definition: MetricDefinition, subsets: Mapping[str, Rows]
+    pair_of: _Pair, definition: MetricDefinition, subsets: Sequence[_Subset]
 ) -> Iterator[_Measured]:
     values = _mean_estimates if definition.rows is not None else _whole_estimates
     found = values(pair_of, definition, subsets)
-    for (subset, rows), (one, two, (error, freedom)) in zip(subsets.items(), found, strict=True):
+    for subset, (one, two, (error, freedom)) in zip(subsets, found, strict=True):
         yield _Measured(
-            subset=subset,
+            subset=subset.name,
             first=one,
             second=two,
             difference=Estimate(value=two - one, error=error, freedom=freedom),
-            rows=len(rows),
-            blocks=len(np.unique(pair_of.block[rows])),
+            rows=len(subset.rows),
+            blocks=subset.blocks,
         )
 
 
@@ -261,19 +283,21 @@ Found = tuple[float, float, tuple[float, int]]
 
 
 def _mean_estimates(
-    pair_of: _Pair, definition: MetricDefinition, subsets: Mapping[str, Rows]
+    pair_of: _Pair, definition: MetricDefinition, subsets: Sequence[_Subset]
 ) -> Iterator[Found]:
     root, (one, two) = definition.root, (_values(definition, o) for o in pair_of.outcomes)
     weight = pair_of.weight
     error = serial_error if pair_of.serial else independent_error
-    for rows in subsets.values():
+    for subset in subsets:
+        rows = subset.rows
         first, second = (mean_of_rows(v[rows], weight[rows], root=root) for v in (one, two))
         if not np.isfinite(second - first):
             yield first, second, (np.nan, 0)
             continue
         moved = mean_influence(two[rows], weight[rows], root=root)
         moved = moved - mean_influence(one[rows], weight[rows], root=root)
-        yield first, second, error(block_sums(moved, pair_of.block[rows]))
+        sums = np.bincount(subset.block, moved)
+        yield first, second, error(np.asarray(sums, dtype=np.float64))
 
 
 def _values(definition: MetricDefinition, outcome: Outcome) -> FloatArray:
@@ -282,7 +306,7 @@ def _values(definition: MetricDefinition, outcome: Outcome) -> FloatArray:
 
 
 def _whole_estimates(
-    pair_of: _Pair, definition: MetricDefinition, subsets: Mapping[str, Rows]
+    pair_of: _Pair, definition: MetricDefinition, subsets: Sequence[_Subset]
 ) -> Iterator[Found]:
     whole = definition.whole
     assert whole is not None
@@ -291,16 +315,15 @@ def _whole_estimates(
         one, two = (whole(take(outcome, rows)) for outcome in pair_of.outcomes)
         return one, two
 
-    for rows in subsets.values():
-        first, second = both(rows)
+    for subset in subsets:
+        first, second = both(subset.rows)
 
-        def change(left: Rows, rows: Rows = rows) -> float:
+        def change(left: Rows, rows: Rows = subset.rows) -> float:
             one, two = both(rows[left])
             return two - one
 
-        known = np.isfinite(second - first)
-        block = pair_of.block[rows]
-        error = jackknife_error(change, block, serial=pair_of.serial) if known else (np.nan, 0)
+        known, serial = np.isfinite(second - first), pair_of.serial
+        error = jackknife_error(change, subset.block, serial=serial) if known else (np.nan, 0)
         yield first, second, error
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,17 +112,32 @@ def measure(
     subsets
         Positions of rows by ``attribute=value``; the empty string for the overall value.
     """
-    if definition.rows is not None:
-        values = definition.rows(outcome)
-        weight = outcome.weight if isinstance(outcome, ScoreOutcome) else np.ones(len(values))
+    value_of = _mean(outcome, definition) if definition.rows else _whole(outcome, definition)
+    count = row_count(outcome)
+    of_all = cache(partial(value_of, np.arange(count)))  # a subpopulation may be everybody
     for subset, rows in subsets.items():
-        if definition.whole is not None:
-            part = outcome if len(rows) == row_count(outcome) else take(outcome, rows)
-            value = definition.whole(part) if len(rows) else np.nan
-        else:
-            value = mean_of_rows(values[rows], weight[rows], root=definition.root)
-        known = float(value) if np.isfinite(value) else None
+        value = of_all() if len(rows) == count else value_of(rows)
+        known = float(value) if math.isfinite(value) else None
         yield Metric(name=definition.name, value=known, subset=subset, count=len(rows))
+
+
+def _mean(outcome: Outcome, definition: MetricDefinition) -> Callable[[Rows], float]:
+    assert definition.rows is not None
+    values, root = definition.rows(outcome), definition.root
+    weight = outcome.weight if isinstance(outcome, ScoreOutcome) else np.ones(len(values))
+    return lambda rows: mean_of_rows(values[rows], weight[rows], root=root)
+
+
+def _whole(outcome: Outcome, definition: MetricDefinition) -> Callable[[Rows], float]:
+    whole, count = definition.whole, row_count(outcome)
+    assert whole is not None
+
+    def value_of(rows: Rows) -> float:
+        if not len(rows):
+            return math.nan
+        return whole(outcome if len(rows) == count else take(outcome, rows))
+
+    return value_of
 
 
 def mean_of_rows(rows: FloatArray, weight: FloatArray, *, root: bool = False) -> float:

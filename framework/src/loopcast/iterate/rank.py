@@ -106,8 +106,9 @@ def _asked(split: Split[RankData], names: Names) -> tuple[RankQuery, NDArray[np.
         The code in the training part of each item of the model, -1 where it has none.
     """
     training, choices = split.training, split.judged
-    theirs = names.items.get_indexer(training.items)
     entities = choices.query.entities
+    who = _codes(names.entities, training.entities, entities, choices.entities)
+    theirs = _codes(names.items, training.items, np.arange(len(training.items)), training.items)
     place = np.full(len(training.entities), -1, dtype=np.int64)
     place[entities[entities >= 0]] = np.flatnonzero(entities >= 0)
     row, item = place[training.entity], theirs[training.item]
@@ -116,7 +117,7 @@ def _asked(split: Split[RankData], names: Names) -> tuple[RankQuery, NDArray[np.
     items = np.full(len(names.items), -1, dtype=np.intp)
     items[theirs[theirs >= 0]] = np.flatnonzero(theirs >= 0)
     query = RankQuery(
-        entities=names.entities.get_indexer(choices.entities).astype(np.int32),
+        entities=who.astype(np.int32),
         length=training.schema.length,
         allowed=items >= 0,
         excluded=None if training.schema.repeat else history,
@@ -124,6 +125,13 @@ def _asked(split: Split[RankData], names: Names) -> tuple[RankQuery, NDArray[np.
         entity_features=choices.features,
     )
     return query, items
+
+
+def _codes(
+    names: pd.Index, known: pd.Index, codes: NDArray[np.integer], wanted: pd.Index
+) -> NDArray[np.integer]:
+    """Return the codes of wanted names: those of the training part where it knows the same ones."""
+    return codes if names.equals(known) else names.get_indexer(wanted)
 
 
 STEPS = TaskSteps(know=_know, inputs=inputs_of, contest=_contest, finish=_finish, judge=_judge)

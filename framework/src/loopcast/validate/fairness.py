@@ -118,8 +118,8 @@ def _groups(subject: Subject, attribute: str, minimum_rows: int) -> Groups:
     prefix = f"{attribute}="
     return {
         name.removeprefix(prefix): rows
-        for name, rows in subject.judged.subsets()
-        if name.startswith(prefix) and len(rows) >= minimum_rows
+        for name, rows in subject.judged.subsets((attribute,))
+        if name and len(rows) >= minimum_rows
     }
 
 

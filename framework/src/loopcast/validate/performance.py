@@ -92,11 +92,7 @@ def check_thresholds(subject: Subject, options: Thresholds) -> Iterator[GateResu
     limits += [("at least", *item) for item in options.at_least.items()]
     if not limits:
         yield result("", False, "a threshold for at least one metric", "the policy sets none")
-    subsets = {
-        name: rows
-        for name, rows in subject.judged.subsets()
-        if not name or name.partition("=")[0] in options.by
-    }
+    subsets = dict(subject.judged.subsets(options.by))
     for word, name, limit in limits:
         outcome = subject.judged.outcomes[subject.label]
         for found in measure(outcome, subject.metrics[name], subsets):

@@ -116,6 +116,8 @@ def test_novelty_is_the_surprise_of_what_is_shown() -> None:
     found = drawn(1, entities=2)
     share = np.full(ITEMS, 0.25)
     assert novelty(replace(found, popularity=share)) == 2.0
+    share[found.ranking.items.max()] = 0.0
+    assert novelty(replace(found, popularity=share)) == np.inf
     nothing = Ranking(items=np.full((2, 3), -1, np.int32), scores=np.full((2, 3), np.nan))
     assert np.isnan(novelty(replace(found, ranking=nothing)))
 

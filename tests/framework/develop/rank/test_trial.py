@@ -92,7 +92,7 @@ def test_the_fingerprint_is_that_of_the_content(table: pd.DataFrame) -> None:
 def test_a_part_has_only_what_occurs_in_it(table: pd.DataFrame) -> None:
     data = rank_data(table)
     rows = np.arange(600) < 40
-    part = part_of(data, rows)
+    part = part_of(data, rows).data
     assert set(part.entities[part.entity]) == set(part.entities)
     assert list(part.items[part.item]) == list(data.items[data.item[rows]])
     assert list(part.entities[part.entity]) == list(data.entities[data.entity[rows]])

@@ -29,7 +29,7 @@ def ndcg(outcome: RankOutcome) -> FloatArray:
     hits, chosen = outcome.hits
     discount = 1.0 / np.log2(np.arange(2, hits.shape[1] + 2))
     best = np.cumsum(discount)
-    possible = np.minimum(np.nan_to_num(chosen, nan=1.0), hits.shape[1]).astype(np.int64)
+    possible = np.fmin(chosen, hits.shape[1]).astype(np.int64)
     return np.asarray(np.where(np.isnan(chosen), np.nan, hits @ discount / best[possible - 1]))
 
 
@@ -54,10 +54,10 @@ def average_precision(outcome: RankOutcome) -> FloatArray:
 
 def item_coverage(outcome: RankOutcome) -> float:
     """Share of the known items that at least one list holds."""
-    items = outcome.ranking.items
     count = len(outcome.popularity)
-    shown = np.bincount(items[items >= 0], minlength=count)
-    return np.count_nonzero(shown) / count if count else float("nan")
+    shown = np.zeros(count + 1, dtype=bool)  # an empty place, −1, is the last
+    shown[outcome.ranking.items] = True
+    return np.count_nonzero(shown[:count]) / count if count else float("nan")
 
 
 def novelty(outcome: RankOutcome) -> float:
@@ -67,7 +67,9 @@ def novelty(outcome: RankOutcome) -> float:
     systems, PNAS 107.
     """
     listed = outcome.ranking.items[outcome.ranking.items >= 0]
-    return float(-np.log2(outcome.popularity[listed]).mean()) if len(listed) else float("nan")
+    with np.errstate(divide="ignore"):
+        surprise = -np.log2(outcome.popularity)
+    return float(surprise[listed].mean()) if len(listed) else float("nan")
 
 
 def rating_rmse(outcome: RankOutcome) -> float:

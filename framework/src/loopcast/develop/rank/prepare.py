@@ -122,13 +122,30 @@ def _last(
     return pd.DataFrame(values).iloc[newest].set_axis(names, axis="index")
 
 
-def part_of(data: RankData, rows: NDArray[np.bool_]) -> RankData:
-    """Return some interactions; entities and items that none of them has are forgotten."""
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Part:
+    """Some interactions; entities and items that none of them has are forgotten.
+
+    Attributes
+    ----------
+    data
+        In codes of its own.
+    entity, item : ndarray, shapes (entities,) and (items,) of the whole, int32
+        The code in the part of each one; −1 where it is forgotten.
+    """
+
+    data: RankData
+    entity: NDArray[np.int32]
+    item: NDArray[np.int32]
+
+
+def part_of(data: RankData, rows: NDArray[np.bool_]) -> Part:
+    """Return some interactions as data of their own."""
     entity, item = data.entity[rows], data.item[rows]
     new_entity = codes_in_use(entity, len(data.entities))
     new_item = codes_in_use(item, len(data.items))
     entities, items = np.flatnonzero(new_entity >= 0), np.flatnonzero(new_item >= 0)
-    return replace(
+    part = replace(
         data,
         entities=data.entities[entities],
         items=data.items[items],
@@ -139,6 +156,7 @@ def part_of(data: RankData, rows: NDArray[np.bool_]) -> RankData:
         entity_features=_some(data.entity_features, entities),
         item_features=_some(data.item_features, items),
     )
+    return Part(data=part, entity=new_entity, item=new_item)
 
 
 def _some(frame: pd.DataFrame | None, rows: NDArray[np.intp]) -> pd.DataFrame | None:

@@ -22,11 +22,12 @@ def pairs_matrix(
     rows: NDArray[np.integer[Any]], columns: NDArray[np.integer[Any]], shape: tuple[int, int]
 ) -> sparse.csr_array:
     """Return a matrix that is 1 at each of the pairs, and 0 elsewhere."""
-    ones = np.ones(len(rows), dtype=np.float32)
-    matrix = sparse.csr_array((ones, (rows, columns)), shape=shape)
-    matrix.sum_duplicates()
-    matrix.data[:] = 1.0
-    return matrix
+    cells = np.sort(rows.astype(np.int64) * shape[1] + columns)
+    row, column = np.divmod(cells[np.diff(cells, prepend=-1) > 0], shape[1])
+    ends = np.cumsum(np.bincount(row, minlength=shape[0]))
+    index = sparse.get_index_dtype(maxval=max(len(row), *shape))
+    parts = np.ones(len(row), np.float32), column.astype(index), np.append(0, ends).astype(index)
+    return sparse.csr_array(parts, shape=shape)
 
 
 def ranked(model: Ranker, query: RankQuery, schema: RankSchema, template: str) -> Ranking:
@@ -77,9 +78,9 @@ def _problems(
     outside = (items < -1) | (items >= count)
     inside = np.where(outside | ~filled, 0, items)
     allowed = query.allowed if count else np.ones(1, dtype=bool)
-    ordered = np.sort(np.where(filled, items, -np.arange(1, items.shape[1] + 1)), axis=1)
+    ordered = np.sort(items, axis=1)
     twice = np.zeros_like(filled)
-    twice[:, 1:] = ordered[:, 1:] == ordered[:, :-1]
+    twice[:, 1:] = (ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)
     return [
         ("items that do not exist", outside),
         ("items that are not allowed", filled & ~allowed[inside]),
@@ -91,12 +92,13 @@ def _problems(
 
 def _excluded(items: NDArray[Any], query: RankQuery) -> NDArray[np.bool_]:
     """Tell which items of each list are excluded, in blocks of rows that fit into memory."""
-    found = np.zeros(items.shape, dtype=bool)
-    if query.excluded is None or not query.excluded.count_nonzero():
+    found, width = np.zeros(items.shape, dtype=bool), len(query.allowed)
+    if query.excluded is None or not query.excluded.nnz:
         return found
-    step = max(1, _CELLS // len(query.allowed))
+    step = max(1, _CELLS // width)
     for first in range(0, len(items), step):
         rows = slice(first, first + step)
-        excluded = query.excluded[rows].toarray()
-        found[rows] = np.take_along_axis(excluded, items[rows], axis=1) != 0
+        part = query.excluded[rows] if len(items) > step else query.excluded
+        cells = np.arange(part.shape[0])[:, None] * width + items[rows]
+        found[rows] = part.toarray().ravel()[cells] != 0
     return found

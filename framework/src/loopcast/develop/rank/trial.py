@@ -20,15 +20,17 @@ from loopcast.api import (
     RankQuery,
     Rater,
 )
-from loopcast.develop.columns import codes_in_use
 from loopcast.develop.holdout import Holdout, Split, percent
-from loopcast.develop.rank.prepare import fingerprint, part_of
+from loopcast.develop.rank.prepare import Part, fingerprint, part_of
 from loopcast.develop.rank.query import pairs_matrix, ranked
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from loopcast.api import Ranker
+
+
+_SEEN = pd.CategoricalDtype(["known", "new"])
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -78,18 +80,18 @@ def split_interactions(data: RankData, plan: Holdout, seed: int) -> Split[RankDa
             f"{len(judged)} interactions cannot be split ({protocol}): "
             f"{int(judged.sum())} of them would be judged"
         )
-    training = part_of(data, ~judged)
-    choices = _choices(data, judged, training)
+    known = part_of(data, ~judged)
+    choices = _choices(data, judged, known)
     if not len(choices.chosen_item):
         raise DataError(
             f"nothing to judge ({protocol}): all {int(judged.sum())} held-out choices are of items "
             "that training has never seen, or repeat earlier ones"
         )
     return Split(
-        training=training,
+        training=known.data,
         judged=choices,
         protocol=f"{protocol}; lists of {data.schema.length}",
-        fingerprint=fingerprint(part_of(data, judged)),
+        fingerprint=fingerprint(part_of(data, judged).data),
         rows=len(choices.chosen_item),
     )
 
@@ -128,25 +130,25 @@ def _last_of_each(data: RankData, count: int) -> NDArray[np.bool_]:
     return judged
 
 
-def _choices(data: RankData, judged: NDArray[np.bool_], training: RankData) -> Choices:
-    items = codes_in_use(data.item[~judged], len(data.items))[data.item[judged]]
-    entity = data.entity[judged]
-    known = codes_in_use(data.entity[~judged], len(data.entities))
-    seen = _pairs(training.entity, training.item, len(training.items))
-    asked = _pairs(known[entity], items, len(training.items))
-    repeated = _among(asked, seen) & (known[entity] >= 0)
-    foreseeable = (items >= 0) & (data.schema.repeat | ~repeated)
+def _choices(data: RankData, judged: NDArray[np.bool_], known: Part) -> Choices:
+    training, width = known.data, len(known.data.items)
+    entity, item = data.entity[judged], known.item[data.item[judged]]
+    code = known.entity[entity]
+    seen = _pairs(training.entity, training.item, width)
+    repeated = _among(_pairs(code, item, width), seen) & (code >= 0)
+    foreseeable = (item >= 0) & (data.schema.repeat | ~repeated)
     pairs, first = np.unique(
-        _pairs(entity[foreseeable], items[foreseeable], len(training.items)), return_index=True
+        _pairs(entity[foreseeable], item[foreseeable], width), return_index=True
     )
-    who, place = np.unique(pairs // max(len(training.items), 1), return_inverse=True)
+    row, chosen = np.divmod(pairs, width)
+    who, place = np.unique(row, return_inverse=True)
     features = None if data.entity_features is None else data.entity_features.iloc[who]
-    count = np.bincount(training.item, minlength=len(training.items))
+    count = np.bincount(training.item, minlength=width)
     return Choices(
-        query=_query(training, known[who], features),
+        query=_query(training, known.entity[who], features),
         entities=data.entities[who],
         chosen_entity=place.astype(np.int32),
-        chosen_item=(pairs % max(len(training.items), 1)).astype(np.int32),
+        chosen_item=chosen.astype(np.int32),
         chosen_value=data.value[judged][foreseeable][first],
         popularity=count / count.sum(),
         features=features,
@@ -217,10 +219,12 @@ def lay_out(split: Split[RankData], outcomes: Mapping[str, Outcome]) -> Judged:
     choices: Choices = split.judged
     rows = len(choices.entities)
     new = (choices.query.entities < 0).astype(np.int8)
-    attributes = {"entity": pd.Categorical.from_codes(new, categories=pd.Index(["known", "new"]))}
-    features = choices.features if choices.features is not None else pd.DataFrame()
-    protected = [n for n, f in split.training.schema.entity_features.items() if f.protected]
-    attributes |= {name: pd.Categorical(features[name].astype("str")) for name in protected}
+    attributes: dict[str, pd.Categorical[Any]]
+    attributes = {"entity": pd.Categorical.from_codes(new, dtype=_SEEN)}
+    if choices.features is not None:
+        described = split.training.schema.entity_features.items()
+        protected = [name for name, feature in described if feature.protected]
+        attributes |= {n: pd.Categorical(choices.features[n].astype("str")) for n in protected}
     return Judged(
         keys=(pd.Categorical.from_codes(np.arange(rows), categories=choices.entities),),
         block=np.arange(rows, dtype=np.int64),
