@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from loopcast.iterate.family import Again
+from loopcast.iterate.batch import Again
 from loopcast.iterate.retrain.champion import Champions
 from loopcast.iterate.retrain.treatment import Treatment
 

@@ -14,8 +14,9 @@ import msgspec
 from loopcast.api import ConfigurationError, Segment
 from loopcast.deploy.region import find_region
 from loopcast.develop.source import Batch, Source
+from loopcast.iterate.batch import Again, Work
 from loopcast.iterate.course import course_of
-from loopcast.iterate.family import Again, Work, train_works
+from loopcast.iterate.family import train_works
 from loopcast.iterate.retrain.champion import Champions
 from loopcast.iterate.retrain.decision import Decision, Facts, triggers
 from loopcast.iterate.retrain.facts import facts_of

@@ -1,0 +1,234 @@
+"""Training a batch of segments in one process, which may be another one than stores it.
+
+Nothing is registered here, and no database is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from loopcast.api import LoopcastError, Segment, Version, VersionId
+from loopcast.develop.engine import LocalEngine
+from loopcast.develop.source import Batch, check_segment
+from loopcast.iterate.checking import check
+from loopcast.iterate.registering import Examiner, NewVersion, new_version, of_segment, ready
+from loopcast.iterate.retrain.champion import Champions, beside_champion, trained_until
+from loopcast.iterate.retrain.treatment import Treatment, retraining_files, told
+from loopcast.iterate.tasks import Contest, steps_of
+from loopcast.store.artifacts import Artifacts
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from loopcast.develop.checks.run import Checked
+    from loopcast.develop.course import Course
+    from loopcast.develop.known import Known
+    from loopcast.iterate.tasks import Made
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Again:
+    """How segments that have versions are trained again.
+
+    Attributes
+    ----------
+    whole
+        The course with all inputs, by which champions are judged.
+    treatment
+        What is done to the data.
+    champions
+        Who is judged beside the new versions.
+    """
+
+    whole: Course[Any]
+    treatment: Treatment
+    champions: Champions
+
+    def among(self, segments: Collection[str]) -> Again:
+        """Return what some segments need of it, so that no batch carries a whole family along."""
+        return replace(
+            self, treatment=self.treatment.among(segments), champions=self.champions.among(segments)
+        )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Work:
+    """Segments that are trained in the same way.
+
+    Attributes
+    ----------
+    extra
+        Further files of every bundle.
+    again
+        ``None`` for a training that knows no champion.
+    """
+
+    course: Course[Any]
+    batch: Batch
+    extra: Mapping[str, bytes]
+    again: Again | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """A segment that there is nothing new about."""
+
+    version: VersionId
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failed:
+    """A segment that could not be trained."""
+
+    reason: str
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _New:
+    """Data that has to be trained on.
+
+    Attributes
+    ----------
+    whole
+        The same before a treatment.
+    notes
+        Files of the bundle that say what the treatment did.
+    """
+
+    known: Known[Any]
+    whole: Known[Any]
+    checked: Checked
+    notes: Mapping[str, bytes]
+
+
+Result: TypeAlias = NewVersion | Kept | Failed
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Job:
+    """A batch of segments, and all that its training needs; it may travel to another process.
+
+    Attributes
+    ----------
+    newest
+        The newest version of each segment that has one.
+    at
+        The moment of the training; now where it is ``None``.
+    """
+
+    work: Work
+    newest: Mapping[Segment, Version]
+    examiner: Examiner
+    day: str | None
+    artifacts: str
+    at: datetime | None
+
+    @property
+    def course(self) -> Course[Any]:
+        """The course of its training."""
+        return self.work.course
+
+
+def train_batch(job: Job) -> dict[str, Result]:
+    """Train the segments of a batch, and return what became of each."""
+    tables = job.work.batch.tables()
+    examined = {segment: _examine(job, segment, table) for segment, table in tables}
+    new = {segment: found for segment, found in examined.items() if isinstance(found, _New)}
+    contests = dict(_contests(job, new)) if new else {}
+    errors = {s: found for s, found in contests.items() if isinstance(found, LoopcastError)}
+    judged = {s: found for s, found in contests.items() if isinstance(found, Contest)}
+    steps = steps_of(job.course.logical_model.task)
+    made = steps.finish(job.course, judged, LocalEngine(), lambda _: None) if judged else ()
+    return {
+        **{s: found for s, found in examined.items() if not isinstance(found, _New)},
+        **{segment: Failed(reason=str(error)) for segment, error in errors.items()},
+        **{segment: _ready(job, segment, new[segment], outcome) for segment, outcome in made},
+    }
+
+
+def _contests(job: Job, new: Mapping[str, _New]) -> Iterator[tuple[str, Contest | LoopcastError]]:
+    """Judge all contenders on each segment, and the champion beside them."""
+    steps = steps_of(job.course.logical_model.task)
+    known = {segment: found.known for segment, found in new.items()}
+    for segment, found in steps.contest(job.course, known, LocalEngine(), lambda _: None):
+        if isinstance(found, LoopcastError):
+            yield segment, found
+        else:
+            yield segment, _beside(job, segment, new[segment], found)
+
+
+def _beside(job: Job, segment: str, new: _New, contest: Contest) -> Contest:
+    """Judge the champion on the same rows, where a training knows one."""
+    again = job.work.again
+    if again is None:
+        return contest
+    return beside_champion(
+        contest,
+        of_segment(again.whole, segment),
+        new.known if again.treatment.remedy == "reweight" else new.whole,
+        again.champions,
+        Artifacts(job.artifacts),
+    )
+
+
+def _examine(job: Job, segment: str, table: pd.DataFrame) -> _New | Kept | Failed:
+    """Check the data of a segment, and tell whether it has to be trained."""
+    course = of_segment(job.course, segment)
+    steps, newest = steps_of(course.logical_model.task), job.newest.get(segment)
+    try:
+        source = job.work.batch.describe(check_segment(segment))
+        settings = job.work.batch.source.settings
+        whole = steps.know(table, settings, course.logical_model, source, job.day)
+        artifacts = Artifacts(job.artifacts)
+        whole = replace(whole, since=_judged_since(job, segment, whole, artifacts))
+        known, notes = _treated(job.work.again, whole, segment, course.seed)
+        if newest is not None and (
+            newest.recipe == course.recipe(known.dataset) or _no_news(known)
+        ):
+            return Kept(version=newest.id)
+        checked = check(course, known, source, newest, artifacts)
+    except LoopcastError as error:
+        return Failed(reason=str(error))
+    return _New(known=known, whole=whole, checked=checked, notes=notes)
+
+
+def _judged_since(
+    job: Job, segment: str, whole: Known[Any], artifacts: Artifacts
+) -> datetime | None:
+    """Return until when the champion was trained, where it is judged on what came after."""
+    again, task = job.work.again, job.course.logical_model.task
+    champion = again.champions.versions.get(segment) if again else None
+    if champion is None or task == "forecast":
+        return None
+    until, end = trained_until(champion, artifacts), whole.dataset.end
+    if task == "score" and until is not None and end is not None and end <= until:
+        return None  # other rows of the same time
+    return until
+
+
+def _no_news(known: Known[Any]) -> bool:
+    """Tell whether nothing came after the champion that it could be judged on."""
+    end = known.dataset.end
+    return known.since is not None and end is not None and end <= known.since
+
+
+def _treated(
+    again: Again | None, whole: Known[Any], segment: str, seed: int
+) -> tuple[Known[Any], Mapping[str, bytes]]:
+    if again is None:
+        return whole, {}
+    known, files = again.treatment.of(whole, segment, seed)
+    champion = again.champions.versions.get(segment)
+    named = champion.id if champion else None
+    return known, retraining_files(again.treatment, named, whole.since, files)
+
+
+def _ready(job: Job, segment: str, new: _New, made: Made | LoopcastError) -> NewVersion | Failed:
+    if isinstance(made, LoopcastError):
+        return Failed(reason=str(made))
+    extra, course = {**job.work.extra, **new.notes}, of_segment(job.course, segment)
+    item = ready(course, new.known, made, new.checked, extra)
+    return new_version(course, item, job.examiner, job.at, note=told(new.notes))
