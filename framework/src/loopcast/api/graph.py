@@ -175,6 +175,23 @@ class Linear:
 
 
 @dataclass(frozen=True, eq=False)
+class Filtered:
+    """One row: weighted sums of neighbouring columns of one row, with the same weights everywhere.
+
+    Column j is ``Σ_k weights[k] of[j + k]``, so that there are as many columns less as there are
+    weights but one.
+
+    Attributes
+    ----------
+    weights : ndarray, shape (width,)
+        They stay in float32 however small a file is asked for: they are few.
+    """
+
+    of: Block
+    weights: Floats
+
+
+@dataclass(frozen=True, eq=False)
 class Sum:
     """Sum of blocks, of one column or one row each where the others have more."""
 
@@ -331,6 +348,7 @@ Block: TypeAlias = (
     | State
     | Additive
     | Linear
+    | Filtered
     | Sum
     | Product
     | Quotient

@@ -5,9 +5,10 @@ lag; one that is missing is its own forecast from those before it. Over the step
 shorter than the day meet what is forecast itself. With ``u_h`` the sum of what is known, and S the
 matrix of the lags within the day,
 
-    r̂_{t+h} = u_h + Σ_{s_k < h} φ_k r̂_{t+h-s_k},    so that    r̂ = (I - S)⁻¹ u,
+    r̂_{t+h} = u_h + Σ_{s_k < h} φ_k r̂_{t+h-s_k},    so that    r̂ = (I - S)⁻¹ u.
 
-which is one product by a matrix that does not depend on the data.
+Each row of this inverse is the one above it, moved by a step: it is what a shock is worth after so
+many steps, ψ_0 = 1, ψ_1, …, and r̂_{t+h} = Σ_i ψ_i u_{h-i} a filter, of as many weights as steps.
 """
 
 from __future__ import annotations
@@ -52,11 +53,12 @@ class ArMemory:
         """Append the last residual, or what was expected of it, and forecast from there."""
         lagged = g.Columns(state, tuple(self.size - lag for lag in self.ar.lags))
         missing = g.Product(complement(seen.observed), self._weighted(lagged))
-        kept = g.Columns(state, tuple(range(1, self.size)))
-        following = g.Joined((kept, g.Sum((seen.residual, missing))))
+        kept = [g.Columns(state, tuple(range(1, self.size)))] if self.size > 1 else []
+        following = g.Joined((*kept, g.Sum((seen.residual, missing))))
         known = g.Stacked(self._weighted(self._seen_ahead(following)), self.steps)
-        within = self._within(self.ar.phi[:, self.series])
-        return g.Following(g.Linear(known, within, np.zeros(self.steps))), following
+        before = g.Constant((0.0,) * (self.steps - 1))
+        ahead = g.Filtered(g.Joined((before, known)), self._worth()[::-1])
+        return g.Following(ahead), following
 
     def _seen_ahead(self, past: g.Block) -> g.Block:
         """Return what each step sees of the past at each lag, a row for each; zero where nothing.
@@ -75,12 +77,11 @@ class ArMemory:
     def _weighted(self, lagged: g.Block) -> g.Block:
         return g.Linear(lagged, self.ar.phi[None, :, self.series], np.zeros(1), exact=True)
 
-    def _within(self, phi: Floats) -> Floats:
-        """Return what a step of the horizon makes of what each of them knows."""
-        within = np.eye(self.steps)
-        for lag, weight in zip(self.ar.lags, phi, strict=True):
-            within -= weight * np.eye(self.steps, k=-lag)
-        return np.asarray(np.linalg.inv(within), np.float64)
+    def _worth(self) -> Floats:
+        """Return what a shock is worth after so many steps, ψ."""
+        shock = np.ones((1, self.ar.phi.shape[1]))
+        later = self.ar.forecast(shock, self.steps - 1)
+        return np.concatenate([shock[:, self.series], later[:, self.series]])
 
     def state(self, recent: Recent) -> Floats:
         """Fill the residuals before the last one."""

@@ -89,7 +89,8 @@ def remembering() -> g.Graph:
     picked = g.Picked(g.Stacked(following, 1), g.Columns(g.Features(), (4,)))
     shares = g.Quotient(g.OneHot(g.Columns(first, (4,)), 4), g.Constant((1.0, 2.0, 3.0, 4.0)))
     missing = g.Missing(g.Columns(g.Features(), (3,)))
-    output = g.Joined((picked, g.Following(following), missing, g.Logistic(picked)))
+    ahead = g.Following(g.Filtered(g.Joined((g.Constant((0.0,)), following)), coefficients(2)))
+    output = g.Joined((picked, ahead, missing, g.Logistic(picked)))
     return g.Graph(
         features=FEATURES,
         output=output,

@@ -174,6 +174,14 @@ def test_a_row_of_numbers_goes_to_the_rows_that_follow() -> None:
         answered(ahead, np.zeros((4, 1)), ("x",))
 
 
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_row_is_filtered_by_the_same_weights_at_each_place(precision: Precision) -> None:
+    x, weights = np.random.default_rng(1).normal(0, 1, (1, 9)), coefficients(4)
+    found = answered(g.Filtered(g.Features(), weights), x, tuple("abcdefghi"), precision=precision)
+    expected = np.correlate(x[0], weights, "valid")
+    np.testing.assert_allclose(found, expected[None], rtol=0, atol=1e-6)
+
+
 def test_a_state_goes_round() -> None:
     """A running sum of the first feature."""
     state = g.Sum((g.State(), g.Features()))

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 RELU = 1
 """Code of the activation that an operator may have built in."""
 
+VALID = 1
+"""Code of the padding that adds nothing."""
+
 INT32 = 2
 """Code of the type of integers."""
 
@@ -148,6 +151,15 @@ def _additive(block: g.Additive, to: Lowering) -> int:
 @lowered.register
 def _linear(block: g.Linear, to: Lowering) -> int:
     return to.linear(to.of(block.of), block.weights, block.bias, exact=block.exact)
+
+
+@lowered.register
+def _filtered(block: g.Filtered, to: Lowering) -> int:
+    image = to.stacked(to.of(block.of), 1, 1, ANY, 1)
+    weights = to.numbers(block.weights[None, None, :, None])
+    strides = {"StrideW": 1, "StrideH": 1}
+    found = to.model.add("CONV_2D", image, weights, to.numbers([0.0]), Padding=VALID, **strides)
+    return to.stacked(found, 1, ANY)
 
 
 @lowered.register
