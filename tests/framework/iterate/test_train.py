@@ -19,7 +19,6 @@ from loopcast.api import (
     Feature,
     ForecastData,
     ForecastSchema,
-    GateError,
     IntegrityError,
     ScoreSchema,
     hookimpl,
@@ -176,28 +175,46 @@ def test_who_is_moved_by_another_process_meanwhile_is_where_it_should_be(
     course: ForecastCourse, panel: ForecastData, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two runs that trained the same version both release it; the other one is first."""
-    release_all = home.catalog.release_all
+    advance = home.catalog.advance
 
-    def after_another(moves: Any, *, at: Any, review: Any) -> None:
-        release_all(moves, at=at, review=review)
-        release_all(moves, at=at, review=review)
+    def after_another(versions: Any, plan: Any, *, at: Any) -> Any:
+        advance(versions, plan, at=at)
+        return advance(versions, plan, at=at)
 
-    monkeypatch.setattr(home.catalog, "release_all", after_another)
+    monkeypatch.setattr(home.catalog, "advance", after_another)
     found = trained(course, panel, home)
     assert found.stage == "champion"
     stages = [release.stage for release in home.catalog.history(course.logical_model.name, "")]
     assert stages == ["staging", "champion"]
 
 
-def test_what_is_refused_again_is_said(
+def test_who_finds_another_champion_than_it_was_judged_beside_does_not_follow_it(
     course: ForecastCourse, panel: ForecastData, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refused(moves: Any, *, at: Any, review: Any) -> None:
-        raise GateError("not today")
+    def trained_with(days: int) -> TrainedVersion:
+        chosen = contender_of(course, days)
+        return train_version(chosen, known(panel), home, LocalEngine(), rules())
 
-    monkeypatch.setattr(home.catalog, "release_all", refused)
-    with pytest.raises(GateError, match="not today"):
-        trained(course, panel, home)
+    def crown(version: str) -> None:
+        home.catalog.release("demo", "", version, stage="champion", by="ann", reason="so be it")
+
+    first, other = trained_with(3).version.id, trained_with(14).version.id
+    crown(first)
+    advance = home.catalog.advance
+
+    def after_another(versions: Any, plan: Any, *, at: Any) -> Any:
+        crown(other)
+        return advance(versions, plan, at=at)
+
+    monkeypatch.setattr(home.catalog, "advance", after_another)
+    found = trained_with(7)  # which is better than the first
+    assert found.stage == "challenger"
+    assert found.reason.startswith(f"champion {other} was released since")
+    champion = home.catalog.champion("demo")
+    assert champion is not None
+    assert champion.id == other
+    monkeypatch.undo()
+    assert f"of champion {other}" in trained_with(7).reason  # judged beside it now
 
 
 def test_a_policy_of_proposals_leaves_a_version_in_staging(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from itertools import count, pairwise
 
@@ -9,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from loopcast.api import InvalidRecordError, NotFoundError, Stage, StoreError
-from loopcast.store.catalog import Catalog, Move
+from loopcast.api import InvalidRecordError, NotFoundError, Stage, StoreError, VersionId
+from loopcast.store.catalog import Catalog, Move, Standing
 
 from .builders import NOON, logical_model, registration, registrations, version
 
@@ -170,3 +171,49 @@ class TestAnySequence:
             if entry.until is None or entry.until > entry.since:
                 found = filled.champions("demand", [segment], at=entry.since)
                 assert found[segment].id == entry.version
+
+
+class TestAdvance:
+    """Moves round by round, in one transaction, by what is known of the moves before."""
+
+    def test_rounds_are_entries_of_their_own(self, filled: Catalog) -> None:
+        filled.release_all([move(0, "champion")], at=hours(1))
+        before = filled.audit_head()[0]
+        rounds: list[list[Move]] = [[move(1, "staging"), move(2, "staging")], [move(1, "champion")]]
+
+        def plan(standings: Mapping[VersionId, Standing]) -> list[Move]:
+            assert standings.keys() == {version(number).id for number in range(3)}
+            return rounds.pop(0) if rounds else []
+
+        found = filled.advance([version(n).id for n in range(3)], plan, at=hours(2))
+        assert found == filled.standings(list(found))
+        stages = [found[version(number).id].stage for number in range(3)]
+        assert stages == ["retired", "champion", "staging"]
+        assert filled.audit_head()[0] == before + 2
+        assert filled.verify_audit() == filled.audit_head()
+
+    def test_one_bad_round_undoes_all(self, filled: Catalog) -> None:
+        rounds = [[move(0, "staging")], [move(99, "staging")]]
+        before = filled.audit_head()
+        with pytest.raises(NotFoundError, match="is not in the catalog"):
+            filled.advance([version(0).id], lambda _: rounds.pop(0))
+        assert filled.stage(version(0).id) == "candidate"
+        assert filled.audit_head() == before
+
+    @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(steps=st.lists(st.tuples(st.integers(0, 2), STAGES), max_size=8))
+    def test_what_plans_see_is_what_the_catalog_says(
+        self, filled: Catalog, steps: list[tuple[int, Stage]]
+    ) -> None:
+        segment = f"advanced-{next(UNIQUE)}"
+        filled.register([registration(version(number, segment=segment)) for number in range(3)])
+        names = [version(number, segment=segment).id for number in range(3)]
+        left = iter(steps)
+
+        def plan(standings: Mapping[VersionId, Standing]) -> list[Move]:
+            for number, stage in left:
+                if standings[names[number]].stage != "champion":  # which would leave a gap
+                    return [move(number, stage, segment)]
+            return []
+
+        assert filled.advance(names, plan) == filled.standings(names)

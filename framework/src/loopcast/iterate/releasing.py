@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from loopcast.api import GateError, Goal, Policy, Stage, Validation, VersionId
+from loopcast.api import Goal, Policy, Stage, Validation, VersionId
 from loopcast.deploy.releases import label_of
 from loopcast.deploy.validation import (
     Surroundings,
@@ -23,7 +24,7 @@ from loopcast.deploy.validation import (
 )
 from loopcast.develop.engine import LocalEngine
 from loopcast.develop.judged import JUDGED_FILE, read_judged
-from loopcast.govern.demands import lacking, reviewer
+from loopcast.govern.demands import lacking
 from loopcast.iterate.verdict import Verdict, chosen, verdict_beside
 from loopcast.store.catalog import Move, Standing
 
@@ -78,7 +79,8 @@ def release_by_policy(
 ) -> dict[VersionId, Released]:
     """Validate new versions and move each as far along as the policy and its results allow.
 
-    Each round of moves is one transaction for all segments.
+    All moves are one transaction, in which nobody else moves a champion. A version that finds
+    another one there than it was judged beside does not follow it.
 
     Parameters
     ----------
@@ -98,15 +100,8 @@ def release_by_policy(
     around = surroundings(home, [item.version for item in open_.values()])
     verdicts = {name: _verdict(course, item, home, around) for name, item in open_.items()}
     automatic = rules.policy.row(course.logical_model).release == "automatic"
-    while moves := _moves(course, verdicts, home, rules, automatic=automatic):
-        models = {course.logical_model.name: course.logical_model}
-        try:
-            home.catalog.release_all(moves, at=at, review=reviewer(moves, models, rules.policy))
-        except GateError:
-            # Another process that trained the same may have moved them since.
-            if moves == _moves(course, verdicts, home, rules, automatic=automatic):
-                raise
-    standings = home.catalog.standings([item.version.id for item in items])
+    plan = partial(_moves, course, verdicts, rules.policy, automatic=automatic)
+    standings = home.catalog.advance([item.version.id for item in items], plan, at=at)
     return {
         name: Released(
             stage=standing.stage,
@@ -143,8 +138,8 @@ def _validate(
 ) -> dict[VersionId, str]:
     """Run the gates of the policy on versions that need it; say what failed, by version."""
     row = rules.policy.row(course.logical_model)
-    standings = home.catalog.standings(list(items)) if items and row.gates else {}
-    new = [items[n].version for n, s in standings.items() if s.stage in ("candidate", "retired")]
+    stages = home.catalog.stages(items) if row.gates else {}
+    new = [items[name].version for name, s in stages.items() if s in ("candidate", "retired")]
     found: tuple[Validation, ...] = ()
     if new:
         examined = {name: item.examination for name, item in items.items() if item.examination}
@@ -182,17 +177,17 @@ def _verdict(course: Course[Any], item: NewVersion, home: Home, around: Surround
 def _moves(
     course: Course[Any],
     verdicts: Mapping[VersionId, Verdict],
-    home: Home,
-    rules: Rules,
+    policy: Policy,
+    standings: Mapping[VersionId, Standing],
     *,
     automatic: bool,
 ) -> list[Move]:
     """Return the next move of each version that has one."""
-    model, standings = course.logical_model, home.catalog.standings(list(verdicts))
-    moves = []
-    for name, standing in standings.items():
-        goal = _next(standing, verdicts[name], automatic=automatic)
-        if goal is not None and not lacking(standing, goal, model, rules.policy, by=BY):
+    model, moves = course.logical_model, []
+    for name, verdict in verdicts.items():
+        standing = standings[name]
+        goal = _next(standing, verdict, automatic=automatic)
+        if goal is not None and not lacking(standing, goal, model, policy, by=BY):
             moves.append(
                 Move(
                     logical_model=model.name,
@@ -200,7 +195,7 @@ def _moves(
                     version=name,
                     stage=goal,
                     by=BY,
-                    reason=verdicts[name].reason,
+                    reason=verdict.reason,
                 )
             )
     return moves
@@ -212,16 +207,23 @@ def _next(standing: Standing, verdict: Verdict, *, automatic: bool) -> Goal | No
             return "staging"
         case "staging" if automatic:
             return "champion" if standing.champion is None else "challenger"
-        case "challenger" if automatic and verdict.better:
+        case "challenger" if automatic and verdict.better and not _overtaken(standing, verdict):
             return "champion"
         case _:
             return None
+
+
+def _overtaken(standing: Standing, verdict: Verdict) -> bool:
+    """Tell whether another champion serves than the one beside whom a version was judged."""
+    return standing.champion not in (None, verdict.champion)
 
 
 def _waiting(standing: Standing, verdict: Verdict | None, *, automatic: bool) -> str:
     """Say why a version that passed stands where it does, and what a person may do."""
     command = f"'loopcast release {standing.version.id} --by NAME --reason TEXT'"
     said = verdict.reason if verdict else ""
+    if verdict and _overtaken(standing, verdict):
+        said = f"champion {standing.champion} was released since, and it was not judged beside that"
     if automatic and standing.stage == "challenger":
         return said
     return f"{said}; it waits for a person: {command} says what is missing, and releases it"

@@ -37,6 +37,7 @@ __all__ = [
     "AuditFilter",
     "Catalog",
     "Move",
+    "Plan",
     "Registration",
     "Return",
     "Review",
@@ -47,6 +48,9 @@ __all__ = [
 
 Review = Callable[[Mapping[VersionId, Standing]], None]
 """Sees where versions stand before they move, and raises to refuse."""
+
+Plan = Callable[[Mapping[VersionId, Standing]], Sequence[Move]]
+"""Returns the next moves of versions from where they stand; none where they have arrived."""
 
 
 class Catalog(FleetCatalog):
@@ -296,6 +300,34 @@ class Catalog(FleetCatalog):
             if review is not None:
                 review(governance.standings(connection, [move.version for move in moves]))
             apply_moves(connection, moves, at or datetime.now(UTC))
+
+    def advance(
+        self, versions: Sequence[VersionId], plan: Plan, *, at: datetime | None = None
+    ) -> dict[VersionId, Standing]:
+        """Move versions on for as long as a plan has moves, and return where they stand then.
+
+        All of it is one transaction, so that nobody else moves them or their champions in between;
+        each round of moves is an entry of the audit log of its own.
+
+        Parameters
+        ----------
+        versions
+            All that the plan moves.
+        at
+            The moment of the moves; now by default.
+
+        Raises
+        ------
+        NotFoundError, InvalidRecordError, SwitchError, StoreError
+            As :meth:`release_all` does; then nothing has moved.
+        """
+        moment = at or datetime.now(UTC)
+        with database.writing(self._engine) as connection:
+            standings = governance.standings(connection, versions)
+            while moves := plan(standings):
+                apply_moves(connection, moves, moment)
+                standings = governance.moved(standings, moves)
+        return standings
 
     def roll_back(
         self, returns: Sequence[Return], *, by: str, reason: str, at: datetime | None = None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from sqlalchemy import Connection, func, select
@@ -33,6 +33,9 @@ from loopcast.store.tables import (
     versions,
 )
 
+if TYPE_CHECKING:
+    from loopcast.store.releases import Move
+
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
@@ -57,6 +60,11 @@ class Standing:
     switch: SwitchSetting | None
     validation: Validation | None
     sign_offs: tuple[SignOff, ...]
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """The logical model and segment that it belongs to."""
+        return self.version.logical_model, self.version.segment
 
 
 def put_policy(connection: Connection, policy: Policy, *, by: str, at: datetime) -> None:
@@ -285,6 +293,38 @@ def standings(connection: Connection, ids: Sequence[VersionId]) -> dict[VersionI
         )
         for identifier, version in found.items()
     }
+
+
+def moved(
+    standings: Mapping[VersionId, Standing], moves: Sequence[Move]
+) -> dict[VersionId, Standing]:
+    """Return where versions stand after moves, in a transaction in which nobody else writes."""
+    stages = {move.version: (move.stage, move.share) for move in moves}
+    crowned = {
+        (move.logical_model, move.segment): move.version
+        for move in moves
+        if move.stage == "champion"
+    }
+    return {
+        name: _after(standing, stages.get(name), crowned.get(standing.place, standing.champion))
+        for name, standing in standings.items()
+    }
+
+
+def _after(
+    standing: Standing, entered: tuple[Stage, float | None] | None, champion: VersionId | None
+) -> Standing:
+    """Return where a version stands that has entered a stage, or whose champion may be another."""
+    displaced = standing.stage == "champion" and champion != standing.version.id
+    stage, share = entered or (("retired", None) if displaced else (standing.stage, standing.share))
+    anew = stage == "retired" != standing.stage
+    return replace(
+        standing,
+        stage=stage,
+        share=share,
+        champion=champion,
+        sign_offs=() if anew else standing.sign_offs,
+    )
 
 
 def _since(retired: datetime | None, items: Iterable[SignOff]) -> tuple[SignOff, ...]:

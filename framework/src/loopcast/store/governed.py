@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Self
 
@@ -16,6 +16,7 @@ from loopcast.api import (
     Policy,
     Segment,
     SignOff,
+    Stage,
     Switch,
     SwitchSetting,
     Validation,
@@ -131,6 +132,11 @@ class GovernedCatalog:
         """Return every sign-off of a version, the oldest first."""
         with database.reading(self._engine) as connection:
             return tuple(governance.list_sign_offs(connection, [version]).get(version, ()))
+
+    def stages(self, versions: Collection[VersionId]) -> Mapping[VersionId, Stage]:
+        """Return the stage that each version is in; ``candidate`` until it is moved."""
+        with database.reading(self._engine) as connection:
+            return governance.stages_of(connection, versions)
 
     def standings(self, versions: Sequence[VersionId]) -> dict[VersionId, Standing]:
         """Return where versions stand, and what was done for their next moves.
