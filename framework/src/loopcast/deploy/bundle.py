@@ -158,6 +158,74 @@ def _with_files(manifest: Manifest, files: Files) -> Manifest:
     return msgspec.structs.replace(manifest, files=described)
 
 
+@dataclass(frozen=True, eq=False)
+class StoredBundle:
+    """A bundle as it is stored: its manifest was read, and files are checked as they are taken.
+
+    Attributes
+    ----------
+    digest
+        Of the encoded manifest, which is checked.
+    company
+        All files, where they are kept beside the manifest; still to be checked.
+    artifacts
+        Where files are that are kept alone.
+    """
+
+    digest: Digest
+    manifest: Manifest
+    company: bytes | None
+    artifacts: Artifacts
+
+    def file(self, name: str) -> bytes | None:
+        """Return one file, checked against its digest; ``None`` where there is no such file.
+
+        Raises
+        ------
+        IntegrityError
+            Where it is missing or differs from what the manifest says.
+        """
+        if name not in self.manifest.files:
+            return None
+        if self.company is None:
+            return _alone(self.artifacts, self.digest, self.manifest, name)
+        data = _of_company(self.manifest, self.company)[name]
+        if not _matches(data, self.manifest.files[name]):
+            raise IntegrityError(
+                f"file {name} of bundle {self.digest} was changed; it is not used: restore the "
+                "store from a backup or train again"
+            )
+        return data
+
+    def whole(self) -> Bundle:
+        """Return the bundle with all its files, each checked against its digest.
+
+        Raises
+        ------
+        IntegrityError
+            When a file is missing or differs from what the manifest says.
+        """
+        manifest, company = self.manifest, self.company
+        _check_names(manifest.files)
+        files = (
+            {name: _alone(self.artifacts, self.digest, manifest, name) for name in manifest.files}
+            if company is None
+            else _of_company(manifest, company)
+        )
+        check_files(manifest, files)
+        if company is not None and len(company) > _size(files):
+            raise IntegrityError(
+                f"bundle {self.digest} goes on after the last file of its manifest; it is not used"
+            )
+        return Bundle(self.digest, manifest, files)
+
+
+def open_bundle(artifacts: Artifacts, digest: Digest) -> StoredBundle:
+    """Read the manifest of a bundle, for who takes it apart; raises as :func:`read_bundle` does."""
+    content, company = artifacts.get_with_company(digest)
+    return StoredBundle(digest, decode_manifest(content), company, artifacts)
+
+
 def read_bundle(artifacts: Artifacts, digest: Digest) -> Bundle:
     """Read a bundle and check each file against its digest.
 
@@ -170,20 +238,7 @@ def read_bundle(artifacts: Artifacts, digest: Digest) -> Bundle:
     ModelError
         When the bundle format is unknown to this package.
     """
-    content, company = artifacts.get_with_company(digest)
-    manifest = decode_manifest(content)
-    _check_names(manifest.files)
-    files = (
-        {name: _alone(artifacts, digest, manifest, name) for name in manifest.files}
-        if company is None
-        else _of_company(manifest, company)
-    )
-    check_files(manifest, files)
-    if company is not None and len(company) > _size(files):
-        raise IntegrityError(
-            f"bundle {digest} goes on after the last file of its manifest; it is not used"
-        )
-    return Bundle(digest, manifest, files)
+    return open_bundle(artifacts, digest).whole()
 
 
 def _alone(artifacts: Artifacts, digest: Digest, manifest: Manifest, name: str) -> bytes:
@@ -213,19 +268,7 @@ def read_file(artifacts: Artifacts, digest: Digest, name: str) -> bytes | None:
     NotFoundError, IntegrityError, ModelError
         As :func:`read_bundle`, of the manifest and of this file.
     """
-    content, company = artifacts.get_with_company(digest)
-    manifest = decode_manifest(content)
-    if name not in manifest.files:
-        return None
-    if company is None:
-        return _alone(artifacts, digest, manifest, name)
-    data = _of_company(manifest, company)[name]
-    if not _matches(data, manifest.files[name]):
-        raise IntegrityError(
-            f"file {name} of bundle {digest} was changed; it is not used: restore the store from a "
-            "backup or train again"
-        )
-    return data
+    return open_bundle(artifacts, digest).file(name)
 
 
 def read_manifest(artifacts: Artifacts, digest: Digest) -> Manifest:

@@ -11,11 +11,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from loopcast.api import LoopcastError, Segment, Version, VersionId
+from loopcast.deploy.bundle import StoredBundle, open_bundle
 from loopcast.develop.engine import LocalEngine
 from loopcast.develop.source import Batch, check_segment
 from loopcast.iterate.checking import check
 from loopcast.iterate.registering import Examiner, NewVersion, new_version, of_segment, ready
-from loopcast.iterate.retrain.champion import Champions, beside_champion, trained_until
+from loopcast.iterate.retrain.champion import Champions, beside_champion, judged_since
 from loopcast.iterate.retrain.treatment import Treatment, retraining_files, told
 from loopcast.iterate.tasks import Contest, steps_of
 from loopcast.store.artifacts import Artifacts
@@ -96,12 +97,15 @@ class _New:
         The same before a treatment.
     notes
         Files of the bundle that say what the treatment did.
+    champion
+        Beside whom it is judged; ``None`` where a training knows none.
     """
 
     known: Known[Any]
     whole: Known[Any]
     checked: Checked
     notes: Mapping[str, bytes]
+    champion: StoredBundle | None
 
 
 Result: TypeAlias = NewVersion | Kept | Failed
@@ -134,8 +138,8 @@ class Job:
 
 def train_batch(job: Job) -> dict[str, Result]:
     """Train the segments of a batch, and return what became of each."""
-    tables = job.work.batch.tables()
-    examined = {segment: _examine(job, segment, table) for segment, table in tables}
+    tables, artifacts = job.work.batch.tables(), Artifacts(job.artifacts)
+    examined = {segment: _examine(job, segment, table, artifacts) for segment, table in tables}
     new = {segment: found for segment, found in examined.items() if isinstance(found, _New)}
     contests = dict(_contests(job, new)) if new else {}
     errors = {s: found for s, found in contests.items() if isinstance(found, LoopcastError)}
@@ -170,43 +174,43 @@ def _beside(job: Job, segment: str, new: _New, contest: Contest) -> Contest:
         of_segment(again.whole, segment),
         new.known if again.treatment.remedy == "reweight" else new.whole,
         again.champions,
-        Artifacts(job.artifacts),
+        new.champion,
     )
 
 
-def _examine(job: Job, segment: str, table: pd.DataFrame) -> _New | Kept | Failed:
+def _examine(
+    job: Job, segment: str, table: pd.DataFrame, artifacts: Artifacts
+) -> _New | Kept | Failed:
     """Check the data of a segment, and tell whether it has to be trained."""
-    course = of_segment(job.course, segment)
+    course, again = of_segment(job.course, segment), job.work.again
     steps, newest = steps_of(course.logical_model.task), job.newest.get(segment)
     try:
         source = job.work.batch.describe(check_segment(segment))
         settings = job.work.batch.source.settings
         whole = steps.know(table, settings, course.logical_model, source, job.day)
-        artifacts = Artifacts(job.artifacts)
-        whole = replace(whole, since=_judged_since(job, segment, whole, artifacts))
-        known, notes = _treated(job.work.again, whole, segment, course.seed)
+        champion = again.champions.bundle(segment, artifacts) if again else None
+        since = judged_since(champion, course.logical_model.task, whole.dataset)
+        whole = replace(whole, since=since)
+        known, notes = _treated(again, whole, segment, course.seed)
         if newest is not None and (
             newest.recipe == course.recipe(known.dataset) or _no_news(known)
         ):
             return Kept(version=newest.id)
-        checked = check(course, known, source, newest, artifacts)
+        checked = check(course, known, source, _previous(newest, champion, artifacts))
     except LoopcastError as error:
         return Failed(reason=str(error))
-    return _New(known=known, whole=whole, checked=checked, notes=notes)
+    return _New(known=known, whole=whole, checked=checked, notes=notes, champion=champion)
 
 
-def _judged_since(
-    job: Job, segment: str, whole: Known[Any], artifacts: Artifacts
-) -> datetime | None:
-    """Return until when the champion was trained, where it is judged on what came after."""
-    again, task = job.work.again, job.course.logical_model.task
-    champion = again.champions.versions.get(segment) if again else None
-    if champion is None or task == "forecast":
+def _previous(
+    newest: Version | None, champion: StoredBundle | None, artifacts: Artifacts
+) -> StoredBundle | None:
+    """Open the bundle of the newest version, which often is the champion."""
+    if newest is None:
         return None
-    until, end = trained_until(champion, artifacts), whole.dataset.end
-    if task == "score" and until is not None and end is not None and end <= until:
-        return None  # other rows of the same time
-    return until
+    if champion is not None and champion.digest == newest.manifest:
+        return champion
+    return open_bundle(artifacts, newest.manifest)
 
 
 def _no_news(known: Known[Any]) -> bool:

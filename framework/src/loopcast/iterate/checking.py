@@ -4,38 +4,39 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from loopcast.deploy.bundle import read_file
 from loopcast.develop.checks.run import Checked, check_data
 from loopcast.develop.checks.shift import PROFILE_FILE, Profile, read_profile
 from loopcast.iterate.tasks import steps_of
 
 if TYPE_CHECKING:
-    from loopcast.api import Version
+    from loopcast.deploy.bundle import StoredBundle
     from loopcast.develop.course import Course
     from loopcast.develop.known import Known
-    from loopcast.store.artifacts import Artifacts
 
 
 def check(
-    course: Course[Any],
-    known: Known[Any],
-    source: str,
-    previous: Version | None,
-    artifacts: Artifacts,
+    course: Course[Any], known: Known[Any], source: str, previous: StoredBundle | None
 ) -> Checked:
     """Check training data before anything is learned from it.
+
+    Parameters
+    ----------
+    source
+        Where it came from, for messages.
+    previous
+        Of the newest version, if there is one.
 
     Raises
     ------
     DataError
         Listing every check that failed; nothing is left behind.
     """
-    before = _profile(previous, artifacts) if previous is not None else None
+    before = _profile(previous) if previous is not None else None
     steps = steps_of(course.logical_model.task)
     return check_data(steps.inputs(known.training), course.checks, source, before)
 
 
-def _profile(version: Version, artifacts: Artifacts) -> Profile | None:
+def _profile(bundle: StoredBundle) -> Profile | None:
     """Return the profile of a version's training data; none for a version from before profiles."""
-    content = read_file(artifacts, version.manifest, PROFILE_FILE)
+    content = bundle.file(PROFILE_FILE)
     return None if content is None else read_profile(content)

@@ -113,7 +113,7 @@ def _train(
 ) -> Ready:
     again = read_again(plugins, bundle, settings, base=base)
     done, segment = again.retraining, bundle.manifest.segment
-    checked = check(again.course, again.known, again.source, None, home.artifacts)
+    checked = check(again.course, again.known, again.source, None)
     steps = steps_of(settings.logical_model.task)
     [(_, contest)] = steps.contest(again.course, {segment: again.known}, engine, lambda _: None)
     if isinstance(contest, LoopcastError):
@@ -121,7 +121,8 @@ def _train(
     if done is not None and done.champion is not None:
         rows = again.known if done.remedy == "reweight" else again.whole
         champions = champions_of(home, plugins, [done.champion])
-        contest = beside_champion(contest, again.whole_course, rows, champions, home.artifacts)
+        theirs = champions.bundle(segment, home.artifacts)
+        contest = beside_champion(contest, again.whole_course, rows, champions, theirs)
     [(_, made)] = steps.finish(again.course, {segment: contest}, engine, lambda _: None)
     if isinstance(made, LoopcastError):
         raise made

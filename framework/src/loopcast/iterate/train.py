@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from loopcast.api import LoopcastError, Stage, SwitchError, SwitchSetting, Version
-from loopcast.deploy.bundle import read_bundle
+from loopcast.deploy.bundle import open_bundle, read_bundle
 from loopcast.deploy.lookup import look_up
 from loopcast.develop.course import Advance, Course
 from loopcast.iterate.checking import check
@@ -139,7 +139,8 @@ def train_version(
     steps = steps_of(course.logical_model.task)
     name, segment = course.logical_model.name, course.segment
     previous = home.catalog.newest(name, [segment]).get(segment)
-    checked = check(course, known, known.dataset.origin, previous, home.artifacts)
+    before = open_bundle(home.artifacts, previous.manifest) if previous is not None else None
+    checked = check(course, known, known.dataset.origin, before)
     [(_, contest)] = steps.contest(course, {segment: known}, engine, advance)
     if isinstance(contest, LoopcastError):
         raise contest

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from loopcast.api import IntegrityError, LoopcastError, PluginError, Version, VersionId
-from loopcast.deploy.bundle import read_bundle, read_manifest
+from loopcast.deploy.bundle import StoredBundle, open_bundle
 from loopcast.deploy.loaded import load_model, schema_of
 from loopcast.develop.compare import pair
 from loopcast.develop.documentation import ALTERNATIVE_FILE
@@ -21,7 +21,7 @@ from loopcast.iterate.verdict import chosen, not_judged, verdict_beside
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from loopcast.api import Template
+    from loopcast.api import Dataset, Task, Template
     from loopcast.develop.course import Course
     from loopcast.develop.known import Known
     from loopcast.plugins import PluginManager
@@ -48,6 +48,11 @@ class Champions:
         """Return those of some segments."""
         return replace(self, versions={s: v for s, v in self.versions.items() if s in segments})
 
+    def bundle(self, segment: str, artifacts: Artifacts) -> StoredBundle | None:
+        """Open the bundle of the one of a segment, if it has one."""
+        version = self.versions.get(segment)
+        return None if version is None else open_bundle(artifacts, version.manifest)
+
 
 def champions_of(home: Home, plugins: PluginManager, ids: Sequence[VersionId]) -> Champions:
     """Return some versions as those who serve."""
@@ -58,9 +63,14 @@ def champions_of(home: Home, plugins: PluginManager, ids: Sequence[VersionId]) -
     )
 
 
-def trained_until(version: Version, artifacts: Artifacts) -> datetime | None:
-    """Return the end of the data that a version was trained on, where it has one."""
-    return read_manifest(artifacts, version.manifest).datasets[0].end
+def judged_since(champion: StoredBundle | None, task: Task, dataset: Dataset) -> datetime | None:
+    """Return until when a champion was trained, where it is judged on what came after."""
+    if champion is None or task == "forecast":
+        return None
+    until, end = champion.manifest.datasets[0].end, dataset.end
+    if task == "score" and until is not None and end is not None and end <= until:
+        return None  # other rows of the same time
+    return until
 
 
 def beside_champion(
@@ -68,7 +78,7 @@ def beside_champion(
     course: Course[Any],
     known: Known[Any],
     champions: Champions,
-    artifacts: Artifacts,
+    bundle: StoredBundle | None,
 ) -> Contest:
     """Judge the champion of a segment on what a training was judged on.
 
@@ -78,17 +88,19 @@ def beside_champion(
         Of the segment, with all inputs.
     known
         The training data with all inputs: the champion may need one that the version lacks.
+    bundle
+        Of the champion; ``None`` where the segment has none.
 
     Returns
     -------
     Contest
         With what the champion said among its judged rows and evaluations, and the verdict.
     """
-    version = champions.versions.get(course.segment)
-    if version is None:
+    if bundle is None:
         return contest
+    version = champions.versions[course.segment]
     try:
-        champion = _load(version, champions, artifacts, course.logical_model.task)
+        champion = _load(version, champions, bundle, course.logical_model.task)
         return _judged_beside(contest, course, known, champion)
     except LoopcastError as error:
         return replace(contest, verdict=not_judged(version.id, error))
@@ -118,13 +130,13 @@ def _judged_beside(
     )
 
 
-def _load(version: Version, champions: Champions, artifacts: Artifacts, task: Any) -> Champion:
+def _load(version: Version, champions: Champions, bundle: StoredBundle, task: Any) -> Champion:
     def template(name: str) -> Template[Any, Any]:
         if name not in champions.templates:
             raise PluginError(f"its template {name} is not installed")
         return champions.templates[name]
 
-    files = read_bundle(artifacts, version.manifest).files
+    files = bundle.whole().files
     return Champion(
         name=version.id,
         model=load_model(task, files, template(version.template), template),
