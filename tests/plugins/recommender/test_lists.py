@@ -9,7 +9,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from scipy import sparse
 
+from loopcast.api import last_places
 from loopcast_recommender import lists
+from loopcast_recommender.ease.method import EASE, Ridge
+from loopcast_recommender.history.model import Tuning, make_model
+from loopcast_recommender.interactions import choices
 
 from .samples import query, tastes
 
@@ -35,19 +39,34 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     scores = np.random.default_rng(2).normal(size=(121, len(data.items))).astype(np.float32)
     hidden = sparse.csr_array(np.random.default_rng(3).random(scores.shape) < 0.5)
     asked = query(data, excluded=hidden, allowed=np.arange(len(data.items)) % 3 > 0)
-    whole = lists.rank(asked, lambda rows: scores[rows].copy())
+    whole = lists.rank(asked, lambda part: scores[part.entities])
     monkeypatch.setattr(lists, "_CELLS", 7 * len(data.items))
-    blocks = lists.rank(asked, lambda rows: scores[rows].copy())
+    blocks = lists.rank(asked, lambda part: scores[part.entities])
     assert np.array_equal(whole.items, blocks.items)
     shown = np.take_along_axis(hidden.toarray(), np.maximum(whole.items, 0), axis=1)
     assert not shown[whole.items >= 0].any()
     assert (whole.items % 3 != 0).all()
 
 
+@pytest.mark.parametrize("known", [False, True])
+def test_blocks_change_no_list_of_a_model(known: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = tastes(seed=1)
+    shape = (121, len(data.items))
+    model = make_model(choices(data), Tuning(option=Ridge(ridge=20.0), half_life=10.0), EASE)
+    history = last_places((data.entity + 1) % 121, data.item, shape) if known else None
+    asked = query(data, excluded=last_places(data.entity, data.item, shape), history=history)
+    whole = model.predict(asked)
+    monkeypatch.setattr(lists, "_CELLS", 7 * len(data.items))
+    blocks = model.predict(asked)
+    assert np.array_equal(whole.items, blocks.items)
+    assert np.array_equal(whole.scores, blocks.scores)
+
+
 def test_a_list_that_cannot_be_filled_says_so() -> None:
     data = tastes(seed=1)
     nothing = np.zeros((121, len(data.items)), np.float32)
-    found = lists.rank(query(data, allowed=np.arange(len(data.items)) == 4), lambda r: nothing[r])
+    asked = query(data, allowed=np.arange(len(data.items)) == 4)
+    found = lists.rank(asked, lambda part: nothing[part.entities])
     assert (found.items[:, 0] == 4).all()
     assert (found.items[:, 1:] == -1).all()
     assert np.isnan(found.scores[:, 1:]).all()

@@ -223,9 +223,8 @@ def last_places(
     cell = entity.astype(np.int64) * shape[1] + item
     by_cell = stable_order(cell)
     last = by_cell[np.diff(cell[by_cell], append=-1) != 0]
-    row, column = np.divmod(cell[last], shape[1])
-    ends = np.cumsum(np.bincount(row, minlength=shape[0]))
-    return sparse.csr_array((place[last], column, np.append(0, ends)), shape=shape)
+    ends = np.cumsum(np.bincount(entity[last], minlength=shape[0]))
+    return sparse.csr_array((place[last], item[last], np.append(0, ends)), shape=shape)
 
 
 def stable_order(codes: NDArray[np.integer[Any]]) -> NDArray[np.int64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,14 +24,14 @@ _PLACE = 0xFFFFFFFF
 """Bits of a key that are a place."""
 
 
-def rank(query: RankQuery, score: Callable[[slice], NDArray[np.float32]]) -> Ranking:
+def rank(query: RankQuery, score: Callable[[RankQuery], NDArray[np.float32]]) -> Ranking:
     """Rank the items for the entities of a query.
 
     Parameters
     ----------
     score
-        Returns the score of each item for some rows of the query, which follow each other, shape
-        (rows, items), in an array of its own.
+        Returns the score of each item for the entities of a part of the query, shape (entities,
+        items), in an array of its own.
     """
     count, items = len(query.entities), len(query.allowed)
     length = min(query.length, items)
@@ -41,20 +42,34 @@ def rank(query: RankQuery, score: Callable[[slice], NDArray[np.float32]]) -> Ran
     rows = max(1, _CELLS // max(items, 1))
     for start in range(0, count, rows):
         part = slice(start, min(start + rows, count))
-        scores = _masked(score(part), query, part)
-        place, value = best(scores, length)
+        asked = _part(query, part)
+        place, value = best(_masked(score(asked), asked), length)
         nothing = np.isneginf(value)
         found.items[part, :length] = np.where(nothing, -1, place)
         found.scores[part, :length] = np.where(nothing, np.nan, value)
     return found
 
 
-def _masked(scores: NDArray[np.float32], query: RankQuery, part: slice) -> NDArray[np.float32]:
+def _part(query: RankQuery, rows: slice) -> RankQuery:
+    """Return some rows of a query, which follow each other."""
+    if rows == slice(0, len(query.entities)):
+        return query
+    features = query.entity_features
+    return replace(
+        query,
+        entities=query.entities[rows],
+        excluded=None if query.excluded is None else block_of(query.excluded, rows),
+        history=None if query.history is None else block_of(query.history, rows),
+        entity_features=None if features is None else features.iloc[rows],
+    )
+
+
+def _masked(scores: NDArray[np.float32], query: RankQuery) -> NDArray[np.float32]:
     """Put −∞ where an item may not be shown."""
     if not query.allowed.all():
         scores[:, ~query.allowed] = -np.inf
     if query.excluded is not None:
-        scores[cells(block_of(query.excluded, part))] = -np.inf
+        scores[cells(query.excluded)] = -np.inf
     return scores
 
 

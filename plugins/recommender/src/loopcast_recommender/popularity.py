@@ -30,7 +30,7 @@ class PopularityModel:
 
     def predict(self, query: RankQuery) -> Ranking:
         """Rank by popularity."""
-        return rank(query, lambda rows: np.tile(self.share, (rows.stop - rows.start, 1)))
+        return rank(query, lambda asked: np.tile(self.share, (len(asked.entities), 1)))
 
     def save(self) -> Files:
         """Return the shares."""

@@ -151,8 +151,8 @@ def inverted(gram: NDArray[np.floating], ridge: float) -> NDArray[np.float64]:
         raise ConvergenceError(f"ridge {ridge:g} is too small for {rows} rows; raise ridges")
     packed, _ = linalg.lapack.dpftri(rows, factor, uplo="L", overwrite_a=1)
     lower, _ = linalg.lapack.dtfttr(rows, packed, uplo="L")
-    # What is above the diagonal is zero.
-    inverse = np.ascontiguousarray(lower + lower.T)
+    # What is above the diagonal is zero, and the matrix is no longer needed.
+    inverse: NDArray[np.float64] = np.add(lower, lower.T, out=matrix)
     _diagonal(inverse)[:] /= 2.0
     return inverse
 

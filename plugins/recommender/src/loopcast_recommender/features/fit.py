@@ -127,14 +127,15 @@ def _features(
 def _asked(
     model: FeatureModel, history: sparse.csr_array, entities: NDArray[np.int32], block: Block
 ) -> NDArray[np.float32]:
-    query = RankQuery(
-        entities=entities,
-        length=1,
-        allowed=np.ones(history.shape[1], dtype=bool),
-        excluded=pairs(*block.hidden, history.shape),
-        history=history,
+    return model.scores(
+        RankQuery(
+            entities=entities,
+            length=1,
+            allowed=np.ones(history.shape[1], dtype=bool),
+            excluded=pairs(*block.hidden, history.shape),
+            history=history,
+        )
     )
-    return model.scores(query, history, slice(0, len(entities)))
 
 
 def _candidates(base: NDArray[np.float32], hidden: tuple[Any, Any], count: int) -> NDArray[np.intp]:

@@ -13,7 +13,7 @@ from loopcast_recommender.features.groups import Grouping, moments
 from loopcast_recommender.features.tables import Tables, groups_of
 from loopcast_recommender.history.model import HistoryModel, load_model
 from loopcast_recommender.history.model import scores as base_scores
-from loopcast_recommender.interactions import block_of, histories, pairs, presence, remembered
+from loopcast_recommender.interactions import histories, pairs, presence, remembered
 from loopcast_recommender.lists import best, rank
 
 if TYPE_CHECKING:
@@ -54,20 +54,17 @@ class FeatureModel:
 
     def predict(self, query: RankQuery) -> Ranking:
         """Rank candidates by all features, and all items where there is no history."""
-        history = histories(query, self.base.choices)
-        return rank(query, lambda rows: self.scores(query, block_of(history, rows), rows))
+        return rank(query, self.scores)
 
-    def scores(self, query: RankQuery, history: sparse.csr_array, rows: slice) -> Floats32:
-        """Return the scores of all items for some rows of a query, by their histories."""
-        asked = query.entity_features
+    def scores(self, query: RankQuery) -> Floats32:
+        """Return the scores of all items for the entities of a query, shape (entities, items)."""
+        history = histories(query, self.base.choices)
         seen = remembered(history, self.base.tuning.half_life)
         found = base_scores(seen, self.base.scorer, self.base.share)
         features = self.features(
             found,
             history,
-            groups_of(
-                self.tables, query.entities[rows], None if asked is None else asked.iloc[rows]
-            ),
+            groups_of(self.tables, query.entities, query.entity_features),
             self.end if query.moment is None else query.moment,
         )
         new = np.diff(history.indptr) == 0
@@ -75,8 +72,7 @@ class FeatureModel:
             found[new] = np.tensordot(self.cold, features[1:, new], axes=1)
         if self.warm is not None and not new.all():
             again = np.tensordot(self.warm, features, axes=1)
-            hidden = None if query.excluded is None else query.excluded[rows]
-            lifted = self._looked_at_again(found, again, query.allowed, hidden)
+            lifted = self._looked_at_again(found, again, query.allowed, query.excluded)
             found[~new] = lifted[~new]
         return found
 

@@ -22,7 +22,7 @@ from loopcast.api import (
     read_npz,
 )
 from loopcast_recommender.history.method import Method, Scorer
-from loopcast_recommender.interactions import block_of, histories, pairs, presence, remembered
+from loopcast_recommender.interactions import histories, pairs, presence, remembered
 from loopcast_recommender.lists import rank
 from loopcast_recommender.popularity import popularity
 
@@ -74,8 +74,11 @@ class HistoryModel:
 
     def predict(self, query: RankQuery) -> Ranking:
         """Rank by what each entity has chosen, and by popularity where it has chosen nothing."""
+        return rank(query, self._scores)
+
+    def _scores(self, query: RankQuery) -> NDArray[np.float32]:
         history = remembered(histories(query, self.choices), self.tuning.half_life)
-        return rank(query, lambda rows: scores(block_of(history, rows), self.scorer, self.share))
+        return scores(history, self.scorer, self.share)
 
     def session_scores(self, items: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return the scores of who has chosen these items alone; zero where popularity ranks."""

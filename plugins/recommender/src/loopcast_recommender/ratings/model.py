@@ -43,8 +43,7 @@ class RatingModel:
 
     def predict(self, query: RankQuery) -> Ranking:
         """Rank by expected rating."""
-        code = self._codes(query)
-        return rank(query, lambda rows: self._all(code[rows]))
+        return rank(query, lambda asked: self._all(self._codes(asked)))
 
     def rate(
         self, query: RankQuery, row: NDArray[np.int32], item: NDArray[np.int32]
