@@ -25,9 +25,22 @@ def choices(data: RankData) -> sparse.csr_array:
     DataError
         Where there is no interaction.
     """
+    refuse_nothing(data)
+    return last_places(data.entity, data.item, (len(data.entities), len(data.items)))
+
+
+def refuse_nothing(data: RankData) -> None:
+    """Raise ``DataError`` where there is no interaction."""
     if not len(data.item):
         raise DataError("no interactions to learn from")
-    return last_places(data.entity, data.item, (len(data.entities), len(data.items)))
+
+
+def distinct(
+    entity: NDArray[np.integer[Any]], item: NDArray[np.integer[Any]], width: int
+) -> NDArray[np.int64]:
+    """Return each pair of an entity and an item once, in their order, as entity · width + item."""
+    pair = np.sort(entity.astype(np.int64) * width + item)
+    return pair[np.diff(pair, prepend=-1) > 0]
 
 
 def pairs(

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from loopcast.api import Files, RankData, Ranking, RankQuery, npz_bytes, read_npz
-from loopcast_recommender.interactions import choices
+from loopcast_recommender.interactions import distinct, refuse_nothing
 from loopcast_recommender.lists import rank
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from scipy import sparse
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,13 +38,23 @@ class PopularityModel:
 
 def fit_popularity(data: RankData) -> PopularityModel:
     """Count who chose what; raises ``DataError`` where nobody chose anything."""
-    return PopularityModel(share=popularity(choices(data)))
+    refuse_nothing(data)
+    items = len(data.items)
+    chosen = distinct(data.entity, data.item, items) % items
+    return PopularityModel(share=popularity(chosen, (len(data.entities), items)))
 
 
-def popularity(matrix: sparse.csr_array) -> NDArray[np.float32]:
-    """Return the share of the rows that have each column."""
-    count = np.bincount(matrix.indices, minlength=matrix.shape[1])
-    return (count / max(matrix.shape[0], 1)).astype(np.float32)
+def popularity(item: NDArray[np.integer[Any]], shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Return the share of the entities that chose each item.
+
+    Parameters
+    ----------
+    item
+        Of each pair of an entity and an item that it chose.
+    shape
+        How many entities and items there are.
+    """
+    return (np.bincount(item, minlength=shape[1]) / max(shape[0], 1)).astype(np.float32)
 
 
 def load_popularity(files: Files) -> PopularityModel:

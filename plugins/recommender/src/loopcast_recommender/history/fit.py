@@ -65,7 +65,7 @@ def _tuned(
     Half-lives are looked for uphill from the shortest one: where memory matters, it is short.
     """
     present, first = presence(inner.training), half_lives[0]
-    share, learn = popularity(present), cache(method.learn(present))
+    share, learn = popularity(present.indices, present.shape), cache(method.learn(present))
 
     @cache
     def histories(half_life: float | None) -> list[sparse.csr_array]:

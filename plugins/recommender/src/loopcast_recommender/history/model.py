@@ -136,7 +136,7 @@ def make_model(choices: sparse.csr_array, tuning: Tuning, method: Method[Any]) -
         choices=choices,
         tuning=tuning,
         scorer=None if tuning.option is None else method.learn(present)(tuning.option),
-        share=popularity(present),
+        share=popularity(present.indices, present.shape),
     )
 
 
@@ -151,5 +151,5 @@ def load_model(files: Files, method: Method[Any]) -> HistoryModel:
         choices=choices,
         tuning=Tuning(option=option, half_life=tuning["half_life"]),
         scorer=None if option is None else method.load(files, present, option),
-        share=popularity(present),
+        share=popularity(present.indices, present.shape),
     )

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from loopcast.api import DataError, Files, RankData, Ranking, RankQuery, npz_bytes, read_npz
+from loopcast.api import Files, RankData, Ranking, RankQuery, npz_bytes, read_npz
+from loopcast_recommender.interactions import refuse_nothing
 from loopcast_recommender.lists import rank
 from loopcast_recommender.ratings.gibbs import posterior
 
@@ -85,8 +86,7 @@ def fit_ratings(data: RankData, p: RatingParameters, seed: int) -> RatingModel:
     DataError
         Where there is no rating.
     """
-    if not len(data.item):
-        raise DataError("no interactions to learn from")
+    refuse_nothing(data)
     value = data.value.astype(np.float64)
     mean = float(value.mean())
     draws = posterior(
