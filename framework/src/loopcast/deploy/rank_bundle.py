@@ -17,7 +17,7 @@ from loopcast.deploy.limits import Limits, limits_files
 from loopcast.deploy.loaded import MODEL, Packed
 from loopcast.develop.applicability import fit_domain
 from loopcast.develop.rank.inputs import entity_columns
-from loopcast.develop.rank.query import pairs_matrix, ranked
+from loopcast.develop.rank.query import pairs_matrix, ranked, rows_of
 
 if TYPE_CHECKING:
     from loopcast.api import Ranker
@@ -98,9 +98,7 @@ def _scenario(data: RankData) -> RankQuery:
     count = len(data.entities)
     spread = np.linspace(0, count - 1, min(count, SCENARIO_ENTITIES)).round().astype(np.int32)
     entities = np.append(np.unique(spread), -1).astype(np.int32)
-    place = np.full(count, -1, dtype=np.int64)
-    place[entities[:-1]] = np.arange(len(entities) - 1)
-    row = place[data.entity]
+    row = rows_of(entities, count)[data.entity]
     shape = (len(entities), len(data.items))
     features = data.entity_features
     return RankQuery(

@@ -146,7 +146,7 @@ def _outcome(task: Task, arrays: dict[str, NDArray[Any]]) -> Outcome:
 def _column_arrays(name: str, column: pd.Categorical[Any]) -> dict[str, NDArray[Any]]:
     return {
         f"{name}.codes": column.codes.astype(np.int32),
-        f"{name}.names": np.array([str(v) for v in column.categories.to_numpy(object)], np.str_),
+        f"{name}.names": column.categories.to_numpy(object).astype(np.str_),
     }
 
 

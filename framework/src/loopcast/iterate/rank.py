@@ -28,7 +28,7 @@ from loopcast.develop.known import Known
 from loopcast.develop.metrics import evaluate
 from loopcast.develop.rank.inputs import inputs_of
 from loopcast.develop.rank.prepare import dataset_record, prepare_rank
-from loopcast.develop.rank.query import ranked
+from loopcast.develop.rank.query import ranked, rows_of
 from loopcast.develop.rank.trial import answer, lay_out, split_interactions
 from loopcast.iterate.contest import finish_family, judge_family
 from loopcast.iterate.tasks import Champion, Contest, Contests, Outcomes, TaskSteps
@@ -109,9 +109,8 @@ def _asked(split: Split[RankData], names: Names) -> tuple[RankQuery, NDArray[np.
     entities = choices.query.entities
     who = _codes(names.entities, training.entities, entities, choices.entities)
     theirs = _codes(names.items, training.items, np.arange(len(training.items)), training.items)
-    place = np.full(len(training.entities), -1, dtype=np.int64)
-    place[entities[entities >= 0]] = np.flatnonzero(entities >= 0)
-    row, item = place[training.entity], theirs[training.item]
+    row = rows_of(entities, len(training.entities))[training.entity]
+    item = theirs[training.item]
     seen = (row >= 0) & (item >= 0)
     history = last_places(row[seen], item[seen], (len(entities), len(names.items)))
     items = np.full(len(names.items), -1, dtype=np.intp)

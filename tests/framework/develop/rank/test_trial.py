@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from typing import Any
+from collections import Counter
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -151,6 +152,37 @@ def test_a_random_part_follows_from_the_seed(table: pd.DataFrame) -> None:
     one, same, other = (split_interactions(rank_data(table), plan, s) for s in (1, 1, 2))
     assert one.fingerprint == same.fingerprint != other.fingerprint
     assert len(one.training.item) == 480
+
+
+@pytest.mark.parametrize("method", ["time", "last", "random"])
+@pytest.mark.parametrize("repeat", [False, True])
+def test_judged_are_the_choices_that_could_be_foreseen(
+    table: pd.DataFrame, method: Literal["time", "last", "random"], repeat: bool
+) -> None:
+    table = pd.concat([table, table.tail(50).assign(customer="late")])
+    data = rank_data(table, repeat=repeat)
+    split = split_interactions(data, Holdout(method=method, share=0.1, count=2), seed=4)
+    training, choices = split.training, split.judged
+    names = data.entities[data.entity], data.items[data.item]
+    learned = training.entities[training.entity], training.items[training.item]
+    seen = Counter(zip(*learned, strict=True))
+    held_out = set(Counter(zip(*names, strict=True)) - seen)
+    assert set(
+        zip(
+            choices.entities[choices.chosen_entity],
+            training.items[choices.chosen_item],
+            strict=True,
+        )
+    ) == {pair for pair in held_out if pair[1] in training.items and (repeat or pair not in seen)}
+    codes = training.entities.get_indexer(choices.entities)
+    assert choices.query.entities.tolist() == codes.tolist()
+    if repeat:
+        assert choices.query.excluded is None
+        return
+    row, item = choices.query.excluded.nonzero()
+    assert set(zip(choices.entities[row], training.items[item], strict=True)) == {
+        pair for pair in seen if pair[0] in choices.entities
+    }
 
 
 def test_nothing_to_judge_is_said(table: pd.DataFrame) -> None:

@@ -147,8 +147,8 @@ def part_of(data: RankData, rows: NDArray[np.bool_]) -> Part:
     entities, items = np.flatnonzero(new_entity >= 0), np.flatnonzero(new_item >= 0)
     part = replace(
         data,
-        entities=data.entities[entities],
-        items=data.items[items],
+        entities=_names(data.entities, entities),
+        items=_names(data.items, items),
         entity=new_entity[entity],
         item=new_item[item],
         value=data.value[rows],
@@ -157,6 +157,10 @@ def part_of(data: RankData, rows: NDArray[np.bool_]) -> Part:
         item_features=_some(data.item_features, items),
     )
     return Part(data=part, entity=new_entity, item=new_item)
+
+
+def _names(names: pd.Index, rows: NDArray[np.intp]) -> pd.Index:
+    return names if len(rows) == len(names) else names[rows]
 
 
 def _some(frame: pd.DataFrame | None, rows: NDArray[np.intp]) -> pd.DataFrame | None:

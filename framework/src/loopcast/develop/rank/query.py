@@ -22,12 +22,44 @@ def pairs_matrix(
     rows: NDArray[np.integer[Any]], columns: NDArray[np.integer[Any]], shape: tuple[int, int]
 ) -> sparse.csr_array:
     """Return a matrix that is 1 at each of the pairs, and 0 elsewhere."""
-    cells = np.sort(rows.astype(np.int64) * shape[1] + columns)
-    row, column = np.divmod(cells[np.diff(cells, prepend=-1) > 0], shape[1])
-    ends = np.cumsum(np.bincount(row, minlength=shape[0]))
-    index = sparse.get_index_dtype(maxval=max(len(row), *shape))
-    parts = np.ones(len(row), np.float32), column.astype(index), np.append(0, ends).astype(index)
-    return sparse.csr_array(parts, shape=shape)
+    cells = distinct(rows.astype(np.int64) * shape[1] + columns)
+    return ordered_matrix(*np.divmod(cells, shape[1]), shape)
+
+
+def distinct(cells: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return numbers that are not negative in their order, each once.
+
+    Examples
+    --------
+    >>> distinct(np.array([4, 0, 4])).tolist()
+    [0, 4]
+    """
+    ordered = np.sort(cells)
+    return ordered[np.diff(ordered, prepend=-1) > 0]
+
+
+def ordered_matrix(
+    rows: NDArray[np.integer[Any]], columns: NDArray[np.integer[Any]], shape: tuple[int, int]
+) -> sparse.csr_array:
+    """Return a matrix that is 1 at pairs that are distinct, and ordered by row and column."""
+    index = sparse.get_index_dtype(maxval=max(len(rows), *shape))
+    starts = np.zeros(shape[0] + 1, dtype=index)
+    np.cumsum(np.bincount(rows, minlength=shape[0]), out=starts[1:])
+    ones = np.ones(len(rows), dtype=np.float32)
+    return sparse.csr_array((ones, columns.astype(index), starts), shape=shape)
+
+
+def rows_of(entities: NDArray[np.int32], count: int) -> NDArray[np.int64]:
+    """Return the row of a query of each of ``count`` entities; −1 for one that is not asked for.
+
+    Examples
+    --------
+    >>> rows_of(np.array([2, -1, 0], dtype=np.int32), 4).tolist()
+    [2, -1, 0, -1]
+    """
+    rows, known = np.full(count, -1, dtype=np.int64), np.flatnonzero(entities >= 0)
+    rows[entities[known]] = known
+    return rows
 
 
 def ranked(model: Ranker, query: RankQuery, schema: RankSchema, template: str) -> Ranking:

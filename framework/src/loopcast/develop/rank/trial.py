@@ -22,10 +22,11 @@ from loopcast.api import (
 )
 from loopcast.develop.holdout import Holdout, Split, percent
 from loopcast.develop.rank.prepare import Part, fingerprint, part_of
-from loopcast.develop.rank.query import pairs_matrix, ranked
+from loopcast.develop.rank.query import distinct, ordered_matrix, ranked, rows_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from scipy import sparse
 
     from loopcast.api import Ranker
 
@@ -134,7 +135,7 @@ def _choices(data: RankData, judged: NDArray[np.bool_], known: Part) -> Choices:
     training, width = known.data, len(known.data.items)
     entity, item = data.entity[judged], known.item[data.item[judged]]
     code = known.entity[entity]
-    seen = _pairs(training.entity, training.item, width)
+    seen = distinct(_pairs(training.entity, training.item, width))
     repeated = _among(_pairs(code, item, width), seen) & (code >= 0)
     foreseeable = (item >= 0) & (data.schema.repeat | ~repeated)
     pairs, first = np.unique(
@@ -145,7 +146,7 @@ def _choices(data: RankData, judged: NDArray[np.bool_], known: Part) -> Choices:
     features = None if data.entity_features is None else data.entity_features.iloc[who]
     count = np.bincount(training.item, minlength=width)
     return Choices(
-        query=_query(training, known.entity[who], features),
+        query=_query(training, known.entity[who], seen, features),
         entities=data.entities[who],
         chosen_entity=place.astype(np.int32),
         chosen_item=chosen.astype(np.int32),
@@ -161,29 +162,44 @@ def _pairs(
     return entity.astype(np.int64) * width + item
 
 
-def _among(values: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Tell which values are among others: many times as fast as :func:`numpy.isin`."""
-    ordered = np.sort(others)
+def _among(values: NDArray[np.int64], ordered: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Tell which values are among ordered ones: many times as fast as :func:`numpy.isin`."""
     place = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
     return np.asarray(ordered[place] == values)
 
 
 def _query(
-    training: RankData, entities: NDArray[np.int32], features: pd.DataFrame | None
+    training: RankData,
+    entities: NDArray[np.int32],
+    seen: NDArray[np.int64],
+    features: pd.DataFrame | None,
 ) -> RankQuery:
-    """Ask for entities, with what they chose in the training part excluded unless it may repeat."""
-    place = np.full(len(training.entities) + 1, -1, dtype=np.int64)
-    place[entities[entities >= 0]] = np.flatnonzero(entities >= 0)
-    row = place[training.entity]
-    known = row >= 0
-    chosen = pairs_matrix(row[known], training.item[known], (len(entities), len(training.items)))
+    """Ask for entities, with what they chose in the training part excluded unless it may repeat.
+
+    Parameters
+    ----------
+    entities
+        Codes in their order, among them −1.
+    seen
+        The pairs of the training part, ordered.
+    """
     return RankQuery(
         entities=entities,
         length=training.schema.length,
         allowed=np.ones(len(training.items), dtype=bool),
-        excluded=None if training.schema.repeat else chosen,
+        excluded=None if training.schema.repeat else _chosen(training, entities, seen),
         entity_features=features,
     )
+
+
+def _chosen(
+    training: RankData, entities: NDArray[np.int32], seen: NDArray[np.int64]
+) -> sparse.csr_array:
+    """Return which items each of some entities has chosen, where codes are in their order."""
+    entity, item = np.divmod(seen, len(training.items))
+    row = rows_of(entities, len(training.entities))[entity]
+    asked = row >= 0
+    return ordered_matrix(row[asked], item[asked], (len(entities), len(training.items)))
 
 
 def answer(model: Ranker, split: Split[RankData], template: str) -> RankOutcome:
