@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from loopcast.api import Kpi, LogicalModel, RankSchema
-from loopcast.serve.answers import Answers, SegmentAnswers
 from loopcast.serve.list_file import ListFile, entries
 from loopcast.serve.lists import Lists
 from loopcast.serve.lookup import LISTS, LookUp, key
@@ -82,37 +82,27 @@ def run(scale: float) -> list[dict[str, Any]]:
 
 
 def _write(path: Path, tenants: int) -> None:
-    answers = [_tenant(np.random.default_rng(seed)) for seed in range(8)]
+    lists = [_tenant(np.random.default_rng(seed)) for seed in range(8)]
     with ListFile(path) as file:
-        for first in range(0, tenants, 100):
-            batch = [
-                SegmentAnswers(segment=f"tenant {t}", serving=None, answers=answers[t % 8])
-                for t in range(first, min(first + 100, tenants))
-            ]
-            file.write(entries(batch, START))
+        for tenant in range(tenants):
+            own = lists[tenant % 8]
+            segment = pa.repeat(pa.scalar(f"tenant {tenant}", pa.large_string()), len(own.entity))
+            file.write(entries(replace(own, segment=segment), START))
 
 
-def _tenant(rng: np.random.Generator) -> Answers:
-    who = [f"customer {c}" for c in range(CUSTOMERS)]
+def _tenant(rng: np.random.Generator) -> Lists:
     count = CUSTOMERS + 1  # the last list is for newcomers
     items = np.argsort(rng.random((count, PRODUCTS)), axis=1)[:, :LENGTH]
     texts = ["\n".join(f"product {item}" for item in own) for own in items]
-    lists = Lists(
-        entity=pa.array([*who, ""], pa.large_string()),
+    return Lists(
+        segment=pa.nulls(count, pa.large_string()),
+        entity=pa.array([*(f"customer {c}" for c in range(CUSTOMERS)), ""], pa.large_string()),
         items=pa.array(texts, pa.large_string()),
         counts=np.full(count, LENGTH),
         scores=rng.random(items.size, dtype=np.float32),
         version=pa.array(["a" * 16] * count, pa.large_string()),
         action=pa.array(["served"] * count, pa.large_string()),
         reason=pa.nulls(count, pa.large_string()),
-    )
-    return Answers(
-        table=pa.table({}),
-        lists=lists,
-        key=who,
-        version=np.full(len(who), "a" * 16),
-        action=lists.action[:-1],
-        outputs={},
     )
 
 

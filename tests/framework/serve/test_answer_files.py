@@ -14,7 +14,7 @@ from loopcast.serve.places import coded
 NAMES = pa.array(["tea", "pot", None, "tea"], pa.large_string())
 
 
-def segment(name: str, codes: list[int | None]) -> SegmentAnswers:
+def segment(name: str, codes: list[int | None]) -> SegmentAnswers[Answers]:
     items = coded(NAMES, pa.array(codes, pa.int64()))
     table = pa.table({"item": items, "place": pa.array(range(len(codes)), pa.int16())})
     answers = Answers(

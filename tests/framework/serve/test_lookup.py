@@ -7,7 +7,7 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,6 @@ from loopcast.api import (
     SwitchError,
 )
 from loopcast.plugins import PluginManager
-from loopcast.serve.answers import Answers, SegmentAnswers
 from loopcast.serve.list_file import ListFile, entries
 from loopcast.serve.lists import Lists
 from loopcast.serve.lookup import LISTS, LookUp
@@ -43,10 +42,13 @@ SCHEMA = RankSchema(entity="customer", item="product", time="sold", length=3)
 VERSION = "a" * 16
 
 
-def lists_of(who: Sequence[str], items: Sequence[Sequence[str]], popular: str) -> Lists:
+def answered(
+    segment: str, who: Sequence[str], items: Sequence[Sequence[str]], popular: str = "popular"
+) -> Lists:
     """The lists of those who ask, with scores 1, 1/2, 1/3, and the newcomer's."""
     every = [*items, [popular]]
     return Lists(
+        segment=pa.array([segment] * len(every), pa.large_string()),
         entity=pa.array([*who, ""], pa.large_string()),
         items=pa.array(["\n".join(own) for own in every], pa.large_string()),
         counts=np.array([len(own) for own in every]),
@@ -57,30 +59,19 @@ def lists_of(who: Sequence[str], items: Sequence[Sequence[str]], popular: str) -
     )
 
 
-def answered(
-    segment: str, who: Sequence[str], items: Sequence[Sequence[str]], popular: str = "popular"
-) -> SegmentAnswers:
-    lists = lists_of(who, items, popular)
-    return SegmentAnswers(
-        segment=segment,
-        serving=None,
-        answers=Answers(
-            table=pa.table({}),
-            lists=lists,
-            key=who,
-            version=np.full(len(who), VERSION),
-            action=lists.action[:-1],
-            outputs={},
-        ),
-    )
-
-
-def night(home: Home, batch: Sequence[SegmentAnswers], number: int = 0) -> Path:
+def night(
+    home: Home,
+    batch: Sequence[Lists],
+    number: int = 0,
+    unanswered: Mapping[str, str] | None = None,
+) -> Path:
     """Publish the lists of a night."""
     home.folder.mkdir(exist_ok=True)
     made, path = NOON + timedelta(days=number), home.folder / LISTS
     with ListFile(path) as file:
-        file.write(entries(batch, made))
+        for lists in batch:
+            file.write(entries(lists, made))
+        file.write(entries(None, made, unanswered))
     return publish(
         served_folder(home.folder, "shop"), {LISTS: path}, logical_model="shop", made=made
     )
@@ -128,8 +119,8 @@ def test_a_list_is_found_as_it_was_published(home: Home) -> None:
 def test_a_segment_without_lists_says_why(home: Home) -> None:
     with pytest.raises(NotFoundError, match="nothing was published in"):
         LookUp(home, "shop")
-    failed = SegmentAnswers(segment="bad", serving=None, reason="'yesterday' is no time")
-    night(home, [answered("acme", ["ann"], [["p1"]]), failed])
+    failed = {"bad": "'yesterday' is no time"}
+    night(home, [answered("acme", ["ann"], [["p1"]])], unanswered=failed)
     with LookUp(home, "shop") as lists:
         with pytest.raises(NotFoundError, match="shop/bad has no lists: 'yesterday' is no time"):
             lists.ask("bad", "ann")
@@ -217,7 +208,7 @@ def test_an_error_leaves_no_file(tmp_path: Path) -> None:
 
 def _interrupted(path: Path) -> None:
     with ListFile(path) as file:
-        file.write(entries([answered("acme", ["ann"], [["p1"]])], NOON))
+        file.write(entries(answered("acme", ["ann"], [["p1"]]), NOON))
         raise StoreError("disk")
 
 
@@ -247,7 +238,7 @@ print(json.dumps({"asked": asked, "mixed": mixed}))
 
 
 def test_processes_ask_all_the_time_while_nights_swap(home: Home) -> None:
-    def lists(number: int) -> list[SegmentAnswers]:
+    def lists(number: int) -> list[Lists]:
         day = (NOON + timedelta(days=number)).strftime("%Y%m%d")
         own = [f"{day} {n}" for n in range(3)]
         return [answered("acme", ["ann", "bob"], [own, own], popular=f"{day} popular")]

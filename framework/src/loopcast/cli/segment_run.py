@@ -159,13 +159,13 @@ def _predict(run: Run, engine: Engine) -> tuple[list[Answered], Overview]:
         AnswerFile(run.folder / RULES_FILE, _metadata(run)) as ruled,
     ):
         for batch in batches:
-            file.write(batch.table)
+            file.write(batch.written.table)
             for_people.write(batch.for_people)
-            ruled.write(batch.ruled)
-            if lists and batch.lists:
-                lists.write(batch.lists)
-            if batch.events is not None:
-                run.home.record(batch.events, model)
+            ruled.write(batch.written.ruled)
+            if lists and batch.written.lists:
+                lists.write(batch.written.lists)
+            if batch.written.events is not None:
+                run.home.record(batch.written.events, model)
             seen += [batch.seen] if batch.seen else []
             found += batch.segments
     if not any(item.rows for item in found):

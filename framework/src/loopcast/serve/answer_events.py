@@ -45,7 +45,7 @@ class _Logged:
 
 
 def batch_events(
-    batch: Sequence[SegmentAnswers], logical_model: str, made: datetime
+    batch: Sequence[SegmentAnswers[Answers]], logical_model: str, made: datetime
 ) -> pa.Table | None:
     """Return one event for each answer of a batch, those of shadows too; ``None`` without any."""
     logged = [part for item in batch if item.answers is not None for part in _logged(item)]
@@ -54,7 +54,7 @@ def batch_events(
     return pa.concat_tables(tables) if tables else None
 
 
-def _logged(item: SegmentAnswers) -> Iterator[_Logged]:
+def _logged(item: SegmentAnswers[Answers]) -> Iterator[_Logged]:
     answers, serving = item.answers, item.serving
     assert answers is not None
     assert serving is not None

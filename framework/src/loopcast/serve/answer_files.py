@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -16,7 +17,9 @@ import pyarrow.parquet as pq
 if TYPE_CHECKING:
     import pandas as pd
 
-    from loopcast.serve.answers import SegmentAnswers
+    from loopcast.api import Segment
+    from loopcast.serve.answers import Answers, SegmentAnswers
+    from loopcast.serve.list_file import Entries
 
 
 class AnswerFile:
@@ -113,16 +116,37 @@ def arrow(rows: pd.DataFrame) -> pa.Table:
     return pa.Table.from_pandas(rows, preserve_index=False).replace_schema_metadata()
 
 
-def answer_table(batch: Sequence[SegmentAnswers]) -> pa.Table | None:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Written:
+    """What the answers of a batch are written as; ``None`` where there is nothing to write.
+
+    Attributes
+    ----------
+    table
+        For people and systems, with a column of segments.
+    events
+        For the event log.
+    ruled
+        What rules did to lists.
+    lists
+        Of a ranking, for look-up.
+    """
+
+    table: pa.Table | None = None
+    events: pa.Table | None = None
+    ruled: pa.Table | None = None
+    lists: Entries | None = None
+
+
+def answer_table(batch: Sequence[SegmentAnswers[Answers]]) -> pa.Table | None:
     """Return the answers of a batch, with a column of segments; ``None`` without answers."""
     return _joined(
         [(item.segment, item.answers.table) for item in batch if item.answers is not None]
     )
 
 
-def ruled_table(batch: Sequence[SegmentAnswers]) -> pa.Table | None:
-    """Return what rules did in a batch, with a column of segments; ``None`` where nothing."""
-    found = [(item.segment, item.answers.ruled) for item in batch if item.answers is not None]
+def ruled_table(found: Sequence[tuple[Segment, pd.DataFrame | None]]) -> pa.Table | None:
+    """Return what rules did in segments, with a column of these; ``None`` where nothing."""
     return _joined([(segment, arrow(own)) for segment, own in found if own is not None])
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from loopcast.api import RankSchema, Segment
 from loopcast.serve.answer_events import batch_events
-from loopcast.serve.answer_files import answer_table, ruled_table
-from loopcast.serve.list_file import Entries, entries
+from loopcast.serve.answer_files import Written, answer_table
+from loopcast.serve.list_batch import written_lists
 from loopcast.serve.overview import Overview, overview
 from loopcast.serve.treatment import work_list
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from loopcast.api import LogicalModel
-    from loopcast.serve.answers import SegmentAnswers
+    from loopcast.serve.answers import Answers, SegmentAnswers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,61 +46,55 @@ class AnsweredBatch:
     ----------
     segments
         What the summary says of each.
-    table
-        For people and systems; ``None`` where no segment was answered.
+    written
+        The tables of all.
     for_people
-        Rows of it that a person has to decide on.
-    ruled
-        What rules did to lists.
-    events
-        For the event log.
-    lists
-        Of a ranking, for look-up.
+        Rows of the answers that a person has to decide on.
     seen
-        For the page.
+        For the page; ``None`` where no row was answered.
     """
 
     segments: Sequence[Answered]
-    table: pa.Table | None = None
+    written: Written
     for_people: pa.Table | None = None
-    ruled: pa.Table | None = None
-    events: pa.Table | None = None
-    lists: Entries | None = None
     seen: Overview | None = None
 
 
 def answered_batch(
-    batch: Sequence[SegmentAnswers], model: LogicalModel, made: datetime
+    batch: Sequence[SegmentAnswers[Any]], model: LogicalModel, made: datetime
 ) -> AnsweredBatch:
     """Put together what segments were answered, those without answers too."""
     segments = tuple(map(_answered, batch))
-    lists = entries(batch, made) if isinstance(model.schema, RankSchema) else None
-    table = answer_table(batch)
-    if table is None:
-        return AnsweredBatch(segments=segments, lists=lists)
+    ranks = isinstance(model.schema, RankSchema)
+    written = (written_lists if ranks else _written)(batch, model, made)
+    if written.table is None:
+        return AnsweredBatch(segments=segments, written=written)
     return AnsweredBatch(
         segments=segments,
-        table=table,
-        for_people=work_list(table),
-        ruled=ruled_table(batch),
-        events=batch_events(batch, model.name, made),
-        lists=lists,
-        seen=overview(table, model) if table.num_rows else None,
+        written=written,
+        for_people=work_list(written.table),
+        seen=overview(written.table, model) if written.table.num_rows else None,
     )
 
 
-def _answered(item: SegmentAnswers) -> Answered:
+def _written(
+    batch: Sequence[SegmentAnswers[Answers]], model: LogicalModel, made: datetime
+) -> Written:
+    return Written(table=answer_table(batch), events=batch_events(batch, model.name, made))
+
+
+def _answered(item: SegmentAnswers[Any]) -> Answered:
     if item.answers is None:
         return Answered(segment=item.segment, reason=item.reason)
     return Answered(
         segment=item.segment,
-        rows=len(item.answers.key),
-        versions=tuple(sorted(set(item.answers.version.tolist()))),
+        rows=item.answers.rows,
+        versions=item.answers.versions,
         about={**item.answers.about, **_heard(item)},
     )
 
 
-def _heard(item: SegmentAnswers) -> dict[str, Any]:
+def _heard(item: SegmentAnswers[Any]) -> dict[str, Any]:
     """Return how many rows each shadow answered, or why it did not; nothing without shadows."""
-    said = {version: len(own.key) for version, own in item.heard.answers.items()}
+    said = {version: own.rows for version, own in item.heard.answers.items()}
     return {"shadows": {**said, **item.heard.silent}} if said or item.heard.silent else {}

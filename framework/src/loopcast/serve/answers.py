@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from loopcast.api import Segment, VersionId
 from loopcast.deploy.limits import Limits
@@ -24,14 +24,16 @@ if TYPE_CHECKING:
     from loopcast.develop.checks.inputs import Column
     from loopcast.develop.course import Course
     from loopcast.develop.score.region import Region
-    from loopcast.serve.lists import Lists
     from loopcast.serve.rules import RuleBook
     from loopcast.settings import DataSettings
 
 
+AnswersT = TypeVar("AnswersT")
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Answers:
-    """What one segment was answered.
+    """What one segment was answered, row by row.
 
     Attributes
     ----------
@@ -47,12 +49,8 @@ class Answers:
         As the event log has them.
     labelling : ndarray, shape (n,), or 1
         Probability with which the outcome of each row will be known.
-    ruled
-        What rules did to the lists of a ranking: entity, item, place, rule and effect.
     about
         What the summary says of them, ready for JSON.
-    lists
-        Those of a ranking, with the list for who was never seen.
     """
 
     table: pa.Table
@@ -63,9 +61,17 @@ class Answers:
     inputs: Mapping[str, Any] = field(default_factory=dict)
     explanation: Mapping[str, Any] = field(default_factory=dict)
     labelling: Any = 1.0
-    ruled: pd.DataFrame | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
-    lists: Lists | None = None
+
+    @property
+    def rows(self) -> int:
+        """How many rows were answered, or told why they were not."""
+        return len(self.key)
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The versions that answered, sorted."""
+        return tuple(sorted(set(self.version.tolist())))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -136,7 +142,7 @@ class Question:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class SegmentAnswers:
+class SegmentAnswers(Generic[AnswersT]):
     """The answers of one segment, or why there are none.
 
     Attributes
@@ -149,7 +155,7 @@ class SegmentAnswers:
 
     segment: Segment
     serving: Serving | None
-    answers: Answers | None = None
+    answers: AnswersT | None = None
     reason: str = ""
     seconds: float = 0.0
-    heard: Heard[Answers] = field(default_factory=Heard)
+    heard: Heard[AnswersT] = field(default_factory=Heard)

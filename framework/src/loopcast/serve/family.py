@@ -24,7 +24,7 @@ from loopcast.deploy.loaded import load_model
 from loopcast.deploy.lookup import Serving, look_up_all
 from loopcast.deploy.region import read_region
 from loopcast.serve.answered import AnsweredBatch, answered_batch
-from loopcast.serve.answers import Answers, Question, Responsible, SegmentAnswers
+from loopcast.serve.answers import Question, Responsible, SegmentAnswers
 from loopcast.serve.shadow import listen
 from loopcast.store.artifacts import Artifacts
 
@@ -112,7 +112,7 @@ def _answer_batch(job: _Job) -> AnsweredBatch:
 
 def _answer(
     job: _Job, segment: Segment, table: pd.DataFrame, artifacts: Artifacts
-) -> SegmentAnswers:
+) -> SegmentAnswers[Any]:
     serving, model = job.serving.get(segment), job.course.logical_model
     question = Question(
         table=table,
@@ -124,9 +124,8 @@ def _answer(
     )
     module = import_module(f"loopcast.serve.{model.task}")
 
-    def ask(who: Serving) -> Answers:
-        found: Answers = module.answer(question, _responsible(job, who, artifacts))
-        return found
+    def ask(who: Serving) -> Any:
+        return module.answer(question, _responsible(job, who, artifacts))
 
     try:
         if serving is None:

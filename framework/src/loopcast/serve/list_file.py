@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,11 +14,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from loopcast.serve.lookup import FIELD, KEY_BYTES, MAP_BYTES, NEWCOMER, UNANSWERED, key
+from loopcast.serve.lookup import (
+    FIELD,
+    KEY_BYTES,
+    MAP_BYTES,
+    NEWCOMER,
+    SEPARATOR,
+    UNANSWERED,
+    key,
+)
 
 if TYPE_CHECKING:
     from loopcast.api import Segment
-    from loopcast.serve.answers import SegmentAnswers
     from loopcast.serve.lists import Lists
 
 MADE = "%Y%m%dT%H%M%S.%f"
@@ -38,27 +45,40 @@ class Entries:
     values: pa.Array
 
 
-def entries(batch: Sequence[SegmentAnswers], made: datetime) -> Entries:
-    """Return the lists of some segments as entries, or why a segment has none."""
+def entries(
+    lists: Lists | None, made: datetime, unanswered: Mapping[Segment, str] | None = None
+) -> Entries:
+    """Return lists as entries, or why a segment has none.
+
+    Parameters
+    ----------
+    lists
+        ``None`` where no segment has any.
+    unanswered
+        Why each of the other segments has none.
+    """
     moment = made.astimezone(UTC).strftime(MADE).encode()
-    found = [(i.segment, i.answers.lists) for i in batch if i.answers and i.answers.lists]
-    others = [item for item in batch if item.answers is None]
-    keys = [_keys(segment, lists) for segment, lists in found]
-    values = [_values(lists, moment) for _, lists in found]
-    keys.append(pa.array([key(item.segment, NEWCOMER) for item in others], pa.large_binary()))
-    reasons = [(moment, b"", UNANSWERED.encode(), i.reason.encode(), b"", b"") for i in others]
-    values.append(pa.array([FIELD.join(fields) for fields in reasons], pa.large_binary()))
-    return Entries(keys=pa.concat_arrays(keys), values=pa.concat_arrays(values))
+    others = (unanswered or {}).items()
+    keys = pa.array([key(segment, NEWCOMER) for segment, _ in others], pa.large_binary())
+    said = [(moment, b"", UNANSWERED.encode(), why.encode(), b"", b"") for _, why in others]
+    values = pa.array([FIELD.join(fields) for fields in said], pa.large_binary())
+    if lists is None:
+        return Entries(keys=keys, values=values)
+    return Entries(
+        keys=pa.concat_arrays([_keys(lists), keys]),
+        values=pa.concat_arrays([_values(lists, moment), values]),
+    )
 
 
-def _keys(segment: Segment, lists: Lists) -> pa.Array:
-    """Return the keys of the lists of a segment, as :func:`~loopcast.serve.lookup.key` has them."""
-    plain = _join(key(segment, NEWCOMER), lists.entity.cast(pa.large_binary()), b"")
+def _keys(lists: Lists) -> pa.Array:
+    """Return the keys of lists, as :func:`~loopcast.serve.lookup.key` has them."""
+    names = (column.cast(pa.large_binary()) for column in (lists.segment, lists.entity))
+    plain = _join(*names, SEPARATOR)
     long = pc.greater(pc.binary_length(plain), KEY_BYTES)
     if not pc.any(long).as_py():
         return plain
-    digests = [key(segment, entity) for entity in lists.entity.filter(long).to_pylist()]
-    return pc.replace_with_mask(plain, long, pa.array(digests, pa.large_binary()))
+    named = (column.filter(long).to_pylist() for column in (lists.segment, lists.entity))
+    return pc.replace_with_mask(plain, long, pa.array(map(key, *named), pa.large_binary()))
 
 
 def _values(lists: Lists, moment: bytes) -> pa.Array:

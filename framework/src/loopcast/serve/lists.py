@@ -1,7 +1,8 @@
-"""The lists of a segment as arrays: whose they are, what is on them, and what was done."""
+"""The lists of segments as texts: whose they are, what is on them, and what was done."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,8 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from loopcast.serve.under_rules import ruled_actions
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from loopcast.api import Segment
+    from loopcast.serve.listed import Listed
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -19,8 +25,8 @@ class Lists:
 
     Attributes
     ----------
-    entity : StringArray, shape (n,)
-        The last one is :data:`~loopcast.serve.lookup.NEWCOMER`.
+    segment, entity : StringArray, shape (n,)
+        Whose; the last entity of a segment is :data:`~loopcast.serve.lookup.NEWCOMER`.
     items : StringArray, shape (n,)
         All of a list, an item a line; missing where there is no answer.
     counts : ndarray, shape (n,)
@@ -30,6 +36,7 @@ class Lists:
         No reason where the version answers as ever.
     """
 
+    segment: pa.Array
     entity: pa.Array
     items: pa.Array
     counts: NDArray[np.intp]
@@ -45,6 +52,37 @@ class Lists:
         there = self.counts > 0
         found[there] = self.scores[(np.cumsum(self.counts) - self.counts)[there]]
         return found
+
+
+def as_texts(listed: Listed, segments: Sequence[Segment]) -> Lists:
+    """Write lists out.
+
+    Parameters
+    ----------
+    segments
+        Their names.
+    """
+    found, count = listed.found, len(listed.entity)
+    filled = found.place > 0
+    counts = np.bincount(found.row[filled], minlength=count)
+    refused = np.zeros(count, dtype=bool)
+    refused[found.row[~filled]] = True
+    actions = taken([said.action for said in listed.said], listed.code)
+    return Lists(
+        segment=taken(segments, listed.segment),
+        entity=listed.entity,
+        items=lines(found.names.take(pa.array(found.item[filled])), counts, refused),
+        counts=counts,
+        scores=found.score[filled],
+        version=taken(listed.versions, listed.version),
+        action=ruled_actions(actions, found.row, listed.effects),
+        reason=taken([said.reason for said in listed.said], listed.code),
+    )
+
+
+def taken(names: Sequence[str | None], codes: NDArray[np.intp]) -> pa.Array:
+    """Return names by their codes."""
+    return pa.array(names, pa.large_string()).take(pa.array(codes))
 
 
 def lines(items: pa.Array, counts: NDArray[np.intp], missing: Any) -> pa.Array:

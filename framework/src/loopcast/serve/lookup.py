@@ -37,8 +37,8 @@ NEWCOMER = ""
 UNANSWERED = "unanswered"
 """The action of a segment that has no lists; its reason says why."""
 
-FIELD, ITEM = b"\x1e", b"\n"
-"""What stands between the fields of an entry, and between its items."""
+FIELD, ITEM, SEPARATOR = b"\x1e", b"\n", b"\x1f"
+"""What stands between the fields of an entry, between its items, and in its key."""
 
 MAP_BYTES = 2**38
 """Of address space; the file is as large as what is in it."""
@@ -252,5 +252,5 @@ def _map(path: str) -> lmdb.Environment:
 
 def key(segment: Segment, entity: str) -> bytes:
     """Return the key of an entry; a digest where the names are longer than a key may be."""
-    name = f"{segment}\x1f{entity}".encode()
+    name = SEPARATOR.join((segment.encode(), entity.encode()))
     return name if len(name) <= KEY_BYTES else blake2b(name, digest_size=32).digest()

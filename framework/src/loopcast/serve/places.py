@@ -112,24 +112,34 @@ def unanswered(rows: NDArray[np.intp]) -> Places:
     )
 
 
+def stacked(parts: Sequence[Places]) -> Places:
+    """Put places of different entities together, in the order of the parts."""
+    starts = np.cumsum([0, *(len(part.names) for part in parts[:-1])])
+    items = [
+        np.where(part.item < 0, -1, part.item + start)
+        for part, start in zip(parts, starts, strict=True)
+    ]
+    return Places(
+        names=pa.concat_arrays([part.names for part in parts]),
+        row=np.concatenate([part.row for part in parts]),
+        place=np.concatenate([part.place for part in parts]),
+        item=np.concatenate(items),
+        score=np.concatenate([part.score for part in parts]),
+        more={n: pa.concat_arrays([part.more[n] for part in parts]) for n in parts[0].more},
+    )
+
+
 def joined(parts: Sequence[Places]) -> Places:
     """Put the places of several models together, in the order of entities and places."""
     if len(parts) == 1:
         return parts[0]
-    first = np.cumsum([0, *(len(part.names) for part in parts[:-1])])
-    items = [
-        np.where(part.item < 0, -1, part.item + start)
-        for part, start in zip(parts, first, strict=True)
-    ]
-    row = np.concatenate([part.row for part in parts])
-    place = np.concatenate([part.place for part in parts])
-    order = np.lexsort((place, row))
-    more = {n: pa.concat_arrays([part.more[n] for part in parts]) for n in parts[0].more}
-    return Places(
-        names=pa.concat_arrays([part.names for part in parts]),
-        row=row[order],
-        place=place[order],
-        item=np.concatenate(items)[order],
-        score=np.concatenate([part.score for part in parts])[order],
-        more={name: column.take(pa.array(order)) for name, column in more.items()},
+    whole = stacked(parts)
+    order = np.lexsort((whole.place, whole.row))
+    return replace(
+        whole,
+        row=whole.row[order],
+        place=whole.place[order],
+        item=whole.item[order],
+        score=whole.score[order],
+        more={name: column.take(pa.array(order)) for name, column in whole.more.items()},
     )

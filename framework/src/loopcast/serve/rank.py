@@ -19,8 +19,7 @@ from loopcast.develop.rank.inputs import entity_columns
 from loopcast.develop.rank.prepare import prepare_rank
 from loopcast.develop.rank.query import ranked
 from loopcast.serve import places
-from loopcast.serve.answers import Answers
-from loopcast.serve.lists import Lists, lines
+from loopcast.serve.listed import ListAnswers, Listed
 from loopcast.serve.lookup import NEWCOMER
 from loopcast.serve.places import Places
 from loopcast.serve.treatment import Said, about_said
@@ -28,21 +27,21 @@ from loopcast.serve.under_rules import (
     NO_EFFECTS,
     about_rules,
     places_under_rules,
-    ruled_actions,
     subject,
 )
 from loopcast.settings import RankTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
+    from loopcast.api import VersionId
     from loopcast.serve.answers import Question, Responsible
     from loopcast.serve.rules import RuleBook
 
 
-def answer(question: Question, responsible: Responsible) -> Answers:
+def answer(question: Question, responsible: Responsible) -> ListAnswers:
     """Rank for the entities of one segment, by what they have chosen until now.
 
     Raises
@@ -60,20 +59,22 @@ def answer(question: Question, responsible: Responsible) -> Answers:
     data, count = _with_newcomer(known), len(known.entities)
     if question.rules is not None:
         question.rules.check(schema)
-    version = responsible.versions(data.entities)
-    version[count] = responsible.serving.version()
-    known_to = {v: _known_to(responsible, v, data) for v in responsible.serving.candidates}
-    asked = _asked(responsible, version, data, known_to, question)
+    candidates = responsible.serving.candidates
+    known_to = [_known_to(responsible, version, data) for version in candidates]
+    asked = _asked(responsible, _version(responsible, data), data, known_to, question)
     found, effects = _places(responsible, data, asked, known_to, question.rules)
-    lists = _lists(found, data, asked, effects)
     ruled = effects[effects["row"] < count] if len(effects) else effects
-    return Answers(
-        table=_table(found, lists, asked, schema),
-        lists=lists,
-        key=lists.entity[:count],
-        version=version[:count],
-        action=lists.action[:count],
-        outputs={"items": lists.items[:count], "score": lists.best[:count]},
+    return ListAnswers(
+        listed=Listed(
+            sizes=(len(data.entities),),
+            entity=text_array(data.entities.array).cast(pa.large_string()),
+            versions=candidates,
+            version=asked.version,
+            said=tuple(asked.said),
+            code=asked.code,
+            found=found,
+            effects=effects,
+        ),
         ruled=ruled.drop(columns="row").rename(
             columns={"entity": schema.entity, "item": schema.item}
         )
@@ -81,6 +82,14 @@ def answer(question: Question, responsible: Responsible) -> Answers:
         else None,
         about={**about_said(asked.said, asked.code[:count]), **about_rules(ruled)},
     )
+
+
+def _version(responsible: Responsible, data: RankData) -> NDArray[np.intp]:
+    """Return which candidate answers for each entity; the champion does for the newcomer."""
+    candidates = np.array(responsible.serving.candidates)
+    version = responsible.versions(data.entities)
+    version[-1] = responsible.serving.version()
+    return np.asarray((version[:, None] == candidates).argmax(axis=1))
 
 
 def _refuse_separators(items: pd.Index, source: str) -> None:
@@ -122,6 +131,7 @@ class _KnownTo:
         Its code of each item of the data; −1 where it has none.
     """
 
+    version: VersionId
     names: Names
     entity: NDArray[np.intp]
     item: NDArray[np.intp]
@@ -130,6 +140,7 @@ class _KnownTo:
 def _known_to(responsible: Responsible, version: str, data: RankData) -> _KnownTo:
     names = read_names(responsible.files[version])
     return _KnownTo(
+        version=version,
         names=names,
         entity=_codes(names.entities, data.entities),
         item=_codes(names.items, data.items),
@@ -143,7 +154,7 @@ def _codes(names: pd.Index, wanted: pd.Index) -> NDArray[np.intp]:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Asked:
-    """What is done for each entity, shape (entities,): by which version, and who answers.
+    """What is done for each entity, shape (entities,): by which candidate, and who answers.
 
     Attributes
     ----------
@@ -153,30 +164,18 @@ class _Asked:
         Which of it is done.
     """
 
-    version: NDArray[np.str_]
+    version: NDArray[np.intp]
     own: NDArray[np.bool_]
     handed_on: NDArray[np.bool_]
     said: Sequence[Said]
     code: NDArray[np.intp]
 
-    @property
-    def action(self) -> pa.Array:
-        """What is done for each entity, before rules."""
-        actions = [said.action for said in self.said]
-        return pa.array(actions, pa.large_string()).take(pa.array(self.code))
-
-    @property
-    def reason(self) -> pa.Array:
-        """Why; missing where the version answers as ever."""
-        reasons = [said.reason for said in self.said]
-        return pa.array(reasons, pa.large_string()).take(pa.array(self.code))
-
 
 def _asked(
     responsible: Responsible,
-    version: NDArray[np.str_],
+    version: NDArray[np.intp],
     data: RankData,
-    known_to: Mapping[str, _KnownTo],
+    known_to: Sequence[_KnownTo],
     question: Question,
 ) -> _Asked:
     """Decide on every entity by the domain of the version that answers for it."""
@@ -184,10 +183,10 @@ def _asked(
     never = Reason(text=f"{data.schema.entity} never seen in training", outside=True)
     own, handed_on = np.zeros((2, len(version)), dtype=bool)
     code, said = np.zeros(len(version), dtype=np.intp), list[Said]()
-    for name, known in known_to.items():
-        rows = np.flatnonzero(version == name)
+    for place, known in enumerate(known_to):
+        rows = np.flatnonzero(version == place)
         treated = responsible.treat(
-            name,
+            known.version,
             {column: values[rows] for column, values in columns.items()},
             rules,
             [(never, known.entity[rows] < 0)],
@@ -202,7 +201,7 @@ def _places(
     responsible: Responsible,
     data: RankData,
     asked: _Asked,
-    known_to: Mapping[str, _KnownTo],
+    known_to: Sequence[_KnownTo],
     book: RuleBook | None,
 ) -> tuple[Places, pd.DataFrame]:
     """Return the places of all lists, and what rules did to them.
@@ -211,14 +210,14 @@ def _places(
     """
     parts, effects = [], []
     for who, models in ((asked.own, responsible.models), (asked.handed_on, responsible.stand_ins)):
-        for version, model in models.items():
-            wanted = np.flatnonzero((asked.version == version) & who)
-            if len(wanted):
-                ask = partial(ranked, model, schema=data.schema, template=version)
-                own, done = _part(ask, data, known_to[version], wanted, book)
-                parts.append(own)
+        for place, known in enumerate(known_to):
+            wanted, own = np.flatnonzero((asked.version == place) & who), known.version
+            if len(wanted) and own in models:
+                ask = partial(ranked, models[own], schema=data.schema, template=own)
+                part, done = _part(ask, data, known, wanted, book)
+                parts.append(part)
                 effects.append(done)
-    nobody = _unanswered(responsible, asked)
+    nobody = _unanswered(responsible, asked, known_to)
     if len(nobody) or not parts:
         none = places.unanswered(nobody)
         parts.append(none if book is None else none.untouched())
@@ -247,9 +246,12 @@ def _part(
     return places.under_rules(lists, wanted), effects.assign(row=wanted[effects["row"]])
 
 
-def _unanswered(responsible: Responsible, asked: _Asked) -> NDArray[np.intp]:
-    stands_in = np.isin(asked.version, list(responsible.stand_ins))
-    return np.flatnonzero(~(asked.own | (asked.handed_on & stands_in)))
+def _unanswered(
+    responsible: Responsible, asked: _Asked, known_to: Sequence[_KnownTo]
+) -> NDArray[np.intp]:
+    stand_ins = responsible.stand_ins
+    stands_in = np.array([known.version in stand_ins for known in known_to])
+    return np.flatnonzero(~(asked.own | (asked.handed_on & stands_in[asked.version])))
 
 
 def _query(data: RankData, known: _KnownTo, wanted: NDArray[np.intp]) -> RankQuery:
@@ -268,43 +270,4 @@ def _query(data: RankData, known: _KnownTo, wanted: NDArray[np.intp]) -> RankQue
         history=history,
         entity_features=None if features is None else features.iloc[wanted],
         moment=data.time[-1],
-    )
-
-
-def _lists(found: Places, data: RankData, asked: _Asked, effects: pd.DataFrame) -> Lists:
-    """Return the list of each entity; ``items`` are the names of all found."""
-    count, filled = len(data.entities), found.place > 0
-    counts = np.bincount(found.row[filled], minlength=count)
-    refused = np.zeros(count, dtype=bool)
-    refused[found.row[~filled]] = True
-    items = found.items().dictionary_decode()
-    return Lists(
-        entity=text_array(data.entities.array).cast(pa.large_string()),
-        items=lines(items if filled.all() else items.filter(pa.array(filled)), counts, refused),
-        counts=counts,
-        scores=found.score[filled],
-        version=pa.array(asked.version, pa.large_string()),
-        action=ruled_actions(asked.action, found.row, effects),
-        reason=asked.reason,
-    )
-
-
-def _table(found: Places, lists: Lists, asked: _Asked, schema: RankSchema) -> pa.Table:
-    """Return all lists but the newcomer's for people and systems: whose, and what was done.
-
-    Texts are told by codes, until they are written: a place takes a few bytes between processes.
-    """
-    end = int(np.searchsorted(found.row, len(lists.entity) - 1))
-    row = pa.array(found.row[:end])
-    return pa.table(
-        {
-            schema.entity: places.coded(lists.entity, row),
-            "place": pa.array(found.place[:end]),
-            schema.item: found.items()[:end],
-            "score": pa.array(found.score[:end]),
-            **{name: column[:end] for name, column in found.more.items()},
-            "version": places.coded(lists.version, row),
-            "action": places.coded(asked.action, row),
-            "reason": places.coded(lists.reason, row),
-        }
     )

@@ -1,0 +1,130 @@
+"""What the lists of a batch of segments are written as: a table, events, and entries to look up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from loopcast.api import RankSchema
+from loopcast.deploy.lookup import Part
+from loopcast.serve.answer_files import Written, ruled_table
+from loopcast.serve.list_file import entries
+from loopcast.serve.listed import Listed, joined
+from loopcast.serve.lists import Lists, as_texts, taken
+from loopcast.serve.places import coded
+from loopcast.serve.shadow import WITHHELD
+from loopcast.store.event_table import event_table
+
+if TYPE_CHECKING:
+    from loopcast.api import LogicalModel
+    from loopcast.serve.answers import SegmentAnswers
+    from loopcast.serve.listed import ListAnswers
+
+
+def written_lists(
+    batch: Sequence[SegmentAnswers[ListAnswers]], model: LogicalModel, made: datetime
+) -> Written:
+    """Put the lists of segments together, those of shadows as events only."""
+    assert isinstance(model.schema, RankSchema)
+    unanswered = {item.segment: item.reason for item in batch if item.answers is None}
+    served = [(item, item.answers) for item in batch if item.answers is not None]
+    if not served:
+        return Written(lists=entries(None, made, unanswered))
+    names = [item.segment for item, _ in served]
+    listed = joined([answers.listed for _, answers in served])
+    lists = as_texts(listed, names)
+    events = _events(
+        listed,
+        lists,
+        [part for item, _ in served if item.serving for part in item.serving.parts],
+        latency=[1000.0 * item.seconds / max(answers.rows, 1) for item, answers in served],
+        action=lists.action.filter(pa.array(~listed.newcomer)),
+        logical_model=model.name,
+        time=made,
+    )
+    heard = _heard_events(batch, logical_model=model.name, time=made)
+    return Written(
+        table=_table(listed, names, model.schema),
+        events=pa.concat_tables([events, *heard]),
+        ruled=ruled_table([(item.segment, answers.ruled) for item, answers in served]),
+        lists=entries(lists, made, unanswered),
+    )
+
+
+def _heard_events(batch: Sequence[SegmentAnswers[ListAnswers]], **common: Any) -> list[pa.Table]:
+    """Return the events of shadows, whose lists nobody was shown."""
+    heard = [
+        (item.segment, version, answers.listed)
+        for item in batch
+        for version, answers in item.heard.answers.items()
+    ]
+    if not heard:
+        return []
+    listed = joined([own for _, _, own in heard])
+    lists = as_texts(listed, [segment for segment, _, _ in heard])
+    parts = [Part(version=version, role="shadow", share=1.0) for _, version, _ in heard]
+    return [_events(listed, lists, parts, latency=[0.0] * len(heard), action=WITHHELD, **common)]
+
+
+def _events(
+    listed: Listed,
+    lists: Lists,
+    parts: Sequence[Part],
+    *,
+    latency: Sequence[float],
+    action: Any,
+    **common: Any,
+) -> pa.Table:
+    """Return an event for each list but those of newcomers.
+
+    Parameters
+    ----------
+    parts
+        What each of the versions answers as.
+    latency
+        Of each segment.
+    """
+    own = ~listed.newcomer
+    kept, version = pa.array(own), listed.version[own]
+    return event_table(
+        key=lists.entity.filter(kept),
+        segment=lists.segment.filter(kept),
+        version=lists.version.filter(kept),
+        role=taken([part.role for part in parts], version),
+        propensity=np.array([part.share for part in parts])[version],
+        action=action,
+        outputs={"items": lists.items.filter(kept), "score": lists.best[own]},
+        latency_ms=np.array(latency)[listed.segment[own]],
+        **common,
+    )
+
+
+def _table(listed: Listed, segments: Sequence[str], schema: RankSchema) -> pa.Table:
+    """Return all lists but those of newcomers, for people and systems: whose, and what was done.
+
+    Texts are told by codes, until they are written: a place takes a few bytes between processes.
+    """
+    found = listed.found
+    own = ~listed.newcomer[found.row]
+    kept, row = pa.array(own), found.row[own]
+
+    def by_row(names: Sequence[str | None], codes: Any) -> pa.DictionaryArray:
+        return coded(pa.array(names, pa.large_string()), pa.array(codes[row]))
+
+    return pa.table(
+        {
+            schema.entity: coded(listed.entity, pa.array(row)),
+            "place": pa.array(found.place[own]),
+            schema.item: found.items().filter(kept),
+            "score": pa.array(found.score[own]),
+            **{name: column.filter(kept) for name, column in found.more.items()},
+            "version": by_row(listed.versions, listed.version),
+            "action": by_row([said.action for said in listed.said], listed.code),
+            "reason": by_row([said.reason for said in listed.said], listed.code),
+            "segment": by_row(segments, listed.segment),
+        }
+    )
