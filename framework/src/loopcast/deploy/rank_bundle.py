@@ -17,7 +17,7 @@ from loopcast.deploy.limits import Limits, limits_files
 from loopcast.deploy.loaded import MODEL, Packed
 from loopcast.develop.applicability import fit_domain
 from loopcast.develop.rank.inputs import entity_columns
-from loopcast.develop.rank.query import pairs_matrix, ranked, rows_of
+from loopcast.develop.rank.query import pairs_matrix, ranked, ranked_again, rows_of
 
 if TYPE_CHECKING:
     from loopcast.api import Ranker
@@ -61,7 +61,7 @@ def pack(
     query, name = _scenario(data), candidate.template.name
     expected = ranked(trained.model, query, data.schema, name)
     loaded: Ranker = candidate.template.load(saved)
-    again = ranked(loaded, query, data.schema, name)
+    again = ranked_again(loaded, query, data.schema, name)
     same = np.array_equal(expected.items, again.items) and np.array_equal(
         expected.scores, again.scores, equal_nan=True
     )
@@ -99,15 +99,14 @@ def _scenario(data: RankData) -> RankQuery:
     spread = np.linspace(0, count - 1, min(count, SCENARIO_ENTITIES)).round().astype(np.int32)
     entities = np.append(np.unique(spread), -1).astype(np.int32)
     row = rows_of(entities, count)[data.entity]
+    asked = row >= 0
     shape = (len(entities), len(data.items))
     features = data.entity_features
     return RankQuery(
         entities=entities,
         length=data.schema.length,
         allowed=np.ones(len(data.items), dtype=bool),
-        excluded=None
-        if data.schema.repeat
-        else pairs_matrix(row[row >= 0], data.item[row >= 0], shape),
+        excluded=None if data.schema.repeat else pairs_matrix(row[asked], data.item[asked], shape),
         entity_features=None if features is None else features.iloc[np.maximum(entities, 0)],
     )
 
@@ -119,7 +118,7 @@ def _scenario_bytes(query: RankQuery, expected: Ranking) -> bytes:
         "scores": expected.scores,
     }
     if query.excluded is not None:
-        rows, columns = query.excluded.nonzero()
+        rows, columns = query.excluded.tocoo().coords
         arrays |= {"excluded_row": rows.astype(np.int32), "excluded_item": columns.astype(np.int32)}
     return npz_bytes(arrays)
 

@@ -84,6 +84,7 @@ def validate_versions(
     *,
     by: str,
     examined: Mapping[VersionId, Examination] | None = None,
+    around: Surroundings | None = None,
 ) -> tuple[Validation, ...]:
     """Run on each version the gates of its risk class, and store all that they found.
 
@@ -92,6 +93,8 @@ def validate_versions(
     examined
         What the gates found of versions while they were in memory; of others, and where another
         champion serves by now, they are run here.
+    around
+        What the catalog holds around them, where that was read already.
 
     Raises
     ------
@@ -103,7 +106,7 @@ def validate_versions(
         Where the bundle of a version is damaged.
     """
     wanted = list(versions)
-    around = surroundings(home, wanted)
+    around = around or surroundings(home, wanted)
     rows = {name: policy.row(model) for name, model in around.models.items()}
     gates = {name: demanded(row, plugins) for name, row in rows.items()}
     results = _still_true(examined or {}, wanted, around)

@@ -94,10 +94,10 @@ def release_by_policy(
     """
     entered = {item.version.id: item for item in items if not _failures(item)}
     stopped = {item.version.id: _failures(item) for item in items if _failures(item)}
-    stopped |= _validate(course, entered, home, rules)
+    around = surroundings(home, [item.version for item in entered.values()])
+    stopped |= _validate(course, entered, home, rules, around)
     stopped |= _alternatives(course, [name for name in entered if name not in stopped])
     open_ = {name: item for name, item in entered.items() if name not in stopped}
-    around = surroundings(home, [item.version for item in open_.values()])
     verdicts = {name: _verdict(course, item, home, around) for name, item in open_.items()}
     automatic = rules.policy.row(course.logical_model).release == "automatic"
     plan = partial(_moves, course, verdicts, rules.policy, automatic=automatic)
@@ -134,7 +134,11 @@ def _failures(item: NewVersion) -> str:
 
 
 def _validate(
-    course: Course[Any], items: Mapping[VersionId, NewVersion], home: Home, rules: Rules
+    course: Course[Any],
+    items: Mapping[VersionId, NewVersion],
+    home: Home,
+    rules: Rules,
+    around: Surroundings,
 ) -> dict[VersionId, str]:
     """Run the gates of the policy on versions that need it; say what failed, by version."""
     row = rules.policy.row(course.logical_model)
@@ -144,7 +148,14 @@ def _validate(
     if new:
         examined = {name: item.examination for name, item in items.items() if item.examination}
         found = validate_versions(
-            home, rules.plugins, rules.policy, new, LocalEngine(), by=BY, examined=examined
+            home,
+            rules.plugins,
+            rules.policy,
+            new,
+            LocalEngine(),
+            by=BY,
+            examined=examined,
+            around=around,
         )
     return {
         validation.version: "; ".join(

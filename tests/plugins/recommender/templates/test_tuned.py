@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,9 @@ import pytest
 
 from loopcast.api import (
     Dataset,
+    Files,
     FitContext,
+    IntegrityError,
     Kpi,
     LogicalModel,
     PluginOrigin,
@@ -138,3 +141,15 @@ def test_the_test_scenario_in_memory_is_that_of_the_bundle() -> None:
         assert isinstance(found, Ranking)
         assert np.array_equal(found.items, answer.items)
         assert np.array_equal(found.scores, answer.scores, equal_nan=True)
+
+
+def test_a_model_that_its_files_do_not_give_back_is_not_packed() -> None:
+    class Forgetful(Ease):
+        def load(self, files: Files) -> HistoryModel:
+            model = super().load(files)
+            assert isinstance(model, HistoryModel)
+            return replace(model, scorer=None)
+
+    data = tastes(seed=1)
+    with pytest.raises(IntegrityError, match="ranks otherwise than the fitted one in"):
+        pack(trained(data), contender("candidate", Forgetful()), data)

@@ -71,7 +71,24 @@ def ranked(model: Ranker, query: RankQuery, schema: RankSchema, template: str) -
         Where a list has the wrong length, an item that does not exist, is not allowed or is
         excluded, an item twice, or a place without a finite score.
     """
-    found = model.predict(query)
+    found = _whole(model.predict(query), query, template)
+    _refuse_wrong(found, query, template)
+    return _cut(found, schema)
+
+
+def ranked_again(model: Ranker, query: RankQuery, schema: RankSchema, template: str) -> Ranking:
+    """Ask a ranker whose lists are about to be compared with those that another was held to.
+
+    Raises
+    ------
+    ModelError
+        Where a list has the wrong length.
+    """
+    return _cut(_whole(model.predict(query), query, template), schema)
+
+
+def _whole(found: Ranking, query: RankQuery, template: str) -> Ranking:
+    """Return lists of the length that was asked for."""
     items, scores = np.asarray(found.items), np.asarray(found.scores)
     expected = (len(query.entities), query.length)
     items, scores = _padded(items, -1, expected), _padded(scores, np.nan, expected)
@@ -80,19 +97,29 @@ def ranked(model: Ranker, query: RankQuery, schema: RankSchema, template: str) -
             f"template {template}: lists have shape {items.shape}, scores {scores.shape}; expected "
             f"{expected} (entities, length)"
         )
-    filled = items >= 0
-    for problem, bad in _problems(items, scores, filled, query):
+    return Ranking(items=items, scores=scores)
+
+
+def _refuse_wrong(found: Ranking, query: RankQuery, template: str) -> None:
+    """Raise what is wrong with lists, naming the first."""
+    items = found.items
+    for problem, bad in _problems(items, found.scores, items >= 0, query):
         if bad.any():
             row = int(np.argmax(bad.any(axis=1)))
             raise ModelError(
                 f"template {template}: {int(bad.sum())} places of its lists hold {problem}, the "
                 f"first for entity {int(query.entities[row])}: {items[row].tolist()}"
             )
+
+
+def _cut(found: Ranking, schema: RankSchema) -> Ranking:
+    """Leave places empty whose score is below the minimum."""
+    filled = found.items >= 0
     if schema.minimum_score is not None:
-        filled &= scores >= schema.minimum_score
+        filled &= found.scores >= schema.minimum_score
     return Ranking(
-        items=np.where(filled, items, -1).astype(np.int32),
-        scores=np.where(filled, scores, np.nan).astype(np.float32),
+        items=np.where(filled, found.items, -1).astype(np.int32),
+        scores=np.where(filled, found.scores, np.nan).astype(np.float32),
     )
 
 
