@@ -68,8 +68,8 @@ def test_after_an_absurd_answer_a_model_begins_anew(loaded: Loaded, readings: Re
     absurd = Carried(START - 1, np.zeros((1, 1), np.float32), np.full((1, 1), 1e9, np.float32))
     assert ask(loaded, START, state_at(loaded, START, absurd)).action == "refused"
     again = after(loaded, START, absurd)
-    assert again.after == 2.0
-    assert after(loaded, START + 1, again).after == 12.0
+    assert again.after == 2.0 + 10.0
+    assert after(loaded, START + 1, again).after == 2.0 + 20.0
 
 
 def test_an_interval_that_was_asked_about_is_asked_as_it_was(

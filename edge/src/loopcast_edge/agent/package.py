@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import sha256
+from math import inf
 from typing import NamedTuple, Optional
 
 import numpy as np
@@ -13,7 +15,7 @@ from loopcast_edge.agent.features import Features
 from loopcast_edge.agent.readings import Readings
 from loopcast_edge.agent.runtime import Floats, Model, Runtime, runtime
 from loopcast_edge.agent.slots import Package
-from loopcast_edge.wire import Golden, Manifest, Signed, WireError, decode
+from loopcast_edge.wire import Golden, Manifest, Output, Signed, WireError, decode
 
 RUNTIME_NAMES = {"ai-edge-litert": "litert", "tflite-runtime": "tflite_runtime"}
 """What manifests call the runtimes."""
@@ -52,7 +54,16 @@ def load(package: Package, digest: str, readings: Readings) -> Loaded:
             f"{len(manifest.recipe.columns)}"
         )
     earlier = 0 if manifest.state is None else MOST_MISSED
-    return Loaded(digest, manifest, model, Features(manifest.recipe, readings, earlier))
+    features = Features(manifest.recipe, readings, earlier, _believed(manifest.outputs))
+    return Loaded(digest, manifest, model, features)
+
+
+def _believed(outputs: Sequence[Output]) -> tuple[float, float]:
+    """Return what the target of a recipe may be: what answers about it may be."""
+    about = [output for output in outputs if output.series]
+    lowest = (-inf if output.minimum is None else output.minimum for output in about)
+    highest = (inf if output.maximum is None else output.maximum for output in about)
+    return min(lowest, default=-inf), max(highest, default=inf)
 
 
 def whole(package: Package, digest: str) -> Manifest:

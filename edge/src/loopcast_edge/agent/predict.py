@@ -32,8 +32,8 @@ class Answer(NamedTuple):
     outputs
         Shape (m,), as the manifest names them; ``None`` where nothing answered.
     state
-        The model's next state, for a model that has one: after an absurd answer that with which it
-        begins, since what made it absurd would stay in the state for long.
+        The model's next state, for a model that has one; :func:`_after_absurd` says what it is
+        after an absurd answer.
     reason
         Why the model did not answer, or an empty text.
     """
@@ -73,8 +73,9 @@ def ask(
             found, following = loaded.model.predict(row.features, state)
             outputs = corrected(found[0], loaded.manifest, interval)
             reason = _implausible(outputs, loaded.manifest.outputs)
-            if reason:
-                following = _at_first(loaded)
+            if reason and state is not None:
+                following, kept = _after_absurd(loaded, row.features, interval, state)
+                reason = f"{reason}; its state {'is kept' if kept else 'begins anew'}"
         except ModelError as error:
             reason, following = str(error), None
     taken = (time.perf_counter_ns() - started) // 1000
@@ -83,10 +84,23 @@ def ask(
     return Answer(loaded, row, "served", outputs, following, taken)
 
 
-def _at_first(loaded: Loaded) -> Optional[Floats]:
-    """Return the state with which a model begins."""
-    state = loaded.manifest.state
-    return None if state is None else state.array()
+def _after_absurd(
+    loaded: Loaded, features: Floats, interval: int, state: Floats
+) -> tuple[Optional[Floats], bool]:
+    """Return the state to go on with after an absurd answer, and whether the former one is kept.
+
+    Where a new device would have answered as absurdly, the row is to blame: the former state comes
+    through this interval as through one in which nothing was measured. Otherwise the state is, and
+    what made it so would stay in it for long: the model goes on as a new device.
+    """
+    manifest = loaded.manifest
+    assert manifest.state is not None
+    found, anew = loaded.model.predict(features, manifest.state.array())
+    if not _implausible(corrected(found[0], manifest, interval), manifest.outputs):
+        return anew, False
+    unmeasured = np.where(loaded.features.measured, np.float32(np.nan), features)
+    _, following = loaded.model.predict(unmeasured, state)
+    return following, True
 
 
 def fall_back(refused: Answer, last_good: Optional[Answer], interval: int) -> Answer:

@@ -285,7 +285,7 @@ class Recipe(Part, frozen=True):
         named as a whole.
     target
         The measurement that later tells how good a prediction was; ``None`` where outcomes are
-        not seen on the device.
+        not seen on the device. Features take it for missing where no answer about it may be so.
     """
 
     step_seconds: Annotated[int, msgspec.Meta(ge=1, le=604_800)]
