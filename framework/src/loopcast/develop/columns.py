@@ -190,22 +190,25 @@ def coded(values: pd.Series) -> tuple[NDArray[np.int32], pd.Index]:
     if names is None or not names.is_monotonic_increasing:
         found, distinct = pd.factorize(texts(written_out(values)), sort=True)
         return found.astype(np.int32), pd.Index(distinct, dtype="str")
-    codes = values.array.codes
-    place = codes_in_use(codes[codes >= 0], len(names))
+    codes = values.array.codes.astype(np.intp)
+    place = codes_in_use(codes, len(names))
     return np.append(place, np.int32(-1))[codes], names[place >= 0]
 
 
 def codes_in_use(codes: NDArray[np.integer[Any]], count: int) -> NDArray[np.int32]:
     """Return the code that each one of ``count`` gets where unused ones are left out; −1 for those.
 
+    A code of −1 stands for none.
+
     Examples
     --------
-    >>> codes_in_use(np.array([3, 1, 3], dtype=np.int32), 5).tolist()
+    >>> codes_in_use(np.array([3, 1, -1, 3], dtype=np.int32), 5).tolist()
     [-1, 0, -1, 1, -1]
     """
-    seen = np.zeros(count, dtype=bool)
-    seen[codes] = True
-    return np.where(seen, np.cumsum(seen) - 1, -1).astype(np.int32)
+    seen = np.zeros(count + 1, dtype=bool)
+    seen[codes] = True  # none marks the last
+    used = seen[:count]
+    return np.where(used, np.cumsum(used) - 1, -1).astype(np.int32)
 
 
 def texts(values: pd.Series) -> pd.Series:

@@ -15,16 +15,22 @@ CHOICES = "number of choices"
 
 def inputs_of(data: RankData) -> Inputs:
     """Return strengths, interactions of each entity, and how many repeat another at its time."""
-    cell = data.entity.astype(np.int64) * len(data.items) + data.item
-    order = stable_order(cell)  # of each pair, the oldest first
-    cell, time = cell[order], data.time[order]
-    repeated = int(((cell[1:] == cell[:-1]) & (time[1:] == time[:-1])).sum())
     return Inputs(
         rows=len(data.item),
         columns={"value": data.value.astype(np.float64)} if data.schema.value else {},
-        repeated=repeated,
+        repeated=_repeated(data),
         counts=np.bincount(data.entity),
     )
+
+
+def _repeated(data: RankData) -> int:
+    """Count interactions that repeat another one of the same time."""
+    same = data.time[1:] == data.time[:-1]
+    beside = np.flatnonzero(np.append(same, False) | np.append(False, same))
+    cell = data.entity[beside].astype(np.int64) * len(data.items) + data.item[beside]
+    order = stable_order(cell)  # of each pair, the oldest first
+    cell, time = cell[order], data.time[beside][order]
+    return int(((cell[1:] == cell[:-1]) & (time[1:] == time[:-1])).sum())
 
 
 def entity_columns(data: RankData) -> dict[str, Column]:
