@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,10 +112,12 @@ def measure(
         Positions of rows by ``attribute=value``; the empty string for the overall value.
     """
     value_of = _mean(outcome, definition) if definition.rows else _whole(outcome, definition)
-    count = row_count(outcome)
-    of_all = cache(partial(value_of, np.arange(count)))  # a subpopulation may be everybody
+    of_all: float | None = None
     for subset, rows in subsets.items():
-        value = of_all() if len(rows) == count else value_of(rows)
+        if len(rows) < row_count(outcome):
+            value = value_of(rows)
+        else:  # a subpopulation may be everybody too
+            value = of_all = value_of(rows) if of_all is None else of_all
         known = float(value) if math.isfinite(value) else None
         yield Metric(name=definition.name, value=known, subset=subset, count=len(rows))
 
