@@ -51,6 +51,18 @@ def test_no_item_foretells_itself() -> None:
     assert np.abs(np.diag(weights.score(alone))).max() < 1e-5
 
 
+def test_what_memory_held_before_does_not_show() -> None:
+    x = chosen(150, 130, seed=1)
+    gram = x.toarray().T @ x.toarray()
+    expected = np.linalg.inv(gram + 30.0 * np.eye(130))
+    for _ in range(5):
+        used = [np.full((130, 130), np.nan) for _ in range(6)]
+        del used
+        found = inverted(gram, 30.0)
+        assert found == pytest.approx(expected, abs=1e-12)
+        assert np.array_equal(found, found.T)
+
+
 def test_a_ridge_that_is_lost_beside_the_entries_is_refused() -> None:
     with pytest.raises(ConvergenceError, match="ridge 1e-12 is too small for 2 rows"):
         inverted(np.full((2, 2), 1e8), 1e-12)
