@@ -192,9 +192,7 @@ def _examine(
         since = judged_since(champion, course.logical_model.task, whole.dataset)
         whole = replace(whole, since=since)
         known, notes = _treated(again, whole, segment, course.seed)
-        if newest is not None and (
-            newest.recipe == course.recipe(known.dataset) or _no_news(known)
-        ):
+        if newest is not None and (_repeats(newest, course, known) or _no_news(known)):
             return Kept(version=newest.id)
         checked = check(course, known, source, _previous(newest, champion, artifacts))
     except LoopcastError as error:
@@ -211,6 +209,12 @@ def _previous(
     if champion is not None and champion.digest == newest.manifest:
         return champion
     return open_bundle(artifacts, newest.manifest)
+
+
+def _repeats(newest: Version, course: Course[Any], known: Known[Any]) -> bool:
+    """Tell whether a training would give the newest version again."""
+    same = newest.dataset == known.dataset.fingerprint  # else so is no recipe, which takes longer
+    return same and newest.recipe == course.recipe(known.dataset)
 
 
 def _no_news(known: Known[Any]) -> bool:

@@ -269,6 +269,8 @@ def _category_codes(values: Floats | pa.Array, known: tuple[str, ...]) -> Floats
 def _sample(arrays: Mapping[str, Any], bins: Bins, rows: int, seed: int) -> dict[str, NDArray[Any]]:
     """Return some rows of the inputs, all of the same rows."""
     alike = [name for name in bins.names if not name.startswith(OUTPUT)]
+    if not alike:
+        return {}
     chosen = np.sort(np.random.default_rng(seed).permutation(rows)[:SAMPLE])
     found = rows_of(arrays, bins, alike)
     return {name: values[chosen].astype(np.float32) for name, values in found.items()}
