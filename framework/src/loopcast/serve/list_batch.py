@@ -20,6 +20,8 @@ from loopcast.serve.shadow import WITHHELD
 from loopcast.store.event_table import event_table
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from loopcast.api import LogicalModel
     from loopcast.serve.answers import SegmentAnswers
     from loopcast.serve.listed import ListAnswers
@@ -110,21 +112,21 @@ def _table(listed: Listed, segments: Sequence[str], schema: RankSchema) -> pa.Ta
     """
     found = listed.found
     own = ~listed.newcomer[found.row]
-    kept, row = pa.array(own), found.row[own]
+    kept, row = pa.array(own), pa.array(found.row[own])
 
-    def by_row(names: Sequence[str | None], codes: Any) -> pa.DictionaryArray:
-        return coded(pa.array(names, pa.large_string()), pa.array(codes[row]))
+    def of_list(names: Sequence[str | None], codes: NDArray[np.intp]) -> pa.DictionaryArray:
+        return coded(pa.array(names, pa.large_string()), pa.array(codes)).take(row)
 
     return pa.table(
         {
-            schema.entity: coded(listed.entity, pa.array(row)),
+            schema.entity: listed.entity.dictionary_encode().take(row),
             "place": pa.array(found.place[own]),
             schema.item: found.items().filter(kept),
             "score": pa.array(found.score[own]),
             **{name: column.filter(kept) for name, column in found.more.items()},
-            "version": by_row(listed.versions, listed.version),
-            "action": by_row([said.action for said in listed.said], listed.code),
-            "reason": by_row([said.reason for said in listed.said], listed.code),
-            "segment": by_row(segments, listed.segment),
+            "version": of_list(listed.versions, listed.version),
+            "action": of_list([said.action for said in listed.said], listed.code),
+            "reason": of_list([said.reason for said in listed.said], listed.code),
+            "segment": of_list(segments, listed.segment),
         }
     )

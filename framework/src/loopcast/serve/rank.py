@@ -60,7 +60,7 @@ def answer(question: Question, responsible: Responsible) -> ListAnswers:
     if question.rules is not None:
         question.rules.check(schema)
     candidates = responsible.serving.candidates
-    known_to = [_known_to(responsible, version, data) for version in candidates]
+    known_to = [_known_to(responsible, version, known) for version in candidates]
     asked = _asked(responsible, _version(responsible, data), data, known_to, question)
     found, effects = _places(responsible, data, asked, known_to, question.rules)
     ruled = effects[effects["row"] < count] if len(effects) else effects
@@ -111,7 +111,7 @@ def _refuse_separators(items: pd.Index, source: str) -> None:
 
 def _with_newcomer(data: RankData) -> RankData:
     """Add an entity that has chosen nothing and is like most, so that it is answered as any."""
-    entities = data.entities.append(pd.Index([NEWCOMER], dtype="str"))
+    entities = data.entities.insert(len(data.entities), NEWCOMER)
     features = data.entity_features
     if features is not None:
         typical = features.mode().iloc[[0]].astype(features.dtypes)
@@ -126,7 +126,7 @@ class _KnownTo:
     Attributes
     ----------
     entity : ndarray, shape (entities,)
-        Its code of each entity of the data; −1 where it has none.
+        Its code of each entity of the data; −1 where it has none, as for the newcomer at the end.
     item : ndarray, shape (items,)
         Its code of each item of the data; −1 where it has none.
     """
@@ -142,12 +142,14 @@ def _known_to(responsible: Responsible, version: str, data: RankData) -> _KnownT
     return _KnownTo(
         version=version,
         names=names,
-        entity=_codes(names.entities, data.entities),
+        entity=np.append(_codes(names.entities, data.entities), -1),
         item=_codes(names.items, data.items),
     )
 
 
 def _codes(names: pd.Index, wanted: pd.Index) -> NDArray[np.intp]:
+    if names.equals(wanted):  # as on most nights
+        return np.arange(len(wanted))
     found = pc.index_in(text_array(wanted.array), text_array(names.array))
     return np.asarray(found.fill_null(-1).to_numpy(), np.intp)
 
