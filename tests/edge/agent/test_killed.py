@@ -11,6 +11,7 @@ from pathlib import Path
 
 from loopcast_edge.agent.drift import DAY_MS, Days
 from loopcast_edge.agent.outbox import Outbox, Sealed
+from loopcast_edge.agent.tally import Tallies
 from loopcast_edge.wire import EventBatch, Receipt, SketchDay, TruthBatch, decode, encode
 
 from ..centre import STEP_S, Centre, now_ms
@@ -95,4 +96,6 @@ def test_two_days_through_three_lives(tmp_path: Path) -> None:
         erred[day.day] += day.errors.n
     first = FIRST_MS // DAY_MS
     assert counted == erred == {first: A_DAY, first + 1: A_DAY}
+    [tally] = Tallies(outbox.notes, "demand@").of.values()
+    assert (tally.predictions, tally.errors.n) == (2 * A_DAY, 2 * A_DAY)
     outbox.close()

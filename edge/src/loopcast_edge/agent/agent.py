@@ -292,6 +292,8 @@ class Agent:
         with self._hands.outbox.together():
             yield
             self._days.note()
+            for spot in self._spots.values():
+                spot.serving.tallies.note()
 
     def _turn_day(self, now_ms: int) -> None:
         """Send home what was counted of days that are over."""

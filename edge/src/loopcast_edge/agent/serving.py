@@ -13,7 +13,7 @@ from loopcast_edge.agent.memory import place_name
 from loopcast_edge.agent.outbox import Outbox
 from loopcast_edge.agent.package import Loaded
 from loopcast_edge.agent.predict import Answer
-from loopcast_edge.agent.tally import Pairs, Tally
+from loopcast_edge.agent.tally import Tallies
 from loopcast_edge.wire import EdgeEvent, Outcome, Source, Subject
 from loopcast_edge.wire.messages import Role
 
@@ -65,22 +65,17 @@ class Serving:
         name = place_name(subject.logical_model, subject.segment)
         self._note, self._said = f"answered/{name}", outbox.said(name)
         self._answered_s, self._waiting = self._restored(now_ms), -1
-        self.pairs = Pairs()
-        self.tallies: dict[str, Tally] = {}
+        self.tallies = Tallies(outbox.notes, name)
 
     def use(self, packages: Packages) -> None:
         """Predict by these packages from now on; what is new begins to be counted anew."""
-        old = self.tallies
         loaded = [each for each in packages[:3] if isinstance(each, Loaded)]
-        switched = _digest(packages.active) != _digest(self._packages.active)
-        self.tallies = {each.digest: old.get(each.digest) or Tally() for each in loaded}
-        if switched and packages.active is not None:
-            self.tallies[packages.active.digest] = Tally()
+        active = None if packages.active is None else packages.active.digest
+        self.tallies.use(active, [each.digest for each in loaded])
         if _step_s(packages.active) != _step_s(self._packages.active):
             self._waiting = -1
         carried = ((each, self._carried.get(each.digest)) for each in loaded)
         self._carried = {each.digest: has for each, has in carried if has and has.fits(each)}
-        self.pairs.forget(set(self.tallies))
         self._packages = packages
 
     @property
@@ -141,11 +136,10 @@ class Serving:
         errors = {
             digest: value - told
             for digest, value in said.items()
-            if digest in self.tallies and value is not None
+            if digest in self.tallies.of and value is not None
         }
-        self.pairs.add(errors)
+        self.tallies.erred(errors)
         for digest, error in errors.items():
-            self.tallies[digest].erred(error)
             self._days.erred(digest, error)
         return errors
 
@@ -171,7 +165,7 @@ class Serving:
             last_good = self._ask(packages.previous, interval, values)
             self._remember(last_good, interval, keyed)
         self._remember(said, interval, keyed)
-        self.tallies[active.digest].answered(own, said.latency_us)
+        self.tallies.answered(active.digest, own, said.latency_us)
         answer = said if own else predict.fall_back(said, last_good, interval)
         lines = self._write(answer, interval, now_ms, "champion", keyed)
         if packages.shadow is not None:
@@ -180,8 +174,8 @@ class Serving:
                 last_good if again and last_good else self._ask(packages.shadow, interval, values)
             )
             self._remember(silent, interval, keyed)
-            self.tallies[silent.loaded.digest].answered(
-                silent.action == "served", silent.latency_us
+            self.tallies.answered(
+                silent.loaded.digest, silent.action == "served", silent.latency_us
             )
             self._write(silent, interval, now_ms, "shadow", keyed)
         return lines
@@ -260,10 +254,6 @@ def _tell(source: Source, events: Sequence[EdgeEvent], reason: str) -> None:
 
 def _step_s(loaded: Optional[Loaded]) -> Optional[int]:
     return None if loaded is None else loaded.manifest.recipe.step_seconds
-
-
-def _digest(loaded: Optional[Loaded]) -> Optional[str]:
-    return None if loaded is None else loaded.digest
 
 
 def _row(answer: Answer, role: Role, made: Sequence[tuple[Source, EdgeEvent]]) -> drift.Row:

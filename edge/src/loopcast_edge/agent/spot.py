@@ -171,7 +171,7 @@ class Spot:
     def _package_state(self, manifest: str, role: Role, reason: str) -> PackageState:
         stage = machine.stage(self._state, manifest) or "refused"
         progress = self._around.fetcher.progress(manifest)
-        tally = self.serving.tallies.get(manifest) or Tally()
+        tally = self.serving.tallies.of.get(manifest) or Tally()
         place = self.place
         other = place.active if role == "shadow" else place.shadow or place.previous
         return PackageState(
@@ -189,7 +189,7 @@ class Spot:
             crashes=place.crashes if manifest == place.active else 0,
             slowest_us=tally.latency.slowest(),
             errors=tally.errors,
-            paired=self.serving.pairs.paired.get((manifest, other or "")),
+            paired=self.serving.tallies.paired.get((manifest, other or "")),
         )
 
     def _entered(self, manifest: str, stage: str) -> int:
@@ -216,8 +216,9 @@ class Spot:
         active = self._loaded.get(place.active or "")
         if not place.on_trial or active is None:
             return
-        tally = self.serving.tallies[active.digest]
-        beside = self.serving.pairs.paired.get((active.digest, place.previous or ""))
+        tallies = self.serving.tallies
+        tally = tallies.of[active.digest]
+        beside = tallies.paired.get((active.digest, place.previous or ""))
         verdict = judge(active.manifest.trial, place.healthy_s, tally, beside)
         if verdict is not None:
             if not verdict.good:

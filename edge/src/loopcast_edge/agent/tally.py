@@ -1,16 +1,38 @@
-"""How packages do: predictions, latency, and errors once outcomes are known."""
+"""How packages do: predictions, latency, and errors once outcomes are known.
+
+What is counted is noted beside the events that it counts, at the same moment, so that a trial goes
+on over a restart of the agent.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Optional
 
 import msgspec
 import numpy as np
 
+from loopcast_edge.agent.remembered import Notes
 from loopcast_edge.wire import Errors, Paired
 
 LATENCY_BINS = 32
+
+
+class _Counted(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """What a package did, as it is noted."""
+
+    predictions: int
+    fallbacks: int
+    errors: Errors
+    latency: bytes
+
+
+class _Noted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the packages of a place did while one of them was active."""
+
+    active: Optional[str]
+    packages: dict[str, _Counted]
+    pairs: dict[str, tuple[Paired, ...]]
 
 
 class Latency:
@@ -54,6 +76,19 @@ class Tally:
         self.errors = Errors()
         self.latency = Latency()
 
+    @classmethod
+    def of(cls, counted: _Counted) -> Tally:
+        """Return what :attr:`counted` was made of."""
+        found = cls()
+        found.predictions, found.fallbacks = counted.predictions, counted.fallbacks
+        found.errors, found.latency = counted.errors, Latency.of(counted.latency)
+        return found
+
+    @property
+    def counted(self) -> _Counted:
+        """All that is known, for the disk."""
+        return _Counted(self.predictions, self.fallbacks, self.errors, self.latency.content)
+
     def answered(self, own: bool, latency_us: int) -> None:
         """Count an answer, by the model itself or not."""
         self.predictions += 1
@@ -65,26 +100,70 @@ class Tally:
         self.errors = plus(self.errors, error)
 
 
-class Pairs:
-    """Errors of two packages on the same predictions."""
+class Tallies:
+    """What the packages of a place did, each by itself and beside the others.
 
-    def __init__(self) -> None:
-        self.paired: dict[tuple[str, str], Paired] = {}
-        """By the digests of the two."""
+    Parameters
+    ----------
+    notes
+        Where it is kept; what is found there goes on.
+    place
+        Name of the logical model and segment.
 
-    def add(self, errors: Mapping[str, float]) -> None:
+    Attributes
+    ----------
+    of
+        By the digests of the packages in the slots.
+    paired
+        Errors of two packages on the same predictions, by the digests of the two.
+    """
+
+    def __init__(self, notes: Notes, place: str) -> None:
+        self._notes, self._name = notes, f"tally/{place}"
+        noted = notes.read(self._name, _Noted).get("") or _Noted(None, {}, {})
+        self._active, self._changed = noted.active, False
+        self.of = {digest: Tally.of(counted) for digest, counted in noted.packages.items()}
+        self.paired = {
+            (mine, each.other): each for mine, pairs in noted.pairs.items() for each in pairs
+        }
+
+    def use(self, active: Optional[str], digests: Iterable[str]) -> None:
+        """Count what these packages do; one that becomes the active one begins to be counted anew.
+
+        Pairs with packages that are in no slot any more are forgotten.
+        """
+        self.of = {digest: self.of.get(digest) or Tally() for digest in digests}
+        if active is not None and active != self._active:
+            self.of[active] = Tally()
+        self._active = active
+        self.paired = {pair: both for pair, both in self.paired.items() if set(pair) <= {*self.of}}
+
+    def answered(self, digest: str, own: bool, latency_us: int) -> None:
+        """Count an answer of a package, by the model itself or not."""
+        self.of[digest].answered(own, latency_us)
+        self._changed = True
+
+    def erred(self, errors: Mapping[str, float]) -> None:
         """Count the errors that packages made on the same prediction."""
         for mine, error in errors.items():
+            self.of[mine].erred(error)
             for other, its in errors.items():
                 if mine != other:
                     before = self.paired.get((mine, other)) or Paired(
                         other=other, mine=Errors(), others=Errors()
                     )
                     self.paired[mine, other] = _paired(before, error, its)
+        self._changed = self._changed or bool(errors)
 
-    def forget(self, digests: set[str]) -> None:
-        """Forget pairs of packages that are in no slot any more."""
-        self.paired = {pair: both for pair, both in self.paired.items() if set(pair) <= digests}
+    def note(self) -> None:
+        """Note what was counted since the last note; belongs to the transaction that is open."""
+        if self._changed:
+            self._changed = False
+            packages = {digest: tally.counted for digest, tally in self.of.items()}
+            pairs: dict[str, tuple[Paired, ...]] = {}
+            for (mine, _), both in self.paired.items():
+                pairs[mine] = (*pairs.get(mine, ()), both)
+            self._notes.write(self._name, _Noted(self._active, packages, pairs))
 
 
 def plus(errors: Errors, error: float) -> Errors:
