@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from loopcast.iterate.retrain.report import RETRAINED
 from loopcast.store.home import Home
 
 from ..examples import SCORE_DATA, SCORE_MODEL, applications, install_examples, write_configuration
@@ -74,45 +75,60 @@ def home(folder: Path) -> Home:
     return open_home(folder / "home", create=False)
 
 
-def test_what_was_killed_is_gone_on_with(folder: Path, home: Home) -> None:
-    before = home.catalog.count()
+def trained(home: Home) -> int:
+    """How many trainings left something behind."""
+    return home.catalog.count() + len(home.catalog.attempts("credit"))
+
+
+@pytest.mark.parametrize("keep", ["all", "better"])
+def test_what_was_killed_is_gone_on_with(folder: Path, home: Home, keep: str) -> None:
+    before, job = trained(home), ("job=retrain", f"retrain.keep={keep}")
     assert before > 64  # a few of the small segments have one outcome only
-    killed = start(folder, "job=retrain", "job.at=2025-06-01")
+    killed = start(folder, *job, "job.at=2025-06-01")
     until = time.monotonic() + 120
-    while home.catalog.count() == before and time.monotonic() < until:
+    while trained(home) == before and time.monotonic() < until:
         time.sleep(0.02)
     killed.send_signal(signal.SIGKILL)
     killed.wait()
-    done = home.catalog.count() - before
+    done = trained(home) - before
     assert 0 < done < before
     assert not summaries(folder)
-    assert start(folder, "job=retrain", "job.at=2025-06-02").wait(timeout=120) == 0
+    assert start(folder, *job, "job.at=2025-06-02").wait(timeout=120) == 0
     [told] = summaries(folder)
     assert len(told["segments"]) == len(REGIONS)
     assert {item["why"] for item in told["segments"]} <= {
         "trained 142 days ago; the schedule says every 90",
         "it was never trained",
     }
-    assert told["counts"]["retrained"] + told["counts"]["kept"] >= 65
+    assert sum(told["counts"][name] for name in (*RETRAINED, "kept")) >= 65
+    assert (len(home.catalog.attempts("credit")) > 0) == (keep == "better")
     champions = home.catalog.champions("credit")
     releases = home.catalog.serving("credit")
     assert len(releases) == len(champions)
-    assert start(folder, "job=retrain", "job.at=2025-06-03").wait(timeout=120) == 0
+    tried = home.catalog.attempts("credit")
+    assert start(folder, *job, "job.at=2025-06-03").wait(timeout=120) == 0
     assert summaries(folder)[-1]["counts"]["retrained"] == 0
+    assert home.catalog.attempts("credit") == tried
     assert not list((home.folder / "retrain").rglob("*.json"))
 
 
-def test_two_rounds_at_once_do_the_same_once(folder: Path, home: Home) -> None:
-    before = home.catalog.count()
+@pytest.mark.parametrize("keep", ["all", "better"])
+def test_two_rounds_at_once_do_the_same_once(folder: Path, home: Home, keep: str) -> None:
+    before = {item.version.id for item in home.catalog.versions(limit=1_000)}
     served = {release.segment for release in home.catalog.serving("credit")}
-    both = [start(folder, "job=retrain", "job.at=2025-06-01") for _ in range(2)]
+    job = ("job=retrain", f"retrain.keep={keep}", "job.at=2025-06-01")
+    both = [start(folder, *job) for _ in range(2)]
     assert [process.wait(timeout=240) for process in both] == [0, 0]
     one, two = summaries(folder)
     versions = [{i["segment"]: i["version"] for i in told["segments"]} for told in (one, two)]
     # Where one process began when the other was done, nothing was due any more.
-    named = {(s, v) for told in versions for s, v in told.items() if v}
-    assert len({segment for segment, _ in named}) == len(named)
-    assert home.catalog.count() == before + len(named)
+    named = {(s, v) for told in versions for s, v in told.items() if v and v not in before}
+    made = {segment for segment, _ in named}
+    assert len(made) == len(named)
+    assert home.catalog.count() == len(before) + len(named)
+    tried = home.catalog.attempts("credit")
+    assert not made & tried.keys()
+    assert len(made) + len(tried) >= 65
     champions: pd.Series[str] = pd.Series([r.segment for r in home.catalog.serving("credit")])
     assert champions.is_unique
     assert len(served) > 20

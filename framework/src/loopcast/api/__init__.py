@@ -86,7 +86,7 @@ from loopcast.api.hooks import (
     hookimpl,
 )
 from loopcast.api.judged import Judged, Outcome, Rows, row_count, take
-from loopcast.api.loop import Alert, Drift, DriftThresholds, Remedy, Severity
+from loopcast.api.loop import Alert, Attempt, Drift, DriftThresholds, Remedy, Severity
 from loopcast.api.models import (
     BundleFile,
     BusinessKpi,
@@ -175,6 +175,7 @@ __all__ = [
     "Action",
     "Alert",
     "Applicability",
+    "Attempt",
     "AuditEntry",
     "BanditSettings",
     "BanditState",

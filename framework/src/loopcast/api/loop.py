@@ -1,4 +1,4 @@
-"""Records of the way back: drift and alert."""
+"""Records of the way back: drift, alert, and trainings that made no version."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from loopcast.api.record import (
+    Digest,
     Name,
     OpenShare,
     Record,
@@ -140,3 +141,40 @@ class Alert(Record, frozen=True):
         """A time without a zone could mean two different moments."""
         aware = self.raised.tzinfo is not None and self.seen.tzinfo is not None
         self.require(aware, f"raised {self.raised} or seen {self.seen} has no time zone")
+
+
+class Attempt(Record, frozen=True):
+    """A training whose candidate was judged and not made a version.
+
+    Attributes
+    ----------
+    at
+        The moment of the training.
+    recipe
+        Of the version that there would have been.
+    dataset
+        Fingerprint of the training data.
+    protocol
+        How it was judged.
+    champion
+        Beside whom it was judged; ``None`` where nobody served.
+    kpi, champion_kpi
+        Of the candidate and of the champion, on the same rows.
+    reason
+        Why it was not made a version.
+    """
+
+    logical_model: Name
+    segment: Segment
+    at: datetime
+    recipe: Digest
+    dataset: Digest
+    protocol: str
+    champion: VersionId | None
+    kpi: float | None
+    champion_kpi: float | None
+    reason: str
+
+    def check(self) -> None:
+        """A time without a zone could mean two different moments."""
+        self.require(self.at.tzinfo is not None, f"at {self.at} has no time zone")

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from loopcast.api import LoopcastError, Segment, Version, VersionId
+from loopcast.api import Attempt, Dataset, LoopcastError, Segment, Version, VersionId
 from loopcast.deploy.bundle import StoredBundle, open_bundle
 from loopcast.develop.engine import LocalEngine
 from loopcast.develop.source import Batch, check_segment
@@ -19,6 +19,7 @@ from loopcast.iterate.registering import Examiner, NewVersion, new_version, of_s
 from loopcast.iterate.retrain.champion import Champions, beside_champion, judged_since
 from loopcast.iterate.retrain.treatment import Treatment, retraining_files, told
 from loopcast.iterate.tasks import Contest, steps_of
+from loopcast.iterate.verdict import failures, kpi_of_champion
 from loopcast.store.artifacts import Artifacts
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from loopcast.develop.course import Course
     from loopcast.develop.known import Known
     from loopcast.iterate.tasks import Made
+    from loopcast.settings.retrain import Keep
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -42,11 +44,14 @@ class Again:
         What is done to the data.
     champions
         Who is judged beside the new versions.
+    keep
+        What becomes a version.
     """
 
     whole: Course[Any]
     treatment: Treatment
     champions: Champions
+    keep: Keep = "all"
 
     def among(self, segments: Collection[str]) -> Again:
         """Return what some segments need of it, so that no batch carries a whole family along."""
@@ -75,9 +80,18 @@ class Work:
 
 @dataclass(frozen=True, kw_only=True)
 class Kept:
-    """A segment that there is nothing new about."""
+    """A segment that there is nothing new about.
 
-    version: VersionId
+    Attributes
+    ----------
+    version
+        Its newest; ``None`` where it has none.
+    reason
+        Where there is more to say.
+    """
+
+    version: VersionId | None
+    reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +122,24 @@ class _New:
     champion: StoredBundle | None
 
 
-Result: TypeAlias = NewVersion | Kept | Failed
+@dataclass(frozen=True, kw_only=True)
+class Unfinished:
+    """A segment whose candidate was judged and is not worth a version.
+
+    Attributes
+    ----------
+    stopped
+        Whether a gate of the training says so, whatever the champion does.
+    note
+        What a remedy did to its data, for the report.
+    """
+
+    attempt: Attempt
+    stopped: bool
+    note: str
+
+
+Result: TypeAlias = NewVersion | Kept | Failed | Unfinished
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -119,12 +150,15 @@ class Job:
     ----------
     newest
         The newest version of each segment that has one.
+    tried
+        What was tried beside the champions of today and made no version, by segment.
     at
         The moment of the training; now where it is ``None``.
     """
 
     work: Work
     newest: Mapping[Segment, Version]
+    tried: Mapping[Segment, Attempt]
     examiner: Examiner
     day: str | None
     artifacts: str
@@ -142,15 +176,49 @@ def train_batch(job: Job) -> dict[str, Result]:
     examined = {segment: _examine(job, segment, table, artifacts) for segment, table in tables}
     new = {segment: found for segment, found in examined.items() if isinstance(found, _New)}
     contests = dict(_contests(job, new)) if new else {}
-    errors = {s: found for s, found in contests.items() if isinstance(found, LoopcastError)}
-    judged = {s: found for s, found in contests.items() if isinstance(found, Contest)}
+    weighed = {segment: _weigh(job, segment, new[segment], c) for segment, c in contests.items()}
+    worth = {segment: found for segment, found in weighed.items() if isinstance(found, Contest)}
     steps = steps_of(job.course.logical_model.task)
-    made = steps.finish(job.course, judged, LocalEngine(), lambda _: None) if judged else ()
+    made = steps.finish(job.course, worth, LocalEngine(), lambda _: None) if worth else ()
     return {
         **{s: found for s, found in examined.items() if not isinstance(found, _New)},
-        **{segment: Failed(reason=str(error)) for segment, error in errors.items()},
+        **{s: found for s, found in weighed.items() if not isinstance(found, Contest)},
         **{segment: _ready(job, segment, new[segment], outcome) for segment, outcome in made},
     }
+
+
+def _weigh(
+    job: Job, segment: str, new: _New, contest: Contest | LoopcastError
+) -> Contest | Unfinished | Failed:
+    """Return a contest that is worth finishing, or what is to be said of another one."""
+    if isinstance(contest, LoopcastError):
+        return Failed(reason=str(contest))
+    stopped, verdict = failures(contest.gates), contest.verdict
+    lost = stopped or (verdict.reason if verdict and not verdict.worth else "")
+    chosen, again = job.course.preparation, job.work.again
+    # Whether an alternative is wanted is no question of the KPI, and a person's to answer.
+    if not lost or again is None or again.keep == "all" or (chosen and chosen.alternative):
+        return contest
+    attempt = _attempt(of_segment(job.course, segment), new.known.dataset, contest, job.at, lost)
+    return Unfinished(attempt=attempt, stopped=bool(stopped), note=told(new.notes))
+
+
+def _attempt(
+    course: Course[Any], dataset: Dataset, contest: Contest, at: datetime | None, reason: str
+) -> Attempt:
+    metric, own = course.logical_model.kpi.metric, contest.evaluations[0]
+    return Attempt(
+        logical_model=course.logical_model.name,
+        segment=course.segment,
+        at=at or datetime.now(UTC),
+        recipe=course.recipe(dataset),
+        dataset=dataset.fingerprint,
+        protocol=own.protocol,
+        champion=contest.verdict.champion if contest.verdict else None,
+        kpi=own.value(metric),
+        champion_kpi=kpi_of_champion(contest.evaluations, metric),
+        reason=reason,
+    )
 
 
 def _contests(job: Job, new: Mapping[str, _New]) -> Iterator[tuple[str, Contest | LoopcastError]]:
@@ -192,12 +260,24 @@ def _examine(
         since = judged_since(champion, course.logical_model.task, whole.dataset)
         whole = replace(whole, since=since)
         known, notes = _treated(again, whole, segment, course.seed)
-        if newest is not None and (_repeats(newest, course, known) or _no_news(known)):
-            return Kept(version=newest.id)
+        kept = _kept(job, course, known)
+        if kept is not None:
+            return kept
         checked = check(course, known, source, _previous(newest, champion, artifacts))
     except LoopcastError as error:
         return Failed(reason=str(error))
     return _New(known=known, whole=whole, checked=checked, notes=notes, champion=champion)
+
+
+def _kept(job: Job, course: Course[Any], known: Known[Any]) -> Kept | None:
+    """Tell whether a segment was trained or tried on the same data, or has no news."""
+    newest, tried = job.newest.get(course.segment), job.tried.get(course.segment)
+    if newest is not None and (_repeats(newest, course, known) or _no_news(known)):
+        return Kept(version=newest.id)
+    if tried is not None and _repeats(tried, course, known):
+        reason = f"tried on {tried.at:%Y-%m-%d} on the same data, not kept: {tried.reason}"
+        return Kept(version=newest.id if newest else None, reason=reason)
+    return None
 
 
 def _previous(
@@ -211,10 +291,10 @@ def _previous(
     return open_bundle(artifacts, newest.manifest)
 
 
-def _repeats(newest: Version, course: Course[Any], known: Known[Any]) -> bool:
-    """Tell whether a training would give the newest version again."""
-    same = newest.dataset == known.dataset.fingerprint  # else so is no recipe, which takes longer
-    return same and newest.recipe == course.recipe(known.dataset)
+def _repeats(last: Version | Attempt, course: Course[Any], known: Known[Any]) -> bool:
+    """Tell whether a training would give again what the last one gave."""
+    same = last.dataset == known.dataset.fingerprint  # else so is no recipe, which takes longer
+    return same and last.recipe == course.recipe(known.dataset)
 
 
 def _no_news(known: Known[Any]) -> bool:

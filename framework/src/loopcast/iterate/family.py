@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from loopcast.api import Stage, VersionId
-from loopcast.develop.judged import CHAMPION
+from loopcast.api import Attempt, Segment, Stage, VersionId
 from loopcast.develop.source import Source
-from loopcast.iterate.batch import Failed, Job, Kept, Result, Work, train_batch
+from loopcast.iterate.batch import Failed, Job, Kept, Result, Unfinished, Work, train_batch
 from loopcast.iterate.registering import NewVersion, examiner_for, register
+from loopcast.iterate.verdict import kpi_of_champion
 
 if TYPE_CHECKING:
     from loopcast.api import Engine
@@ -34,13 +34,15 @@ class SegmentReport:
     Attributes
     ----------
     status
-        ``better``: its new version is champion; ``not better``: it is not; ``kept``: nothing
-        changed since its newest version; ``frozen``: it was switched to keep its version, or
-        off; ``failed``: see the reason.
+        ``better``: its new version is champion; ``not better``: it is not, or was not worth
+        making; ``kept``: nothing changed since its newest training; ``frozen``: it was switched
+        to keep its version, or off; ``failed``: see the reason.
     reason
-        Why it failed, or why its new version is not champion.
+        Why it failed, or why its new version is not champion, or was not made.
     better
         Whether the new version is better than the champion, or there is none.
+    stopped
+        Whether a gate of the training stopped what was not made a version.
     champion_kpi
         The champion's, on the same rows, where it was judged beside the new version.
     """
@@ -52,6 +54,7 @@ class SegmentReport:
     reason: str = ""
     kpi: float | None = None
     better: bool = False
+    stopped: bool = False
     champion_kpi: float | None = None
 
 
@@ -114,11 +117,13 @@ def train_works(
     """
     home.catalog.put_logical_model(course.logical_model)
     newest = home.catalog.newest(course.logical_model.name)
+    attempts = home.catalog.attempts(course.logical_model.name)
     examiner = examiner_for(course, home, rules)
     jobs = (
         Job(
             work=work,
             newest={s: newest[s] for s in work.batch.segments if s in newest},
+            tried=_tried(work, attempts),
             examiner=examiner.among(work.batch.segments),
             day=day,
             artifacts=home.artifacts_url,
@@ -131,6 +136,20 @@ def train_works(
         advance(len(results))
 
 
+def _tried(work: Work, attempts: Mapping[Segment, Attempt]) -> dict[Segment, Attempt]:
+    """Return what was tried before beside those who still serve, where that is an answer."""
+    again = work.again
+    if again is None or again.keep == "all":
+        return {}
+    champions = again.champions.versions
+    names = {s: champions[s].id if s in champions else None for s in work.batch.segments}
+    return {
+        segment: attempts[segment]
+        for segment, champion in names.items()
+        if segment in attempts and attempts[segment].champion == champion
+    }
+
+
 def _settle(
     course: Course[Any],
     results: Mapping[str, Result],
@@ -138,10 +157,13 @@ def _settle(
     rules: Rules,
     at: datetime | None,
 ) -> Iterator[SegmentReport]:
-    """Register and release what a batch has made, and report on all of it."""
+    """Register and release what a batch has made, keep what it tried, and report on all of it."""
     from loopcast.iterate.releasing import release_by_policy  # SQL, which no worker needs
 
     items = [result for result in results.values() if isinstance(result, NewVersion)]
+    attempts = [result.attempt for result in results.values() if isinstance(result, Unfinished)]
+    if attempts:
+        home.catalog.put_attempts(attempts)
     if items:
         register(course, items, home)
     released = release_by_policy(course, items, home, rules, at=at) if items else {}
@@ -149,23 +171,42 @@ def _settle(
         yield _report(course, item, released[item.version.id])
     for segment, result in results.items():
         if isinstance(result, Kept):
-            yield SegmentReport(segment=segment, status="kept", version=result.version)
+            yield SegmentReport(
+                segment=segment, status="kept", version=result.version, reason=result.reason
+            )
+        elif isinstance(result, Unfinished):
+            yield _unfinished(result)
         elif isinstance(result, Failed):
             yield SegmentReport(segment=segment, status="failed", reason=result.reason)
 
 
+def _unfinished(result: Unfinished) -> SegmentReport:
+    attempt = result.attempt
+    return SegmentReport(
+        segment=attempt.segment,
+        status="not better",
+        reason=_told(result.note, attempt.reason),
+        kpi=attempt.kpi,
+        stopped=result.stopped,
+        champion_kpi=attempt.champion_kpi,
+    )
+
+
+def _told(*parts: str) -> str:
+    return "; ".join(part for part in parts if part)
+
+
 def _report(course: Course[Any], item: NewVersion, released: Released) -> SegmentReport:
-    metric, (own, *others) = course.logical_model.kpi.metric, item.evaluations
-    champion = next((e for e in others if e.contender.startswith(CHAMPION)), None)
+    metric = course.logical_model.kpi.metric
     return SegmentReport(
         segment=item.version.segment,
         status="better" if released.stage == "champion" else "not better",
         version=item.version.id,
         stage=released.stage,
-        reason="; ".join(part for part in (item.note, released.reason) if part),
-        kpi=own.value(metric),
+        reason=_told(item.note, released.reason),
+        kpi=item.evaluations[0].value(metric),
         better=released.better,
-        champion_kpi=champion.value(metric) if champion else None,
+        champion_kpi=kpi_of_champion(item.evaluations, metric),
     )
 
 

@@ -25,7 +25,7 @@ from loopcast.deploy.validation import (
 from loopcast.develop.engine import LocalEngine
 from loopcast.develop.judged import JUDGED_FILE, read_judged
 from loopcast.govern.demands import lacking
-from loopcast.iterate.verdict import Verdict, chosen, verdict_beside
+from loopcast.iterate.verdict import Verdict, chosen, failures, verdict_beside
 from loopcast.store.catalog import Move, Standing
 
 if TYPE_CHECKING:
@@ -92,8 +92,9 @@ def release_by_policy(
     dict
         Where each version came to stand.
     """
-    entered = {item.version.id: item for item in items if not _failures(item)}
-    stopped = {item.version.id: _failures(item) for item in items if _failures(item)}
+    failed = {item.version.id: failures(item.gates) for item in items}
+    entered = {item.version.id: item for item in items if not failed[item.version.id]}
+    stopped = {name: text for name, text in failed.items() if text}
     around = surroundings(home, [item.version for item in entered.values()])
     stopped |= _validate(course, entered, home, rules, around)
     stopped |= _alternatives(course, [name for name in entered if name not in stopped])
@@ -122,15 +123,6 @@ def _alternatives(course: Course[Any], names: Sequence[VersionId]) -> dict[Versi
         "'loopcast sign VERSION', then 'loopcast release VERSION'"
     )
     return dict.fromkeys(names, text) if label else {}
-
-
-def _failures(item: NewVersion) -> str:
-    """Say which of its training's gates a version failed."""
-    return "; ".join(
-        f"{gate.gate}: expected {gate.expectation}, measured {gate.measured}"
-        for gate in item.gates
-        if not gate.passed
-    )
 
 
 def _validate(

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from loopcast.api import VersionId
 from loopcast.develop.compare import compare
+from loopcast.develop.judged import CHAMPION
 from loopcast.validate.performance import Variation, measure_variation
 from loopcast.validate.results import shown
 
 if TYPE_CHECKING:
-    from loopcast.api import Judged
+    from collections.abc import Iterable
+
+    from loopcast.api import Evaluation, GateResult, Judged
     from loopcast.develop.course import Course
 
 LIMITS = Variation()
@@ -39,6 +42,27 @@ class Verdict:
     better: bool = False
     improved: bool = False
     doubtful: bool = False
+
+    @property
+    def worth(self) -> bool:
+        """Whether the version is worth having: it may follow, or a person may want it to."""
+        return self.better or self.improved or self.doubtful
+
+
+def failures(gates: Iterable[GateResult]) -> str:
+    """Say which gates of its training a version failed; empty where it passed them."""
+    return "; ".join(
+        f"{gate.gate}: expected {gate.expectation}, measured {gate.measured}"
+        for gate in gates
+        if not gate.passed
+    )
+
+
+def kpi_of_champion(evaluations: Iterable[Evaluation], metric: str) -> float | None:
+    """Return the KPI of the champion that was judged beside a version, where one was."""
+    beside = (e for e in evaluations if e.contender.startswith(CHAMPION))
+    champion = next(beside, None)
+    return champion.value(metric) if champion else None
 
 
 def verdict_beside(rival: Judged, champion: VersionId, course: Course[Any]) -> Verdict:

@@ -9,6 +9,7 @@ import msgspec
 from loopcast.api import Record, Severity
 
 Days = Annotated[int, msgspec.Meta(ge=1)]
+Keep = Literal["all", "better"]
 Remedy = Literal["retrain", "reweight", "drop_feature", "fall_back"]
 
 
@@ -40,6 +41,9 @@ class RetrainSettings(Record, frozen=True):
         For ``reweight``: the population of how many days is the one that counts.
     weight_bound
         For ``reweight``: no row counts more than so many times as much as another one.
+    keep
+        What becomes a version: ``all`` that is trained, or what is ``better`` than the champion
+        or needs a person to decide. The rest is not fitted to all data, bundled and registered.
     train
         Whether to train what is due; otherwise decisions are told, and nothing is done.
     """
@@ -55,6 +59,7 @@ class RetrainSettings(Record, frozen=True):
     features: tuple[str, ...] = ()
     recent_days: Days = 28
     weight_bound: Annotated[float, msgspec.Meta(gt=1.0)] = 20.0
+    keep: Keep = "all"
     train: bool = True
 
     def check(self) -> None:

@@ -1,4 +1,7 @@
-"""The part of the catalog that governs: policy, validations, sign-offs, switches, audit log."""
+"""The part of the catalog that governs: policy, validations, sign-offs, switches, audit log.
+
+What was tried and made no version is kept here too.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Self
 
 from loopcast.api import (
+    Attempt,
     AuditEntry,
     BanditState,
     Digest,
@@ -24,6 +28,7 @@ from loopcast.api import (
     place_name,
 )
 from loopcast.store import (
+    attempts,
     audit,
     database,
     experiments,
@@ -265,6 +270,16 @@ class GovernedCatalog:
         """Keep what the bandits of segments have learned; return those in which one runs."""
         with database.writing(self._engine) as connection:
             return experiments.put_states(connection, logical_model, states)
+
+    def put_attempts(self, items: Sequence[Attempt]) -> None:
+        """Keep trainings that made no version, in place of earlier ones of their segments."""
+        with database.writing(self._engine) as connection:
+            attempts.put_attempts(connection, items)
+
+    def attempts(self, logical_model: str) -> dict[Segment, Attempt]:
+        """Return the newest training of each segment that made no version, where there is one."""
+        with database.reading(self._engine) as connection:
+            return attempts.attempts_of(connection, logical_model)
 
     def audit_log(
         self, which: AuditFilter | None = None, *, limit: int | None = None

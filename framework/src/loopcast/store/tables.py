@@ -34,7 +34,7 @@ from sqlalchemy import (
 
 from loopcast.api import Digest, StoreError
 
-REVISIONS = ("r0001", "r0002", "r0003", "r0004", "r0005")
+REVISIONS = ("r0001", "r0002", "r0003", "r0004", "r0005", "r0006")
 """Every revision of the schema, the oldest first; each has a script in ``migrations``."""
 
 
@@ -278,6 +278,22 @@ Index(
     switches.c.segment,
     unique=True,
     **_where(switches.c.until.is_(None)),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("logical_model", String, primary_key=True),
+    Column("segment", String, primary_key=True),
+    Column("at", Moment, nullable=False),
+    _digest("recipe"),
+    _digest("dataset"),
+    Column("protocol", Text, nullable=False),
+    Column("champion", String(16)),
+    Column("kpi", Float),
+    Column("champion_kpi", Float),
+    Column("reason", Text, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 policies = Table(

@@ -34,3 +34,12 @@ def test_the_result_follows_from_where_the_version_stands(
         "retrained": 1, "better": int(better),
         **{name: int(name == result) for name in list(counts([]))[2:]},
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(("stopped", "result"), [(False, "not better"), (True, "held back")])
+def test_what_made_no_version_is_no_new_one(stopped: bool, result: Result) -> None:
+    report = SegmentReport(segment="north", status="not better", stopped=stopped, kpi=0.5)
+    found = retrained(DUE, report)
+    assert (found.result, found.version, found.new) == (result, None, False)
+    assert counts([found])["retrained"] == 0
+    assert counts([found])[result] == 1

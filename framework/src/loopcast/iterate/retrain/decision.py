@@ -28,7 +28,7 @@ class Facts:
     Attributes
     ----------
     trained
-        When its last version was trained; ``None`` where there is none.
+        When it was trained last, whether a version came of it or not; ``None`` for never.
     champion
         Who serves; ``None`` where nobody does.
     switch

@@ -19,29 +19,39 @@ if TYPE_CHECKING:
 def facts_of(
     home: Home, model: LogicalModel, settings: RetrainSettings, now: datetime
 ) -> dict[Segment, Facts]:
-    """Return what is known about each segment that has a version or a switch.
+    """Return what is known about each segment that was trained, or has a switch.
 
     Parameters
     ----------
     now
         Outcomes that were observed later are not known.
     """
-    newest = home.catalog.newest(model.name)
+    trained = _trained(home, model.name)
     champions = home.catalog.champions(model.name)
     switches = home.catalog.switches(model.name)
     alerts = _alerts(home, model.name)
-    outcomes = _outcomes(home, model.name, newest, now) if settings.outcomes is not None else {}
+    outcomes = _outcomes(home, model.name, trained, now) if settings.outcomes is not None else {}
     return {
         segment: Facts(
             segment=segment,
-            trained=newest[segment].created if segment in newest else None,
+            trained=trained.get(segment),
             champion=champions[segment].id if segment in champions else None,
             switch=switches.get(segment),
             alerts=_of(alerts.get(segment, []), champions.get(segment)),
             outcomes=outcomes.get(segment, 0),
             truth_delay=timedelta(days=model.truth_delay_days),
         )
-        for segment in newest.keys() | switches.keys()
+        for segment in trained.keys() | switches.keys()
+    }
+
+
+def _trained(home: Home, name: str) -> dict[Segment, datetime]:
+    """Return when each segment was last trained, whether a version came of it or not."""
+    made = {segment: version.created for segment, version in home.catalog.newest(name).items()}
+    tried = {segment: attempt.at for segment, attempt in home.catalog.attempts(name).items()}
+    return {
+        segment: max(moments[segment] for moments in (made, tried) if segment in moments)
+        for segment in made.keys() | tried.keys()
     }
 
 
@@ -58,13 +68,13 @@ def _of(alerts: list[Alert], champion: Version | None) -> tuple[Alert, ...]:
 
 
 def _outcomes(
-    home: Home, name: str, newest: Mapping[Segment, Version], now: datetime
+    home: Home, name: str, trained: Mapping[Segment, datetime], now: datetime
 ) -> dict[Segment, int]:
     """Count the outcomes that became known after the last training, by segment."""
     import pandas as pd
 
     known = home.truth.latest(name).select(["segment", "observed"]).to_pandas()
-    trained = known["segment"].map(pd.Series({s: v.created for s, v in newest.items()}, dtype="O"))
-    since = pd.to_datetime(trained, utc=True)
+    last = known["segment"].map(pd.Series(dict(trained), dtype="O"))
+    since = pd.to_datetime(last, utc=True)
     new = (known["observed"] > since) & (known["observed"] <= pd.Timestamp(now))
     return {str(s): int(n) for s, n in known.loc[new, "segment"].value_counts().items()}

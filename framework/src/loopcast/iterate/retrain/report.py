@@ -25,7 +25,7 @@ Result = Literal[
     "off",
 ]
 RETRAINED: tuple[Result, ...] = ("released", "proposed", "not better", "held back")
-"""Results that have a new version."""
+"""Results of a training, which has a new version where one was worth making."""
 
 
 class Retrained(Record, frozen=True):
@@ -35,18 +35,20 @@ class Retrained(Record, frozen=True):
     ----------
     result
         ``released``: its new version serves; ``proposed``: it passed its gates, and a person
-        decides; ``not better``: it did, and is not better than the champion; ``held back``: a gate
-        stopped it, whatever its KPI; ``kept``: the data is that of its newest version;
+        decides; ``not better``: what was trained is not better than the champion; ``held back``: a
+        gate stopped it, whatever its KPI; ``kept``: the data is that of its last training;
         ``failed``: see the reason; ``due``: it would have been trained; ``not due``, ``frozen``,
         ``off``: nothing was to be done.
     why
         Why it was to be trained, or not.
+    version
+        The new one, or of a segment that is kept the newest; ``None`` where none was made.
     better
         Whether it passed its gates and its KPI is better than the champion's, beyond chance.
     reason
         What became of it, where there is more to say.
     kpi, champion_kpi
-        Of the new version and of the champion, on the same rows.
+        Of what was trained and of the champion, on the same rows.
     """
 
     segment: Segment
@@ -59,6 +61,11 @@ class Retrained(Record, frozen=True):
     reason: str = ""
     kpi: float | None = None
     champion_kpi: float | None = None
+
+    @property
+    def new(self) -> bool:
+        """Whether there is a new version."""
+        return self.result in RETRAINED and self.version is not None
 
 
 def undone(decision: Decision) -> Retrained:
@@ -92,7 +99,7 @@ def _result(report: SegmentReport) -> Result:
         return report.status
     if report.stage == "champion":
         return "released"
-    if report.stage == "candidate":
+    if report.stage == "candidate" or report.stopped:
         return "held back"
     asks = report.stage == "staging" or (report.stage == "challenger" and report.better)
     return "proposed" if asks else "not better"
@@ -102,7 +109,7 @@ def counts(items: Sequence[Retrained]) -> dict[str, int]:
     """Count segments by result, those that have a new version, and those whose one is better."""
     found = Counter(item.result for item in items)
     return {
-        "retrained": sum(found[name] for name in RETRAINED),
+        "retrained": sum(item.new for item in items),
         "better": sum(item.better for item in items),
         **{name: found[name] for name in get_args(Result)},
     }

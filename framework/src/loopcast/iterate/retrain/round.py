@@ -211,6 +211,7 @@ def _way(
             versions=asked.home.catalog.champions(asked.name),
             templates=plugins.templates(),
         ),
+        keep=settings.retrain.keep,
     )
     extra = {SETTINGS_FILE: settings_bytes(settings)}
     return treated_course(whole, remedy, features), again, extra

@@ -23,9 +23,9 @@ _VERDICTS: Mapping[Result, str] = {"released": "good", "proposed": "open", "fail
 _WORDS: Mapping[Result, str] = {
     "released": "have a new champion",
     "proposed": "have a new version that passed its gates, and a person decides",
-    "not better": "have a new version that is not better than their champion",
-    "held back": "have a new version that a gate stopped, or that a person has to choose",
-    "kept": "have the data of their newest version",
+    "not better": "were trained and are not better than their champion",
+    "held back": "were trained and stopped by a gate, or wait for a person to choose them",
+    "kept": "have the data of their last training",
     "failed": "could not be trained",
     "due": "would be trained",
     "not due": "are not due",
