@@ -50,6 +50,15 @@ def test_some_shops_get_a_better_model(folder: Path) -> None:
     assert told(folder, "first")["retraining"]["counts"]["released"] > 0
 
 
+def test_a_model_that_is_not_better_makes_no_version(folder: Path) -> None:
+    found = told(folder, "first")["retraining"]
+    lost = [item for item in found["segments"] if item["result"] == "not better"]
+    assert len(lost) > 50
+    assert not any(item["version"] for item in lost)
+    assert all(item["champion_kpi"] is not None for item in lost)
+    assert found["counts"]["retrained"] < 100
+
+
 def test_lists_follow_the_rules_of_their_shop(folder: Path) -> None:
     lists = pd.read_parquet(folder / "night/lists/rankings.parquet")
     assert not {"t007", "t042"} & set(lists["segment"])
