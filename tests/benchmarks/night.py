@@ -1,9 +1,10 @@
 """The night of many tenants, through the product's own commands.
 
 Each tenant has 300 customers, 200 products and about 6,000 choices, resampled from the ratings of
-MovieLens: the first night trains all of them, the second trains again on what came since, judges
-each new version beside its champion on what neither has seen, and the last run makes the lists of
-every customer.
+MovieLens: the first night trains all of them, the second trains again on what came since and judges
+each training beside its champion on what neither has seen: once each of them becomes a version, and
+once, from the same first night, those that are better. The last run makes the lists of every
+customer.
 Seconds are of the clock and of all processes together. ``peak_gb`` is that of the largest one,
 ``together_gb`` that of all at one moment, each shared page counted once, where Linux tells.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -69,14 +71,18 @@ def run(scale: float) -> list[Row]:
         folder = Path(name)
         _write(folder, count)
         again = ["job=retrain", "job.at=2026-01-03", "retrain.every_days=1", "retrain.least_days=1"]
-        nights = [
-            ("first night", ["job=train", "data=first", "job.at=2026-01-01"]),
-            ("second night", again),
-            ("lists", ["job=serve"]),
-        ]
+        first = _loopcast(folder, count, "job=train", "data=first", "job.at=2026-01-01")
+        shutil.copytree(folder / "home", folder / "other")
+        found = {
+            "first night": first,
+            "second night": _loopcast(folder, count, *again),
+            "second night, better kept": _loopcast(
+                folder, count, *again, "retrain.keep=better", home="other"
+            ),
+            "lists": _loopcast(folder, count, "job=serve"),
+        }
         return [
-            {"data": "tenants", "name": name, "tenants": count} | _loopcast(folder, count, *said)
-            for name, said in nights
+            {"data": "tenants", "name": name, "tenants": count} | row for name, row in found.items()
         ]
 
 
@@ -136,11 +142,11 @@ def _table(histories: list[Any], tenant: int, share: float) -> pa.Table:
     return pa.Table.from_pandas(frame, preserve_index=False)
 
 
-def _loopcast(folder: Path, count: int, *overrides: str) -> Row:
+def _loopcast(folder: Path, count: int, *overrides: str, home: str = "home") -> Row:
     """Run the command and measure it."""
     command = [str(LOOPCAST), "run", f"--config-dir={folder}", "logical_model=shops", *overrides]
     kept = {name: value for name, value in os.environ.items() if name not in SLOWING}
-    environment = {**kept, "LOOPCAST_HOME": str(folder / "home")}
+    environment = {**kept, "LOOPCAST_HOME": str(folder / home)}
     started = time.perf_counter()
     with (folder / "out.txt").open("w") as out:
         process = subprocess.Popen(
