@@ -149,7 +149,7 @@ def _summary(
     content: dict[str, Any] = {
         "logical_model": asked.name,
         "moment": asked.moment.isoformat(),
-        "trained_now": any(item.new for item in items),
+        "trained_now": any(item.result in RETRAINED for item in items),
         "retraining": {
             "counts": counts(items),
             "commands": list(todo),

@@ -31,8 +31,8 @@ def test_the_result_follows_from_where_the_version_stands(
     found = retrained(DUE, report)
     assert (found.result, found.why) == (result, "it drifted")
     assert counts([found]) == {
-        "retrained": 1, "better": int(better),
-        **{name: int(name == result) for name in list(counts([]))[2:]},
+        "retrained": 1, "new versions": 1, "better": int(better),
+        **{name: int(name == result) for name in list(counts([]))[3:]},
     }  # fmt: skip
 
 
@@ -41,5 +41,5 @@ def test_what_made_no_version_is_no_new_one(stopped: bool, result: Result) -> No
     report = SegmentReport(segment="north", status="not better", stopped=stopped, kpi=0.5)
     found = retrained(DUE, report)
     assert (found.result, found.version, found.new) == (result, None, False)
-    assert counts([found])["retrained"] == 0
+    assert (counts([found])["retrained"], counts([found])["new versions"]) == (1, 0)
     assert counts([found])[result] == 1

@@ -25,7 +25,7 @@ Result = Literal[
     "off",
 ]
 RETRAINED: tuple[Result, ...] = ("released", "proposed", "not better", "held back")
-"""Results of a training, which has a new version where one was worth making."""
+"""Results of a training, whether a version came of it or not."""
 
 
 class Retrained(Record, frozen=True):
@@ -106,10 +106,11 @@ def _result(report: SegmentReport) -> Result:
 
 
 def counts(items: Sequence[Retrained]) -> dict[str, int]:
-    """Count segments by result, those that have a new version, and those whose one is better."""
+    """Count segments by result, and those trained, those with a new version, those better."""
     found = Counter(item.result for item in items)
     return {
-        "retrained": sum(item.new for item in items),
+        "retrained": sum(found[name] for name in RETRAINED),
+        "new versions": sum(item.new for item in items),
         "better": sum(item.better for item in items),
         **{name: found[name] for name in get_args(Result)},
     }

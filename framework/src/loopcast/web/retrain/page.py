@@ -70,6 +70,7 @@ def _key_figures(found: Mapping[str, int], seconds: Mapping[str, float]) -> list
     figures = [
         KeyFigure(label="segments", value=f"{total:,}"),
         KeyFigure(label="retrained", value=f"{found['retrained']:,}"),
+        KeyFigure(label="new versions", value=f"{found['new versions']:,}"),
         KeyFigure(label="better", value=f"{found['better']:,}"),
         KeyFigure(label="failed", value=f"{found['failed']:,}"),
     ]
