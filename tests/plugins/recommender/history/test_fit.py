@@ -9,7 +9,6 @@ from loopcast.api import DataError, RankData, last_places
 from loopcast_recommender.ease.hyperparameters import EaseParameters
 from loopcast_recommender.ease.method import EASE, Ridge
 from loopcast_recommender.history.fit import fit_tuned, refit
-from loopcast_recommender.history.inner import Validation
 from loopcast_recommender.history.model import HistoryModel, load_model
 from loopcast_recommender.popularity import fit_popularity
 
@@ -36,19 +35,6 @@ def test_what_was_chosen_lately_counts_more_where_fashions_change() -> None:
     assert fitted(fashions(seed=1)).tuning.half_life is not None
     steady = EaseParameters(inner="random")
     assert fitted(tastes(seed=1), steady).tuning.half_life in (None, 30.0)
-
-
-def test_memory_is_looked_for_from_the_shortest_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    tried = []
-    asked = Validation.histories
-
-    def histories(inner: Validation, half_life: float | None) -> Any:
-        tried.append(half_life)
-        return asked(inner, half_life)
-
-    monkeypatch.setattr(Validation, "histories", histories)
-    assert fitted(fashions(seed=1)).tuning.half_life == 3.0
-    assert sorted(tried, key=str) == [10.0, 3.0, None]
 
 
 def test_where_nothing_beats_popularity_popularity_is_what_is_served() -> None:

@@ -60,10 +60,7 @@ def _tuned(
     options: Sequence[Any],
     half_lives: Sequence[float | None],
 ) -> Tuning:
-    """Choose the option with the first half-life, then the half-life with that option.
-
-    Half-lives are looked for uphill from the shortest one: where memory matters, it is short.
-    """
+    """Choose the option with the first half-life, then the half-life with that option."""
     present, first = presence(inner.training), half_lives[0]
     share, learn = popularity(present.indices, present.shape), cache(method.learn(present))
 
@@ -81,8 +78,7 @@ def _tuned(
 
     middle = len(options) // 2
     option = uphill(options, mean, middle) if method.ordered else highest(options, mean)
-    shortest_first = sorted(set(half_lives), key=lambda life: np.inf if life is None else life)
-    life = uphill(shortest_first, partial(mean, option), 0)
+    life = highest(half_lives, partial(mean, option))
     life = life if clearly_better(quality(option, life), quality(option, first)) else first
     if clearly_better(quality(option, life), quality(None, None)):
         return Tuning(option=option, half_life=life)
