@@ -73,34 +73,39 @@ def test_storing_again_repairs(artifacts: Artifacts, tmp_path: Path, damage: byt
     assert artifacts.get(digest) == b"right"
 
 
-@given(st.lists(st.tuples(st.binary(max_size=60), st.binary(max_size=200)), max_size=4))
-def test_contents_come_back_with_their_company(contents: list[tuple[bytes, bytes]]) -> None:
+@given(
+    st.lists(
+        st.tuples(st.binary(max_size=60), st.lists(st.binary(max_size=200), max_size=3)),
+        max_size=4,
+    )
+)
+def test_contents_come_back_with_their_company(contents: list[tuple[bytes, list[bytes]]]) -> None:
     artifacts = Artifacts("memory://company")
     digests = artifacts.put_with_company(contents)
     assert digests == tuple(sha256(data).hexdigest() for data, _ in contents)
     kept = dict(contents)  # of equal contents, which name the same company, the last is kept
     for digest, (data, _) in zip(digests, contents, strict=True):
-        assert artifacts.get_with_company(digest) == (data, kept[data])
+        assert artifacts.get_with_company(digest) == (data, b"".join(kept[data]))
         assert artifacts.get(digest) == data
 
 
 def test_a_content_with_company_is_one_file(artifacts: Artifacts, tmp_path: Path) -> None:
-    [digest] = artifacts.put_with_company([(b"names", b"what it names")])
+    [digest] = artifacts.put_with_company([(b"names", [b"what it ", b"names"])])
     [file] = stored(tmp_path)
     written = file.stat().st_mtime_ns
-    assert artifacts.put_with_company([(b"names", b"what it names")]) == (digest,)
+    assert artifacts.put_with_company([(b"names", [b"what it ", b"names"])]) == (digest,)
     assert stored(tmp_path)[0].stat().st_mtime_ns == written
     file.write_bytes(file.read_bytes().replace(b"names", b"Names", 1))
     with pytest.raises(IntegrityError, match=f"artifact {digest} .* was changed"):
         artifacts.get(digest)
-    artifacts.put_with_company([(b"names", b"what it names")])
+    artifacts.put_with_company([(b"names", [b"what it ", b"names"])])
     assert artifacts.get(digest) == b"names"
 
 
 def test_a_content_that_looks_like_one_with_company_is_alone(
     artifacts: Artifacts, tmp_path: Path
 ) -> None:
-    artifacts.put_with_company([(b"names", b"what it names")])
+    artifacts.put_with_company([(b"names", [b"what it ", b"names"])])
     looks = stored(tmp_path)[0].read_bytes()
     for content in (looks, looks[:16], looks[:20], looks[:30]):
         assert artifacts.get_with_company(artifacts.put(content)) == (content, None)

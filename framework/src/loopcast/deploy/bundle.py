@@ -135,7 +135,7 @@ def write_bundles(artifacts: Artifacts, bundles: Sequence[EncodedBundle]) -> Non
     """
     small = [b for b in bundles if len(bundles) > 1 and _size(b.files) <= SMALL]
     large = [b for b in bundles if len(bundles) == 1 or _size(b.files) > SMALL]
-    artifacts.put_with_company((b.encoded, _joined(b.files)) for b in small)
+    artifacts.put_with_company((b.encoded, _in_order(b.files)) for b in small)
     artifacts.put_many(part for b in large for part in b.files.values())
     artifacts.put_many(b.encoded for b in large)
 
@@ -144,9 +144,9 @@ def _size(files: Files) -> int:
     return sum(map(len, files.values()))
 
 
-def _joined(files: Files) -> bytes:
+def _in_order(files: Files) -> list[bytes]:
     """Return files as they are kept beside their manifest, in the order of their names."""
-    return b"".join(files[name] for name in sorted(files))
+    return [files[name] for name in sorted(files)]
 
 
 def _with_files(manifest: Manifest, files: Files) -> Manifest:

@@ -61,13 +61,15 @@ class Artifacts:
         self._write(dict(found))
         return tuple(digest for digest, _ in found)
 
-    def put_with_company(self, contents: Iterable[tuple[bytes, bytes]]) -> tuple[Digest, ...]:
+    def put_with_company(
+        self, contents: Iterable[tuple[bytes, Iterable[bytes]]]
+    ) -> tuple[Digest, ...]:
         """Store contents, each with what belongs to it in one file, and return their digests.
 
         Parameters
         ----------
         contents
-            A content, which names the digests of all that belongs to it, and that.
+            A content, which names the digests of all that belongs to it, and that, in parts.
 
         Raises
         ------
@@ -75,7 +77,10 @@ class Artifacts:
             As :meth:`put_many`.
         """
         found = [
-            (sha256(data).hexdigest(), _COMPANY.pack(_MARK, len(data)) + data + company)
+            (
+                sha256(data).hexdigest(),
+                b"".join([_COMPANY.pack(_MARK, len(data)), data, *company]),
+            )
             for data, company in contents
         ]
         self._write(dict(found))

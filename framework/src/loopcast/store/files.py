@@ -54,9 +54,8 @@ def write_all_atomically(contents: Mapping[Path, bytes]) -> None:
             make_folder(folder)
         with ThreadPoolExecutor(_SYNCS) as pool:
             list(pool.map(_write_synced, temporaries.values(), contents.values()))
-        for path, temporary in temporaries.items():
-            temporary.replace(path)
-        with ThreadPoolExecutor(_SYNCS) as pool:
+            for path, temporary in temporaries.items():
+                temporary.replace(path)
             list(pool.map(sync_folder, {path.parent for path in contents}))
     except BaseException:
         for temporary in temporaries.values():
