@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.x509.oid import ExtensionOID as Names
 
 from loopcast.api import ConfigurationError
 from loopcast.fleet.authority import (
@@ -208,6 +211,22 @@ def test_a_revoked_certificate_is_refused(tmp_path: Path, authority: Authority) 
         broker.start()
         assert not is_admitted(tmp_path / "after", broker, authority, own)
         assert is_admitted(tmp_path / "other", broker, authority, other)
+
+
+def test_the_broker_s_certificate_is_made_anew_for_its_present_names(
+    tmp_path: Path, authority: Authority
+) -> None:
+    found = []
+    for hosts in (("localhost",), ("mqtt.example", "10.0.0.7")):
+        write_broker(tmp_path, authority, OWN.certificate, Listener(hosts=hosts))
+        file = tmp_path / "broker.pem"
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        certificate = x509.load_pem_x509_certificate(file.read_bytes())
+        [names] = [
+            e.value for e in certificate.extensions if e.oid == Names.SUBJECT_ALTERNATIVE_NAME
+        ]
+        found.append([str(each.value) for each in names])
+    assert found == [["localhost"], ["mqtt.example", "10.0.0.7"]]
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from loopcast.api import ConfigurationError
 from loopcast.fleet.authority import CENTRE, Authority, make_identity, revocations
-from loopcast.store.files import create_atomically, write_all_atomically
+from loopcast.store.files import write_all_atomically, write_atomically
 from loopcast_edge.wire import Sealed, topics
 
 FOR_ALL = (topics.KEYS, f"{topics.ROOT}/manifest/+", f"{topics.ROOT}/file/#")
@@ -122,7 +122,8 @@ def write_broker(
 ) -> Path:
     """Write everything that a Mosquitto needs into a folder, all of it or nothing.
 
-    Beside it is what the broker of enrolment needs, ``enrolment.conf``.
+    Beside it is what the broker of enrolment needs, ``enrolment.conf``. The certificate that both
+    show is made anew each time.
 
     Parameters
     ----------
@@ -148,9 +149,8 @@ def write_broker(
         folder / "desk.acl": f"user {CENTRE}\ntopic readwrite {topics.ENROL}/#\n".encode(),
         folder / "enrolment.conf": _enrolment(folder, listener).encode(),
     }
-    if not (folder / _IDENTITY).exists():
-        own = make_identity(authority, listener.hosts[0], listener.hosts)
-        create_atomically(folder / _IDENTITY, own.key + own.certificate, mode=0o600)
+    own = make_identity(authority, listener.hosts[0], listener.hosts)
+    write_atomically(folder / _IDENTITY, own.key + own.certificate, mode=0o600)
     write_all_atomically(files)
     return folder / "mosquitto.conf"
 

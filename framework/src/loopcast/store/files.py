@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -21,11 +22,16 @@ _SYNCS = 16
 """Files that are brought to the disk at once: it takes many together almost as fast as one."""
 
 
-def write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes, mode: int = 0o666) -> None:
     """Write a local file so that readers see the old content or the new, at any moment.
 
     The data goes to a temporary name first, reaches the disk, and is then renamed. Folders are
     made as needed. A failure leaves nothing behind.
+
+    Parameters
+    ----------
+    mode
+        Who may read and write it, as ``open`` takes it.
 
     Raises
     ------
@@ -40,10 +46,10 @@ def write_atomically(path: Path, data: bytes) -> None:
     ...     (Path(folder) / "a" / "b.txt").read_bytes()
     b'whole'
     """
-    write_all_atomically({path: data})
+    write_all_atomically({path: data}, mode)
 
 
-def write_all_atomically(contents: Mapping[Path, bytes]) -> None:
+def write_all_atomically(contents: Mapping[Path, bytes], mode: int = 0o666) -> None:
     """Write several local files, each atomically, with one pass over the folders.
 
     Files appear in the order given, all of them after all data is on the disk.
@@ -53,7 +59,7 @@ def write_all_atomically(contents: Mapping[Path, bytes]) -> None:
         for folder in {path.parent for path in contents}:
             make_folder(folder)
         with ThreadPoolExecutor(_SYNCS) as pool:
-            list(pool.map(_write_synced, temporaries.values(), contents.values()))
+            list(pool.map(_write_synced, temporaries.values(), contents.values(), repeat(mode)))
             for path, temporary in temporaries.items():
                 temporary.replace(path)
             list(pool.map(sync_folder, {path.parent for path in contents}))

@@ -61,10 +61,11 @@ def broker(
     """Write into FOLDER all that a Mosquitto needs to serve this fleet.
 
     It lets in who has a certificate of the fleet, each device under the name in its certificate
-    and to its own topics only. Write it anew after a device was revoked, and start the broker
-    again. A second one, which may run only
+    and to its own topics only. Write it anew after a device was revoked, and before the
+    broker's certificate ends, and start the broker again. A second one, which may run only
     while devices are expected, lets those ask for a certificate who have an invitation.
     """
+    from loopcast.fleet.authority import LIFE
     from loopcast.fleet.broker import Listener, write_broker
     from loopcast.fleet.enrolment import revoked_certificates
     from loopcast.fleet.founding import authority_of, centre_certificate
@@ -84,5 +85,6 @@ def broker(
     click.echo(f"mosquitto -c {file}")
     click.echo(f"loopcast fleet serve --broker mqtts://{hosts[0]}:{centre_port}")
     click.echo(f"mosquitto -c {file.with_name('enrolment.conf')}  # for who is invited")
+    click.echo(f"the broker's certificate ends in {LIFE.days} days")
     if revoked:
         click.echo(f"{len(revoked)} certificates are revoked")
