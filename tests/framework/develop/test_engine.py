@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import math
 import operator
 import os
@@ -24,6 +25,16 @@ def test_more_workers_are_processes_and_keep_the_order() -> None:
         assert engine == LocalEngine(2)
         assert list(engine.map(math.sqrt, [9, 4, 1, 0])) == [3, 2, 1, 0]
         assert os.getpid() not in list(engine.map(operator.call, [os.getpid] * 2))
+
+
+def test_processes_look_for_cycles_as_often_as_the_one_that_starts_them() -> None:
+    usual = gc.get_threshold()
+    gc.set_threshold(9_000, 8, 7)
+    try:
+        found = list(LocalEngine(2).map(operator.call, [gc.get_threshold] * 2))
+    finally:
+        gc.set_threshold(*usual)
+    assert found == [(9_000, 8, 7)] * 2
 
 
 def test_one_item_starts_no_process() -> None:

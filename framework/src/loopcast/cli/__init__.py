@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Iterable
@@ -115,8 +116,18 @@ def use_one_thread_for_algebra() -> None:
         os.environ.setdefault(f"{library}_{suffix}", "1")
 
 
+def seldom_look_for_cycles() -> None:
+    """Let Python look for cycles of objects a tenth as often, here and in workers.
+
+    It looks through all that is imported, which stays, while work is done on arrays: that took a
+    twentieth of a night of small tenants, and as much of the start of a command.
+    """
+    gc.set_threshold(10_000, 10, 10)
+
+
 def main() -> None:
     """Run the program; an error of loopcast's own is one line and exit code 1."""
+    seldom_look_for_cycles()
     use_one_thread_for_algebra()  # before anything imports NumPy
     try:
         loopcast(prog_name="loopcast")

@@ -61,7 +61,7 @@ class Columns:
 
     def raw(self, wanted: str) -> pd.Series:
         """Return a column as it was read, categories as what they stand for."""
-        return written_out(self.table[self.name(wanted)])
+        return written_out(self._held(wanted))
 
     def refuse(self, wanted: str, bad: NDArray[np.bool_], problem: str, expected: str) -> None:
         """Refuse a column with bad rows.
@@ -82,20 +82,26 @@ class Columns:
 
     def known(self, wanted: str) -> pd.Series:
         """Return a column that may miss nothing."""
-        self._complete(wanted)
-        return self.raw(wanted)
+        return written_out(self._complete(wanted))
 
     def missing(self, wanted: str) -> NDArray[np.bool_]:
         """Tell which rows of a column have no value."""
-        return np.asarray(self.table[self.name(wanted)].array.isna())
+        return np.asarray(self._held(wanted).array.isna())
 
-    def _complete(self, wanted: str) -> None:
-        self.refuse(wanted, self.missing(wanted), "missing values", "one in each row")
+    def _held(self, wanted: str) -> pd.Series:
+        """Return a column as the table holds it."""
+        return self.table[self.name(wanted)]
+
+    def _complete(self, wanted: str) -> pd.Series:
+        """Return a column as the table holds it, which may miss nothing."""
+        column = self._held(wanted)
+        missing = np.asarray(column.array.isna())
+        self.refuse(wanted, missing, "missing values", "one in each row")
+        return column
 
     def coded(self, wanted: str) -> tuple[NDArray[np.int32], pd.Index]:
         """Return a column that may miss nothing as :func:`coded` does."""
-        self._complete(wanted)
-        return coded(self.table[self.name(wanted)])
+        return coded(self._complete(wanted))
 
     def numbers(self, wanted: str) -> NDArray[np.float64]:
         """Return a column as finite numbers, NaN where missing."""
@@ -135,7 +141,7 @@ class Columns:
         if not (feature.missing or missing):
             self.known(wanted)
         if feature.kind == "category":
-            return categories(self.table[self.name(wanted)])
+            return categories(self._held(wanted))
         numbers = self.numbers(wanted)
         if feature.kind == "flag":
             bad = ~np.isin(numbers, [0.0, 1.0]) & ~np.isnan(numbers)

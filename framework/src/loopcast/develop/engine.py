@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 from collections import deque
@@ -78,7 +79,8 @@ class LocalEngine:
         """Apply ``function`` to each item and yield results in order.
 
         Work goes a few items ahead of whoever takes the results, so that no more of them wait in
-        memory, however many items there are. One item alone runs in this process.
+        memory, however many items there are. One item alone runs in this process. Other processes
+        look for cycles of objects as often as this one.
 
         Raises
         ------
@@ -98,7 +100,9 @@ class LocalEngine:
         from joblib.executor import get_memmapping_executor
 
         threads = {name: os.environ.get(name, "1") for name in _THREADS}
-        pool = get_memmapping_executor(self.workers, env=threads)
+        pool = get_memmapping_executor(
+            self.workers, initializer=gc.set_threshold, initargs=gc.get_threshold(), env=threads
+        )
         try:
             waiting = deque(
                 pool.submit(function, item) for item in islice(items, AHEAD * self.workers)
