@@ -135,7 +135,11 @@ class FamilyReader(Reader, Protocol):
     def read_segments(
         self, options: Any, base: Path, column: str, values: Sequence[Any]
     ) -> pd.DataFrame:
-        """Read the rows whose column has one of the values."""
+        """Read the rows whose column has one of the values.
+
+        Texts may come as categories. Where these are in alphabetical order, names are coded
+        without comparing a text.
+        """
         ...
 
 
