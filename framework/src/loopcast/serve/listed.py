@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from loopcast.serve import places
@@ -14,7 +15,6 @@ from loopcast.serve.places import Places
 from loopcast.serve.treatment import Said
 
 if TYPE_CHECKING:
-    import pandas as pd
     from numpy.typing import NDArray
 
     Codes = NDArray[np.intp]
@@ -118,8 +118,6 @@ def _codes(parts: Sequence[tuple[Codes, int]]) -> Codes:
 
 
 def _effects(parts: Sequence[pd.DataFrame], starts: NDArray[np.intp]) -> pd.DataFrame:
-    import pandas as pd
-
     own = zip(parts, starts, strict=True)
     done = [part.assign(row=part["row"] + start) for part, start in own if len(part)]
     return pd.concat(done, ignore_index=True) if done else parts[0]
