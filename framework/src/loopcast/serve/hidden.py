@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from loopcast.develop.rank.query import pairs_matrix
 from loopcast.serve.rules import Rule, RuleBook
 
 if TYPE_CHECKING:
@@ -82,6 +81,8 @@ class Hidden:
 
     def matrix(self, shape: tuple[int, int]) -> sparse.csr_array:
         """Return 1 where an item is hidden from a row, of the first items of all."""
+        from loopcast.develop.rank.query import pairs_matrix  # SciPy, for who is asked again only
+
         row, item = np.divmod(self.cells, len(self.everyone))
         inside = item < shape[1]
         return pairs_matrix(row[inside], item[inside], shape)
