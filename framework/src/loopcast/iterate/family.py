@@ -1,7 +1,8 @@
 """Training a family of segments: batches, each in one process, registered in one transaction.
 
 A segment that cannot be trained is reported and stops no other. A run that was killed repeats
-only what it had not registered: a segment whose newest version has today's recipe is kept.
+only what it had not stored: a segment whose newest version has today's recipe is kept, and so is
+one that was tried by it beside today's champion and made no version.
 """
 
 from __future__ import annotations
@@ -185,14 +186,14 @@ def _unfinished(result: Unfinished) -> SegmentReport:
     return SegmentReport(
         segment=attempt.segment,
         status="not better",
-        reason=_told(result.note, attempt.reason),
+        reason=_joined(result.note, attempt.reason),
         kpi=attempt.kpi,
         stopped=result.stopped,
         champion_kpi=attempt.champion_kpi,
     )
 
 
-def _told(*parts: str) -> str:
+def _joined(*parts: str) -> str:
     return "; ".join(part for part in parts if part)
 
 
@@ -203,7 +204,7 @@ def _report(course: Course[Any], item: NewVersion, released: Released) -> Segmen
         status="better" if released.stage == "champion" else "not better",
         version=item.version.id,
         stage=released.stage,
-        reason=_told(item.note, released.reason),
+        reason=_joined(item.note, released.reason),
         kpi=item.evaluations[0].value(metric),
         better=released.better,
         champion_kpi=kpi_of_champion(item.evaluations, metric),
