@@ -90,6 +90,10 @@ def test_archives_that_numpy_writes_are_read_as_numpy_reads_them() -> None:
         "empty": np.zeros((0, 4), np.int32),
         "texts": np.array([], dtype=np.str_),
         "number": np.array(7),
+        "moments": np.array(["2026-01-01"], dtype="datetime64[us]"),
+        "bytes": np.array([b"abc", b"d"]),
+        "network order": np.arange(6, dtype=">i4").reshape(1, 2, 3),
+        "fields": np.zeros(2, dtype=[("a", "<i4"), ("b", "<f8", (2,))]),
     }
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
@@ -145,6 +149,12 @@ def _pickled_array() -> bytes:
     return buffer.getvalue()
 
 
+def _header(about: str) -> bytes:
+    """An array of one number under a header of one's own."""
+    text = f"{{{about}}}".ljust(117) + "\n"
+    return b"\x93NUMPY\1\0" + len(text).to_bytes(2, "little") + text.encode() + bytes(8)
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -154,8 +164,23 @@ def _pickled_array() -> bytes:
         _pickled_array(),
         _archive(_pickled_array()),
         npz_bytes({"a": np.arange(100.0)})[:-40],
+        _archive(_header("'descr': '<z9', 'fortran_order': False, 'shape': (1,), ")),
+        _archive(_header("'descr': '<f8', 'fortran_order': False, 'shape': (01,), ")),
+        _archive(_header("'descr': '<f8', 'fortran_order': False, 'shape': (2,), ")),
+        _archive(_header("'descr': print(7), 'fortran_order': False, 'shape': (1,), ")),
     ],
-    ids=["empty", "text", "pickle", "npy with pickle", "npz with pickle", "truncated"],
+    ids=[
+        "empty",
+        "text",
+        "pickle",
+        "npy with pickle",
+        "npz with pickle",
+        "truncated",
+        "no type",
+        "no number",
+        "too short",
+        "code",
+    ],
 )
 def test_what_is_no_archive_of_arrays_is_refused(
     data: bytes, capsys: pytest.CaptureFixture[str]

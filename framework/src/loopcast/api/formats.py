@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import struct
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -30,6 +31,15 @@ _PLACE = struct.Struct("<HHHII")
 _END = struct.Struct("<HHHHIIH")
 _NAME_LENGTHS = struct.Struct("<HH")
 _ENCRYPTED = 1
+
+# NEP 1 of NumPy: how an array of a plain type begins in format 1.0, as NumPy writes it. Others are
+# left to NumPy, which parses them as code.
+_NPY = re.compile(
+    rb"\x93NUMPY\x01\x00..\{'descr': '([<>|=][a-zA-Z]\d*(?:\[\w+\])?)', "
+    rb"'fortran_order': (True|False), "
+    rb"'shape': \(((?:0|[1-9]\d*),|(?:0|[1-9]\d*)(?:, (?:0|[1-9]\d*))+|)\), \} *\n",
+    re.DOTALL,
+)
 
 
 def npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
@@ -121,6 +131,7 @@ def read_npz(data: bytes) -> dict[str, NDArray[Any]]:
             }
     except (
         ValueError,
+        TypeError,
         NotImplementedError,
         OSError,
         EOFError,
@@ -157,11 +168,15 @@ def _array(data: bytes) -> NDArray[Any]:
     return flat.reshape(shape, order="F" if fortran else "C").copy(order="K")
 
 
-@lru_cache(maxsize=1024)
 def _header(data: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Return shape, order and type; headers repeat, and cost more to parse than small arrays."""
+    """Return shape, order and type; to parse a header as code costs more than a small array."""
     import numpy as np
 
+    plain = _NPY.fullmatch(data)
+    if plain is not None:
+        kind, order, sizes = plain.groups()
+        shape = tuple(int(size) for size in sizes.split(b",") if size)
+        return shape, order == b"True", np.dtype(kind.decode())
     stream = io.BytesIO(data)
     if np.lib.format.read_magic(stream) != (1, 0):
         raise ValueError("an array is of a format that only very long headers need")
