@@ -111,6 +111,27 @@ def test_only_row_groups_of_the_segments_are_read(
     assert ParquetReader().read_segments(options, tmp_path, "segment", ["s11"]).empty
 
 
+def test_what_a_file_says_of_itself_is_read_once_and_anew_where_it_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, options = family(SEGMENTS["texts in order"], 5, tmp_path)
+    read_metadata, times = pq.read_metadata, []
+
+    def noted(path: Path) -> object:
+        times.append(path)
+        return read_metadata(path)
+
+    monkeypatch.setattr(pq, "read_metadata", noted)
+    reader = ParquetReader()
+    for name in ("s4", "s1", "s3"):
+        assert len(reader.read_segments(options, tmp_path, "segment", [name])) == 40
+    assert len(times) == 1
+    family([f"s{row // 20}" for row in range(200)], 5, tmp_path)
+    assert len(reader.read_segments(options, tmp_path, "segment", ["s4"])) == 20
+    assert len(reader.segments(options, tmp_path, "segment")) == 10
+    assert len(times) == 2
+
+
 def test_a_file_without_the_segments_column_is_refused(tmp_path: Path) -> None:
     TABLE.to_parquet(tmp_path / "t.parquet")
     options = FileOptions(path="t.parquet")

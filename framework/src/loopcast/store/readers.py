@@ -10,9 +10,10 @@ from base64 import urlsafe_b64encode
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from loopcast.api import DataError, IntegrityError, Reader, Record, hookimpl
 from loopcast.store.sql_reader import TableReader
@@ -135,7 +136,7 @@ class ParquetReader:
         path = _existing(options.path, base)
         with _parquet(path):
             described = _described(path, column)
-            groups = _groups_of(described, column, sorted(values))
+            groups = _groups_of(path, described, column, sorted(values))
             names = _repeated(described, groups)
             file = pq.ParquetFile(path, metadata=described, read_dictionary=names)
             parts = file.iter_batches(row_groups=groups, use_threads=False)
@@ -150,31 +151,58 @@ class ParquetReader:
 
 def _described(path: Path, column: str) -> FileMetaData:
     """Return what a file says of itself; refuse one without a column."""
-    import pyarrow.parquet as pq
-
-    described = pq.read_metadata(path)
+    described = _footer(path, _state(path))
     names = described.schema.to_arrow_schema().names
     if column not in names:
         raise DataError(f"{path}: no column {column!r} (columns: {', '.join(names)})")
     return described
 
 
-def _groups_of(described: FileMetaData, column: str, values: Sequence[Any]) -> list[int]:
-    """Return the row groups that may hold some values, given in order, by their statistics."""
-    groups = list(range(described.num_row_groups))
-    if not all(isinstance(value, str | int) for value in values):
-        return groups  # statistics of other types may not compare
+State: TypeAlias = tuple[int, int, int]
+"""What changes when a file is written or replaced: its number, time and size."""
+
+
+def _state(path: Path) -> State:
+    found = path.stat()
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+# Of a file of thousands of row groups, what it says of itself takes longer to read than a batch
+# of segments; a process reads it once, and anew when the file has changed.
+@lru_cache(maxsize=1)
+def _footer(path: Path, state: State) -> FileMetaData:
+    import pyarrow.parquet as pq
+
+    return pq.read_metadata(path)
+
+
+@lru_cache(maxsize=1)
+def _bounds(path: Path, state: State, column: str) -> list[tuple[Any, Any] | None]:
+    """Return the smallest and largest value in each row group, where it tells."""
+    described = _footer(path, state)
     paths = [described.schema.column(place).path for place in range(described.num_columns)]
     place = paths.index(column)
+    groups = (described.row_group(group) for group in range(described.num_row_groups))
+    found = (group.column(place).statistics for group in groups)
+    return [(s.min, s.max) if s is not None and s.has_min_max else None for s in found]
 
-    def may_hold(group: int) -> bool:
-        bounds = described.row_group(group).column(place).statistics
-        if bounds is None or not bounds.has_min_max:
+
+def _groups_of(
+    path: Path, described: FileMetaData, column: str, values: Sequence[Any]
+) -> list[int]:
+    """Return the row groups that may hold some values, given in order, by their statistics."""
+    if not all(isinstance(value, str | int) for value in values):
+        return list(range(described.num_row_groups))  # statistics of other types may not compare
+
+    def may_hold(bounds: tuple[Any, Any] | None) -> bool:
+        if bounds is None:
             return True
-        nearest = bisect_left(values, bounds.min)
-        return nearest < len(values) and values[nearest] <= bounds.max
+        least, most = bounds
+        nearest = bisect_left(values, least)
+        return nearest < len(values) and values[nearest] <= most
 
-    return [group for group in groups if may_hold(group)]
+    told = _bounds(path, _state(path), column)
+    return [group for group, bounds in enumerate(told) if may_hold(bounds)]
 
 
 def _repeated(described: FileMetaData, groups: Sequence[int]) -> list[str]:
