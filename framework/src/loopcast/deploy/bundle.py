@@ -188,7 +188,7 @@ class StoredBundle:
         if name not in self.manifest.files:
             return None
         if self.company is None:
-            return _alone(self.artifacts, self.digest, self.manifest, name)
+            return self._alone(name)
         data = _of_company(self.manifest, self.company)[name]
         if not _matches(data, self.manifest.files[name]):
             raise IntegrityError(
@@ -208,7 +208,7 @@ class StoredBundle:
         manifest, company = self.manifest, self.company
         _check_names(manifest.files)
         files = (
-            {name: _alone(self.artifacts, self.digest, manifest, name) for name in manifest.files}
+            {name: self._alone(name) for name in manifest.files}
             if company is None
             else _of_company(manifest, company)
         )
@@ -218,6 +218,17 @@ class StoredBundle:
                 f"bundle {self.digest} goes on after the last file of its manifest; it is not used"
             )
         return Bundle(self.digest, manifest, files)
+
+    def _alone(self, name: str) -> bytes:
+        """Read a file that is kept alone, under its digest."""
+        digest = self.manifest.files[name].sha256
+        try:
+            return self.artifacts.get(digest)
+        except NotFoundError:
+            raise IntegrityError(
+                f"bundle {self.digest}: file {name} ({digest}) is missing; restore the store "
+                "from a backup or train again"
+            ) from None
 
 
 def open_bundle(artifacts: Artifacts, digest: Digest) -> StoredBundle:
@@ -239,17 +250,6 @@ def read_bundle(artifacts: Artifacts, digest: Digest) -> Bundle:
         When the bundle format is unknown to this package.
     """
     return open_bundle(artifacts, digest).whole()
-
-
-def _alone(artifacts: Artifacts, digest: Digest, manifest: Manifest, name: str) -> bytes:
-    expected = manifest.files[name]
-    try:
-        return artifacts.get(expected.sha256)
-    except NotFoundError:
-        raise IntegrityError(
-            f"bundle {digest}: file {name} ({expected.sha256}) is missing; restore the store "
-            "from a backup or train again"
-        ) from None
 
 
 def _of_company(manifest: Manifest, company: bytes) -> dict[str, bytes]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from loopcast.api import BundleFile, LoopcastError, Manifest, Version
+from loopcast.api import BundleFile, Manifest, Version
 from loopcast.api.formats import read_npz
 from loopcast.deploy.bundle import encode_manifest, read_bundle
 from loopcast.iterate.again import read_again
@@ -20,7 +20,7 @@ from loopcast.iterate.registering import Ready, ready
 from loopcast.iterate.retrain.champion import beside_champion, champions_of
 from loopcast.iterate.retrain.treatment import RETRAINING_FILE, WEIGHTS_FILE
 from loopcast.iterate.settings_file import SETTINGS_FILE, TrainingSettings, read_settings
-from loopcast.iterate.tasks import steps_of
+from loopcast.iterate.tasks import alone, steps_of
 
 if TYPE_CHECKING:
     from loopcast.api import Engine, Files
@@ -115,17 +115,14 @@ def _train(
     done, segment = again.retraining, bundle.manifest.segment
     checked = check(again.course, again.known, again.source, None)
     steps = steps_of(settings.logical_model.task)
-    [(_, contest)] = steps.contest(again.course, {segment: again.known}, engine, lambda _: None)
-    if isinstance(contest, LoopcastError):
-        raise contest
+    known = {segment: again.known}
+    contest = alone(steps.contest(again.course, known, engine, lambda _: None))
     if done is not None and done.champion is not None:
         rows = again.known if done.remedy == "reweight" else again.whole
         champions = champions_of(home, plugins, [done.champion])
         theirs = champions.bundle(segment, home.artifacts)
         contest = beside_champion(contest, again.whole_course, rows, champions, theirs)
-    [(_, made)] = steps.finish(again.course, {segment: contest}, engine, lambda _: None)
-    if isinstance(made, LoopcastError):
-        raise made
+    made = alone(steps.finish(again.course, {segment: contest}, engine, lambda _: None))
     kept = (SETTINGS_FILE, RETRAINING_FILE, WEIGHTS_FILE)
     extra = {name: bundle.files[name] for name in kept if name in bundle.files}
     return ready(again.course, again.known, made, checked, extra)

@@ -186,53 +186,68 @@ def ready(
     extra
         Further files: the settings of the run.
     """
-    candidate, chosen = course.candidate, course.preparation
-    rows = known.training
-    preparation: tuple[str, ...] = ()
-    if course.region:
-        preparation = course.region.statements(rows)
-        rows, extra = course.region.outside(rows), {**extra, **course.region.files}
+    preparation, chosen = _preparation(course, known, made), course.preparation
+    files = {
+        **made.files,
+        JUDGED_FILE: judged_bytes(made.contest.judged),
+        **extra,
+        **(course.region.files if course.region else {}),
+        **checked.files,
+        "documentation.md": _documentation(course, made, preparation),
+    }
+    if preparation:
+        files[PREPARATION_FILE] = json_bytes(list(preparation))
+    if chosen and chosen.alternative:
+        files[ALTERNATIVE_FILE] = chosen.alternative.encode()
+    return Ready(
+        manifest=_manifest(course, known.dataset, made.datasets),
+        made=made,
+        gates=(*made.contest.gates, *checked.gates),
+        files=files,
+    )
+
+
+def _preparation(course: Course[Any], known: Known[Any], made: Made) -> tuple[str, ...]:
+    """Say what its rows went through before anything was learned from them."""
+    region, chosen, rows = course.region, course.preparation, known.training
+    said: tuple[str, ...] = ()
+    if region:
+        said, rows = region.statements(rows), region.outside(rows)
     if chosen:
-        preparation += chosen.statements(rows, course.seed, made.files)
+        said += chosen.statements(rows, course.seed, made.files)
     if chosen and course.calibration.method != "none":
-        preparation += (CALIBRATED,)
-    manifest = Manifest(
+        said += (CALIBRATED,)
+    return said
+
+
+def _manifest(course: Course[Any], known: Dataset, datasets: tuple[Dataset, ...]) -> Manifest:
+    return Manifest(
         logical_model=course.logical_model.name,
         segment=course.segment,
-        template=candidate.template.name,
+        template=course.candidate.template.name,
         plugin=course.origin,
-        hyperparameters=msgspec.to_builtins(candidate.hyperparameters),
-        recipe=course.recipe(known.dataset),
+        hyperparameters=msgspec.to_builtins(course.candidate.hyperparameters),
+        recipe=course.recipe(known),
         seed=course.seed,
-        datasets=made.datasets,
+        datasets=datasets,
         environment=package_versions("loopcast", course.origin.package),
         files={},
     )
-    calibration = calibration_of(made.files)
-    documentation = document(
+
+
+def _documentation(course: Course[Any], made: Made, preparation: tuple[str, ...]) -> bytes:
+    candidate, calibration = course.candidate, calibration_of(made.files)
+    return document(
         course.logical_model,
         template=candidate.template.name,
         summary=candidate.template.summary,
-        hyperparameters=manifest.hyperparameters,
+        hyperparameters=msgspec.to_builtins(candidate.hyperparameters),
         datasets=made.datasets,
         evaluations=made.contest.evaluations,
         gates=made.contest.gates,
         preparation=preparation,
         calibration=calibration.statement if calibration else "",
     )
-    files = {
-        **made.files,
-        JUDGED_FILE: judged_bytes(made.contest.judged),
-        **extra,
-        **checked.files,
-        "documentation.md": documentation,
-    }
-    if preparation:
-        files[PREPARATION_FILE] = json_bytes(list(preparation))
-    if chosen and chosen.alternative:
-        files[ALTERNATIVE_FILE] = chosen.alternative.encode()
-    gates = (*made.contest.gates, *checked.gates)
-    return Ready(manifest=manifest, made=made, gates=gates, files=files)
 
 
 def new_version(

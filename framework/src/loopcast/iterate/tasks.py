@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from loopcast.api import (
     Dataset,
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from loopcast.develop.checks.inputs import Inputs
     from loopcast.iterate.verdict import Verdict
     from loopcast.settings import DataSettings
+
+OutcomeT = TypeVar("OutcomeT")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -134,6 +136,20 @@ class TaskSteps:
     contest: Callable[[Course[Any], Mapping[str, Known[Any]], Engine, Advance], Contests]
     finish: Callable[[Course[Any], Mapping[str, Contest], Engine, Advance], Outcomes]
     judge: Callable[[Course[Any], Known[Any], Champion, Contest, Engine], tuple[Judged, Evaluation]]
+
+
+def alone(outcomes: Iterator[tuple[str, OutcomeT | LoopcastError]]) -> OutcomeT:
+    """Return the outcome of a step that was taken for one segment.
+
+    Raises
+    ------
+    LoopcastError
+        What stopped it.
+    """
+    [(_, found)] = outcomes
+    if isinstance(found, LoopcastError):
+        raise found
+    return found
 
 
 def steps_of(task: Task) -> TaskSteps:

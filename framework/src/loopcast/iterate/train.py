@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from loopcast.api import LoopcastError, Stage, SwitchError, SwitchSetting, Version
+from loopcast.api import Stage, SwitchError, SwitchSetting, Version
 from loopcast.deploy.bundle import open_bundle, read_bundle
 from loopcast.deploy.lookup import look_up
 from loopcast.develop.course import Advance, Course
 from loopcast.iterate.checking import check
 from loopcast.iterate.registering import examiner_for, new_version, ready, register
 from loopcast.iterate.releasing import Rules, release_by_policy
-from loopcast.iterate.tasks import steps_of
+from loopcast.iterate.tasks import alone, steps_of
 
 if TYPE_CHECKING:
     from loopcast.api import Dataset, Engine
@@ -141,12 +141,8 @@ def train_version(
     previous = home.catalog.newest(name, [segment]).get(segment)
     before = open_bundle(home.artifacts, previous.manifest) if previous is not None else None
     checked = check(course, known, known.dataset.origin, before)
-    [(_, contest)] = steps.contest(course, {segment: known}, engine, advance)
-    if isinstance(contest, LoopcastError):
-        raise contest
-    [(_, made)] = steps.finish(course, {segment: contest}, engine, advance)
-    if isinstance(made, LoopcastError):
-        raise made
+    contest = alone(steps.contest(course, {segment: known}, engine, advance))
+    made = alone(steps.finish(course, {segment: contest}, engine, advance))
     examiner = examiner_for(course, home, rules, [segment])
     item = new_version(course, ready(course, known, made, checked, extra or {}), examiner, at)
     new = register(course, [item], home)

@@ -90,7 +90,7 @@ def create_atomically(path: Path, data: bytes, mode: int = 0o666) -> bool:
     return True
 
 
-def _write_synced(path: Path, data: bytes, mode: int = 0o666) -> None:
+def _write_synced(path: Path, data: bytes, mode: int) -> None:
     with open(path, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
         file.write(data)
         file.flush()

@@ -183,14 +183,9 @@ def run_backtest(
         dataset,
         keep=keep,
     )
-    found = Backtested(
-        origins=origins,
-        base=base,
-        reconciled=reconciled,
-        judged=judged,
-        evaluations=evaluations,
+    return preparation, Backtested(
+        origins=origins, base=base, reconciled=reconciled, judged=judged, evaluations=evaluations
     )
-    return preparation, found
 
 
 def day_types(times: pd.DatetimeIndex, data: ForecastData) -> NDArray[np.str_]:
