@@ -12,37 +12,22 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from loopcast.api import (
-    Evaluation,
     ForecastOutcome,
-    IntegrityError,
     Judged,
     Kpi,
     MetricDefinition,
-    NotFoundError,
     Outcome,
     Ranking,
     RankOutcome,
     ScoreOutcome,
 )
-from loopcast.develop.compare import change_of_predictions, comparable, compare, pair
+from loopcast.develop.compare import change_of_predictions, compare
 from loopcast.develop.metrics import loopcast_metrics as forecast_metrics
 from loopcast.develop.score.metrics import loopcast_metrics as score_metrics
 
 FORECAST = {definition.name: definition for definition in forecast_metrics()}
 SCORE = {definition.name: definition for definition in score_metrics()}
 LEVELS = np.array([0.05, 0.5, 0.95])
-
-
-def evaluation(data: str = "a", protocol: str = "held out") -> Evaluation:
-    return Evaluation(contender="x", dataset=data * 64, protocol=protocol, metrics=())
-
-
-def test_only_what_was_judged_alike_is_comparable() -> None:
-    first = [evaluation("a"), evaluation("b")]
-    assert comparable(first, [evaluation("b")]) == first[1]
-    for second in ([], [evaluation("c")], [evaluation("a", "in sample")]):
-        with pytest.raises(NotFoundError, match="never judged on the same dataset in the same way"):
-            comparable(first, second)
 
 
 def judged(outcomes: dict[str, Outcome], block: NDArray[np.int64]) -> Judged:
@@ -217,22 +202,6 @@ def test_weights_count() -> None:
     assert isinstance(old, ScoreOutcome)
     expected = np.average((old.probability - old.actual) ** 2, weights=weight)
     assert found.first == pytest.approx(expected)
-
-
-def test_two_contests_on_the_same_rows_are_a_pair() -> None:
-    first, second = forecasts(), forecasts(0.5)
-    both = pair(first, second, ("a", "b"))
-    assert list(both.outcomes) == ["a", "b"]
-    assert both.outcomes["b"] is second.outcomes["old"]
-    other = replace(second, keys=first.keys)
-    assert pair(first, other, ("a", "b")).outcomes["b"] is second.outcomes["old"]
-
-
-@pytest.mark.parametrize("seed", [1, 2])
-def test_other_rows_or_other_truths_are_no_pair(seed: int) -> None:
-    other = forecasts(seed=seed, origins=41 if seed == 1 else 40)
-    with pytest.raises(IntegrityError, match="versions a and b say that they were judged on the s"):
-        pair(forecasts(), other, ("a", "b"))
 
 
 def test_predictions_change_row_by_row() -> None:

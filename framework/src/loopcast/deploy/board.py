@@ -19,7 +19,8 @@ from loopcast.api import (
 )
 from loopcast.deploy.bundle import read_manifest
 from loopcast.deploy.comparison import CONFIDENCE, judged_of, settings_of
-from loopcast.develop.compare import Difference, compare, pair
+from loopcast.develop.compare import Difference, compare
+from loopcast.develop.pairing import pair
 from loopcast.store.catalog import VersionFilter
 
 if TYPE_CHECKING:

@@ -16,8 +16,9 @@ from loopcast.api import (
     Version,
 )
 from loopcast.deploy.bundle import read_file, read_manifest
-from loopcast.develop.compare import Comparison, comparable, compare, pair
+from loopcast.develop.compare import Comparison, compare
 from loopcast.develop.judged import JUDGED_FILE, read_judged
+from loopcast.develop.pairing import comparable, pair
 
 if TYPE_CHECKING:
     from loopcast.plugins import PluginManager

@@ -24,8 +24,8 @@ from loopcast.api import (
 from loopcast.deploy.comparison import judged_of
 from loopcast.deploy.examination import Examination, Rival, rival_at_hand, subject_from
 from loopcast.deploy.loaded import load_version
-from loopcast.develop.compare import comparable, pair
 from loopcast.develop.engine import LocalEngine
+from loopcast.develop.pairing import comparable, pair
 from loopcast.validate.run import Demand, demands, run_gates
 
 if TYPE_CHECKING:

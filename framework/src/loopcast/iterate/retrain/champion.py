@@ -11,10 +11,10 @@ import msgspec
 from loopcast.api import IntegrityError, LoopcastError, PluginError, Version, VersionId
 from loopcast.deploy.bundle import StoredBundle, open_bundle
 from loopcast.deploy.loaded import load_model, schema_of
-from loopcast.develop.compare import pair
 from loopcast.develop.documentation import ALTERNATIVE_FILE
 from loopcast.develop.engine import LocalEngine
 from loopcast.develop.judged import champion_label
+from loopcast.develop.pairing import pair
 from loopcast.iterate.tasks import Champion, Contest, steps_of
 from loopcast.iterate.verdict import chosen, not_judged, verdict_beside
 
