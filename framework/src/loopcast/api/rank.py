@@ -180,8 +180,7 @@ class RankOutcome:
         choice, place = np.divmod(np.flatnonzero(match), items.shape[1])
         hits = np.zeros(items.shape, dtype=bool)
         hits[self.chosen_entity[choice], place] = True
-        chosen = np.sort(self.chosen_entity.astype(np.int64) * width + self.chosen_item)
-        chosen = chosen[np.diff(chosen, prepend=-1) > 0]
+        chosen = distinct_pairs(self.chosen_entity, self.chosen_item, width)
         count = np.bincount(chosen // width, minlength=len(items)).astype(np.float64)
         return hits, np.where(count > 0, count, np.nan)
 
@@ -225,6 +224,30 @@ def last_places(
     last = by_cell[np.diff(cell[by_cell], append=-1) != 0]
     ends = np.cumsum(np.bincount(entity[last], minlength=shape[0]))
     return sparse.csr_array((place[last], item[last], np.append(0, ends)), shape=shape)
+
+
+def distinct_pairs(
+    entity: NDArray[np.integer[Any]], item: NDArray[np.integer[Any]], width: int
+) -> NDArray[np.int64]:
+    """Return each pair of an entity and an item once, in their order, as entity · width + item.
+
+    Parameters
+    ----------
+    entity, item : ndarray, shape (n,)
+        Codes, none of them negative.
+    width
+        How many items there are.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> distinct_pairs(np.array([1, 0, 1]), np.array([0, 2, 0]), 3).tolist()
+    [2, 3]
+    """
+    import numpy as np
+
+    pairs = np.sort(entity.astype(np.int64) * width + item)
+    return pairs[np.diff(pairs, prepend=-1) > 0]
 
 
 def stable_order(codes: NDArray[np.integer[Any]]) -> NDArray[np.int64]:

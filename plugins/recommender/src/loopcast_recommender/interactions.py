@@ -35,14 +35,6 @@ def refuse_nothing(data: RankData) -> None:
         raise DataError("no interactions to learn from")
 
 
-def distinct(
-    entity: NDArray[np.integer[Any]], item: NDArray[np.integer[Any]], width: int
-) -> NDArray[np.int64]:
-    """Return each pair of an entity and an item once, in their order, as entity · width + item."""
-    pair = np.sort(entity.astype(np.int64) * width + item)
-    return pair[np.diff(pair, prepend=-1) > 0]
-
-
 def pairs(
     row: NDArray[np.integer[Any]], column: NDArray[np.integer[Any]], shape: tuple[int, int]
 ) -> sparse.csr_array:

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from loopcast.api import ModelError, Ranking, RankQuery, RankSchema
+from loopcast.api.rank import distinct_pairs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,20 +23,8 @@ def pairs_matrix(
     rows: NDArray[np.integer[Any]], columns: NDArray[np.integer[Any]], shape: tuple[int, int]
 ) -> sparse.csr_array:
     """Return a matrix that is 1 at each of the pairs, and 0 elsewhere."""
-    cells = distinct(rows.astype(np.int64) * shape[1] + columns)
-    return ordered_matrix(*np.divmod(cells, shape[1]), shape)
-
-
-def distinct(cells: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return numbers that are not negative in their order, each once.
-
-    Examples
-    --------
-    >>> distinct(np.array([4, 0, 4])).tolist()
-    [0, 4]
-    """
-    ordered = np.sort(cells)
-    return ordered[np.diff(ordered, prepend=-1) > 0]
+    pairs = distinct_pairs(rows, columns, shape[1])
+    return ordered_matrix(*np.divmod(pairs, shape[1]), shape)
 
 
 def ordered_matrix(

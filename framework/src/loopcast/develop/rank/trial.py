@@ -20,9 +20,10 @@ from loopcast.api import (
     RankQuery,
     Rater,
 )
+from loopcast.api.rank import distinct_pairs
 from loopcast.develop.holdout import Holdout, Split, percent
 from loopcast.develop.rank.prepare import Part, fingerprint, part_of
-from loopcast.develop.rank.query import distinct, ordered_matrix, ranked, rows_of
+from loopcast.develop.rank.query import ordered_matrix, ranked, rows_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -135,7 +136,7 @@ def _choices(data: RankData, judged: NDArray[np.bool_], known: Part) -> Choices:
     training, width = known.data, len(known.data.items)
     entity, item = data.entity[judged], known.item[data.item[judged]]
     code = known.entity[entity]
-    seen = distinct(_pairs(training.entity, training.item, width))
+    seen = distinct_pairs(training.entity, training.item, width)
     repeated = _among(_pairs(code, item, width), seen) & (code >= 0)
     foreseeable = (item >= 0) & (data.schema.repeat | ~repeated)
     pairs, first = np.unique(

@@ -10,8 +10,8 @@ import numpy as np
 from scipy import sparse
 
 from loopcast.api import RankData, last_places
-from loopcast.api.rank import stable_order
-from loopcast_recommender.interactions import cells, distinct, remembered, rows_of
+from loopcast.api.rank import distinct_pairs, stable_order
+from loopcast_recommender.interactions import cells, remembered, rows_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -198,7 +198,7 @@ def _foreseeable(
     width = training.shape[1]
     known = np.bincount(training.indices, minlength=width) > 0
     kept = known[item]
-    chosen = distinct(entity[kept], item[kept], width)
+    chosen = distinct_pairs(entity[kept], item[kept], width)
     if not repeat:
         row, column = cells(training)
         before = row * width + column
