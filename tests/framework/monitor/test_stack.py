@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loopcast.monitor.bins import fit_bins
-from loopcast.monitor.sketch import sketch
+from loopcast.monitor.sketch import LOWEST, sketch
 from loopcast.monitor.stack import Chosen, sketch_stacked, stack_bins
 
 VALUES = st.floats(allow_nan=True, allow_infinity=True, width=32)
@@ -43,7 +43,10 @@ def test_each_row_falls_into_the_bin_of_its_version(
     for place, own in enumerate(bins):
         mine = version == place
         columns = {"x": numbers[mine], "town": pa.array(np.array(texts)[mine], pa.string())}
-        alone = sketch(columns, own, weight=weight[mine])
-        assert np.allclose(found.counts[place], alone.counts[0])
-        assert np.allclose(found.squares[place], alone.squares[0])
-        assert np.allclose(found.moments[place], alone.moments[0])
+        count = int(mine.sum())
+        each = sketch(columns, own, group=np.arange(count), groups=count)  # row by row
+        assert np.allclose(found.counts[place], np.tensordot(weight[mine], each.counts, 1))
+        assert np.allclose(found.squares[place], np.tensordot(weight[mine] ** 2, each.squares, 1))
+        sums = np.tensordot(weight[mine], each.moments[:, :, :LOWEST], 1)
+        ends = each.pooled().moments[0, :, LOWEST:]
+        assert np.allclose(found.moments[place], np.concatenate([sums, ends], axis=1))

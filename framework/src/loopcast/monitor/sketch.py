@@ -117,7 +117,6 @@ def sketch(
     *,
     group: NDArray[np.intp] | None = None,
     groups: int = 1,
-    weight: Floats | None = None,
 ) -> Sketch:
     """Count rows.
 
@@ -127,8 +126,6 @@ def sketch(
         Values of each input, shape (n,); others than the bins' are ignored.
     group : ndarray, shape (n,)
         Number of the group of each row; all are one group where it is left out.
-    weight : ndarray, shape (n,)
-        Weight of each row, such as the inverse of its inclusion probability.
 
     Raises
     ------
@@ -136,7 +133,7 @@ def sketch(
         When an input is missing, or numbers are given where texts were known.
     """
     found = empty(len(bins.names), bins.numeric, groups)
-    rows = Rows(group=group, weight=weight)
+    rows = Rows(group=group)
     for place, name in enumerate(bins.names):
         if name not in columns:
             raise DataError(f"input {name!r} of the reference is not in the data")
@@ -147,7 +144,7 @@ def sketch(
             raise DataError(
                 f"input {name!r} was numeric in the reference, and is {values.type} now"
             )
-        elif group is None and weight is None:
+        elif group is None:
             _count_sorted(found, place, values, bins)
         else:
             _count_numbers(found, place, values, bins, rows)
@@ -156,10 +153,18 @@ def sketch(
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Rows:
-    """What each row counts for."""
+    """What each row counts for.
+
+    Attributes
+    ----------
+    group : ndarray, shape (n,)
+        Number of the group of each row; ``None`` where all are one.
+    weight : ndarray, shape (n,)
+        Such as the inverse of its inclusion probability; ``None`` where each row counts once.
+    """
 
     group: NDArray[np.intp] | None
-    weight: Floats | None
+    weight: Floats | None = None
 
     def groups(self, count: int) -> NDArray[np.intp]:
         """Return the group of each row."""
