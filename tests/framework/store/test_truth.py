@@ -58,6 +58,29 @@ class TestAdd:
         assert latest(store) == {"a": 4.0}
         assert sorted(store.history("demand")["value"].to_pylist()) == [1.0, 3.0, 4.0]
 
+    def test_an_earlier_outcome_is_kept_though_it_says_what_is_known(
+        self, store: TruthStore
+    ) -> None:
+        assert store.add("demand", outcomes(40, a=1.0)).new == 1
+        assert store.add("demand", outcomes(0, a=1.0)).outdated == 1
+        assert store.add("demand", outcomes(0, a=1.0)).repeated == 1
+        assert latest(store) == {"a": 1.0}
+        assert store.history("demand").num_rows == 2
+
+    def test_days_are_counted_and_read_by_their_moments(self, store: TruthStore) -> None:
+        for days, found in ((0, {"a": 1.0, "b": 2.0}), (40, {"a": 3.0}), (41, {"c": 3.0})):
+            store.add("demand", outcomes(days, **found))
+        day = NOON.date()
+        counts = {day: 2, day + timedelta(40): 1, day + timedelta(41): 1}
+        assert store.counts("demand") == counts
+        store.compact("demand", grace=timedelta(0))
+        assert store.counts("demand") == counts
+        assert store.counts("elsewhere") == {}
+        start, end = NOON + timedelta(days=40), NOON + timedelta(days=41)
+        assert store.history("demand", start, end)["key"].to_pylist() == ["a"]
+        assert store.history("demand", end)["key"].to_pylist() == ["c"]
+        assert sorted(store.history("demand", None, start)["key"].to_pylist()) == ["a", "b"]
+
     def test_a_confirmation_holds_against_an_earlier_correction(self, store: TruthStore) -> None:
         store.add("demand", outcomes(0, a=1.0))
         assert store.add("demand", outcomes(9, a=1.0)).confirmed == 1

@@ -176,8 +176,7 @@ class BanditState(Record, frozen=True):
     shares
         The probability with which each arm serves an entity until the next update.
     heard
-        How many outcomes had come in that may be theirs. Where it is another number by now, some
-        came late or were corrected, and all impressions are counted again.
+        How many outcomes are counted, each as one.
     """
 
     updated: datetime

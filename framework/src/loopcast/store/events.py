@@ -185,9 +185,15 @@ class EventLog:
         """Return the days in UTC that have events, sorted."""
         return tuple(day for day, _ in self._days(logical_model, None, None))
 
-    def fingerprints(self, logical_model: str) -> dict[date, str]:
-        """Return for each day in UTC a name of its content, which no compaction changes."""
-        days = self._days(logical_model, None, None)
+    def fingerprints(self, logical_model: str, first: date | None = None) -> dict[date, str]:
+        """Return for each day in UTC a name of its content, which no compaction changes.
+
+        Parameters
+        ----------
+        first
+            Days before it are left out.
+        """
+        days = self._days(logical_model, first, None)
         return {day: look(self._folder, folder).fingerprint for day, folder in days}
 
     def size(self, logical_model: str) -> int:

@@ -7,9 +7,9 @@ earlier ones stay as its history. Files are compacted as those of the event log 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -50,11 +50,12 @@ class Ingestion:
     corrected
         Other outcomes than the known one, observed later: they hold from now on.
     outdated
-        Other outcomes than the known one, observed earlier or at the same moment: history.
+        Outcomes observed earlier than the known one, or other ones at the same moment: history.
+        An earlier one may be that of an earlier event of the key.
     confirmed
         The known outcome, observed again later; it holds against corrections in between.
     repeated
-        Rows that were stored already, or say earlier what was known.
+        Rows that were stored already.
     unknown
         Rows without an outcome.
     """
@@ -126,27 +127,37 @@ class TruthStore:
         first = pc.equal(pc.index_in(keys, value_set=keys), pa.array(np.arange(len(keys))))
         return newest.filter(first)
 
-    def history(self, logical_model: str) -> pa.Table:
+    def history(
+        self, logical_model: str, start: datetime | None = None, end: datetime | None = None
+    ) -> pa.Table:
         """Return every outcome that was stored, without an order.
+
+        Parameters
+        ----------
+        start, end
+            First moment in which outcomes were observed, and the moment after the last, with a
+            time zone; only the files of these months are read.
 
         Raises
         ------
         StoreError
             When a file is damaged.
         """
+        return self._read(logical_model, TRUTH_SCHEMA.names, start, end)
 
-        def table() -> pa.Table:
-            files = list(self._files(logical_model))
-            if not files:
-                return TRUTH_SCHEMA.empty_table()
-            return ds.dataset(
-                files, schema=TRUTH_SCHEMA, format="parquet", filesystem=self._folder.filesystem
-            ).to_table()
+    def counts(self, logical_model: str) -> dict[date, int]:
+        """Return how many outcomes are stored of each day in UTC on which some were observed.
 
-        try:
-            return settled(table, logical_model)
-        except (pa.ArrowInvalid, OSError) as error:
-            raise StoreError(f"truth of {logical_model}: {error}; restore the file") from error
+        Outcomes are added and never changed: of a day with as many as before, all are known.
+
+        Raises
+        ------
+        StoreError
+            When a file is damaged.
+        """
+        days = self._read(logical_model, ["observed"])["observed"].cast(pa.date32())
+        found = pa.table({"day": days}).group_by("day").aggregate([([], "count_all")])
+        return dict(zip(found["day"].to_pylist(), found["count_all"].to_pylist(), strict=True))
 
     def compact(self, logical_model: str, *, grace: timedelta = GRACE) -> Compaction:
         """Merge the files of each month; as the event log's days are."""
@@ -156,8 +167,41 @@ class TruthStore:
             done += compact(self._folder, month, TRUTH_SCHEMA, _ENCODING, grace)
         return done
 
-    def _files(self, logical_model: str) -> Iterator[str]:
+    def _read(
+        self,
+        logical_model: str,
+        columns: Sequence[str],
+        start: datetime | None = None,
+        end: datetime | None = None,
+    ) -> pa.Table:
+        observed, kind = pc.field("observed"), TRUTH_SCHEMA.field("observed").type
+        condition = pc.scalar(True)
+        if start is not None:
+            condition &= observed >= pa.scalar(start, kind)
+        if end is not None:
+            condition &= observed < pa.scalar(end, kind)
+
+        def table() -> pa.Table:
+            files = list(self._files(logical_model, start, end))
+            if not files:
+                return TRUTH_SCHEMA.empty_table().select(columns)
+            return ds.dataset(
+                files, schema=TRUTH_SCHEMA, format="parquet", filesystem=self._folder.filesystem
+            ).to_table(columns=columns, filter=condition)
+
+        try:
+            return settled(table, logical_model)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise StoreError(f"truth of {logical_model}: {error}; restore the file") from error
+
+    def _files(
+        self, logical_model: str, start: datetime | None, end: datetime | None
+    ) -> Iterator[str]:
+        first, last = (f"{each.astimezone(UTC):%Y-%m}" if each else "" for each in (start, end))
         for folder in self._months(logical_model):
+            name = folder.rpartition("=")[2]
+            if name < first or (last and name > last):
+                continue
             month = look(self._folder, folder)
             yield from (self._folder.path(f"{folder}/{name}") for name in month.files)
 
@@ -290,7 +334,7 @@ def _news(outcomes: pa.Table, known: pa.Table) -> _News:
     return _News(
         new=~there & ~_mask(unknown),
         corrected=left & is_later & ~is_same,
-        outdated=left & ~is_later & ~is_same,
+        outdated=left & ~is_later,
         confirmed=left & is_later & is_same,
         unknown=_mask(unknown),
     )

@@ -85,7 +85,7 @@ def serve(
 
 
 def hear(
-    home: Home, names: Sequence[str], values: Any, at: datetime = BEGUN + timedelta(days=30)
+    home: Home, names: Sequence[str], values: Any, at: Any = BEGUN + timedelta(days=30)
 ) -> None:
     """Let outcomes come in."""
     table = truth_table(key=list(names), value=values, observed=at)

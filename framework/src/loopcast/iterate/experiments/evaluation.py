@@ -19,7 +19,7 @@ from loopcast.api import (
     VersionId,
 )
 from loopcast.iterate.experiments import ab, values
-from loopcast.iterate.experiments.learning import Impressions, impressions
+from loopcast.iterate.experiments.impressions import Impressions, impressions
 from loopcast.iterate.experiments.ratio import MISMATCH, mismatch
 from loopcast.iterate.experiments.results import (
     ArmResult,

@@ -6,7 +6,7 @@ import numpy as np
 
 from loopcast.api import Experiment
 from loopcast.develop.inference import Estimate
-from loopcast.iterate.experiments.learning import Impressions
+from loopcast.iterate.experiments.impressions import Impressions
 from loopcast.iterate.experiments.offpolicy import Value, earned, snips
 from loopcast.iterate.experiments.results import ArmResult, Contrast, arm_result, judge
 
