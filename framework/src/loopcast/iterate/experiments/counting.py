@@ -100,17 +100,18 @@ class _Batch:
 def _sources(batch: _Batch, home: Home) -> dict[date, str]:
     """Name what is known of each day with events: what was logged and told until its wait is over.
 
-    The wait of a day ends with that of its last impression.
+    The wait of a day ends with that of its last impression. The schema says what outcomes mean.
     """
     first, last = batch.begun.min().astype("M8[D]").item(), batch.until.max().astype("M8[D]").item()
     logged = home.events.fingerprints(batch.logical_model, first)
     told = home.truth.counts(batch.logical_model)
+    schema = home.catalog.logical_model(batch.logical_model).schema
 
     def name(day: date) -> str:
         end = date.max if batch.wait is None else day + batch.wait
         parts: list[Mapping[date, Any]] = [logged, told]
         known = [sorted((d.isoformat(), n) for d, n in p.items() if day <= d <= end) for p in parts]
-        return sha256(repr(known).encode()).hexdigest()
+        return sha256(repr((schema, known)).encode()).hexdigest()
 
     return {day: name(day) for day in logged if day <= last}
 
