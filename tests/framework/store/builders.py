@@ -6,10 +6,14 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+
 from loopcast.api import (
     Dataset,
     Digest,
     Evaluation,
+    Event,
     GateResult,
     Kpi,
     LogicalModel,
@@ -19,8 +23,10 @@ from loopcast.api import (
 )
 from loopcast.api.schema import Feature
 from loopcast.store.catalog import Registration
+from loopcast.store.events import event_table
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+VERSION = "0123456789abcdef"
 METRICS = ("mape", "rmse", "mae", "pinball", "coverage")
 
 
@@ -97,3 +103,31 @@ def registrations(count: int, start: int = 0, **options: Any) -> list[Registrati
         registration(version(number, **options), value=1.0 + number)
         for number in range(start, start + count)
     ]
+
+
+def event(key: str = "k", **changes: Any) -> Event:
+    """A prediction of a demand at noon."""
+    plain: dict[str, Any] = {
+        "key": key,
+        "time": NOON,
+        "logical_model": "demand",
+        "segment": "",
+        "version": VERSION,
+        "role": "champion",
+        "outputs": {"mean": 1.5},
+    }
+    return Event(**(plain | changes))
+
+
+def event_rows(keys: list[str], **changes: Any) -> pa.Table:
+    """Predictions of a demand at noon, as the log has them."""
+    plain: dict[str, Any] = {
+        "key": keys,
+        "time": NOON,
+        "logical_model": "demand",
+        "segment": "",
+        "version": VERSION,
+        "role": "champion",
+        "outputs": {"mean": np.arange(len(keys), dtype=float)},
+    }
+    return event_table(**(plain | changes))

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from itertools import count
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -19,43 +16,15 @@ from hypothesis import strategies as st
 from loopcast.api import DataError, Event, StoreError
 from loopcast.store import events
 from loopcast.store.days import Day, look
-from loopcast.store.events import EVENT_SCHEMA, EventLog, event_table, events_of, table_of
+from loopcast.store.events import EVENT_SCHEMA, EventLog, events_of, table_of
 from loopcast.store.files import Folder
 
-from .builders import NOON
-
-VERSION = "0123456789abcdef"
+from .builders import NOON, VERSION, event, event_rows
 
 
 @pytest.fixture
 def log(tmp_path: Path) -> EventLog:
     return EventLog(str(tmp_path))
-
-
-def event(key: str = "k", **changes: Any) -> Event:
-    plain: dict[str, Any] = {
-        "key": key,
-        "time": NOON,
-        "logical_model": "demand",
-        "segment": "",
-        "version": VERSION,
-        "role": "champion",
-        "outputs": {"mean": 1.5},
-    }
-    return Event(**(plain | changes))
-
-
-def table(keys: list[str], **changes: Any) -> pa.Table:
-    plain: dict[str, Any] = {
-        "key": keys,
-        "time": NOON,
-        "logical_model": "demand",
-        "segment": "",
-        "version": VERSION,
-        "role": "champion",
-        "outputs": {"mean": np.arange(len(keys), dtype=float)},
-    }
-    return event_table(**(plain | changes))
 
 
 def keys(found: pa.Table) -> list[str]:
@@ -103,62 +72,12 @@ def _utc(item: Event) -> Event:
     return events_of(table_of([item]))[0]
 
 
-class TestColumns:
-    def test_equal_events_one_by_one(self) -> None:
-        times = pd.date_range("2026-03-29T01:00", periods=3, freq="30min", tz="Europe/Berlin")
-        columns = event_table(
-            key=["a", "b", "c"],
-            time=times,
-            logical_model="demand",
-            segment=["x", "y", "z"],
-            version=VERSION,
-            role="shadow",
-            outputs={"mean": np.array([1.0, 2.0, np.nan]), "class": ["p", "q", None]},
-            inputs={"temperature": [20, 21, 22], "holiday": [True, False, True]},
-            explanation={"temperature": np.ones(3, dtype=np.float32)},
-            action="fallback",
-            latency_ms=[0.1, 0.2, 0.3],
-            source="server",
-        )
-        single = [
-            event(
-                key,
-                time=times[i].to_pydatetime(),
-                segment="xyz"[i],
-                role="shadow",
-                outputs={"mean": [1.0, 2.0, None][i]},
-                inputs={"temperature": 20.0 + i, "holiday": float(i != 1)},
-                explanation={"temperature": 1.0},
-                action="fallback",
-                latency_ms=[0.1, 0.2, 0.3][i],
-                source="server",
-            )
-            for i, key in enumerate("abc")
-        ]
-        without_texts = columns.drop_columns("output_texts")
-        assert without_texts.equals(table_of(single).drop_columns("output_texts"))
-        assert [item.outputs["class"] for item in events_of(columns)] == ["p", "q", None]
-
-    @pytest.mark.parametrize(
-        ("changes", "message"),
-        [
-            ({"outputs": {"mean": [1.0]}}, "'outputs.mean' has 1 values for 2 events"),
-            ({"segment": ["a"]}, "'segment' has 1 values for 2 events"),
-            ({"latency_ms": ["slow", "fast"]}, "'latency_ms' is not double"),
-            ({"time": np.array(["2026-01-01"] * 2, "datetime64[us]")}, "'time' has no time zone"),
-            ({"time": datetime(2026, 1, 1)}, "2026-01-01 00:00:00 has no time zone"),
-            ({"explanation": {"age": ["a", "b"]}}, "'explanation.age' is not double"),
-        ],
-    )
-    def test_refuse_what_does_not_fit(self, changes: dict[str, Any], message: str) -> None:
-        with pytest.raises(DataError, match=message):
-            table(["a", "b"], **changes)
-
-
 class TestAppend:
     def test_one_file_for_each_model_and_day(self, log: EventLog, tmp_path: Path) -> None:
         days = [NOON, NOON + timedelta(days=1), NOON]
-        log.append(table(["a", "b", "c"], time=days, logical_model=["demand", "demand", "credit"]))
+        log.append(
+            event_rows(["a", "b", "c"], time=days, logical_model=["demand", "demand", "credit"])
+        )
         assert sorted(str(path.parent.relative_to(tmp_path)) for path in files(tmp_path)) == [
             "logical_model=credit/date=2026-01-01",
             "logical_model=demand/date=2026-01-01",
@@ -174,22 +93,25 @@ class TestAppend:
 
     def test_repeated_after_a_crash_it_adds_nothing_twice(self, log: EventLog) -> None:
         for _ in range(2):
-            log.append(table(["a", "b"]))
-        log.append(table(["c"]))
+            log.append(event_rows(["a", "b"]))
+        log.append(event_rows(["c"]))
         assert keys(log.read("demand")) == ["a", "b", "c"]
 
     def test_nothing(self, log: EventLog, tmp_path: Path) -> None:
         log.append([])
-        log.append(table([]))
+        log.append(event_rows([]))
         assert files(tmp_path) == []
 
     @pytest.mark.parametrize(
         ("broken", "message"),
         [
-            (table(["a"]).drop_columns("role"), "events lack the columns role"),
-            (table(["a"]).rename_columns({"role": "rule"}), "events have no column 'rule'"),
-            (table(["a"], logical_model="../up"), "logical_model '../up' of an event"),
-            (table(["a"], role="king"), "role 'king' of an event is none of champion, challenger"),
+            (event_rows(["a"]).drop_columns("role"), "events lack the columns role"),
+            (event_rows(["a"]).rename_columns({"role": "rule"}), "events have no column 'rule'"),
+            (event_rows(["a"], logical_model="../up"), "logical_model '../up' of an event"),
+            (
+                event_rows(["a"], role="king"),
+                "role 'king' of an event is none of champion",
+            ),
         ],
     )
     def test_refuses_what_does_not_fit(self, log: EventLog, broken: pa.Table, message: str) -> None:
@@ -198,7 +120,7 @@ class TestAppend:
 
     def test_columns_of_other_types(self, log: EventLog) -> None:
         position = EVENT_SCHEMA.names.index("latency_ms")
-        odd = table(["a"]).set_column(position, "latency_ms", pa.array(["slow"]))
+        odd = event_rows(["a"]).set_column(position, "latency_ms", pa.array(["slow"]))
         with pytest.raises(DataError, match=r"do not have the event log's types.*slow"):
             log.append(odd)
 
@@ -212,7 +134,7 @@ class TestRead:
     def filled(self, log: EventLog) -> EventLog:
         hours = [NOON + timedelta(hours=8 * i) for i in range(6)]
         segments, versions = list("ababab"), [VERSION, VERSION, "f" * 16] * 2
-        log.append(table(list("012345"), time=hours, segment=segments, version=versions))
+        log.append(event_rows(list("012345"), time=hours, segment=segments, version=versions))
         return log
 
     def test_a_span_with_its_start_and_without_its_end(self, filled: EventLog) -> None:
@@ -258,17 +180,12 @@ class TestRead:
             filled.read("demand")
 
 
-def test_moments_are_kept_to_the_microsecond() -> None:
-    moment = datetime(2026, 1, 1, 0, 0, 0, 123_457, tzinfo=UTC)
-    assert events_of(table_of([event(time=moment)]))[0].time == moment
-
-
 class TestCompaction:
     def test_a_day_becomes_one_file_with_the_same_events(
         self, log: EventLog, tmp_path: Path
     ) -> None:
         for batch in range(5):
-            log.append(table([f"{batch}-{i}" for i in range(3)], segment=f"s{batch}"))
+            log.append(event_rows([f"{batch}-{i}" for i in range(3)], segment=f"s{batch}"))
         before = log.read("demand").sort_by("key")
         done = log.compact("demand", grace=timedelta())
         assert (done.days, done.merged) == (1, 5)
@@ -279,7 +196,7 @@ class TestCompaction:
 
     def test_later_appends_join_the_next_generation(self, log: EventLog, tmp_path: Path) -> None:
         for batch in "abcd":
-            log.append(table([batch]))
+            log.append(event_rows([batch]))
             log.compact("demand", grace=timedelta())
         assert keys(log.read("demand")) == list("abcd")
         log.compact("demand", grace=timedelta())
@@ -287,16 +204,16 @@ class TestCompaction:
 
     def test_an_append_repeated_after_compaction_adds_nothing_twice(self, log: EventLog) -> None:
         for batch in ("a", "b"):
-            log.append(table([batch]))
+            log.append(event_rows([batch]))
         log.compact("demand", grace=timedelta())
-        log.append(table(["a"]))
+        log.append(event_rows(["a"]))
         assert keys(log.read("demand")) == ["a", "b"]
 
     def test_merged_files_are_left_to_readers_for_a_while(
         self, log: EventLog, tmp_path: Path
     ) -> None:
         for batch in ("a", "b"):
-            log.append(table([batch]))
+            log.append(event_rows([batch]))
         assert log.compact("demand").removed == 0
         assert len(files(tmp_path)) == 3
         assert keys(log.read("demand")) == ["a", "b"]
@@ -304,7 +221,7 @@ class TestCompaction:
 
     def test_a_clock_that_steps_back_removes_nothing(self, log: EventLog, tmp_path: Path) -> None:
         for batch in ("a", "b"):
-            log.append(table([batch]))
+            log.append(event_rows([batch]))
         log.compact("demand")
         for file in files(tmp_path):
             os.utime(file, (2**32, 2**32))  # written in the future, as it seems
@@ -315,7 +232,7 @@ class TestCompaction:
         self, log: EventLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         for batch in ("a", "b"):
-            log.append(table([batch]))
+            log.append(event_rows([batch]))
 
         def overtaken(folder: Folder, day: str) -> Day:
             seen = look(folder, day)
@@ -332,14 +249,14 @@ class TestCompaction:
 
     def test_some_days(self, log: EventLog) -> None:
         for hour in (0, 1, 24, 25):
-            log.append(table([str(hour)], time=NOON + timedelta(hours=hour)))
+            log.append(event_rows([str(hour)], time=NOON + timedelta(hours=hour)))
         assert log.compact("demand", end=NOON).days == 1
         assert len(log.days("demand")) == 2
         assert log.compact("demand").days == 1
 
     def test_a_damaged_file_stops_it(self, log: EventLog, tmp_path: Path) -> None:
         for batch in ("a", "b"):
-            log.append(table([batch]))
+            log.append(event_rows([batch]))
         files(tmp_path)[0].write_bytes(b"PAR1 damaged PAR1")
         with pytest.raises(StoreError, match="the day was not compacted"):
             log.compact("demand")
@@ -348,14 +265,14 @@ class TestCompaction:
     def test_in_an_object_store(self) -> None:
         log = EventLog(f"memory://events-{next(_FOLDERS)}")
         for batch in ("a", "b"):
-            log.append(table([batch]))
+            log.append(event_rows([batch]))
         assert log.compact("demand", grace=timedelta()).merged == 2
         assert keys(log.read("demand")) == ["a", "b"]
 
     def test_temporary_files_of_killed_writes_are_swept(
         self, log: EventLog, tmp_path: Path
     ) -> None:
-        log.append(table(["a"]))
+        log.append(event_rows(["a"]))
         left = files(tmp_path)[0].parent / ".half.parquet.1.tmp"
         left.write_bytes(b"half")
         assert log.sweep("demand") == 0
@@ -366,7 +283,7 @@ class TestCompaction:
 
 class TestQuery:
     def test_sees_the_events_of_some_days(self, log: EventLog) -> None:
-        log.append(table(list("abc"), time=[NOON, NOON, NOON + timedelta(days=3)]))
+        log.append(event_rows(list("abc"), time=[NOON, NOON, NOON + timedelta(days=3)]))
         found = log.query(
             "SELECT count(*) AS n, max(map_extract(outputs, 'mean')[1]) AS most FROM events",
             "demand",
@@ -385,13 +302,13 @@ class TestQuery:
         ],
     )
     def test_sees_nothing_else(self, log: EventLog, sql: str, message: str) -> None:
-        log.append(table(["a"]))
+        log.append(event_rows(["a"]))
         with pytest.raises(DataError, match=message):
             log.query(sql, "demand")
 
 
 def test_files_from_before_there_were_propensities(log: EventLog, tmp_path: Path) -> None:
-    log.append(table(["new"], propensity=0.25))
+    log.append(event_rows(["new"], propensity=0.25))
     old = log.read("demand").drop_columns(["propensity", "logical_model"])
     (folder,) = tmp_path.glob("logical_model=demand/*")
     pq.write_table(
