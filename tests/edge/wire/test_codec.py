@@ -26,7 +26,8 @@ from loopcast_edge.wire import (
     encode,
 )
 
-from .examples import EXAMPLES, everything
+from .examples import EXAMPLES
+from .strategies import everything
 
 NOT_A_NUMBER = Condensed(source=0, start=0, end=0, count=1, sums=(float("nan"),))
 ANY = pytest.mark.parametrize("name", EXAMPLES)
