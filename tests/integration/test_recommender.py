@@ -56,7 +56,7 @@ def _follow_the_session(home: Home, lists: pd.DataFrame) -> None:
     assert adjusted.items != tuple(item for item in found.items if item != viewed)
     assert adjusted.id == found.id
     loaded = load_version(home, plugin_manager(), home.catalog.version(found.version))
-    names = read_names(loaded.bundle.files).items
+    names = pd.Index(read_names(loaded.bundle.files).items, dtype="str")
     added = loaded.model.session_scores(names.get_indexer(pd.Index([viewed])).astype(np.int32))
     expected = (
         pd.Series(found.scores, found.items) + added[names.get_indexer(pd.Index(found.items))]

@@ -27,6 +27,7 @@ from loopcast.deploy.bundle import (
     decode_manifest,
     encode_bundle,
     encode_manifest,
+    open_bundle,
     read_bundle,
     read_file,
     read_manifest,
@@ -148,6 +149,8 @@ def test_small_bundles_of_a_family_are_a_file_each(
     for (made, digest), (_, files) in zip(many, bundles, strict=True):
         assert read_bundle(artifacts, digest).files == files
         assert {name: read_file(artifacts, digest, name) for name in files} == files
+        assert dict(open_bundle(artifacts, digest).files) == files
+        assert "absent" not in open_bundle(artifacts, digest).files
         assert read_file(artifacts, digest, "absent") is None
         assert read_manifest(artifacts, digest) == made
     assert written(artifacts, bundles) == many
@@ -172,7 +175,7 @@ def test_damage_to_a_bundle_in_one_file_is_found(
     file.write_bytes(damage(file.read_bytes()))
     with pytest.raises(IntegrityError, match=r"are not those of its manifest|goes on after"):
         read_bundle(artifacts, digest)
-    assert read_file(artifacts, digest, "a") == b"first"
+    assert open_bundle(artifacts, digest).files["a"] == b"first"
     if b"weights" * 9 not in file.read_bytes():
         with pytest.raises(IntegrityError, match=r"file weights\.npz of bundle .* was changed"):
             read_file(artifacts, digest, "weights.npz")

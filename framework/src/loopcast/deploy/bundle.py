@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from hashlib import sha256
 from itertools import accumulate
 
@@ -189,13 +190,25 @@ class StoredBundle:
             return None
         if self.company is None:
             return self._alone(name)
-        data = _of_company(self.manifest, self.company)[name]
+        data = self.company[self._places[name]]
         if not _matches(data, self.manifest.files[name]):
             raise IntegrityError(
                 f"file {name} of bundle {self.digest} was changed; it is not used: restore the "
                 "store from a backup or train again"
             )
         return data
+
+    @property
+    def files(self) -> Files:
+        """All files by name, each checked when it is taken, as :meth:`file` does."""
+        return _StoredFiles(self)
+
+    @cached_property
+    def _places(self) -> dict[str, slice]:
+        """Where each file is in the company."""
+        sizes = [(name, self.manifest.files[name].size) for name in sorted(self.manifest.files)]
+        ends = accumulate(size for _, size in sizes)
+        return {name: slice(end - size, end) for (name, size), end in zip(sizes, ends, strict=True)}
 
     def whole(self) -> Bundle:
         """Return the bundle with all its files, each checked against its digest.
@@ -210,7 +223,7 @@ class StoredBundle:
         files = (
             {name: self._alone(name) for name in manifest.files}
             if company is None
-            else _of_company(manifest, company)
+            else {name: company[place] for name, place in self._places.items()}
         )
         check_files(manifest, files)
         if company is not None and len(company) > _size(files):
@@ -229,6 +242,28 @@ class StoredBundle:
                 f"bundle {self.digest}: file {name} ({digest}) is missing; restore the store "
                 "from a backup or train again"
             ) from None
+
+
+@dataclass(frozen=True, eq=False)
+class _StoredFiles(Mapping[str, bytes]):
+    """The files of a stored bundle; who takes a few of them reads and checks no others."""
+
+    bundle: StoredBundle
+
+    def __getitem__(self, name: str) -> bytes:
+        content = self.bundle.file(name)
+        if content is None:
+            raise KeyError(name)
+        return content
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.bundle.manifest.files
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.bundle.manifest.files)
+
+    def __len__(self) -> int:
+        return len(self.bundle.manifest.files)
 
 
 def open_bundle(artifacts: Artifacts, digest: Digest) -> StoredBundle:
@@ -250,14 +285,6 @@ def read_bundle(artifacts: Artifacts, digest: Digest) -> Bundle:
         When the bundle format is unknown to this package.
     """
     return open_bundle(artifacts, digest).whole()
-
-
-def _of_company(manifest: Manifest, company: bytes) -> dict[str, bytes]:
-    """Take the files apart that are kept beside their manifest; they are still to be checked."""
-    names = sorted(manifest.files)
-    ends = list(accumulate(manifest.files[name].size for name in names))
-    starts = [0, *ends[:-1]]
-    return {n: company[a:b] for n, a, b in zip(names, starts, ends, strict=True)}
 
 
 def read_file(artifacts: Artifacts, digest: Digest, name: str) -> bytes | None:

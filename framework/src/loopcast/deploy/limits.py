@@ -118,4 +118,4 @@ def domain_verdict(
 
 def files_below(folder: str, files: Files) -> dict[str, bytes]:
     """Return the files of a folder of a bundle, by their names in it."""
-    return {name.removeprefix(folder): f for name, f in files.items() if name.startswith(folder)}
+    return {n.removeprefix(folder): files[n] for n in files if n.startswith(folder)}

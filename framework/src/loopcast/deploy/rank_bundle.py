@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
-import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from scipy import sparse
 
 from loopcast.api import Files, IntegrityError, RankData, Ranking, RankQuery, Scenario
@@ -16,10 +17,14 @@ from loopcast.deploy.frames import frame_bytes, read_frame
 from loopcast.deploy.limits import Limits, limits_files
 from loopcast.deploy.loaded import MODEL, Packed
 from loopcast.develop.applicability import fit_domain
+from loopcast.develop.columns import text_array
 from loopcast.develop.rank.inputs import entity_columns
 from loopcast.develop.rank.query import pairs_matrix, ranked, ranked_again, rows_of
 
 if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
     from loopcast.api import Ranker
     from loopcast.develop.contest import Trained
     from loopcast.develop.course import Contender
@@ -34,10 +39,15 @@ _NAMES_FILE = "names.npz"
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Names:
-    """Names behind the codes of a model."""
+    """Names behind the codes of a model.
 
-    entities: pd.Index
-    items: pd.Index
+    Attributes
+    ----------
+    entities, items : StringArray, shapes (entities,) and (items,)
+    """
+
+    entities: pa.Array
+    items: pa.Array
 
 
 def pack(
@@ -150,9 +160,23 @@ def read_names(files: Files) -> Names:
     """Return the names behind a version's codes."""
     arrays = read_npz(files[_NAMES_FILE])
     return Names(
-        entities=pd.Index(arrays["entities"].astype(str), dtype="str"),
-        items=pd.Index(arrays["items"].astype(str), dtype="str"),
+        entities=pa.array(arrays["entities"], pa.string()),
+        items=pa.array(arrays["items"], pa.string()),
     )
+
+
+def codes_of(names: pa.Array, wanted: pd.Index) -> NDArray[np.intp]:
+    """Return the code of each wanted name; −1 where there is none.
+
+    Parameters
+    ----------
+    names : StringArray
+        By their codes, each once.
+    """
+    texts = text_array(wanted.array)
+    if names.equals(texts):  # as on most nights
+        return np.arange(len(texts))
+    return np.asarray(pc.index_in(texts, names).fill_null(-1).to_numpy(), np.intp)
 
 
 def input_bounds(data: RankData) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from loopcast.api import (
 )
 from loopcast.api.formats import json_bytes, read_json
 from loopcast.deploy.bundle import read_bundle
+from loopcast.deploy.limits import files_below
 from loopcast.deploy.loaded import MODEL, load_model, schema_of
 from loopcast.deploy.lot import drawn, salt_of
 from loopcast.develop.decision import Decision, Side
@@ -118,8 +119,7 @@ def read_region(
     if REGION_FILE not in files:
         return None
     kept = msgspec.convert(read_json(files[REGION_FILE]), _Kept)
-    own = {n.removeprefix(BEFORE): data for n, data in files.items() if n.startswith(BEFORE)}
-    return _region(kept, own, find)
+    return _region(kept, files_below(BEFORE, files), find)
 
 
 def _region(

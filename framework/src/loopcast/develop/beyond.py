@@ -84,9 +84,9 @@ def beyond_of(found: Sequence[tuple[Reason, Flags]], rows: int) -> Beyond:
         return Beyond.nowhere(rows)
     code = np.full(rows, -1, dtype=np.intp)
     where = np.flatnonzero(np.logical_or.reduce([flags for _, flags in apply]))
-    bits = np.packbits(np.array([flags[where] for _, flags in apply]), axis=0)
-    _, first, group = np.unique(bits, axis=1, return_index=True, return_inverse=True)
-    code[where] = group.ravel()
+    bits = np.packbits(np.column_stack([flags[where] for _, flags in apply]), axis=1)
+    keys = bits.view(f"V{bits.shape[1]}").ravel()  # each row as one value, in the order of its bits
+    _, first, code[where] = np.unique(keys, return_index=True, return_inverse=True)
     reasons = []
     for row in where[first]:
         own = [reason for reason, flags in apply if flags[row]]

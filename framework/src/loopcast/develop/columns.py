@@ -198,7 +198,9 @@ def coded(values: pd.Series) -> tuple[NDArray[np.int32], pd.Index]:
         return found.astype(np.int32), pd.Index(distinct, dtype="str")
     codes = values.array.codes.astype(np.intp)
     place = codes_in_use(codes, len(names))
-    return np.append(place, np.int32(-1))[codes], names[place >= 0]
+    used = place >= 0
+    own = names if used.all() else names[used]
+    return np.append(place, np.int32(-1))[codes], own
 
 
 def codes_in_use(codes: NDArray[np.integer[Any]], count: int) -> NDArray[np.int32]:

@@ -20,7 +20,7 @@ from loopcast.api import (
     RankSchema,
     last_places,
 )
-from loopcast.deploy.rank_bundle import Names, pack, read_names
+from loopcast.deploy.rank_bundle import Names, codes_of, pack, read_names
 from loopcast.develop.contest import Trial
 from loopcast.develop.course import Advance, Course
 from loopcast.develop.holdout import Holdout, Split
@@ -107,8 +107,8 @@ def _asked(split: Split[RankData], names: Names) -> tuple[RankQuery, NDArray[np.
     """
     training, choices = split.training, split.judged
     entities = choices.query.entities
-    who = _codes(names.entities, training.entities, entities, choices.entities)
-    theirs = _codes(names.items, training.items, np.arange(len(training.items)), training.items)
+    who = codes_of(names.entities, choices.entities)
+    theirs = codes_of(names.items, training.items)
     row = rows_of(entities, len(training.entities))[training.entity]
     item = theirs[training.item]
     seen = (row >= 0) & (item >= 0)
@@ -124,13 +124,6 @@ def _asked(split: Split[RankData], names: Names) -> tuple[RankQuery, NDArray[np.
         entity_features=choices.features,
     )
     return query, items
-
-
-def _codes(
-    names: pd.Index, known: pd.Index, codes: NDArray[np.integer], wanted: pd.Index
-) -> NDArray[np.integer]:
-    """Return the codes of wanted names: those of the training part where it knows the same ones."""
-    return codes if names.equals(known) else names.get_indexer(wanted)
 
 
 STEPS = TaskSteps(know=_know, inputs=inputs_of, contest=_contest, finish=_finish, judge=_judge)

@@ -82,7 +82,7 @@ class Responsible:
     ----------
     models, files
         By version: the champion's, and the canary's if there is one and the task is not
-        *forecast*; files of the whole bundle.
+        *forecast*; files of the bundle, each checked when it is taken.
     limits
         Of each version; those of a forecast are part of its models.
     regions

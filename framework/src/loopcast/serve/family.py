@@ -18,7 +18,7 @@ from loopcast.api import (
     Template,
     VersionId,
 )
-from loopcast.deploy.bundle import read_bundle
+from loopcast.deploy.bundle import open_bundle
 from loopcast.deploy.limits import read_limits
 from loopcast.deploy.loaded import load_model
 from loopcast.deploy.lookup import Serving, look_up_all
@@ -146,7 +146,7 @@ def _responsible(job: _Job, serving: Serving, artifacts: Artifacts) -> Responsib
     task = job.course.logical_model.task
     # A forecast adds up over its series, so that one version answers for all of them.
     names = (serving.version(),) if task == "forecast" else serving.candidates
-    files = {n: read_bundle(artifacts, job.versions[n].manifest).files for n in names}
+    files = {n: open_bundle(artifacts, job.versions[n].manifest).files for n in names}
     find = partial(_template, job.templates)
     limits = {} if task == "forecast" else {n: read_limits(files[n], find) for n in names}
     return Responsible(

@@ -56,12 +56,12 @@ def coded(names: pa.Array, codes: pa.Array) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(known.indices.take(codes), known.dictionary)
 
 
-def filled(found: Ranking, names: pd.Index, rows: NDArray[np.intp]) -> Places:
+def filled(found: Ranking, names: pa.Array, rows: NDArray[np.intp]) -> Places:
     """Return the places of lists that rankers make.
 
     Parameters
     ----------
-    names
+    names : StringArray
         Of the items.
     rows : ndarray, shape (lists,)
         Whose lists they are.
@@ -69,7 +69,7 @@ def filled(found: Ranking, names: pd.Index, rows: NDArray[np.intp]) -> Places:
     cell = np.flatnonzero(found.items >= 0)
     row, place = np.divmod(cell, found.items.shape[1])
     return Places(
-        names=text_array(names.array),
+        names=names,
         row=rows[row],
         place=place.astype(np.int16) + np.int16(1),
         item=found.items.ravel()[cell].astype(np.intp),

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from loopcast.api import DataError, RankData, Ranking, RankQuery, RankSchema, last_places
-from loopcast.deploy.rank_bundle import Names, read_names
+from loopcast.deploy.rank_bundle import Names, codes_of, read_names
 from loopcast.develop.beyond import Reason
 from loopcast.develop.columns import text_array
 from loopcast.develop.rank.inputs import entity_columns
@@ -142,16 +142,9 @@ def _known_to(responsible: Responsible, version: str, data: RankData) -> _KnownT
     return _KnownTo(
         version=version,
         names=names,
-        entity=np.append(_codes(names.entities, data.entities), -1),
-        item=_codes(names.items, data.items),
+        entity=np.append(codes_of(names.entities, data.entities), -1),
+        item=codes_of(names.items, data.items),
     )
-
-
-def _codes(names: pd.Index, wanted: pd.Index) -> NDArray[np.intp]:
-    if names.equals(wanted):  # as on most nights
-        return np.arange(len(wanted))
-    found = pc.index_in(text_array(wanted.array), text_array(names.array))
-    return np.asarray(found.fill_null(-1).to_numpy(), np.intp)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -80,5 +80,5 @@ class Sessions:
         if not isinstance(loaded.model, SessionRanker):
             return None
         return loaded.model, {
-            name: n for n, name in enumerate(read_names(loaded.bundle.files).items)
+            name: n for n, name in enumerate(read_names(loaded.bundle.files).items.to_pylist())
         }

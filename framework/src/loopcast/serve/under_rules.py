@@ -41,7 +41,8 @@ NO_EFFECTS = pd.DataFrame(
 def subject(book: RuleBook, data: RankData, names: Names, wanted: NDArray[np.intp]) -> Subject:
     """Describe some entities, and the items of a model with those that are pinned besides."""
     pinned = pd.Index(book.that("pin")["item"].unique(), dtype="str")
-    items = names.items.append(pinned[names.items.get_indexer(pinned) < 0])
+    trained = pd.Index(names.items, dtype="str")
+    items = trained.append(pinned[trained.get_indexer(pinned) < 0])
     place = np.full(len(data.entities), -1, dtype=np.intp)
     place[wanted] = np.arange(len(wanted))
     row, item = place[data.entity], items.get_indexer(data.items)[data.item]

@@ -136,7 +136,7 @@ def _load(version: Version, champions: Champions, bundle: StoredBundle, task: An
             raise PluginError(f"its template {name} is not installed")
         return champions.templates[name]
 
-    files = bundle.whole().files
+    files = bundle.files
     return Champion(
         name=version.id,
         model=load_model(task, files, template(version.template), template),

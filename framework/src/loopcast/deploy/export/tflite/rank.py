@@ -45,9 +45,9 @@ def rank_exportable(loaded: LoadedVersion, series: str) -> Exportable:
     refuse_series(loaded, series)
     if not isinstance(model, PortableRanker):
         raise ModelError(f"template {loaded.version.template} has no export to tflite")
-    items = read_names(loaded.bundle.files).items
+    items = tuple(read_names(loaded.bundle.files).items.to_pylist())
     length = min(schema.length, len(items))
-    portable = model.to_graph(tuple(map(str, items)))
+    portable = model.to_graph(items)
     outputs = list_names(length)
     output = _listed(portable.graph.output, length, repeat=schema.repeat)
     graph = replace(portable.graph, output=output, outputs=outputs)
@@ -58,7 +58,7 @@ def rank_exportable(loaded: LoadedVersion, series: str) -> Exportable:
         outputs=outputs,
         vectors=vectors,
         graph=graph,
-        items=_knows(portable.recipe, tuple(map(str, items)), loaded.version.template),
+        items=_knows(portable.recipe, items, loaded.version.template),
     )
 
 
