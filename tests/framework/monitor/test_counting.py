@@ -134,7 +134,7 @@ def test_what_is_logged_twice_counts_once(
     count_days(home, sketches, MODEL, LATER)
     day = day_of(sketches, 0)
     assert whole(day)["south", ""] == 50
-    assert day.repeated == 100
+    assert day.repeated == {"north": 50, "south": 50}
 
 
 def test_absurd_values_are_missing_or_outside(

@@ -101,10 +101,12 @@ def test_parts_of_other_inputs_are_kept_apart(store: DailySketches, bins: Bins) 
         rows=np.array([5]),
         latency=np.array([np.nan]),
     )
-    store.put("demand", START, Day(parts=(one, alone, none), repeated=3))
+    store.put("demand", START, Day(parts=(one, alone, none), repeated={"a": 3}))
     [(_, day)] = store.read("demand", START, START)
     assert [part.sketch.counts.shape for part in day.parts] == [(2, 2, 63), (1, 1, 63), (1, 0, 63)]
-    assert day.repeated == 3
+    assert day.repeated == {"a": 3}
+    assert day.of("a").repeated == {"a": 3}
+    assert day.of("c").repeated == {}
     found = totals([(START, day)], START, START)
     assert [total.groups[0].segment for total in found] == ["a", "c", "d"]
 

@@ -17,7 +17,7 @@ from loopcast.develop.stability import stability
 from loopcast.monitor import measures
 from loopcast.monitor.bins import MISSING, Bins, fit_bins
 from loopcast.monitor.measures import Pair, pair
-from loopcast.monitor.sketch import sketch
+from loopcast.monitor.sketch import Sketch, sketch
 
 Array = NDArray[np.float64]
 
@@ -153,10 +153,46 @@ def test_shares_of_missing_and_strange_values() -> None:
     assert measures.missing(both.recent).tolist() == [[0.25, 0.25]]
     assert measures.outside(both.recent, both.edges)[0].tolist() == pytest.approx([2 / 3, 1 / 3])
     assert measures.outside(both.reference, both.edges).tolist() == [[0.0, 0.0]]
-    growth, p_value = measures.proportions(both, np.full((1, 2), 0.1), np.full((1, 2), 0.25))
+    growth, p_value = measures.proportions(both.sizes, np.full((1, 2), 0.1), np.full((1, 2), 0.25))
     assert growth[0].tolist() == pytest.approx([0.15, 0.15])
     table = np.array([[100, 900], [75, 225]])
     assert p_value[0, 0] == pytest.approx(stats.chi2_contingency(table, correction=False).pvalue)
+
+
+class TestProportions:
+    @pytest.mark.parametrize(
+        ("known", "recent", "such"), [(1_000, 3, 1), (1_000, 40, 4), (50, 7, 7)]
+    )
+    def test_of_rare_events_it_is_exact(self, known: int, recent: int, such: int) -> None:
+        """Chi-squared has 1e-74 for one of three rows where the training had none of a thousand."""
+        sizes = np.array([[float(known)]]), np.array([[float(recent)]])
+        _, p_value = measures.proportions(sizes, np.zeros((1, 1)), np.array([[such / recent]]))
+        share = recent / (known + recent)
+        exact = stats.binomtest(such, such, share, alternative="greater").pvalue
+        assert p_value.item() == pytest.approx(min(2.0 * exact, 1.0))
+        fisher = stats.fisher_exact(
+            np.array([[such, recent - such], [0, known]]), alternative="greater"
+        )
+        assert p_value.item() >= fisher.pvalue
+
+    def test_a_column_that_is_missing_altogether_is_found(self) -> None:
+        values = {"x": np.arange(200.0), "y": np.arange(200.0)}
+        bins = fit_bins(values)
+        lost = {"x": np.full(50, np.nan), "y": np.arange(50.0)}
+        once = sketch(lost, bins)
+        recent = Sketch(counts=4 * once.counts, squares=16 * once.squares, moments=once.moments)
+        assert recent.size_of_all.tolist() == [[50.0, 50.0]], "weighed rows are worth no more"
+        both = pair(bins, sketch(values, bins), recent)
+        shares = measures.missing(both.reference), measures.missing(both.recent)
+        growth, p_value = measures.proportions(both.all_sizes, *shares)
+        assert growth.tolist() == [[1.0, 0.0]]
+        assert p_value[0, 0] < 1e-20
+        assert p_value[0, 1] == 1.0
+
+    def test_nothing_on_one_side_is_no_evidence(self) -> None:
+        sizes = np.array([[0.0, 10.0]]), np.array([[10.0, 0.0]])
+        _, p_value = measures.proportions(sizes, np.zeros((1, 2)), np.array([[1.0, 0.0]]))
+        assert p_value.tolist() == [[1.0, 1.0]]
 
 
 class TestDesignEffect:

@@ -199,6 +199,12 @@ def test_the_command_tells_of_them_in_a_family(home: Home, tmp_path: Path) -> No
     assert f"3 events of version {versions['south'][:6]} in south with a key" in text
     assert "2 segments" in text
     assert "in south with a key that no forecast has" in page.read_text(encoding="utf-8")
+    assert "of the events of" not in text, "three of another day raise no alert"
+    append(home, "north", versions["north"], DAYS - 1, ["order 7"])
+    append(home, "south", versions["south"], DAYS - 1, ["order 7", "order 8"])
+    found = " ".join(told(home).split())
+    assert found.count("of the events of 2026-01-24 have a key that no") == 1, "one in 25 is few"
+    assert "south unusual 7.7% of the events of 2026-01-24" in found
 
 
 def test_days_keep_what_they_found(home: Home) -> None:

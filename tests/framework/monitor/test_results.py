@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -118,7 +119,31 @@ def test_intervals_that_are_too_narrow_are_found_in_the_one_segment_of_a_family(
     assert (report.segments[0].segment, report.segments[0].state) == ("s7", "worse")
 
 
-def forecast_days(home: Home, segment: str, *, error: float, seed: int) -> None:
+def test_outcomes_in_another_unit_are_found_in_the_one_segment_of_a_family(tmp_path: Path) -> None:
+    """Those of the last day come in kW where MW are forecast."""
+    home = open_home(tmp_path)
+    home.catalog.put_logical_model(GRID)
+    for number in range(3):
+        factor = 1_000.0 if number == 1 else 1.0
+        forecast_days(home, f"s{number}", error=1.0, seed=number, last_day=factor)
+    sketches = daily_sketches(home)
+    count_days(home, sketches, GRID, NOW)
+    last = (NOW - timedelta(days=1)).date()
+    watched = FamilyWatched(model=GRID, first=START.date(), last=last)
+    report = watch_family(watched, home, sketches, NOW)
+    none = watch_family(replace(watched, plan=usual_plan().part({"volume"})), home, sketches, NOW)
+    home.catalog.close()
+    [alert] = [alert for own in report.alerts.values() for alert in own]
+    assert (alert.segment, alert.kind, alert.subject) == ("s1", "bad_day", "outcomes")
+    assert alert.cause.startswith(
+        f"24 of 24 outcomes of the predictions of one day {last}, are far"
+    )
+    assert not [alert for own in none.alerts.values() for alert in own]
+
+
+def forecast_days(
+    home: Home, segment: str, *, error: float, seed: int, last_day: float = 1.0
+) -> None:
     """Forecast each hour of sixty days a day ahead, and let the outcomes come."""
     noise = np.random.default_rng(seed)
     starts = [START + timedelta(hours=hour) for hour in range(24 * DAYS)]
@@ -137,6 +162,7 @@ def forecast_days(home: Home, segment: str, *, error: float, seed: int) -> None:
         )
     )
     actual = mean + error * noise.normal(size=len(keys))
+    actual[-24:] *= last_day
     observed = [start + timedelta(hours=1) for start in starts]
     home.truth.add("grid", truth_table(key=keys, value=actual, observed=observed, segment=segment))
 

@@ -18,7 +18,7 @@ ALL = usual_plan()
 
 def test_a_family_of_scores() -> None:
     found = unwatched(ALL, MODEL, BRIER, family=True)
-    assert set(found) == {"kpis", "coverage", "separation", "quality"}
+    assert set(found) == {"kpis", "coverage", "separation"}
     assert found["coverage"] == "only forecasts have intervals"
     watched = msgspec.structs.replace(MODEL, watch={"losses": BusinessKpi(of="outcome")})
     assert "kpis" not in unwatched(ALL, watched, BRIER, family=True)

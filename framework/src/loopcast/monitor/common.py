@@ -57,7 +57,12 @@ def _whole(own: Sequence[Alert], segments: int) -> Alert:
 
 
 def _size(alert: Alert) -> float:
-    """Return how far beyond its threshold a drift is; of what is silent, how much is usual."""
+    """Return how far beyond its threshold a drift is; of what is silent, how much is usual.
+
+    Of whatever befalls a share of the events, that share.
+    """
     numbers = {name: value for name, value in alert.evidence.items() if isinstance(value, float)}
-    found = max((numbers[name] for name in (*P_VALUES, "usual") if name in numbers), default=0.0)
+    found = max(
+        (numbers[name] for name in (*P_VALUES, "usual", "share") if name in numbers), default=0.0
+    )
     return found / numbers.get("threshold", 1.0)

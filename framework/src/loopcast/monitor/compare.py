@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -45,7 +45,12 @@ class Compared:
 
 
 def compare(
-    total: Sequence[Total], references: Mapping[VersionId, Reference], months: Sequence[int]
+    total: Sequence[Total],
+    references: Mapping[VersionId, Reference],
+    months: Sequence[int],
+    *,
+    recent: Sequence[Sketch] | None = None,
+    measures_used: Collection[str] | None = None,
 ) -> list[Compared]:
     """Measure every group that has a reference; p-values are adjusted over all of them.
 
@@ -53,11 +58,19 @@ def compare(
     ----------
     months
         Calendar month of each day of the totals, from 0 to 11.
+    recent
+        Of each total, the rows that are measured, in its groups: its own where left out. How much
+        rows resemble each other is what the totals show.
+    measures_used
+        Those whose p-values are adjusted; all where they are left out.
     """
+    sketches = [each.sketch for each in total] if recent is None else recent
     pairs = [
-        piece for each in total for piece in _pieces(each, _Beside.of(each, references, months))
+        piece
+        for each, rows in zip(total, sketches, strict=True)
+        for piece in _pieces(each, rows, _Beside.of(each, references, months))
     ]
-    measured = adjusted([found for _, found in pairs]) if pairs else []
+    measured = adjusted([found for _, found in pairs], measures_used) if pairs else []
     return [
         Compared(groups=groups, measured=found)
         for (groups, _), found in zip(pairs, measured, strict=True)
@@ -110,11 +123,13 @@ class _Beside:
                 )
 
 
-def _pieces(total: Total, beside: _Beside) -> Iterator[tuple[tuple[Group, ...], Measured]]:
+def _pieces(
+    total: Total, recent: Sketch, beside: _Beside
+) -> Iterator[tuple[tuple[Group, ...], Measured]]:
     design, freedom = _designs(total, beside)
     for piece in beside.pieces():
         groups, rows = tuple(total.groups[i] for i in piece.position), piece.position
-        found = _measured(total.take(rows), piece, design[rows])
+        found = _measured(recent.take(rows), piece, design[rows])
         yield groups, studentised(found, freedom[rows])
 
 
@@ -157,14 +172,16 @@ def _all_rows(group: Group) -> Group:
     return replace(group, subset="")
 
 
-def _measured(total: Total, beside: _Beside, design: Floats) -> Measured:
+def _measured(recent: Sketch, beside: _Beside, design: Floats) -> Measured:
     references = beside.reference
     own = np.stack([each.design for each in references])
+    reference = concatenated(beside.sketch)
     both = Pair(
-        reference=concatenated(beside.sketch),
-        recent=total.sketch,
+        reference=reference,
+        recent=recent,
         edges=np.stack([each.bins.edges for each in references]),
-        sizes=(concatenated(beside.sketch).size / own, total.sketch.size / design),
+        sizes=(reference.size / own, recent.size / design),
+        all_sizes=(reference.size_of_all / own, recent.size_of_all / design),
     )
     effect = np.stack([each.effect for each in references])
     centres: Floats = np.stack([each.bins.centres for each in references])

@@ -177,9 +177,22 @@ def count_day(events: pa.Table, model: LogicalModel, references: References) -> 
         layouts.setdefault(layout, []).append(number)
     return Day(
         parts=tuple(_part(distinct, model, members.take(m), found) for m in layouts.values()),
-        repeated=served.num_rows - distinct.num_rows,
+        repeated=_repeated(served, distinct),
         odd=odd_keys(distinct, model),
     )
+
+
+def _repeated(served: pa.Table, distinct: pa.Table) -> dict[Segment, int]:
+    """Return by segment how many events repeat another."""
+    if served.num_rows == distinct.num_rows:
+        return {}
+    logged, once_each = (
+        Counter(
+            {each["values"]: each["counts"] for each in table["segment"].value_counts().to_pylist()}
+        )
+        for table in (served, distinct)
+    )
+    return dict(logged - once_each)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -7,7 +7,7 @@ that it counts. It is written anew when these change, and months are the sum of 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -31,7 +31,7 @@ SUMS = "sums"
 
 _SUFFIX = ".arrow"
 _FINGERPRINT = b"loopcast.events"
-_REPEATED = b"loopcast.repeated"
+_REPEATED = b"loopcast.repeated_by_segment"
 _ODD = b"loopcast.odd_keys"
 _NAMES = ("segment", "version", "bins", "subset")
 _VALUES = ("counts", "squares", "moments", "places")
@@ -97,18 +97,18 @@ class Day:
     fingerprint
         Of the events that it counts.
     repeated
-        Events that were logged more than once, and were counted once.
+        By segment, events that were logged more than once, and were counted once.
     odd
         Events of a forecast whose key no forecast has.
     """
 
     parts: tuple[Part, ...]
     fingerprint: str = ""
-    repeated: int = 0
+    repeated: Mapping[Segment, int] = field(default_factory=dict)
     odd: tuple[OddKeys, ...] = ()
 
     def of(self, segment: Segment) -> Day:
-        """Return the groups of one segment; what is repeated is still that of all."""
+        """Return what is known of one segment."""
         parts = (
             part.take([n for n, group in enumerate(part.groups) if group.segment == segment])
             for part in self.parts
@@ -116,6 +116,7 @@ class Day:
         return replace(
             self,
             parts=tuple(part for part in parts if part.groups),
+            repeated={name: count for name, count in self.repeated.items() if name == segment},
             odd=tuple(each for each in self.odd if each.segment == segment),
         )
 
@@ -195,7 +196,7 @@ def day_bytes(day: Day) -> bytes:
     schema = (batches[0].schema if batches else pa.schema([])).with_metadata(
         {
             _FINGERPRINT: day.fingerprint.encode(),
-            _REPEATED: str(day.repeated).encode(),
+            _REPEATED: msgspec.json.encode(day.repeated),
             _ODD: msgspec.json.encode(day.odd),
         }
     )
@@ -263,11 +264,16 @@ def read_day(content: bytes, name: str) -> Day:
         return Day(
             parts=parts,
             fingerprint=metadata[_FINGERPRINT].decode(),
-            repeated=int(metadata[_REPEATED]),
+            repeated=_repeated(metadata),
             odd=_odd(metadata),
         )
     except (pa.ArrowInvalid, KeyError, OSError) as error:
         raise IntegrityError(f"{name}: {error}; count the day again") from None
+
+
+def _repeated(metadata: Mapping[bytes, bytes]) -> dict[Segment, int]:
+    """Return the repeats of a day; one from before they were counted by segment has none."""
+    return msgspec.json.decode(metadata.get(_REPEATED, b"{}"), type=dict[Segment, int])
 
 
 def _odd(metadata: Mapping[bytes, bytes]) -> tuple[OddKeys, ...]:

@@ -7,7 +7,7 @@ everything is significant, on little data everything is large.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -24,6 +24,9 @@ from loopcast.monitor.bins import Floats
 from loopcast.monitor.measures import Pair, pair
 from loopcast.monitor.reference import OUTPUT, Reference
 from loopcast.monitor.sketch import Sketch
+
+DAY_CHANCE = 1e-4
+"""The rate of false alarms about the values of a day."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -90,10 +93,10 @@ def measure_pair(names: Sequence[str], both: Pair, effect: Floats, centres: Floa
     few = measures.few(both)
     p_chi2[few] = _wide(p_ks, shape)[few]
     missing, p_missing = measures.proportions(
-        both, measures.missing(both.reference), measures.missing(both.recent)
+        both.all_sizes, measures.missing(both.reference), measures.missing(both.recent)
     )
     outside, p_outside = measures.proportions(
-        both,
+        both.sizes,
         measures.outside(both.reference, both.edges),
         measures.outside(both.recent, both.edges),
     )
@@ -140,9 +143,14 @@ def _by_student(p_values: Floats, freedom: Floats) -> Floats:
     return np.where(np.isfinite(freedom), 2.0 * stdtr(freedom, ndtri(p_values / 2.0)), p_values)
 
 
-def adjusted(found: Sequence[Measured]) -> list[Measured]:
-    """Adjust all p-values together, by Y. Benjamini and Y. Hochberg (1995), JRSS B 57."""
-    kinds = tuple(dict.fromkeys(P_VALUES.values()))
+def adjusted(
+    found: Sequence[Measured], measures_used: Collection[str] | None = None
+) -> list[Measured]:
+    """Adjust the p-values of some measures together, of all by default.
+
+    Source: Y. Benjamini and Y. Hochberg (1995), JRSS B 57.
+    """
+    kinds = tuple(dict.fromkeys(P_VALUES[name] for name in measures_used or P_VALUES))
     values = [getattr(each, kind) for each in found for kind in kinds]
     flat = np.concatenate([np.ravel(each) for each in values])
     known = np.isfinite(flat)
@@ -218,6 +226,12 @@ def limits_of(thresholds: DriftThresholds) -> Limits:
     names = ("ks", "jensen_shannon", "missing", "outside")
     both = {name: getattr(thresholds, name) for name in names}
     return Limits(inputs=both, outputs=both, significance=thresholds.significance)
+
+
+def limits_of_day(share: float) -> Limits:
+    """Return the limits of the values of a single day: of what is missing, and what is strange."""
+    both = {"missing": share, "outside": share}
+    return Limits(inputs=both, outputs=both, significance=DAY_CHANCE)
 
 
 P_VALUES = {

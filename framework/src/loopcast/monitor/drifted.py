@@ -17,7 +17,15 @@ from loopcast.monitor.compare import compare
 from loopcast.monitor.counted import chosen_rows, columns_of, counting_rows
 from loopcast.monitor.counting import hours_of
 from loopcast.monitor.daily import Day
-from loopcast.monitor.drift import Limits, Measured, Window, drifts, exceeding, measure
+from loopcast.monitor.drift import (
+    Limits,
+    Measured,
+    Window,
+    drifts,
+    exceeding,
+    limits_of_day,
+    measure,
+)
 from loopcast.monitor.measures import places
 from loopcast.monitor.performance import Every, period_codes
 from loopcast.monitor.reference import MONTHS, OUTPUT, SAMPLE, Reference, in_season
@@ -30,11 +38,6 @@ if TYPE_CHECKING:
 
 ENOUGH = 4
 """So many times the rows that a reference keeps are read for the domain classifier."""
-
-DAY_CHANCE = 1e-4
-"""The rate of false alarms about the values of a day."""
-
-DAY_LIMITS = {"missing": 0.05, "outside": 0.05}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -100,12 +103,19 @@ class Own:
 
 
 def drifted(
-    own: Own, limits: Limits, every: Every, *, rows: Callable[[], pa.Table] | None = None
+    own: Own,
+    limits: Limits,
+    every: Every,
+    *,
+    day_share: float,
+    rows: Callable[[], pa.Table] | None = None,
 ) -> Drifted | None:
     """Compare the counts of a version with its reference; ``None`` where nothing was counted.
 
     Parameters
     ----------
+    day_share
+        From where on missing or strange values of the last complete day count.
     rows
         Reads events of the version with their inputs, for the domain classifier, which takes a
         second or two; it is not asked where this is left out.
@@ -130,7 +140,7 @@ def drifted(
                 limits,
             )
         ),
-        last_day=_last_day(replace(own, reference=season), design),
+        last_day=_last_day(replace(own, reference=season), design, day_share),
         windows=windows,
         window_ks=np.where(numeric, in_windows.ks, in_windows.jensen_shannon),
         season=_said(own.reference),
@@ -173,16 +183,15 @@ def _windows(own: Own, every: Every) -> tuple[pd.DatetimeIndex, Sketch]:
     return starts[there], concatenated(sketches)
 
 
-def _last_day(own: Own, design: Floats) -> tuple[Drift, ...]:
+def _last_day(own: Own, design: Floats, share: float) -> tuple[Drift, ...]:
     """Return what is missing or strange on the last complete day, far more than by chance."""
     start = own.complete - timedelta(days=1)
     total = own.total([each for each in own.days if each[0] == start.date()])
     if total is None:
         return ()
-    limits = Limits(inputs=DAY_LIMITS, outputs=DAY_LIMITS, significance=DAY_CHANCE)
     window = replace(own.window, start=start, end=own.complete)
     measured = measure(own.reference, total.sketch.take([0]), design)
-    return tuple(exceeding(measured, [window], limits))
+    return tuple(exceeding(measured, [window], limits_of_day(share)))
 
 
 def _separation(own: Own, events: pa.Table, design: Floats) -> tuple[Separation | None, str]:

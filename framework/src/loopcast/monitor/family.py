@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Literal, TypeVar, get_args
 
 import numpy as np
@@ -28,10 +28,16 @@ from loopcast.api import (
 )
 from loopcast.deploy.lookup import Serving, look_up_all
 from loopcast.monitor.common import gathered
-from loopcast.monitor.compare import compare, read_references
+from loopcast.monitor.compare import read_references
 from loopcast.monitor.daily import DailySketches
-from loopcast.monitor.drift import Window, exceeding
+from loopcast.monitor.family_drift import (
+    Counted,
+    compared_versions,
+    family_drifts,
+    judged_versions,
+)
 from loopcast.monitor.findings import Moved, of_drift, of_performance, of_traffic
+from loopcast.monitor.last_day import of_last_day
 from loopcast.monitor.odd_keys import OddKeys, together
 from loopcast.monitor.plan import Plan, usual_plan
 from loopcast.monitor.results import Asked, Results, family_results
@@ -41,9 +47,10 @@ from loopcast.monitor.signals import (
     of_calibration,
     of_intervals,
     of_missing,
+    of_strange,
 )
 from loopcast.monitor.switched import of_switches
-from loopcast.monitor.totals import Total, daily_use, known_by_sums, totals
+from loopcast.monitor.totals import daily_use, known_by_sums, totals
 from loopcast.monitor.traffic import VOLUME_CHANCE, Traffic, traffic
 from loopcast.monitor.unwatched import unwatched
 
@@ -53,13 +60,13 @@ if TYPE_CHECKING:
 State = Literal["silent", "worse", "drifting", "unusual", "frozen", "off", "quiet"]
 """How a segment fares, the worst first: no predictions any more; a worse KPI, or intervals or
 scores that do not hold; drifted inputs or outputs; another volume or latency than usual, or
-predictions that are missing; frozen or off by its switch; none of these."""
+predictions that are missing, or bad data; frozen or off by its switch; none of these."""
 
 _RANK = {state: rank for rank, state in enumerate(get_args(State))}
 _KINDS: dict[State, tuple[str, ...]] = {
     "worse": ("performance", "business_kpi", "coverage", "calibration"),
     "drifting": ("input_drift", "output_drift"),
-    "unusual": ("volume", "latency", "missing_predictions"),
+    "unusual": ("volume", "latency", "missing_predictions", "bad_day"),
 }
 _SEVERITY = {"critical": 0, "warning": 1, "notice": 2}
 
@@ -191,9 +198,15 @@ def watch_family(
     if not segments:
         raise NotFoundError(f"{model.name} has no segment; train a version first")
     days = pd.date_range(first, last, freq="D", tz="UTC")
-    versions = _versions(segments, serving, total)
+    versions = judged_versions(serving, total)
     usage = traffic(days, *daily_use(segments, total, len(days)))
-    drifts = _drifts(watched, home, total, versions, days)
+    counted = Counted(
+        logical_model=model.name,
+        days=days,
+        total=total,
+        references=read_references(home, compared_versions(total, versions)),
+    )
+    drifts = family_drifts(counted, versions, watched.plan.limits)
     asked = Asked(
         model=model,
         kpi=watched.kpi,
@@ -203,8 +216,11 @@ def watch_family(
         at=at,
     )
     results = family_results(asked, home)
-    wanted = watched.plan.addressed(_alerts(watched, (segments, usage), drifts, results, at))
-    common, alerts = gathered(wanted, len(segments))
+    raised = (
+        *_alerts(watched, (segments, usage), drifts, results, at),
+        *_of_last_day(watched, counted, sketches, at),
+    )
+    common, alerts = gathered(watched.plan.addressed(raised), len(segments))
     switched = _switched(watched, serving.values(), days, at)
     found = _Found(
         days=days,
@@ -256,11 +272,23 @@ def _alerts(
     yield from _of_results(results, plan, Subject(logical_model=model.name, segment="", at=at))
 
 
+def _of_last_day(
+    watched: FamilyWatched, counted: Counted, sketches: DailySketches, at: datetime
+) -> Iterator[Alert]:
+    if "bad_day" not in watched.plan.rules:
+        return
+    of = Subject(logical_model=watched.model.name, segment="", at=at)
+    for _, day in sketches.read(watched.model.name, watched.last, watched.last):
+        yield from of_last_day(of, counted, day, watched.plan.threshold("bad_day"))
+
+
 def _of_results(results: Results, plan: Plan, of: Subject) -> Iterator[Alert]:
     for (name, _), held in results.intervals.items():
         yield from of_intervals(replace(of, segment=name), [held], plan.threshold("coverage"))
     for name, large in results.calibration.items():
         yield from of_calibration(replace(of, segment=name), large, plan.threshold("calibration"))
+    for name, strange in results.strange.items():
+        yield from of_strange(replace(of, segment=name), strange)
     for name, gone in results.missing.items():
         share = plan.threshold("missing_predictions")
         yield from of_missing(replace(of, segment=name), gone, share)
@@ -282,53 +310,6 @@ def _by_segment(items: Iterable[OfSegment]) -> Mapping[Segment, list[OfSegment]]
     for item in items:
         found[item.segment].append(item)
     return found
-
-
-def _versions(
-    segments: Sequence[Segment], serving: Mapping[Segment, Serving], total: Sequence[Total]
-) -> dict[Segment, VersionId]:
-    """Return whose drift and KPI is looked at: the champion's, else of who served last."""
-    last: dict[Segment, tuple[int, VersionId]] = {}
-    for each in total:
-        active = each.rows.shape[1] - 1 - (each.rows[:, ::-1] > 0).argmax(axis=1)
-        for group, day in zip(each.groups, active, strict=True):
-            last[group.segment] = max(last.get(group.segment, (-1, "")), (int(day), group.version))
-    champions = {name: s.champion for name, s in serving.items() if s.champion is not None}
-    return {name: version for name, (_, version) in last.items()} | champions
-
-
-def _drifts(
-    watched: FamilyWatched,
-    home: Home,
-    total: Sequence[Total],
-    versions: Mapping[Segment, VersionId],
-    days: pd.DatetimeIndex,
-) -> list[Drift]:
-    own = [
-        each.take([n for n, g in enumerate(each.groups) if versions.get(g.segment) == g.version])
-        for each in total
-    ]
-    ids = {group.version for each in own for group in each.groups}
-    end = datetime.combine(watched.last, datetime.min.time(), UTC) + timedelta(days=1)
-    return [
-        drift
-        for compared in compare(own, read_references(home, ids), list(days.month - 1))
-        for drift in exceeding(
-            compared.measured,
-            [
-                Window(
-                    logical_model=watched.model.name,
-                    segment=group.segment,
-                    version=group.version,
-                    start=days[0].to_pydatetime(),
-                    end=end,
-                    subset=group.subset,
-                )
-                for group in compared.groups
-            ],
-            watched.plan.limits,
-        )
-    ]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

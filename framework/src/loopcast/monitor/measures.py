@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import chdtrc, kolmogorov
+from scipy.special import betainc, chdtrc, kolmogorov
 
 from loopcast.monitor.bins import EDGES, INNER, MISSING, Bins, Floats
 from loopcast.monitor.sketch import HIGHEST, LOWEST, SQUARES, SUM, Sketch
@@ -30,15 +30,16 @@ class Pair:
     reference, recent
         With the same groups.
     edges : ndarray, shape (groups, numeric inputs, 61)
-    sizes
-        Rows of each that are worth an independent one, shape (groups, inputs): fewer than there
-        are where rows of a day resemble each other.
+    sizes, all_sizes
+        Rows of each that are worth an independent one, shape (groups, inputs), without and with
+        those that are missing: fewer than there are where rows of a day resemble each other.
     """
 
     reference: Sketch
     recent: Sketch
     edges: Floats
     sizes: tuple[Floats, Floats]
+    all_sizes: tuple[Floats, Floats]
 
     @property
     def numeric(self) -> int:
@@ -72,6 +73,7 @@ def pair(
         recent=recent,
         edges=edges,
         sizes=(reference.size / one, recent.size / two),
+        all_sizes=(reference.size_of_all / one, recent.size_of_all / two),
     )
 
 
@@ -287,13 +289,29 @@ def _summed(values: Floats, place: NDArray[np.intp]) -> Floats:
     return np.asarray(sums.reshape(values.shape))
 
 
-def proportions(pair_of: Pair, reference: Floats, recent: Floats) -> tuple[Floats, Floats]:
-    """Return the growth of a share from reference to recent, and its p-value (chi-squared)."""
-    n, m = pair_of.sizes
+def proportions(
+    sizes: tuple[Floats, Floats], reference: Floats, recent: Floats
+) -> tuple[Floats, Floats]:
+    """Return the growth of a share from reference to recent, and its p-value.
+
+    Chi-squared; where fewer than five recent rows are expected to be such, that of a rare event.
+
+    Source: Cochran (1954), Biometrics 10; Przyborowski and Wilenski (1940), Biometrika 31.
+    """
+    n, m = sizes
     pooled = _ratio(n * reference + m * recent, n + m)
-    variance = pooled * (1.0 - pooled)
-    statistic = _ratio(pair_of.size * (recent - reference) ** 2, variance)
-    return recent - reference, np.asarray(chdtrc(1, statistic))
+    square = _ratio(n * m, n + m) * (recent - reference) ** 2
+    chi2 = _ratio(square, pooled * (1.0 - pooled))
+    few = m * pooled < FEWEST_EXPECTED
+    return recent - reference, np.where(few, _rare(sizes, reference, recent), chdtrc(1, chi2))
+
+
+def _rare(sizes: tuple[Floats, Floats], reference: Floats, recent: Floats) -> Floats:
+    """Return how likely at least so many of all such rows are recent ones, from both sides."""
+    n, m = sizes
+    times = np.maximum(m * recent, np.finfo(float).tiny)
+    upper = betainc(times, n * reference + 1.0, _ratio(m, n + m))
+    return np.where(m * recent > 0, np.minimum(2.0 * upper, 1.0), 1.0)
 
 
 def missing(found: Sketch) -> Floats:

@@ -28,6 +28,7 @@ from loopcast.monitor.kpi import RESULT_COLUMNS, by_segment, moved_kpis
 from loopcast.monitor.missing import Missing, missing_answers, missing_forecasts
 from loopcast.monitor.performance import Labelled, labelled_events
 from loopcast.monitor.plan import Plan
+from loopcast.monitor.strange import Strange, strange_outcomes
 from loopcast.store.truth import join
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class Results:
     moved: Mapping[Segment, Moved] = field(default_factory=dict)
     intervals: Mapping[tuple[Segment, float], IntervalCoverage] = field(default_factory=dict)
     calibration: Mapping[Segment, Large] = field(default_factory=dict)
+    strange: Mapping[Segment, Strange] = field(default_factory=dict)
     missing: Mapping[Segment, Missing] = field(default_factory=dict)
     business: Mapping[tuple[Segment, str], KpiCourse] = field(default_factory=dict)
 
@@ -87,6 +89,7 @@ def family_results(asked: Asked, home: Home) -> Results:
         moved=moved_kpis(home, model, asked.kpi, asked.versions, own) if asked.kpi else {},
         intervals=_intervals(own, asked),
         calibration=_calibration(own, asked),
+        strange=_strange(own, asked),
         missing=_missing(served, truth, asked, home),
         business=_business(joined, asked, home),
     )
@@ -125,6 +128,14 @@ def _calibration(own: Mapping[Segment, Labelled], asked: Asked) -> dict[Segment,
         if (large := calibration_in_the_large(labelled, asked.model, asked.at))
     }
     return no_chance(found, lambda each: each.p_value, calibration.CHANCE)
+
+
+def _strange(own: Mapping[Segment, Labelled], asked: Asked) -> dict[Segment, Strange]:
+    if not asked.wants("bad_day"):
+        return {}
+    share = asked.plan.threshold("bad_day")
+    found = {segment: strange_outcomes(labelled, share) for segment, labelled in own.items()}
+    return {segment: strange for segment, strange in found.items() if strange is not None}
 
 
 def _missing(served: pa.Table, truth: pa.Table, asked: Asked, home: Home) -> dict[Segment, Missing]:

@@ -130,11 +130,13 @@ def of_bad_day(
     Parameters
     ----------
     drifts
-        Of the last day alone: missing values, and values that the training never had.
+        Of the last day alone: missing values, and values that the training never had. Of what
+        has both, the one that more values have is told.
     repeated
         Share of its events that were logged more than once.
     """
-    for drift in drifts:
+    strongest = {drift.subject: drift for drift in sorted(drifts, key=lambda drift: drift.value)}
+    for drift in strongest.values():
         what = "are missing" if drift.measure == "missing" else "are none that the training had"
         yield of.alert(
             "bad_day",
@@ -144,7 +146,7 @@ def of_bad_day(
             evidence={drift.measure: drift.value, "p_value": drift.p_value},
             remedy="ask_a_person",
         )
-    if repeated >= share:
+    if repeated and repeated >= share:
         yield of.alert(
             "bad_day",
             "repeated events",

@@ -53,6 +53,18 @@ class Sketch:
         total = self.total
         return np.divide(total**2, self.squares, out=np.zeros_like(total), where=self.squares > 0)
 
+    @property
+    def size_of_all(self) -> Floats:
+        """The same with the rows that are missing, shape (groups, inputs).
+
+        They weigh what known ones do; where none is known, what those of the other inputs do.
+        """
+        total = self.total
+        weight = np.divide(self.squares, total, out=np.zeros_like(total), where=total > 0)
+        others = weight.max(axis=1, keepdims=True, initial=0.0)
+        weight = np.where(weight > 0, weight, np.where(others > 0, others, 1.0))
+        return np.asarray(self.counts.sum(axis=2, dtype=np.float64) / weight)
+
     def __add__(self, other: Sketch) -> Sketch:
         return Sketch(
             counts=self.counts + other.counts,

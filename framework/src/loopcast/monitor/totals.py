@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -55,6 +55,27 @@ class Total:
             active=self.active[rows],
             rows=self.rows[rows],
             latency=self.latency[rows],
+        )
+
+    def without(self, day: Total) -> Total:
+        """Return what the other days show of how much rows of a day resemble each other.
+
+        Parameters
+        ----------
+        day
+            The same groups on one of the days. It stays in ``rows``, which say what season it is,
+            and in the moments.
+        """
+        return replace(
+            self,
+            sketch=replace(
+                self.sketch,
+                counts=self.sketch.counts - day.sketch.counts,
+                squares=self.sketch.squares - day.sketch.squares,
+            ),
+            places=self.places - day.places,
+            squared_places=self.squared_places - day.squared_places,
+            active=self.active - day.active,
         )
 
     def design(self, places: Floats) -> Floats:

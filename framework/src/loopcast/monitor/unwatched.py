@@ -44,6 +44,5 @@ def _of_model(model: LogicalModel, kpi: MetricDefinition | None) -> Iterator[tup
 def _of_look(family: bool) -> Iterator[tuple[str, str]]:
     if family:
         yield "separation", _OF_ONE
-        yield "quality", _OF_ONE
     else:
         yield "switches", "it is looked for in a family as a whole"

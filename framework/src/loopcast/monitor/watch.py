@@ -167,7 +167,8 @@ def _drift(served: Served, home: Home) -> Drifted | None:
         complete=served.complete,
     )
     rows = partial(rows_with_inputs, own, watched.model, home) if watched.separate else None
-    return drifted(own, watched.plan.limits, watched.every, rows=rows)
+    share = watched.plan.threshold("bad_day")
+    return drifted(own, watched.plan.limits, watched.every, day_share=share, rows=rows)
 
 
 def _seen(served: Served, home: Home) -> Errors:

@@ -23,7 +23,7 @@ _WORDS: dict[State, str] = {
     "silent": "have fallen silent",
     "worse": "do worse than when they were judged, or not what they promise",
     "drifting": "have inputs or outputs that drifted",
-    "unusual": "have another volume or latency than usual, or miss predictions",
+    "unusual": "have another volume or latency than usual, miss predictions, or had bad data",
     "frozen": "are frozen",
     "off": "are switched off",
     "quiet": "are quiet",
