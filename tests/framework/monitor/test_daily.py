@@ -12,8 +12,8 @@ import pytest
 from loopcast.api import IntegrityError
 from loopcast.monitor.bins import MISSING, Bins, fit_bins
 from loopcast.monitor.daily import DailySketches, Day, Group, Part
-from loopcast.monitor.measures import places
 from loopcast.monitor.reference import design_of
+from loopcast.monitor.resemblance import places
 from loopcast.monitor.sketch import Sketch, concatenated, sketch
 from loopcast.monitor.totals import totals
 

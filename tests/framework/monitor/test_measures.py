@@ -195,22 +195,6 @@ class TestProportions:
         assert p_value.tolist() == [[1.0, 1.0]]
 
 
-class TestDesignEffect:
-    def by_day(self, values: Array, days: int) -> tuple[Any, Any]:
-        bins = fit_bins({"x": values})
-        group = np.arange(len(values)) * days // len(values)
-        return sketch({"x": values}, bins), sketch({"x": values}, bins, group=group, groups=days)
-
-    def test_is_one_where_rows_are_independent(self) -> None:
-        values = np.random.default_rng(5).normal(size=20_000)
-        assert measures.design_effect(*self.by_day(values, 100)).item() < 1.4
-
-    def test_is_the_number_of_rows_where_a_day_has_one_value(self) -> None:
-        values = np.repeat(np.random.default_rng(6).normal(size=100), 48)
-        values += 0.5 * np.random.default_rng(7).normal(size=len(values))
-        assert 20 < measures.design_effect(*self.by_day(values, 100)).item() < 300
-
-
 def test_missing_counts_apart() -> None:
     bins = fit_bins({"x": np.arange(10.0)})
     found = sketch({"x": np.array([1.0, np.nan, np.inf, -np.inf])}, bins)

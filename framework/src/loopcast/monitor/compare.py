@@ -14,8 +14,9 @@ from loopcast.deploy.bundle import read_file
 from loopcast.monitor.bins import Floats
 from loopcast.monitor.daily import Group
 from loopcast.monitor.drift import Measured, adjusted, measure_pair, studentised
-from loopcast.monitor.measures import Pair, places
+from loopcast.monitor.measures import Pair
 from loopcast.monitor.reference import REFERENCE_FILE, Reference, in_season, read_reference
+from loopcast.monitor.resemblance import places
 from loopcast.monitor.sketch import Sketch, concatenated
 from loopcast.monitor.totals import Total
 

@@ -32,9 +32,9 @@ from loopcast.monitor.compare import read_references
 from loopcast.monitor.counted import chosen_rows, count_rows, joined, once, subsets_of, used
 from loopcast.monitor.daily import SUMS, DailySketches, Day, Group, Part, daily_sketches
 from loopcast.monitor.devices import counted_by_devices, with_devices, without
-from loopcast.monitor.measures import places
 from loopcast.monitor.odd_keys import odd_keys
 from loopcast.monitor.reference import Reference
+from loopcast.monitor.resemblance import places
 from loopcast.monitor.sketch import empty
 from loopcast.monitor.stack import Places
 

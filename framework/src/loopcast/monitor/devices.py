@@ -23,8 +23,8 @@ from loopcast.monitor.bins import MISSING, OTHER
 from loopcast.monitor.counted import once, used
 from loopcast.monitor.daily import Day, Group, Part
 from loopcast.monitor.edge import drift_reference
-from loopcast.monitor.measures import places
 from loopcast.monitor.reference import OUTPUT, Reference
+from loopcast.monitor.resemblance import places
 from loopcast.monitor.sketch import LOWEST, Sketch, empty
 from loopcast_edge.wire import DaySketch, DriftReference, SketchDay, WireError, unpack_sketch
 

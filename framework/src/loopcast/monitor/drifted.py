@@ -26,9 +26,9 @@ from loopcast.monitor.drift import (
     limits_of_day,
     measure,
 )
-from loopcast.monitor.measures import places
 from loopcast.monitor.performance import Every, period_codes
 from loopcast.monitor.reference import MONTHS, OUTPUT, SAMPLE, Reference, in_season
+from loopcast.monitor.resemblance import places
 from loopcast.monitor.sketch import Sketch, concatenated
 from loopcast.monitor.totals import Total, totals
 

@@ -50,7 +50,7 @@ class Pair:
     def size(self) -> Floats:
         """Harmonic size n m / (n + m) of both samples, shape (groups, inputs)."""
         n, m = self.sizes
-        return _ratio(n * m, n + m)
+        return ratio(n * m, n + m)
 
 
 def pair(
@@ -77,7 +77,7 @@ def pair(
     )
 
 
-def _ratio(numerator: Floats, denominator: Floats) -> Floats:
+def ratio(numerator: Floats, denominator: Floats) -> Floats:
     """Return a quotient, 0 where the denominator is."""
     shape = np.broadcast_shapes(numerator.shape, denominator.shape)
     return np.divide(numerator, denominator, out=np.zeros(shape), where=denominator > 0)
@@ -86,7 +86,7 @@ def _ratio(numerator: Floats, denominator: Floats) -> Floats:
 def shares(counts: Floats) -> Floats:
     """Return counts over their sum along the last axis; zeros where there is nothing."""
     total = counts.sum(axis=-1, keepdims=True)
-    return _ratio(counts, total)
+    return ratio(counts, total)
 
 
 def _distributions(pair_of: Pair) -> tuple[Floats, Floats]:
@@ -146,7 +146,7 @@ def wasserstein(pair_of: Pair) -> Floats:
     widths = _widths(pair_of)
     size = np.abs(left) + np.abs(right)
     same = left * right >= 0
-    height = np.where(same, size, _ratio(left**2 + right**2, size))
+    height = np.where(same, size, ratio(left**2 + right**2, size))
     linear, distance = 0.5 * (left + right) * widths, 0.5 * height * widths
     tail = _longer_tail(pair_of.edges, widths)
     rest = _mean_difference(pair_of) - linear.sum(axis=2)
@@ -154,7 +154,7 @@ def wasserstein(pair_of: Pair) -> Floats:
     corrected = np.where(tail, 0.0, distance).sum(axis=2) + in_tail
     distance = np.minimum(corrected, distance.sum(axis=2))
     found = np.maximum(distance, np.abs(_mean_difference(pair_of)))
-    return _ratio(found, deviation(pair_of.reference))
+    return ratio(found, deviation(pair_of.reference))
 
 
 def _longer_tail(edges: Floats, widths: Floats) -> NDArray[np.bool_]:
@@ -196,7 +196,7 @@ def mean(found: Sketch, centres: Floats) -> Floats:
 def deviation(found: Sketch) -> Floats:
     """Return the standard deviation of each numeric input, 0 where nothing is known."""
     total = found.total[:, : found.moments.shape[1]]
-    one, two = (_ratio(found.moments[..., k], total) for k in (SUM, SQUARES))
+    one, two = (ratio(found.moments[..., k], total) for k in (SUM, SQUARES))
     return np.asarray(np.sqrt(np.maximum(two - one**2, 0.0)))
 
 
@@ -244,10 +244,10 @@ def chi_squared(reference: Floats, recent: Floats, pair_of: Pair) -> tuple[Float
     """
     p, q = shares(reference), shares(recent)
     n, m = pair_of.sizes
-    pooled = _ratio(n[..., None] * p + m[..., None] * q, (n + m)[..., None])
+    pooled = ratio(n[..., None] * p + m[..., None] * q, (n + m)[..., None])
     place = _joined(pooled * np.minimum(n, m)[..., None])
     p, q, pooled = (_summed(part, place) for part in (p, q, pooled))
-    squared = _ratio((p - q) ** 2, pooled)
+    squared = ratio((p - q) ** 2, pooled)
     statistic = pair_of.size * squared.sum(axis=-1)
     freedom = (pooled > 0).sum(axis=-1) - 1
     return statistic, np.where(freedom > 0, chdtrc(np.maximum(freedom, 1), statistic), 1.0)
@@ -299,9 +299,9 @@ def proportions(
     Source: Cochran (1954), Biometrics 10; Przyborowski and Wilenski (1940), Biometrika 31.
     """
     n, m = sizes
-    pooled = _ratio(n * reference + m * recent, n + m)
-    square = _ratio(n * m, n + m) * (recent - reference) ** 2
-    chi2 = _ratio(square, pooled * (1.0 - pooled))
+    pooled = ratio(n * reference + m * recent, n + m)
+    square = ratio(n * m, n + m) * (recent - reference) ** 2
+    chi2 = ratio(square, pooled * (1.0 - pooled))
     few = m * pooled < FEWEST_EXPECTED
     return recent - reference, np.where(few, _rare(sizes, reference, recent), chdtrc(1, chi2))
 
@@ -310,14 +310,14 @@ def _rare(sizes: tuple[Floats, Floats], reference: Floats, recent: Floats) -> Fl
     """Return how likely at least so many of all such rows are recent ones, from both sides."""
     n, m = sizes
     times = np.maximum(m * recent, np.finfo(float).tiny)
-    upper = betainc(times, n * reference + 1.0, _ratio(m, n + m))
+    upper = betainc(times, n * reference + 1.0, ratio(m, n + m))
     return np.where(m * recent > 0, np.minimum(2.0 * upper, 1.0), 1.0)
 
 
 def missing(found: Sketch) -> Floats:
     """Return the share of missing values, shape (groups, inputs)."""
     total = found.counts.sum(axis=2)
-    return _ratio(found.counts[:, :, MISSING], total)
+    return ratio(found.counts[:, :, MISSING], total)
 
 
 def outside(found: Sketch, edges: Floats) -> Floats:
@@ -333,68 +333,4 @@ def outside(found: Sketch, edges: Floats) -> Floats:
     above = np.take_along_axis(number, np.minimum(top, EDGES), axis=2)[..., 0]
     strange[:, :numeric] = np.where(top[..., 0] > 0, number[:, :, 0] + above, 0.0)
     total = counts.sum(axis=2)
-    return _ratio(strange, total)
-
-
-def design_effect(reference: Sketch, days: Sketch) -> Floats:
-    """Return by how much rows of a day resemble each other, at least 1, shape (inputs,).
-
-    Parameters
-    ----------
-    days
-        A group for each day.
-    """
-    place = places(reference.counts)[0]
-    weight = days.counts[:, :, :MISSING]
-    total, sums = weight.sum(axis=2), (weight * place).sum(axis=2)
-    return resemblance(
-        total.sum(axis=0),
-        sums.sum(axis=0),
-        _ratio(sums**2, total).sum(axis=0),
-        (weight * place**2).sum(axis=(0, 2)),
-        (total > 0).sum(axis=0),
-    )
-
-
-def places(counts: Floats) -> Floats:
-    """Return the place of each known bin in the order of the counts, between 0 and 1.
-
-    Source: the ridits of I. D. J. Bross (1958), Biometrics 14.
-
-    Parameters
-    ----------
-    counts : ndarray, shape (groups, inputs, 63)
-
-    Returns
-    -------
-    ndarray, shape (groups, inputs, 62)
-    """
-    share = shares(counts[..., :MISSING])
-    return np.asarray(np.cumsum(share, axis=-1) - 0.5 * share)
-
-
-def resemblance(
-    rows: Floats, sums: Floats, by_day: Floats, squares: Floats, days: NDArray[np.intp]
-) -> Floats:
-    """Return the design effect of days from sums that days add up to, at least 1.
-
-    The mean square between days over the variance of all rows, of their places in the
-    reference's order: with independent rows it is about 1, where all rows of a day are alike it
-    is their number, and a sample of n rows is worth n over it.
-
-    Source: L. Kish (1965), Survey Sampling, section 5.4.
-
-    Parameters
-    ----------
-    rows, sums, squares : ndarray, shape (…, inputs)
-        Weight of all rows, the sum of their places, and of the squares of these.
-    by_day
-        Sum over days of (the sum of a day's places)² over the day's weight.
-    days
-        How many days have rows.
-    """
-    count = np.maximum(rows, 1.0)
-    between = (by_day - sums**2 / count) / np.maximum(days - 1, 1)
-    variance = (squares - sums**2 / count) / count
-    ratio = np.divide(between, variance, out=np.ones_like(variance), where=variance > 1e-12)
-    return np.asarray(np.maximum(ratio, 1.0))
+    return ratio(strange, total)

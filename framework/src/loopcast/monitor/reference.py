@@ -25,7 +25,7 @@ from loopcast.monitor.bins import (
     fit_bins,
     read_bins,
 )
-from loopcast.monitor.measures import design_effect
+from loopcast.monitor.resemblance import design_effect
 from loopcast.monitor.sketch import (
     LOWEST,
     Sketch,

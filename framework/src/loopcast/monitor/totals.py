@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from loopcast.api import Segment
 from loopcast.monitor.bins import MISSING, WIDTH, Floats
 from loopcast.monitor.daily import SUMS, Day, Group, Part
-from loopcast.monitor.measures import resemblance
 from loopcast.monitor.reference import FEWEST_BLOCKS
+from loopcast.monitor.resemblance import resemblance
 from loopcast.monitor.sketch import HIGHEST, LOWEST, Sketch
 
 
