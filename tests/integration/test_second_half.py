@@ -46,7 +46,7 @@ def test_the_drift_is_noticed_before_the_outcomes_are_known(told: list[tuple[str
 def test_retraining_says_why_and_what_a_person_types(told: list[tuple[str, str]]) -> None:
     assert "1: 1 due" in of(told, "retrain.train=false")
     [said] = [s for line, s in told if "job=retrain" in line and "train=false" not in line]
-    assert "1 retrained, 1 better, 1 proposed" in said
+    assert "1 retrained, 1 new version, 1 better, 1 proposed" in said
     assert "input temperature" in said
     assert "--role model_owner --for champion" in said
 

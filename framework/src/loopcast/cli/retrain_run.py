@@ -109,7 +109,9 @@ def _commands(run: Run, items: Sequence[Retrained]) -> tuple[str, ...]:
 
 def _show(run: Run, items: Sequence[Retrained], todo: Sequence[str]) -> None:
     found = counts(items)
-    said = ", ".join(f"{n:,} {name}" for name, n in found.items() if n)
+    said = ", ".join(
+        f"{n:,} {name.removesuffix('s') if n == 1 else name}" for name, n in found.items() if n
+    )
     run.console.print(f"  segments  {len(items):,}: {said or 'none'}", soft_wrap=True)
     if len(items) <= FEW:
         for item in items:
