@@ -85,7 +85,11 @@ def test_recommend_nothing_below_a_value(
     rules(tmp_path, {"segment": "t2", "rule": "not worth it", "does": "at_least", "number": 1e9})
     summary = run(*SHOP)
     lists = pd.read_parquet(tmp_path / "run/rankings.parquet")
-    assert set(lists["segment"]) == {"t1"}
+    nothing = lists["place"] == 0
+    assert set(lists.loc[~nothing, "segment"]) == {"t1"}
+    assert set(lists.loc[nothing, "segment"]) == {"t2"}
+    assert lists.loc[nothing, "product"].isna().all()
+    assert nothing.sum() == 40
     counted = summary["predictions"]["rules"]["not worth it"]
     assert counted["removed"] == 40 * 5
     events = home.events.read("shop").to_pandas()

@@ -120,6 +120,7 @@ def test_the_table_has_the_places_of_all_but_newcomers() -> None:
         ("ann", 1, "cup", 0.5, "champ", "served", None, "acme"),
         ("ann", 2, "tea", 0.5, "champ", "served", None, "acme"),
         ("bob", 0, None, pytest.approx(np.nan, nan_ok=True), "champ", "person", FEW.reason, "acme"),
+        ("ann", 0, None, pytest.approx(np.nan, nan_ok=True), "new", "served", None, "cid"),
         ("eve", 1, "pot", 1.5, "champ", "served", None, "cid"),
         ("eve", 2, "cup", 1.5, "champ", "served", None, "cid"),
     ]

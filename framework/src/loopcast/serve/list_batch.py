@@ -15,7 +15,8 @@ from loopcast.serve.answer_files import Written, ruled_table
 from loopcast.serve.list_file import entries
 from loopcast.serve.listed import Listed, joined
 from loopcast.serve.lists import Lists, as_texts, taken
-from loopcast.serve.places import coded
+from loopcast.serve.places import Places, coded, unanswered
+from loopcast.serve.places import joined as joined_places
 from loopcast.serve.shadow import WITHHELD
 from loopcast.store.event_table import event_table
 
@@ -105,12 +106,22 @@ def _events(
     )
 
 
+def _with_empty(found: Places, lists: int) -> Places:
+    """Return places with one of place 0 for each list that has none."""
+    empty = np.flatnonzero(np.bincount(found.row, minlength=lists) == 0)
+    if not len(empty):
+        return found
+    none = unanswered(empty)
+    return joined_places([found, none.untouched() if found.more else none])
+
+
 def _table(listed: Listed, segments: Sequence[str], schema: RankSchema) -> pa.Table:
     """Return all lists but those of newcomers, for people and systems: whose, and what was done.
 
-    Texts are told by codes, until they are written: a place takes a few bytes between processes.
+    Of an empty list it tells a place 0 without an item. Texts are told by codes, until they are
+    written: a place takes a few bytes between processes.
     """
-    found = listed.found
+    found = _with_empty(listed.found, len(listed.entity))
     own = ~listed.newcomer[found.row]
     kept, row = pa.array(own), pa.array(found.row[own])
 
