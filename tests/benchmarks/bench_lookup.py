@@ -87,7 +87,7 @@ def _write(path: Path, tenants: int) -> None:
         for tenant in range(tenants):
             own = lists[tenant % 8]
             segment = pa.repeat(pa.scalar(f"tenant {tenant}", pa.large_string()), len(own.entity))
-            file.write(entries(replace(own, segment=segment), START))
+            file.write(entries(replace(own, segment=segment), START, {}))
 
 
 def _tenant(rng: np.random.Generator) -> Lists:

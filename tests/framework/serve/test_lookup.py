@@ -70,8 +70,8 @@ def night(
     made, path = NOON + timedelta(days=number), home.folder / LISTS
     with ListFile(path) as file:
         for lists in batch:
-            file.write(entries(lists, made))
-        file.write(entries(None, made, unanswered))
+            file.write(entries(lists, made, {}))
+        file.write(entries(None, made, unanswered or {}))
     return publish(
         served_folder(home.folder, "shop"), {LISTS: path}, logical_model="shop", made=made
     )
@@ -208,7 +208,7 @@ def test_an_error_leaves_no_file(tmp_path: Path) -> None:
 
 def _interrupted(path: Path) -> None:
     with ListFile(path) as file:
-        file.write(entries(answered("acme", ["ann"], [["p1"]]), NOON))
+        file.write(entries(answered("acme", ["ann"], [["p1"]]), NOON, {}))
         raise StoreError("disk")
 
 

@@ -187,20 +187,21 @@ def ready(
         Further files: the settings of the run.
     """
     preparation, chosen = _preparation(course, known, made), course.preparation
+    manifest = _manifest(course, known.dataset, made.datasets)
     files = {
         **made.files,
         JUDGED_FILE: judged_bytes(made.contest.judged),
         **extra,
         **(course.region.files if course.region else {}),
         **checked.files,
-        "documentation.md": _documentation(course, made, preparation),
+        "documentation.md": _documentation(course, made, manifest, preparation),
     }
     if preparation:
         files[PREPARATION_FILE] = json_bytes(list(preparation))
     if chosen and chosen.alternative:
         files[ALTERNATIVE_FILE] = chosen.alternative.encode()
     return Ready(
-        manifest=_manifest(course, known.dataset, made.datasets),
+        manifest=manifest,
         made=made,
         gates=(*made.contest.gates, *checked.gates),
         files=files,
@@ -235,14 +236,16 @@ def _manifest(course: Course[Any], known: Dataset, datasets: tuple[Dataset, ...]
     )
 
 
-def _documentation(course: Course[Any], made: Made, preparation: tuple[str, ...]) -> bytes:
-    candidate, calibration = course.candidate, calibration_of(made.files)
+def _documentation(
+    course: Course[Any], made: Made, manifest: Manifest, preparation: tuple[str, ...]
+) -> bytes:
+    calibration = calibration_of(made.files)
     return document(
         course.logical_model,
-        template=candidate.template.name,
-        summary=candidate.template.summary,
-        hyperparameters=msgspec.to_builtins(candidate.hyperparameters),
-        datasets=made.datasets,
+        template=manifest.template,
+        summary=course.candidate.template.summary,
+        hyperparameters=manifest.hyperparameters,
+        datasets=manifest.datasets,
         evaluations=made.contest.evaluations,
         gates=made.contest.gates,
         preparation=preparation,

@@ -11,12 +11,12 @@ import pyarrow as pa
 
 from loopcast.api import RankSchema
 from loopcast.deploy.lookup import Part
+from loopcast.serve import places
 from loopcast.serve.answer_files import Written, ruled_table
 from loopcast.serve.list_file import entries
 from loopcast.serve.listed import Listed, joined
 from loopcast.serve.lists import Lists, as_texts, taken
-from loopcast.serve.places import Places, coded, unanswered
-from loopcast.serve.places import joined as joined_places
+from loopcast.serve.places import Places
 from loopcast.serve.shadow import WITHHELD
 from loopcast.store.event_table import event_table
 
@@ -111,8 +111,8 @@ def _with_empty(found: Places, lists: int) -> Places:
     empty = np.flatnonzero(np.bincount(found.row, minlength=lists) == 0)
     if not len(empty):
         return found
-    none = unanswered(empty)
-    return joined_places([found, none.untouched() if found.more else none])
+    none = places.unanswered(empty)
+    return places.joined([found, none.untouched() if found.more else none])
 
 
 def _table(listed: Listed, segments: Sequence[str], schema: RankSchema) -> pa.Table:
@@ -126,7 +126,7 @@ def _table(listed: Listed, segments: Sequence[str], schema: RankSchema) -> pa.Ta
     kept, row = pa.array(own), pa.array(found.row[own])
 
     def of_list(names: Sequence[str | None], codes: NDArray[np.intp]) -> pa.DictionaryArray:
-        return coded(pa.array(names, pa.large_string()), pa.array(codes)).take(row)
+        return places.coded(pa.array(names, pa.large_string()), pa.array(codes)).take(row)
 
     return pa.table(
         {

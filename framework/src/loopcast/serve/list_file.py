@@ -45,9 +45,7 @@ class Entries:
     values: pa.Array
 
 
-def entries(
-    lists: Lists | None, made: datetime, unanswered: Mapping[Segment, str] | None = None
-) -> Entries:
+def entries(lists: Lists | None, made: datetime, unanswered: Mapping[Segment, str]) -> Entries:
     """Return lists as entries, or why a segment has none.
 
     Parameters
@@ -58,7 +56,7 @@ def entries(
         Why each of the other segments has none.
     """
     moment = made.astimezone(UTC).strftime(MADE).encode()
-    others = (unanswered or {}).items()
+    others = unanswered.items()
     keys = pa.array([key(segment, NEWCOMER) for segment, _ in others], pa.large_binary())
     said = [(moment, b"", UNANSWERED.encode(), why.encode(), b"", b"") for _, why in others]
     values = pa.array([FIELD.join(fields) for fields in said], pa.large_binary())

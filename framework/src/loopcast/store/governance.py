@@ -317,7 +317,7 @@ def _after(
     """Return where a version stands that has entered a stage, or whose champion may be another."""
     displaced = standing.stage == "champion" and champion != standing.version.id
     stage, share = entered or (("retired", None) if displaced else (standing.stage, standing.share))
-    anew = stage == "retired" != standing.stage
+    anew = stage == "retired" and standing.stage != "retired"
     return replace(
         standing,
         stage=stage,

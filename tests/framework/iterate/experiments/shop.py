@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from loopcast.api import BanditSettings
@@ -61,3 +62,16 @@ class Shop:
     def learn(self, day: int) -> None:
         now = BEGUN + timedelta(days=day, hours=23)
         self.home.catalog.put_bandits("demand", learn([self.trial], self.home, now))
+
+
+def read_since(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Note from when on events are read, from now on."""
+    since: list[Any] = []
+    read = shop.home.events.read
+
+    def noted(model: str, start: Any, *rest: Any, **more: Any) -> Any:
+        since.append(start)
+        return read(model, start, *rest, **more)
+
+    monkeypatch.setattr(shop.home.events, "read", noted)
+    return since

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +19,7 @@ from loopcast.iterate.experiments.learning import learn
 from loopcast.store.events import event_table
 from loopcast.store.trials import Trial
 
-from .shop import RATES, Shop
+from .shop import RATES, Shop, read_since
 from .simulation import PLAIN, WORLDS, World, click_rates, lost_by_bandit, lost_by_fixed_test
 from .worlds import BEGUN, METRICS, begin, experiment, hear, home_with_arms
 
@@ -157,14 +156,7 @@ def test_outcomes_of_later_impressions_do_not_make_it_count_again(
         shop.serve(day)
         shop.learn(day)
     hear(shop.home, shop.names, np.ones(400), BEGUN + timedelta(days=3, hours=9))
-    since: list[Any] = []
-    read = shop.home.events.read
-
-    def noted(model: str, start: Any, *rest: Any, **more: Any) -> Any:
-        since.append(start)
-        return read(model, start, *rest, **more)
-
-    monkeypatch.setattr(shop.home.events, "read", noted)
+    since = read_since(shop, monkeypatch)
     learn([shop.trial], shop.home, BEGUN + timedelta(days=4, hours=23))
     assert since == [BEGUN + timedelta(days=1)]
 

@@ -8,7 +8,6 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +17,7 @@ from loopcast.api import BanditSettings
 from loopcast.iterate.experiments.learning import learn
 from loopcast.store.events import event_table
 
-from .shop import Shop
+from .shop import Shop, read_since
 from .worlds import BEGUN, hear
 
 Served = Mapping[tuple[str, datetime], int]
@@ -69,19 +68,6 @@ def learned(shop: Shop, now: datetime = NOW) -> tuple[NDArray[np.float64], int]:
     state = learn([shop.trial], shop.home, now)[""]
     shop.home.catalog.put_bandits("demand", {"": state})
     return np.array([state.successes, state.failures]), state.heard
-
-
-def read_since(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Note from when on events are read, from now on."""
-    since: list[Any] = []
-    read = shop.home.events.read
-
-    def noted(model: str, start: Any, *rest: Any, **more: Any) -> Any:
-        since.append(start)
-        return read(model, start, *rest, **more)
-
-    monkeypatch.setattr(shop.home.events, "read", noted)
-    return since
 
 
 @pytest.mark.parametrize(("seed", "wait"), [(0, 2), (1, 2), (2, 0)])
