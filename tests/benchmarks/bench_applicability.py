@@ -113,7 +113,7 @@ def _one_run(question: Question, model: Any, limits: Limits) -> None:
     responsible = Responsible(
         serving=serving, models={VERSION: model}, files={}, limits={VERSION: limits}
     )
-    answers = score.answer(question, responsible)
+    answers = score.answer(question, score.prepare(question), responsible)
     item = SegmentAnswers(segment="", serving=serving, answers=answers)
     with tempfile.TemporaryDirectory() as folder:
         events = batch_events([item], MODEL.name, datetime.now(UTC))

@@ -20,7 +20,7 @@ from loopcast.iterate.settings_file import SETTINGS_FILE, settings_bytes
 from loopcast.serve.answer_files import AnswerFile
 from loopcast.serve.answered import Answered
 from loopcast.serve.decision import decision_line, total_decisions
-from loopcast.serve.family import answer_segments
+from loopcast.serve.family import Answering, answer_segments
 from loopcast.serve.list_file import ListFile
 from loopcast.serve.lookup import LISTS
 from loopcast.serve.overview import Overview, all_of
@@ -142,16 +142,15 @@ def _predict(run: Run, engine: Engine) -> tuple[list[Answered], Overview]:
     model = run.settings.logical_model
     found: list[Answered] = []
     seen: list[Overview] = []
-    batches = answer_segments(
-        run.course,
-        run.source,
-        run.home,
-        run.plugins,
-        engine,
+    answering = Answering(
+        course=run.course,
+        home=run.home,
+        plugins=run.plugins,
         made=run.moment,
         day=run.settings.job.origin,
         rules=_rules(run),
     )
+    batches = answer_segments(answering, run.source, engine)
     with (
         AnswerFile(run.folder / ANSWER_FILES[model.task], _metadata(run)) as file,
         AnswerFile(run.folder / WORK_LIST, _metadata(run)) as for_people,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from loopcast.api import (
+    Files,
     LoopcastError,
     NotFoundError,
     PluginError,
@@ -40,36 +41,50 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class _Job:
+class Who:
+    """Who answers for segments, and the versions that have to be asked for it.
+
+    Attributes
+    ----------
+    serving
+        By segment; a segment without a version is not among them.
+    """
+
+    serving: Mapping[Segment, Serving]
+    versions: Mapping[VersionId, Version]
+
+    def among(self, segments: Collection[Segment]) -> Who:
+        """Return the same for some segments."""
+        own = {name: self.serving[name] for name in segments if name in self.serving}
+        return Who(
+            serving=own, versions={v: self.versions[v] for s in own.values() for v in asked(s)}
+        )
+
+
+def asked(serving: Serving) -> tuple[VersionId, ...]:
+    """Return the versions that are asked for a segment, those of shadows too."""
+    return (*serving.candidates, *serving.shadows)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class AnswerJob:
     """A batch of segments and what answers for them; it may travel to another process."""
 
     batch: Batch
     course: Course[Any]
     day: str | None
     made: datetime
-    serving: Mapping[Segment, Serving]
-    versions: Mapping[VersionId, Version]
+    who: Who
     templates: Mapping[str, Template[Any, Any]]
     artifacts: str
     rules: Mapping[Segment, RuleBook]
 
 
-def answer_segments(
-    course: Course[Any],
-    source: Source,
-    home: Home,
-    plugins: PluginManager,
-    engine: Engine,
-    *,
-    made: datetime,
-    day: str | None = None,
-    rules: RuleBook | None = None,
-) -> Iterator[AnsweredBatch]:
-    """Ask the released versions of every segment of a table; yield batch after batch.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Answering:
+    """How the segments of a family are answered.
 
-    A segment without a version, or whose switch is off, has a reason in place of answers.
-
-    Parameters
+    Attributes
     ----------
     made
         The moment of the answers.
@@ -78,42 +93,98 @@ def answer_segments(
     rules
         Over the lists of a ranking. A segment of which one is wrong has that as its reason.
     """
-    model = course.logical_model
-    serving = look_up_all(home.catalog, model.name)
-    versions = home.catalog.versions_of([v for s in serving.values() for v in _asked(s)])
-    templates = {n: t for n, t in plugins.templates().items() if t.task == model.task}
 
-    def job(batch: Batch) -> _Job:
-        own = {name: serving[name] for name in batch.segments if name in serving}
-        return _Job(
+    course: Course[Any]
+    home: Home
+    plugins: PluginManager
+    made: datetime
+    day: str | None = None
+    rules: RuleBook | None = None
+
+    def who(self, serving: Mapping[Segment, Serving]) -> Who:
+        """Return who answers, with the versions that are asked."""
+        names = [name for own in serving.values() for name in asked(own)]
+        return Who(serving=serving, versions=self.home.catalog.versions_of(names))
+
+    def job(self, batch: Batch, who: Who) -> AnswerJob:
+        """Return what a process needs to know of a batch to answer it."""
+        task = self.course.logical_model.task
+        return AnswerJob(
             batch=batch,
-            course=course,
-            day=day,
-            made=made,
-            serving=own,
-            versions={v: versions[v] for s in own.values() for v in _asked(s)},
-            templates=templates,
-            artifacts=home.artifacts_url,
-            rules={name: rules.of(name) for name in batch.segments} if rules else {},
+            course=self.course,
+            day=self.day,
+            made=self.made,
+            who=who.among(batch.segments),
+            templates={n: t for n, t in self.plugins.templates().items() if t.task == task},
+            artifacts=self.home.artifacts_url,
+            rules={name: self.rules.of(name) for name in batch.segments} if self.rules else {},
         )
 
-    yield from engine.map(_answer_batch, map(job, source.batches()))
+
+def answer_segments(
+    answering: Answering, source: Source, engine: Engine
+) -> Iterator[AnsweredBatch]:
+    """Ask the released versions of every segment of a table; yield batch after batch.
+
+    A segment without a version, or whose switch is off, has a reason in place of answers.
+    """
+    catalog, name = answering.home.catalog, answering.course.logical_model.name
+    who = answering.who(look_up_all(catalog, name))
+    jobs = (answering.job(batch, who) for batch in source.batches())
+    yield from engine.map(answer_batch, jobs)
 
 
-def _asked(serving: Serving) -> tuple[VersionId, ...]:
-    return (*serving.candidates, *serving.shadows)
+def answer_batch(job: AnswerJob) -> AnsweredBatch:
+    """Ask those who answer for the segments of a batch."""
+    return answer_tables(job, job.batch.tables())
 
 
-def _answer_batch(job: _Job) -> AnsweredBatch:
-    artifacts = Artifacts(job.artifacts)
-    found = [_answer(job, segment, table, artifacts) for segment, table in job.batch.tables()]
+@dataclass(frozen=True, eq=False, kw_only=True)
+class AtHand:
+    """What was made of a segment before it is answered, and is not made again.
+
+    Attributes
+    ----------
+    data
+        What its task prepares of its table; ``None`` where that is still to be done.
+    files
+        Of the bundle of each version that was opened, checked when they are taken.
+    models
+        Of each version that was loaded from these files.
+    """
+
+    data: Any = None
+    files: Mapping[VersionId, Files] = field(default_factory=dict)
+    models: Mapping[VersionId, Any] = field(default_factory=dict)
+
+
+NOTHING = AtHand()
+
+
+def answer_tables(
+    job: AnswerJob,
+    tables: Iterable[tuple[Segment, pd.DataFrame]],
+    at_hand: Mapping[Segment, AtHand] | None = None,
+) -> AnsweredBatch:
+    """Ask those who answer for segments whose tables are read.
+
+    Parameters
+    ----------
+    at_hand
+        What need not be prepared, opened or loaded, by segment.
+    """
+    artifacts, known = Artifacts(job.artifacts), at_hand or {}
+    found = [
+        _answer(job, segment, table, known.get(segment, NOTHING), artifacts)
+        for segment, table in tables
+    ]
     return answered_batch(found, job.course.logical_model, job.made)
 
 
 def _answer(
-    job: _Job, segment: Segment, table: pd.DataFrame, artifacts: Artifacts
+    job: AnswerJob, segment: Segment, table: pd.DataFrame, at_hand: AtHand, artifacts: Artifacts
 ) -> SegmentAnswers[Any]:
-    serving, model = job.serving.get(segment), job.course.logical_model
+    serving, model = job.who.serving.get(segment), job.course.logical_model
     question = Question(
         table=table,
         source=job.batch.describe(segment),
@@ -123,35 +194,52 @@ def _answer(
         rules=job.rules.get(segment),
     )
     module = import_module(f"loopcast.serve.{model.task}")
-
-    def ask(who: Serving) -> Any:
-        return module.answer(question, _responsible(job, who, artifacts))
-
     try:
         if serving is None:
             raise NotFoundError(f"{model.name}/{segment} has no version; train it first")
         serving.version()
         started = time.perf_counter()
-        found = ask(serving)
+        responsible = _responsible(job, serving, at_hand, artifacts)
+        data = module.prepare(question) if at_hand.data is None else at_hand.data
+        found = module.answer(question, data, responsible)
         seconds = time.perf_counter() - started
     except LoopcastError as error:
         return SegmentAnswers(segment=segment, serving=serving, reason=str(error))
-    heard = listen(serving.shadows, lambda version: ask(serving.alone(version)))
+
+    def ask(version: VersionId) -> Any:
+        alone = _responsible(job, serving.alone(version), at_hand, artifacts)
+        return module.answer(question, data, alone)
+
     return SegmentAnswers(
-        segment=segment, serving=serving, answers=found, seconds=seconds, heard=heard
+        segment=segment,
+        serving=serving,
+        answers=found,
+        seconds=seconds,
+        heard=listen(serving.shadows, ask),
     )
 
 
-def _responsible(job: _Job, serving: Serving, artifacts: Artifacts) -> Responsible:
-    task = job.course.logical_model.task
+def _responsible(
+    job: AnswerJob, serving: Serving, at_hand: AtHand, artifacts: Artifacts
+) -> Responsible:
+    task, versions = job.course.logical_model.task, job.who.versions
     # A forecast adds up over its series, so that one version answers for all of them.
     names = (serving.version(),) if task == "forecast" else serving.candidates
-    files = {n: open_bundle(artifacts, job.versions[n].manifest).files for n in names}
     find = partial(_template, job.templates)
+
+    def files_of(name: VersionId) -> Files:
+        return at_hand.files.get(name) or open_bundle(artifacts, versions[name].manifest).files
+
+    def model_of(name: VersionId) -> Any:
+        if name in at_hand.models:
+            return at_hand.models[name]
+        return load_model(task, files[name], find(versions[name].template), find)
+
+    files = {name: files_of(name) for name in names}
     limits = {} if task == "forecast" else {n: read_limits(files[n], find) for n in names}
     return Responsible(
         serving=serving,
-        models={n: load_model(task, files[n], find(job.versions[n].template), find) for n in names},
+        models={name: model_of(name) for name in names},
         files=files,
         limits=limits,
         regions={n: region for n in names if (region := read_region(files[n], find))},

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from loopcast.develop.forecast.course import ForecastCourse
-from loopcast.develop.forecast.dataset import known_forecast
+from loopcast.develop.forecast.dataset import KnownForecast, known_forecast
 from loopcast.serve.answer_files import arrow
 from loopcast.serve.answers import Answers
 from loopcast.serve.batch import forecast
@@ -17,24 +17,40 @@ if TYPE_CHECKING:
     from loopcast.serve.answers import Question, Responsible
 
 
-def answer(question: Question, responsible: Responsible) -> Answers:
-    """Forecast the series of one segment, coherent and with intervals.
-
-    The champion forecasts all of them: two versions, each with a share, would not add up.
+def prepare(question: Question) -> KnownForecast:
+    """Return the series of one segment, and what is known of the days to forecast.
 
     Raises
     ------
     DataError
-        Where the table does not satisfy the schema, the day does not fit it, or its series are
-        not those of the training.
+        Where the table does not satisfy the schema, or the day does not fit it.
+    """
+    course = question.course
+    assert isinstance(course, ForecastCourse)
+    return known_forecast(
+        question.table, question.settings, course.schema, question.source, question.day
+    )
+
+
+def answer(question: Question, known: KnownForecast, responsible: Responsible) -> Answers:
+    """Forecast the series of one segment, coherent and with intervals.
+
+    The champion forecasts all of them: two versions, each with a share, would not add up.
+
+    Parameters
+    ----------
+    known
+        As :func:`prepare` gives it.
+
+    Raises
+    ------
+    DataError
+        Where its series are not those of the training.
     ModelError
         Where a model's answer cannot be used.
     """
     course = question.course
     assert isinstance(course, ForecastCourse)
-    known = known_forecast(
-        question.table, question.settings, course.schema, question.source, question.day
-    )
     version = responsible.serving.version()
     batch = forecast(
         responsible.models[version],

@@ -41,20 +41,36 @@ if TYPE_CHECKING:
     from loopcast.serve.rules import RuleBook
 
 
-def answer(question: Question, responsible: Responsible) -> ListAnswers:
-    """Rank for the entities of one segment, by what they have chosen until now.
+def prepare(question: Question) -> RankData:
+    """Return what entities have chosen until now.
 
     Raises
     ------
     DataError
         Where the table does not satisfy the schema.
-    ModelError
-        Where a list breaks its rules.
     """
     schema, names = question.course.logical_model.schema, question.settings.table
     assert isinstance(schema, RankSchema)
     assert isinstance(names, RankTable)
-    known = prepare_rank(question.table, names, schema, question.source).data
+    return prepare_rank(question.table, names, schema, question.source).data
+
+
+def answer(question: Question, known: RankData, responsible: Responsible) -> ListAnswers:
+    """Rank for the entities of one segment.
+
+    Parameters
+    ----------
+    known
+        As :func:`prepare` gives it.
+
+    Raises
+    ------
+    DataError
+        Where the name of an item or a rule cannot be used.
+    ModelError
+        Where a list breaks its rules.
+    """
+    schema = known.schema
     _refuse_separators(known.items, question.source)
     data, count = _with_newcomer(known), len(known.entities)
     if question.rules is not None:

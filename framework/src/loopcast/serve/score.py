@@ -30,20 +30,34 @@ ASIDE = ("version", "chance", "action", "reason")
 """Columns of a table of scores that the event log has elsewhere, or not at all."""
 
 
-def answer(question: Question, responsible: Responsible) -> Answers:
-    """Score the rows of one segment; outcomes in the table are not looked at.
+def prepare(question: Question) -> ScoreData:
+    """Return the rows to score; outcomes in the table are not looked at.
 
     Raises
     ------
     DataError
         Where the table does not satisfy the schema.
-    ModelError
-        Where an answer is no probability, or their number is wrong.
     """
     schema, names = question.course.logical_model.schema, question.settings.table
     assert isinstance(schema, ScoreSchema)
     assert isinstance(names, ScoreTable)
-    data = prepare_score(question.table, names, schema, question.source, labelled=False)
+    return prepare_score(question.table, names, schema, question.source, labelled=False)
+
+
+def answer(question: Question, data: ScoreData, responsible: Responsible) -> Answers:
+    """Score the rows of one segment.
+
+    Parameters
+    ----------
+    data
+        As :func:`prepare` gives it.
+
+    Raises
+    ------
+    ModelError
+        Where an answer is no probability, or their number is wrong.
+    """
+    schema = data.schema
     versions = responsible.versions(data.features.index)
     rules = question.course.logical_model.applicability
     parts = [
