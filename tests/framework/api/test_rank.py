@@ -3,8 +3,10 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import sparse
 
 from loopcast.api import Ranking, RankOutcome, last_places
+from loopcast.api.rank import matrix_rows
 
 CHOICES = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 6)), max_size=40)
 
@@ -43,3 +45,12 @@ def test_hits_are_the_listed_items_that_were_chosen(
     assert hits.tolist() == [[(row, i) in pairs for i in own] for row, own in enumerate(lists)]
     sizes = [len({i for who, i in pairs if who == row}) for row in range(5)]
     assert np.array_equal(count, [size or np.nan for size in sizes], equal_nan=True)
+
+
+@given(seed=st.integers(0, 99), rows=st.lists(st.integers(-1, 8), max_size=12))
+def test_rows_are_taken_in_any_order_and_unknown_ones_are_empty(seed: int, rows: list[int]) -> None:
+    values = np.random.default_rng(seed).integers(-2, 3, size=(9, 5)).astype(np.float32)
+    found = matrix_rows(sparse.csr_array(values), np.array(rows, dtype=np.int32))
+    known = np.append(values, np.zeros((1, 5), np.float32), axis=0)
+    assert np.array_equal(found.toarray(), known[rows])
+    assert found.indices.dtype == found.indptr.dtype == np.int32

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from loopcast_recommender.interactions import block_of, rows_of
+from loopcast_recommender.interactions import block_of
 
 
 def drawn(seed: int) -> sparse.csr_array:
@@ -18,10 +18,3 @@ def test_a_block_is_a_slice(seed: int, first: int, count: int) -> None:
     matrix, rows = drawn(seed), slice(first, min(first + count, 9))
     found = block_of(matrix, rows)
     assert np.array_equal(found.toarray(), matrix.toarray()[rows])
-
-
-@given(seed=st.integers(0, 99), rows=st.lists(st.integers(-1, 8), max_size=12))
-def test_rows_are_taken_in_any_order_and_unknown_ones_are_empty(seed: int, rows: list[int]) -> None:
-    matrix = drawn(seed)
-    known = np.append(matrix.toarray(), np.zeros((1, 5), np.float32), axis=0)
-    assert np.array_equal(rows_of(matrix, np.array(rows, dtype=np.int32)).toarray(), known[rows])

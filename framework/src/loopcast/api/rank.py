@@ -44,6 +44,14 @@ class RankData:
     entity_features: pd.DataFrame | None = None
     item_features: pd.DataFrame | None = None
 
+    @cached_property
+    def choices(self) -> sparse.csr_array:
+        """When each entity last chose each item, as :func:`last_places` has it.
+
+        Shape (n_entities, n_items). Who judges and the templates share it, and change nothing.
+        """
+        return last_places(self.entity, self.item, (len(self.entities), len(self.items)))
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Ranking:
@@ -212,18 +220,68 @@ def last_places(
            [0., 1., 0.]], dtype=float32)
     """
     import numpy as np
-    from scipy import sparse
 
-    count = len(entity)
     order = stable_order(entity)
     sizes = np.bincount(entity, minlength=shape[0])
-    place = np.empty(count, dtype=np.float32)
-    place[order] = np.repeat(np.cumsum(sizes), sizes) - np.arange(count)
+    place = np.empty(len(entity), dtype=np.float32)
+    place[order] = np.repeat(np.cumsum(sizes), sizes) - np.arange(len(entity))
     cell = entity.astype(np.int64) * shape[1] + item
     by_cell = stable_order(cell)
     last = by_cell[np.diff(cell[by_cell], append=-1) != 0]
-    ends = np.cumsum(np.bincount(entity[last], minlength=shape[0]))
-    return sparse.csr_array((place[last], item[last], np.append(0, ends)), shape=shape)
+    different = np.bincount(entity[last], minlength=shape[0])
+    return rows_matrix(place[last], item[last], different, shape)
+
+
+def rows_matrix(
+    values: NDArray[np.float32],
+    columns: NDArray[np.integer[Any]],
+    sizes: NDArray[np.integer[Any]],
+    shape: tuple[int, int],
+) -> sparse.csr_array:
+    """Return a matrix whose entries are given row by row, in the order of their columns.
+
+    Parameters
+    ----------
+    values, columns : ndarray, shape (entries,)
+    sizes : ndarray, shape (rows,)
+        How many of them each row has.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rows_matrix(np.array([5.0, 7.0]), np.array([1, 0]), np.array([1, 1]), (2, 2)).toarray()
+    array([[0., 5.],
+           [7., 0.]])
+    """
+    import numpy as np
+    from scipy import sparse
+
+    index = sparse.get_index_dtype(maxval=max(len(columns), *shape))
+    ends = np.zeros(shape[0] + 1, dtype=index)
+    np.cumsum(sizes, out=ends[1:])
+    return sparse.csr_array((values, columns.astype(index, copy=False), ends), shape=shape)
+
+
+def matrix_rows(matrix: sparse.csr_array, rows: NDArray[np.integer[Any]]) -> sparse.csr_array:
+    """Return some rows of a matrix, one without entries for −1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> known = last_places(np.array([0, 1, 0]), np.array([0, 1, 2]), (2, 3))
+    >>> matrix_rows(known, np.array([1, -1])).toarray()
+    array([[0., 1., 0.],
+           [0., 0., 0.]], dtype=float32)
+    """
+    import numpy as np
+
+    known = np.maximum(rows, 0)
+    first = matrix.indptr[known]
+    sizes = np.where(rows < 0, 0, matrix.indptr[known + 1] - first)
+    ends = np.cumsum(sizes)
+    place = np.arange(sizes.sum()) + np.repeat(first - ends + sizes, sizes)
+    shape = (len(rows), matrix.shape[1])
+    return rows_matrix(matrix.data[place], matrix.indices[place], sizes, shape)
 
 
 def distinct_pairs(

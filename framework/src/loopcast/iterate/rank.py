@@ -14,7 +14,6 @@ from loopcast.api import (
     Judged,
     LogicalModel,
     RankData,
-    Ranking,
     RankOutcome,
     RankQuery,
     RankSchema,
@@ -37,6 +36,7 @@ from loopcast.settings import RankTable
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
+    from scipy import sparse
 
     from loopcast.settings import DataSettings
 
@@ -78,13 +78,9 @@ def _judge(
     split = contest.own.split
     query, items = _asked(split, read_names(champion.files))
     found = ranked(champion.model, query, split.training.schema, champion.name)
-    ranking = Ranking(
-        items=np.where(found.items >= 0, items[found.items], -1).astype(np.int32),
-        scores=found.scores,
-    )
     choices = split.judged
     outcome = RankOutcome(
-        ranking=ranking,
+        ranking=found if items is None else replace(found, items=items[found.items]),
         chosen_entity=choices.chosen_entity,
         chosen_item=choices.chosen_item,
         popularity=choices.popularity,
@@ -95,35 +91,51 @@ def _judge(
     )
 
 
-def _asked(split: Split[RankData], names: Names) -> tuple[RankQuery, NDArray[np.intp]]:
+def _asked(split: Split[RankData], names: Names) -> tuple[RankQuery, NDArray[np.int32] | None]:
     """Put the judged question in the codes of a model that was trained before.
 
     Returns
     -------
     query
         With what entities chose in the training part; items that are no more are not allowed.
-    items : ndarray, shape (items of the model,)
-        The code in the training part of each item of the model, -1 where it has none.
+    items : ndarray, shape (items of the model + 1,), or None
+        The code in the training part of each item of the model, -1 where it has none and at the
+        end; ``None`` where all codes are the same.
     """
     training, choices = split.training, split.judged
-    entities = choices.query.entities
-    who = codes_of(names.entities, choices.entities)
-    theirs = codes_of(names.items, training.items)
-    row = rows_of(entities, len(training.entities))[training.entity]
-    item = theirs[training.item]
-    seen = (row >= 0) & (item >= 0)
-    history = last_places(row[seen], item[seen], (len(entities), len(names.items)))
-    items = np.full(len(names.items), -1, dtype=np.intp)
+    theirs, count = codes_of(names.items, training.items), len(names.items)
+    same = len(theirs) == count and np.array_equal(theirs, np.arange(count))
+    items = np.full(count + 1, -1, dtype=np.int32)
     items[theirs[theirs >= 0]] = np.flatnonzero(theirs >= 0)
+    history = choices.history if same else _recoded(split, theirs, count)
     query = RankQuery(
-        entities=who.astype(np.int32),
+        entities=codes_of(names.entities, choices.entities).astype(np.int32),
         length=training.schema.length,
-        allowed=items >= 0,
+        allowed=items[:count] >= 0,
         excluded=None if training.schema.repeat else history,
         history=history,
         entity_features=choices.features,
     )
-    return query, items
+    return query, None if same else items
+
+
+def _recoded(split: Split[RankData], theirs: NDArray[np.intp], count: int) -> sparse.csr_array:
+    """Return what judged entities chose among the items that a model knows, by its codes.
+
+    Places are counted among these items alone, as in the histories that the model learned from.
+
+    Parameters
+    ----------
+    theirs : ndarray, shape (items of the training part,)
+        The model's code of each item; -1 where it has none.
+    count
+        How many items the model knows.
+    """
+    training, entities = split.training, split.judged.query.entities
+    row = rows_of(entities, len(training.entities))[training.entity]
+    item = theirs[training.item]
+    seen = (row >= 0) & (item >= 0)
+    return last_places(row[seen], item[seen], (len(entities), count))
 
 
 STEPS = TaskSteps(know=_know, inputs=inputs_of, contest=_contest, finish=_finish, judge=_judge)

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
-from loopcast.api import DataError, RankData, RankQuery, last_places
+from loopcast.api import DataError, RankData, RankQuery
+from loopcast.api.rank import matrix_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
 def choices(data: RankData) -> sparse.csr_array:
-    """Return the :func:`loopcast.api.last_places` of interactions.
+    """Return the choices of :class:`loopcast.api.RankData`.
 
     Returns
     -------
@@ -26,7 +27,7 @@ def choices(data: RankData) -> sparse.csr_array:
         Where there is no interaction.
     """
     refuse_nothing(data)
-    return last_places(data.entity, data.item, (len(data.entities), len(data.items)))
+    return data.choices
 
 
 def refuse_nothing(data: RankData) -> None:
@@ -70,19 +71,7 @@ def histories(query: RankQuery, trained: sparse.csr_array) -> sparse.csr_array:
         history = query.history.astype(np.float32)
         history.eliminate_zeros()
         return history
-    return rows_of(trained, query.entities)
-
-
-def rows_of(matrix: sparse.csr_array, rows: NDArray[np.integer[Any]]) -> sparse.csr_array:
-    """Return some rows of a matrix, one without entries for −1."""
-    known = np.maximum(rows, 0)
-    first = matrix.indptr[known]
-    sizes = np.where(rows < 0, 0, matrix.indptr[known + 1] - first)
-    ends = np.append(0, np.cumsum(sizes))
-    place = np.repeat(first - ends[:-1], sizes) + np.arange(ends[-1])
-    return sparse.csr_array(
-        (matrix.data[place], matrix.indices[place], ends), shape=(len(rows), matrix.shape[1])
-    )
+    return matrix_rows(trained, query.entities)
 
 
 def block_of(matrix: sparse.csr_array, rows: slice) -> sparse.csr_array:

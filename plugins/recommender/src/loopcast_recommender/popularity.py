@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from loopcast.api import Files, RankData, Ranking, RankQuery, npz_bytes, read_npz
-from loopcast.api.rank import distinct_pairs
-from loopcast_recommender.interactions import refuse_nothing
+from loopcast_recommender.interactions import choices
 from loopcast_recommender.lists import rank
 
 if TYPE_CHECKING:
@@ -39,10 +38,8 @@ class PopularityModel:
 
 def fit_popularity(data: RankData) -> PopularityModel:
     """Count who chose what; raises ``DataError`` where nobody chose anything."""
-    refuse_nothing(data)
-    items = len(data.items)
-    chosen = distinct_pairs(data.entity, data.item, items) % items
-    return PopularityModel(share=popularity(chosen, (len(data.entities), items)))
+    known = choices(data)
+    return PopularityModel(share=popularity(known.indices, known.shape))
 
 
 def popularity(item: NDArray[np.integer[Any]], shape: tuple[int, int]) -> NDArray[np.float32]:

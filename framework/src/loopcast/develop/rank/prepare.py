@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -122,6 +122,10 @@ def _last(
     return pd.DataFrame(values).iloc[newest].set_axis(names, axis="index")
 
 
+Rows: TypeAlias = "slice | NDArray[np.bool_]"
+"""Some interactions: those that follow each other, or a mark for each one."""
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Part:
     """Some interactions; entities and items that none of them has are forgotten.
@@ -139,7 +143,7 @@ class Part:
     item: NDArray[np.int32]
 
 
-def part_of(data: RankData, rows: NDArray[np.bool_]) -> Part:
+def part_of(data: RankData, rows: Rows) -> Part:
     """Return some interactions as data of their own."""
     entity, item = data.entity[rows], data.item[rows]
     new_entity = codes_in_use(entity, len(data.entities))
@@ -149,14 +153,20 @@ def part_of(data: RankData, rows: NDArray[np.bool_]) -> Part:
         data,
         entities=_names(data.entities, entities),
         items=_names(data.items, items),
-        entity=new_entity[entity],
-        item=new_item[item],
+        entity=_renamed(entity, new_entity, entities),
+        item=_renamed(item, new_item, items),
         value=data.value[rows],
         time=data.time[rows],
         entity_features=_some(data.entity_features, entities),
         item_features=_some(data.item_features, items),
     )
     return Part(data=part, entity=new_entity, item=new_item)
+
+
+def _renamed(
+    codes: NDArray[np.int32], new: NDArray[np.int32], kept: NDArray[np.intp]
+) -> NDArray[np.int32]:
+    return codes if len(kept) == len(new) else new[codes]
 
 
 def _names(names: pd.Index, rows: NDArray[np.intp]) -> pd.Index:

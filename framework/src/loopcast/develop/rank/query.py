@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import sparse
 
 from loopcast.api import ModelError, Ranking, RankQuery, RankSchema
-from loopcast.api.rank import distinct_pairs
+from loopcast.api.rank import distinct_pairs, rows_matrix
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from scipy import sparse
 
     from loopcast.api import Ranker
 
@@ -23,19 +23,9 @@ def pairs_matrix(
     rows: NDArray[np.integer[Any]], columns: NDArray[np.integer[Any]], shape: tuple[int, int]
 ) -> sparse.csr_array:
     """Return a matrix that is 1 at each of the pairs, and 0 elsewhere."""
-    pairs = distinct_pairs(rows, columns, shape[1])
-    return ordered_matrix(*np.divmod(pairs, shape[1]), shape)
-
-
-def ordered_matrix(
-    rows: NDArray[np.integer[Any]], columns: NDArray[np.integer[Any]], shape: tuple[int, int]
-) -> sparse.csr_array:
-    """Return a matrix that is 1 at pairs that are distinct, and ordered by row and column."""
-    index = sparse.get_index_dtype(maxval=max(len(rows), *shape))
-    starts = np.zeros(shape[0] + 1, dtype=index)
-    np.cumsum(np.bincount(rows, minlength=shape[0]), out=starts[1:])
-    ones = np.ones(len(rows), dtype=np.float32)
-    return sparse.csr_array((ones, columns.astype(index), starts), shape=shape)
+    row, column = np.divmod(distinct_pairs(rows, columns, shape[1]), shape[1])
+    ones = np.ones(len(row), dtype=np.float32)
+    return rows_matrix(ones, column, np.bincount(row, minlength=shape[0]), shape)
 
 
 def rows_of(entities: NDArray[np.int32], count: int) -> NDArray[np.int64]:

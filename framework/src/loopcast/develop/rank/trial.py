@@ -20,10 +20,10 @@ from loopcast.api import (
     RankQuery,
     Rater,
 )
-from loopcast.api.rank import distinct_pairs
+from loopcast.api.rank import matrix_rows, stable_order
 from loopcast.develop.holdout import Holdout, Split, percent
-from loopcast.develop.rank.prepare import Part, fingerprint, part_of
-from loopcast.develop.rank.query import ordered_matrix, ranked, rows_of
+from loopcast.develop.rank.prepare import Part, Rows, fingerprint, part_of
+from loopcast.develop.rank.query import ranked
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,6 +53,9 @@ class Choices:
         Share of the interactions of the training part.
     features : DataFrame or None
         Of the judged entities.
+    history : csr_array, shape (n, items), float32
+        What the judged entities chose in the training part, as :func:`loopcast.api.last_places`
+        has it.
     """
 
     query: RankQuery
@@ -62,6 +65,7 @@ class Choices:
     chosen_value: NDArray[np.float32]
     popularity: NDArray[np.float64]
     features: pd.DataFrame | None
+    history: sparse.csr_array
 
 
 def split_interactions(data: RankData, plan: Holdout, seed: int) -> Split[RankData]:
@@ -76,17 +80,18 @@ def split_interactions(data: RankData, plan: Holdout, seed: int) -> Split[RankDa
     DataError
         Where nothing remains to learn from, or to judge.
     """
-    judged, protocol = _held_out(data, plan, seed)
-    if not judged.any() or judged.all():
+    learned, judged, protocol = _cut(data, plan, seed)
+    count = len(data.item[judged])
+    if not 0 < count < len(data.item):
         raise DataError(
-            f"{len(judged)} interactions cannot be split ({protocol}): "
-            f"{int(judged.sum())} of them would be judged"
+            f"{len(data.item)} interactions cannot be split ({protocol}): "
+            f"{count} of them would be judged"
         )
-    known = part_of(data, ~judged)
+    known = part_of(data, learned)
     choices = _choices(data, judged, known)
     if not len(choices.chosen_item):
         raise DataError(
-            f"nothing to judge ({protocol}): all {int(judged.sum())} held-out choices are of items "
+            f"nothing to judge ({protocol}): all {count} held-out choices are of items "
             "that training has never seen, or repeat earlier ones"
         )
     return Split(
@@ -98,19 +103,32 @@ def split_interactions(data: RankData, plan: Holdout, seed: int) -> Split[RankDa
     )
 
 
-def _held_out(data: RankData, plan: Holdout, seed: int) -> tuple[NDArray[np.bool_], str]:
+def _cut(data: RankData, plan: Holdout, seed: int) -> tuple[Rows, Rows, str]:
+    """Return which interactions are learned from, which are judged, and the cut in words."""
     count = len(data.item)
     if plan.since is not None:
         moment = np.datetime64(plan.since.astimezone(UTC).replace(tzinfo=None), "us")
-        return data.time > moment, (
-            f"what came after {_shown(moment)}, until when the champion was trained"
-        )
+        told = f"what came after {_shown(moment)}, until when the champion was trained"
+        return *_before_and_from(data.time.searchsorted(moment, side="right")), told
     if plan.method == "time":
         first = data.time[min(int(np.ceil((1.0 - plan.share) * count)), count - 1)]
         share = percent(plan.share)
-        return data.time >= first, f"what came next, the last {share}, from {_shown(first)}"
+        told = f"what came next, the last {share}, from {_shown(first)}"
+        return *_before_and_from(data.time.searchsorted(first)), told
+    judged, told = _drawn(data, plan, seed)
+    return ~judged, judged, told
+
+
+def _before_and_from(row: np.intp) -> tuple[slice, slice]:
+    """Return the interactions before a row, and the others: they are in the order of time."""
+    return slice(0, row), slice(row, None)
+
+
+def _drawn(data: RankData, plan: Holdout, seed: int) -> tuple[NDArray[np.bool_], str]:
+    """Mark what is judged where that is no question of when it happened."""
     if plan.method == "last":
         return _last_of_each(data, plan.count), f"the last {plan.count} choices of each entity"
+    count = len(data.item)
     judged = np.zeros(count, dtype=bool)
     drawn = np.random.default_rng(seed).permutation(count)[: round(plan.share * count)]
     judged[drawn] = True
@@ -123,7 +141,7 @@ def _shown(moment: np.datetime64) -> str:
 
 def _last_of_each(data: RankData, count: int) -> NDArray[np.bool_]:
     """Mark the last interactions of each entity that has more of them."""
-    order = np.argsort(data.entity, kind="stable")
+    order = stable_order(data.entity)
     sizes = np.bincount(data.entity, minlength=len(data.entities))
     ends = np.cumsum(sizes)
     from_end = np.repeat(ends, sizes) - np.arange(len(order))
@@ -132,24 +150,32 @@ def _last_of_each(data: RankData, count: int) -> NDArray[np.bool_]:
     return judged
 
 
-def _choices(data: RankData, judged: NDArray[np.bool_], known: Part) -> Choices:
+def _choices(data: RankData, judged: Rows, known: Part) -> Choices:
     training, width = known.data, len(known.data.items)
     entity, item = data.entity[judged], known.item[data.item[judged]]
-    code = known.entity[entity]
-    seen = distinct_pairs(training.entity, training.item, width)
-    repeated = _among(_pairs(code, item, width), seen) & (code >= 0)
-    foreseeable = (item >= 0) & (data.schema.repeat | ~repeated)
-    pairs, first = np.unique(
-        _pairs(entity[foreseeable], item[foreseeable], width), return_index=True
-    )
-    row, chosen = np.divmod(pairs, width)
-    who, place = np.unique(row, return_inverse=True)
+    foreseeable = item >= 0
+    if not data.schema.repeat:
+        foreseeable &= ~_chosen_before(training, known.entity[entity], item)
+    pairs = _pairs(entity, item, width)[foreseeable]
+    order = stable_order(pairs)
+    first = order[np.diff(pairs[order], prepend=-1) > 0]  # of each pair, the oldest
+    row, chosen = np.divmod(pairs[first], width)
+    starts = np.diff(row, prepend=-1) > 0
+    who = row[starts]
     features = None if data.entity_features is None else data.entity_features.iloc[who]
     count = np.bincount(training.item, minlength=width)
+    history = matrix_rows(training.choices, known.entity[who])
     return Choices(
-        query=_query(training, known.entity[who], seen, features),
+        query=RankQuery(
+            entities=known.entity[who],
+            length=training.schema.length,
+            allowed=np.ones(width, dtype=bool),
+            excluded=None if training.schema.repeat else history,
+            entity_features=features,
+        ),
         entities=data.entities[who],
-        chosen_entity=place.astype(np.int32),
+        history=history,
+        chosen_entity=(np.cumsum(starts) - 1).astype(np.int32),
         chosen_item=chosen.astype(np.int32),
         chosen_value=data.value[judged][foreseeable][first],
         popularity=count / count.sum(),
@@ -157,50 +183,24 @@ def _choices(data: RankData, judged: NDArray[np.bool_], known: Part) -> Choices:
     )
 
 
+def _chosen_before(
+    training: RankData, entity: NDArray[np.int32], item: NDArray[np.int32]
+) -> NDArray[np.bool_]:
+    """Tell which choices training holds already, by codes that are −1 where it knows none.
+
+    To look them up among ordered pairs is many times as fast as :func:`numpy.isin`.
+    """
+    known, width = training.choices, len(training.items)
+    seen = _pairs(np.repeat(np.arange(known.shape[0]), np.diff(known.indptr)), known.indices, width)
+    wanted = _pairs(entity, item, width)
+    place = np.minimum(np.searchsorted(seen, wanted), len(seen) - 1)
+    return np.asarray((seen[place] == wanted) & (entity >= 0) & (item >= 0))
+
+
 def _pairs(
     entity: NDArray[np.integer[Any]], item: NDArray[np.integer[Any]], width: int
 ) -> NDArray[np.int64]:
     return entity.astype(np.int64) * width + item
-
-
-def _among(values: NDArray[np.int64], ordered: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Tell which values are among ordered ones: many times as fast as :func:`numpy.isin`."""
-    place = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
-    return np.asarray(ordered[place] == values)
-
-
-def _query(
-    training: RankData,
-    entities: NDArray[np.int32],
-    seen: NDArray[np.int64],
-    features: pd.DataFrame | None,
-) -> RankQuery:
-    """Ask for entities, with what they chose in the training part excluded unless it may repeat.
-
-    Parameters
-    ----------
-    entities
-        Codes in their order, among them −1.
-    seen
-        The pairs of the training part, ordered.
-    """
-    return RankQuery(
-        entities=entities,
-        length=training.schema.length,
-        allowed=np.ones(len(training.items), dtype=bool),
-        excluded=None if training.schema.repeat else _chosen(training, entities, seen),
-        entity_features=features,
-    )
-
-
-def _chosen(
-    training: RankData, entities: NDArray[np.int32], seen: NDArray[np.int64]
-) -> sparse.csr_array:
-    """Return which items each of some entities has chosen, where codes are in their order."""
-    entity, item = np.divmod(seen, len(training.items))
-    row = rows_of(entities, len(training.entities))[entity]
-    asked = row >= 0
-    return ordered_matrix(row[asked], item[asked], (len(entities), len(training.items)))
 
 
 def answer(model: Ranker, split: Split[RankData], template: str) -> RankOutcome:

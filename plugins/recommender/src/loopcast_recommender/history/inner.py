@@ -10,8 +10,8 @@ import numpy as np
 from scipy import sparse
 
 from loopcast.api import RankData, last_places
-from loopcast.api.rank import distinct_pairs, stable_order
-from loopcast_recommender.interactions import cells, remembered, rows_of
+from loopcast.api.rank import distinct_pairs, matrix_rows, stable_order
+from loopcast_recommender.interactions import cells, remembered
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -105,7 +105,7 @@ class Validation:
         hidden = place[row] >= 0
         return Block(
             entities=block.entities[kept],
-            history=rows_of(block.history, kept),
+            history=matrix_rows(block.history, kept),
             hidden=(place[row[hidden]], item[hidden]),
             row=place[block.row[asked]],
             item=block.item[asked],
@@ -156,7 +156,7 @@ def validation(
     blocks = []
     for first in range(0, len(asked), step):
         entities = asked[first : first + step]
-        history, count = rows_of(training, entities), sizes[entities]
+        history, count = matrix_rows(training, entities), sizes[entities]
         nothing = np.zeros(0, dtype=np.intp)
         blocks.append(
             Block(
