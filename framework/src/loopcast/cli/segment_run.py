@@ -15,7 +15,7 @@ from loopcast.api import DataError, ForecastSchema, GateError, RankSchema
 from loopcast.cli.context import Run, Stopwatch
 from loopcast.cli.progress import comparison_table, progress_bar
 from loopcast.develop.engine import engine_for
-from loopcast.iterate.family import SegmentReport, counts, train_segments
+from loopcast.iterate.family import SegmentReport, counts, train_segments, training_of
 from loopcast.iterate.settings_file import SETTINGS_FILE, settings_bytes
 from loopcast.serve.answer_files import AnswerFile
 from loopcast.serve.answered import Answered
@@ -114,18 +114,17 @@ def _engine(run: Run) -> EngineSettings:
 
 
 def _train(run: Run, engine: Engine) -> list[SegmentReport]:
+    training = training_of(
+        run.course, run.home, run.rules, day=run.settings.job.origin, at=run.moment
+    )
     extra = {SETTINGS_FILE: settings_bytes(run.settings)}
     with progress_bar(run.console, "training", None) as advance:
         return list(
             train_segments(
-                run.course,
+                training,
                 run.source,
-                run.home,
                 engine,
-                run.rules,
-                day=run.settings.job.origin,
                 extra=extra,
-                at=run.moment,
                 advance=lambda count: advance(f"{count} segments"),
             )
         )

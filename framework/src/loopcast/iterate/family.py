@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from loopcast.api import Attempt, Segment, Stage, VersionId
+from loopcast.api import Attempt, Segment, Stage, Version, VersionId
 from loopcast.develop.source import Source
 from loopcast.iterate.batch import Failed, Job, Kept, Result, Unfinished, Work, train_batch
-from loopcast.iterate.registering import NewVersion, examiner_for, register
+from loopcast.iterate.registering import Examiner, NewVersion, examiner_for, register
 from loopcast.iterate.verdict import kpi_of_champion
 
 if TYPE_CHECKING:
@@ -60,81 +60,128 @@ class SegmentReport:
 
 
 def train_segments(
-    course: Course[Any],
+    training: Training,
     source: Source,
-    home: Home,
     engine: Engine,
-    rules: Rules,
     *,
-    day: str | None = None,
     extra: Mapping[str, bytes] | None = None,
-    at: datetime | None = None,
     advance: Callable[[int], None] = lambda _: None,
 ) -> Iterator[SegmentReport]:
     """Train every segment of a table, and yield what became of each.
 
     Parameters
     ----------
-    rules
-        By what versions are released.
-    day
-        The first day to forecast.
     extra
         Further files of every bundle.
-    at
-        The moment of the training; now by default.
     advance
         Called with the number of segments of a batch when it is registered.
     """
-    switches = home.catalog.switches(course.logical_model.name)
+    course = training.course
+    switches = training.home.catalog.switches(course.logical_model.name)
     held = {s for s, setting in switches.items() if setting.switch != "on"}
     yield from (SegmentReport(segment=segment, status="frozen") for segment in sorted(held))
     works = (
         Work(course=course, batch=batch.without(held), extra=extra or {})
         for batch in source.batches()
     )
-    yield from train_works(course, works, home, engine, rules, day=day, at=at, advance=advance)
+    for reports in train_works(training, works, engine):
+        yield from reports
+        advance(len(reports))
 
 
 def train_works(
+    training: Training, works: Iterable[Work], engine: Engine
+) -> Iterator[tuple[SegmentReport, ...]]:
+    """Train batches of segments, and yield what became of the segments of each."""
+    for results in engine.map(train_batch, map(training.job, works)):
+        yield training.settle(results)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Training:
+    """What batches of a family are trained by, wherever that is, and what becomes of them here.
+
+    Attributes
+    ----------
+    course
+        Its logical model is that of all the work.
+    rules
+        By what versions are released.
+    day
+        The first day to forecast.
+    at
+        The moment of the training; now where ``None``.
+    newest
+        The newest version of each segment that has one.
+    attempts
+        What was tried and made no version, by segment.
+    """
+
+    course: Course[Any]
+    home: Home
+    rules: Rules
+    day: str | None
+    at: datetime | None
+    newest: Mapping[Segment, Version]
+    attempts: Mapping[Segment, Attempt]
+    examiner: Examiner
+
+    def job(self, work: Work) -> Job:
+        """Return what a process needs to know to train some segments."""
+        segments = work.batch.segments
+        return Job(
+            work=work,
+            newest={s: self.newest[s] for s in segments if s in self.newest},
+            tried=_tried(work, self.attempts),
+            examiner=self.examiner.among(segments),
+            day=self.day,
+            artifacts=self.home.artifacts_url,
+            at=self.at,
+        )
+
+    def settle(self, results: Mapping[str, Result]) -> tuple[SegmentReport, ...]:
+        """Register and release what a batch has made, keep what it tried, and report on it."""
+        from loopcast.iterate.releasing import release_by_policy  # SQL, which no worker needs
+
+        items = [result for result in results.values() if isinstance(result, NewVersion)]
+        attempts = [result.attempt for result in results.values() if isinstance(result, Unfinished)]
+        if attempts:
+            self.home.catalog.put_attempts(attempts)
+        released: Mapping[VersionId, Released] = {}
+        if items:
+            register(self.course, items, self.home)
+            released = release_by_policy(self.course, items, self.home, self.rules, at=self.at)
+        return tuple(
+            _told(self.course, segment, result, released) for segment, result in results.items()
+        )
+
+
+def training_of(
     course: Course[Any],
-    works: Iterable[Work],
     home: Home,
-    engine: Engine,
     rules: Rules,
     *,
     day: str | None = None,
     at: datetime | None = None,
-    advance: Callable[[int], None] = lambda _: None,
-) -> Iterator[SegmentReport]:
-    """Train batches of segments, and yield what became of each segment.
+) -> Training:
+    """Read from the catalog what trainings of a family need to know.
 
     Parameters
     ----------
-    course
-        Its logical model is that of all the work.
-    rules, day, at, advance
-        As :func:`train_segments` has them.
+    rules, day, at
+        As :class:`Training` has them.
     """
     home.catalog.put_logical_model(course.logical_model)
-    newest = home.catalog.newest(course.logical_model.name)
-    attempts = home.catalog.attempts(course.logical_model.name)
-    examiner = examiner_for(course, home, rules)
-    jobs = (
-        Job(
-            work=work,
-            newest={s: newest[s] for s in work.batch.segments if s in newest},
-            tried=_tried(work, attempts),
-            examiner=examiner.among(work.batch.segments),
-            day=day,
-            artifacts=home.artifacts_url,
-            at=at,
-        )
-        for work in works
+    return Training(
+        course=course,
+        home=home,
+        rules=rules,
+        day=day,
+        at=at,
+        newest=home.catalog.newest(course.logical_model.name),
+        attempts=home.catalog.attempts(course.logical_model.name),
+        examiner=examiner_for(course, home, rules),
     )
-    for results in engine.map(train_batch, jobs):
-        yield from _settle(course, results, home, rules, at)
-        advance(len(results))
 
 
 def _tried(work: Work, attempts: Mapping[Segment, Attempt]) -> dict[Segment, Attempt]:
@@ -151,34 +198,21 @@ def _tried(work: Work, attempts: Mapping[Segment, Attempt]) -> dict[Segment, Att
     }
 
 
-def _settle(
-    course: Course[Any],
-    results: Mapping[str, Result],
-    home: Home,
-    rules: Rules,
-    at: datetime | None,
-) -> Iterator[SegmentReport]:
-    """Register and release what a batch has made, keep what it tried, and report on all of it."""
-    from loopcast.iterate.releasing import release_by_policy  # SQL, which no worker needs
-
-    items = [result for result in results.values() if isinstance(result, NewVersion)]
-    attempts = [result.attempt for result in results.values() if isinstance(result, Unfinished)]
-    if attempts:
-        home.catalog.put_attempts(attempts)
-    if items:
-        register(course, items, home)
-    released = release_by_policy(course, items, home, rules, at=at) if items else {}
-    for item in items:
-        yield _report(course, item, released[item.version.id])
-    for segment, result in results.items():
-        if isinstance(result, Kept):
-            yield SegmentReport(
+def _told(
+    course: Course[Any], segment: str, result: Result, released: Mapping[VersionId, Released]
+) -> SegmentReport:
+    """Return what is said of a segment."""
+    match result:
+        case NewVersion():
+            return _report(course, result, released[result.version.id])
+        case Unfinished():
+            return _unfinished(result)
+        case Kept():
+            return SegmentReport(
                 segment=segment, status="kept", version=result.version, reason=result.reason
             )
-        elif isinstance(result, Unfinished):
-            yield _unfinished(result)
-        elif isinstance(result, Failed):
-            yield SegmentReport(segment=segment, status="failed", reason=result.reason)
+        case Failed():
+            return SegmentReport(segment=segment, status="failed", reason=result.reason)
 
 
 def _unfinished(result: Unfinished) -> SegmentReport:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from itertools import chain
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
@@ -16,7 +17,7 @@ from loopcast.deploy.region import find_region
 from loopcast.develop.source import Batch, Source
 from loopcast.iterate.batch import Again, Work
 from loopcast.iterate.course import course_of
-from loopcast.iterate.family import train_works
+from loopcast.iterate.family import Training, train_works, training_of
 from loopcast.iterate.retrain.champion import Champions
 from loopcast.iterate.retrain.decision import Decision, Facts, triggers
 from loopcast.iterate.retrain.facts import facts_of
@@ -29,11 +30,13 @@ from loopcast.iterate.settings_file import SETTINGS_FILE, settings_bytes
 if TYPE_CHECKING:
     from loopcast.api import Engine
     from loopcast.develop.course import Course
+    from loopcast.iterate.family import SegmentReport
     from loopcast.iterate.releasing import Rules
     from loopcast.settings import RunSettings
     from loopcast.store.home import Home
 
 _Kind = tuple[Any, tuple[str, ...]]
+_Way: TypeAlias = "tuple[Course[Any], Again, Mapping[str, bytes]]"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -83,6 +86,13 @@ class Outlook:
             d for s, d in self.decisions.items() if d.status == "due" and s not in self.done
         )
 
+    def untouched(self) -> Iterator[Retrained]:
+        """Yield what is said of segments that are not to be trained, or were before."""
+        yield from self.done.values()
+        for segment, decision in self.decisions.items():
+            if decision.status != "due" and segment not in self.done:
+                yield undone(decision)
+
 
 def look_ahead(asked: Asked) -> Outlook:
     """Decide for every segment that the data or the catalog has."""
@@ -127,74 +137,108 @@ def retrain(
 
     What is killed at any moment is gone on with by the next call with the same settings.
 
+    Parameters
+    ----------
+    advance
+        Called with the number of segments of a batch when it is done.
+
     Raises
     ------
     ConfigurationError
         Where a remedy was asked for that the task or the configuration does not have.
     """
-    due = {decision.segment: decision for decision in outlook.due}
-    yield from outlook.done.values()
-    for segment, decision in outlook.decisions.items():
-        if segment not in due and segment not in outlook.done:
-            yield undone(decision)
-    works = list(_works(asked, outlook.batches, due))
-    # A description that changed, such as a business KPI to watch, waits for no training.
-    asked.home.catalog.put_logical_model(asked.settings.logical_model)
-    if not due:
+    yield from outlook.untouched()
+    works = works_of(asked, outlook)
+    progress = begin(asked, outlook)
+    if progress is None:
         return
-    journal = _journal(asked)
-    begun = outlook.round or journal.begin(asked.moment, _digest(asked.settings), due.values())
-    batch: list[Retrained] = []
+    training = training_for(asked)
+    for reports in train_works(training, chain.from_iterable(works), engine):
+        yield from progress.note(reports)
+        advance(len(reports))
+    progress.finish()
 
-    def note(count: int) -> None:
-        journal.note(begun, [item for item in batch if item.result != "failed"])
-        batch.clear()
-        advance(count)
 
-    reports = train_works(
+def training_for(asked: Asked) -> Training:
+    """Return by what the segments of a round are trained."""
+    return training_of(
         _course(asked, asked.settings),
-        works,
         asked.home,
-        engine,
         asked.rules,
         day=asked.settings.job.origin,
         at=asked.moment,
-        advance=note,
     )
-    for report in reports:
-        batch.append(retrained(due[report.segment], report))
-        yield batch[-1]
-    journal.finish(begun)
 
 
-def _works(
-    asked: Asked, batches: Sequence[Batch], due: Mapping[Segment, Decision]
-) -> Iterator[Work]:
-    """Yield the segments of each batch that are due, apart by what is done to them."""
-    ways: dict[_Kind, tuple[Course[Any], Again, dict[str, bytes]]] = {}
-    for batch in batches:
-        kinds: dict[_Kind, set[Segment]] = defaultdict(set)
-        for segment in batch.segments:
-            if segment in due:
-                kinds[due[segment].remedy, due[segment].features].add(segment)
-        for kind, members in kinds.items():
-            if kind not in ways:
-                ways[kind] = _way(asked, due, *kind)
-            course, again, extra = ways[kind]
-            others = set(batch.segments) - members
-            own = again.among(members)
-            yield Work(course=course, batch=batch.without(others), extra=extra, again=own)
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Progress:
+    """A round that is going on, and the journal that is kept of it."""
+
+    journal: Journal
+    round: Round
+    due: Mapping[Segment, Decision]
+
+    def note(self, reports: Sequence[SegmentReport]) -> tuple[Retrained, ...]:
+        """Keep what became of some segments, and return it; what failed is tried again."""
+        items = tuple(retrained(self.due[report.segment], report) for report in reports)
+        self.journal.note(self.round, [item for item in items if item.result != "failed"])
+        return items
+
+    def finish(self) -> None:
+        """Forget the round, of which nothing is left to do."""
+        self.journal.finish(self.round)
+
+
+def begin(asked: Asked, outlook: Outlook) -> Progress | None:
+    """Begin a round, or go on with the one of the outlook; ``None`` where nothing is due."""
+    # A description that changed, such as a business KPI to watch, waits for no training.
+    asked.home.catalog.put_logical_model(asked.settings.logical_model)
+    due = {decision.segment: decision for decision in outlook.due}
+    if not due and outlook.round is None:
+        return None
+    journal = _journal(asked)
+    begun = outlook.round or journal.begin(asked.moment, _digest(asked.settings), due.values())
+    return Progress(journal=journal, round=begun, due=due)
+
+
+def works_of(asked: Asked, outlook: Outlook) -> tuple[tuple[Work, ...], ...]:
+    """Return what is to be trained of each batch, apart by what is done to the data.
+
+    Raises
+    ------
+    ConfigurationError
+        Where a remedy was asked for that the task or the configuration does not have.
+    """
+    kinds: dict[_Kind, set[Segment]] = defaultdict(set)
+    for decision in outlook.due:
+        kinds[decision.remedy, decision.features].add(decision.segment)
+    ways = [(members, _way(asked, members, *kind)) for kind, members in kinds.items()]
+    return tuple(
+        tuple(_work(batch, own, way) for members, way in ways if (own := members & names))
+        for batch in outlook.batches
+        for names in [set(batch.segments)]
+    )
+
+
+def _work(batch: Batch, members: Collection[Segment], way: _Way) -> Work:
+    """Return what is done to some segments of a batch."""
+    course, again, extra = way
+    return Work(
+        course=course,
+        batch=batch.without(set(batch.segments) - set(members)),
+        extra=extra,
+        again=again.among(members),
+    )
 
 
 def _way(
-    asked: Asked, due: Mapping[Segment, Decision], remedy: Any, features: tuple[str, ...]
-) -> tuple[Course[Any], Again, dict[str, bytes]]:
+    asked: Asked, members: Collection[Segment], remedy: Any, features: tuple[str, ...]
+) -> _Way:
     """Return the course of a remedy, what it does, and the settings that the bundle keeps."""
     settings, plugins = asked.settings, asked.rules.plugins
     if remedy == "fall_back":
         settings = _with_fallback(settings)
     whole = _course(asked, settings)
-    members = [s for s, decision in due.items() if decision.remedy == remedy]
     recent = {}
     if remedy == "reweight":
         since = asked.moment - timedelta(days=settings.retrain.recent_days)
