@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from loopcast.api import Attempt
+from loopcast.iterate.retrain.journal import Journal, Round
 from loopcast.store.home import Home, open_home
 from loopcast.validate.performance import Variation
 
@@ -106,6 +107,25 @@ def test_the_same_is_not_tried_again_until_something_is_new(retrain: Any, home: 
     beside = retrain(applications(900, seed=4), "job.at=2027-01-01", BETTER)  # another champion
     assert champion.id in beside["reason"]
     assert beside["result"] == "not better"
+
+
+def test_a_round_that_was_killed_at_its_end_stops_no_later_one(
+    retrain: Any, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(journal: Journal, begun: Round) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "finish", killed)
+        with pytest.raises(KeyboardInterrupt):
+            retrain(applications(1_000, seed=2), LATER, BETTER)
+    tried = attempt_of(home)
+    told = retrain(applications(1_000, seed=2), "job.at=2025-06-02", BETTER)
+    assert (told["result"], told["reason"]) == ("not better", tried.reason)
+    assert attempt_of(home) == tried
+    later = retrain(applications(1_100, seed=2), MUCH_LATER, BETTER)
+    assert later["why"] == "trained 183 days ago; the schedule says every 90"
+    assert attempt_of(home) != tried
 
 
 def test_what_is_better_or_needs_a_person_is_the_version_that_it_always_was(
