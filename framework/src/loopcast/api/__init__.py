@@ -156,6 +156,7 @@ from loopcast.api.score import (
     Scores,
 )
 from loopcast.api.template import (
+    Continuing,
     Engine,
     Files,
     FitContext,
@@ -185,6 +186,7 @@ __all__ = [
     "CSource",
     "ConfigurationError",
     "ConflictError",
+    "Continuing",
     "Contributions",
     "ConvergenceError",
     "Covariate",

@@ -137,6 +137,34 @@ class Refitting(Protocol):
 
 
 @runtime_checkable
+class Continuing(Protocol):
+    """A template that tunes itself, and can begin at what the model before was tuned to.
+
+    A segment that is trained every night is searched where its model of yesterday stands, and
+    moves from there for what is clearly better. A model that would be learned again, from the same
+    data with the same choices, is returned itself, the same object: who compares it with the one
+    that serves has nothing to ask of either.
+
+    It says the same of a segment as ``fit`` where it chooses the same, and all it is told of the
+    past is the model: from that and the data, the choice follows.
+    """
+
+    def fit_after(
+        self,
+        models: Mapping[str, Any],
+        family: Mapping[str, Any],
+        hyperparameters: Any,
+        context: FitContext,
+    ) -> Iterator[tuple[str, Any | LoopcastError]]:
+        """Fit each segment of a family, beginning at the model of its name, as ``fit`` yields.
+
+        Models are of this template, with any hyperparameters. A segment without one is fitted as
+        by ``fit``.
+        """
+        ...
+
+
+@runtime_checkable
 class GivingWay(Refitting, Protocol):
     """A template that answers as a baseline does for a segment where it is not better than that.
 

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from loopcast.api import (
+    Continuing,
     Dataset,
     Evaluation,
     FitContext,
@@ -131,7 +132,8 @@ def contest_family(
         )
         for segment, known in family.items()
     }
-    results = _contest(course, splits, trial, context, advance)
+    champions = {s: known.champion for s, known in family.items() if known.champion is not None}
+    results = _contest(course, splits, trial, context, advance, champions=champions)
     for segment, known in family.items():
         found = results[segment]
         if isinstance(found, _Result):
@@ -179,13 +181,15 @@ def _contest(
     trial: Trial[Any],
     context: FitContext,
     advance: Advance,
+    *,
+    champions: Models,
 ) -> dict[str, Any]:
     """Return the result of each segment, or the error that stopped it."""
     stages: list[Mapping[str, Any]] = [splits]
     candidates: Models = {}
     for contender in course.contenders:
         parts = {segment: split.training for segment, split in _good(splits).items()}
-        models = _fit(course, contender, parts, trial, context)
+        models = _fit_judged(course, contender, parts, trial, context, champions=champions)
         candidates = models if contender is course.candidate else candidates
         answers = {
             segment: _attempt(
@@ -259,6 +263,23 @@ def _fit(
     if trial.finish is None or contender is not course.candidate:
         return models
     return models | dict(trial.finish(course, _good(models), parts, fit))
+
+
+def _fit_judged(
+    course: Course[Holdout],
+    contender: Contender,
+    parts: Mapping[str, Any],
+    trial: Trial[Any],
+    context: FitContext,
+    *,
+    champions: Models,
+) -> dict[str, Any]:
+    """Fit a contender to be judged; the candidate goes on from its champions where it can."""
+    template, own = contender.template, contender is course.candidate and trial.finish is None
+    if not own or not champions or not isinstance(template, Continuing):
+        return _fit(course, contender, parts, trial, context)
+    found = template.fit_after(champions, parts, contender.hyperparameters, context)
+    return _silent(contender, parts) | dict(found)
 
 
 def _fit_all(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from loopcast.api import Dataset
 
@@ -26,9 +26,12 @@ class Known(Generic[DataT]):
     since
         Until when a champion was trained that is judged beside the version: rankings and scores
         are judged on what came after, which neither has seen.
+    champion
+        Its model, where a search of the candidate's template may begin at that.
     """
 
     data: DataT
     training: DataT
     dataset: Dataset
     since: datetime | None = None
+    champion: Any = None

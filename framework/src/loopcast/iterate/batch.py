@@ -16,10 +16,15 @@ from loopcast.develop.engine import LocalEngine
 from loopcast.develop.source import Batch, check_segment
 from loopcast.iterate.checking import check
 from loopcast.iterate.registering import Examiner, NewVersion, new_version, of_segment, ready
-from loopcast.iterate.retrain.champion import Champions, beside_champion, judged_since
+from loopcast.iterate.retrain.champion import (
+    Champions,
+    beside_champion,
+    followed,
+    judged_since,
+)
 from loopcast.iterate.retrain.treatment import Treatment, retraining_files, told
-from loopcast.iterate.tasks import Contest, steps_of
-from loopcast.iterate.verdict import failures, kpi_of_champion
+from loopcast.iterate.tasks import Champion, Contest, steps_of
+from loopcast.iterate.verdict import Verdict, failures, kpi_of_champion
 from loopcast.store.artifacts import Artifacts
 
 if TYPE_CHECKING:
@@ -112,14 +117,14 @@ class _New:
     notes
         Files of the bundle that say what the treatment did.
     champion
-        Beside whom it is judged; ``None`` where a training knows none.
+        Beside whom it is judged, as :meth:`Champions.load` returns it.
     """
 
     known: Known[Any]
     whole: Known[Any]
     checked: Checked
     notes: Mapping[str, bytes]
-    champion: StoredBundle | None
+    champion: Champion | Verdict | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -241,7 +246,6 @@ def _beside(job: Job, segment: str, new: _New, contest: Contest) -> Contest:
         contest,
         of_segment(again.whole, segment),
         new.known if again.treatment.remedy == "reweight" else new.whole,
-        again.champions,
         new.champion,
     )
 
@@ -251,21 +255,23 @@ def _examine(
 ) -> _New | Kept | Failed:
     """Check the data of a segment, and tell whether it has to be trained."""
     course, again = of_segment(job.course, segment), job.work.again
-    steps, newest = steps_of(course.logical_model.task), job.newest.get(segment)
+    task, newest = course.logical_model.task, job.newest.get(segment)
     try:
         source = job.work.batch.describe(check_segment(segment))
         settings = job.work.batch.source.settings
-        whole = steps.know(table, settings, course.logical_model, source, job.day)
-        champion = again.champions.bundle(segment, artifacts) if again else None
-        since = judged_since(champion, course.logical_model.task, whole.dataset)
+        whole = steps_of(task).know(table, settings, course.logical_model, source, job.day)
+        bundle = again.champions.bundle(segment, artifacts) if again else None
+        since = judged_since(bundle, task, whole.dataset)
         whole = replace(whole, since=since)
         known, notes = _treated(again, whole, segment, course.seed)
         kept = _kept(job, course, known)
         if kept is not None:
             return kept
-        checked = check(course, known, source, _previous(newest, champion, artifacts))
+        checked = check(course, known, source, _previous(newest, bundle, artifacts))
+        champion = again.champions.load(segment, bundle, task) if again else None
     except LoopcastError as error:
         return Failed(reason=str(error))
+    known = followed(known, course, champion)
     return _New(known=known, whole=whole, checked=checked, notes=notes, champion=champion)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
 from loopcast.api import (
@@ -20,6 +21,7 @@ from loopcast.api import (
     last_places,
 )
 from loopcast.deploy.rank_bundle import Names, codes_of, pack, read_names
+from loopcast.develop.columns import text_array
 from loopcast.develop.contest import Trial
 from loopcast.develop.course import Advance, Course
 from loopcast.develop.holdout import Holdout, Split
@@ -75,8 +77,10 @@ def _judge(
     contest: Contest,
     engine: Engine,
 ) -> tuple[Judged, Evaluation]:
-    split = contest.own.split
-    query, items = _asked(split, read_names(champion.files))
+    split, names = contest.own.split, read_names(champion.files)
+    if contest.own.model is champion.model and _same(names, split.training):
+        return _as_candidate(contest, champion.name)
+    query, items = _asked(split, names)
     found = ranked(champion.model, query, split.training.schema, champion.name)
     choices = split.judged
     outcome = RankOutcome(
@@ -89,6 +93,19 @@ def _judge(
     return judged, evaluate(
         judged, champion.name, course.metrics, dataset=split.fingerprint, protocol=split.protocol
     )
+
+
+def _same(names: Names, data: RankData) -> bool:
+    """Tell whether the codes of data mean what they meant to a champion."""
+    pairs = ((names.entities, data.entities), (names.items, data.items))
+    return all(known.equals(text_array(index.array)) for known, index in pairs)
+
+
+def _as_candidate(contest: Contest, name: str) -> tuple[Judged, Evaluation]:
+    """Return what the candidate's model said and is worth under the name of another one."""
+    [outcome, *_], [evaluation, *_] = contest.judged.outcomes.values(), contest.evaluations
+    judged = replace(contest.judged, outcomes={name: outcome})
+    return judged, msgspec.structs.replace(evaluation, contender=name)
 
 
 def _asked(split: Split[RankData], names: Names) -> tuple[RankQuery, NDArray[np.int32] | None]:

@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from loopcast.api import BundleFile, Manifest, Version
+from loopcast.api import BundleFile, Manifest, NotFoundError, Task, Version, VersionId
 from loopcast.api.formats import read_npz
 from loopcast.deploy.bundle import encode_manifest, read_bundle
+from loopcast.develop.judged import JUDGED_FILE, champion_label, read_judged
 from loopcast.iterate.again import read_again
 from loopcast.iterate.checking import check
 from loopcast.iterate.registering import Ready, ready
-from loopcast.iterate.retrain.champion import beside_champion, champions_of
+from loopcast.iterate.retrain.champion import beside_champion, champions_of, followed
 from loopcast.iterate.retrain.treatment import RETRAINING_FILE, WEIGHTS_FILE
 from loopcast.iterate.settings_file import SETTINGS_FILE, TrainingSettings, read_settings
-from loopcast.iterate.tasks import alone, steps_of
+from loopcast.iterate.tasks import Champion, alone, steps_of
+from loopcast.iterate.verdict import Verdict
 
 if TYPE_CHECKING:
     from loopcast.api import Engine, Files
@@ -86,6 +88,8 @@ def rebuild(
         Where the data is gone, or is not what the version was trained on.
     IntegrityError
         Where the bundle is damaged, or does not keep the settings of its training.
+    NotFoundError
+        Where the champion that it was judged beside is gone.
     """
     bundle = read_bundle(home.artifacts, version.manifest)
     settings = read_settings(bundle.files)
@@ -114,18 +118,45 @@ def _train(
     again = read_again(plugins, bundle, settings, base=base)
     done, segment = again.retraining, bundle.manifest.segment
     checked = check(again.course, again.known, again.source, None)
-    steps = steps_of(settings.logical_model.task)
-    known = {segment: again.known}
+    task = settings.logical_model.task
+    steps = steps_of(task)
+    champion = None if done is None else _champion(home, plugins, bundle, done.champion, task)
+    known = {segment: followed(again.known, again.course, champion)}
     contest = alone(steps.contest(again.course, known, engine, lambda _: None))
-    if done is not None and done.champion is not None:
-        rows = again.known if done.remedy == "reweight" else again.whole
-        champions = champions_of(home, plugins, [done.champion])
-        theirs = champions.bundle(segment, home.artifacts)
-        contest = beside_champion(contest, again.whole_course, rows, champions, theirs)
+    rows = again.known if done is not None and done.remedy == "reweight" else again.whole
+    contest = beside_champion(contest, again.whole_course, rows, champion)
     made = alone(steps.finish(again.course, {segment: contest}, engine, lambda _: None))
     kept = (SETTINGS_FILE, RETRAINING_FILE, WEIGHTS_FILE)
     extra = {name: bundle.files[name] for name in kept if name in bundle.files}
     return ready(again.course, again.known, made, checked, extra)
+
+
+def _champion(
+    home: Home, plugins: PluginManager, bundle: Bundle, name: VersionId | None, task: Task
+) -> Champion | Verdict | None:
+    """Load the champion that a version was judged beside, at which it may have begun.
+
+    Raises
+    ------
+    NotFoundError
+        Where it is gone.
+    """
+    if name is None:
+        return None
+    segment, champions = bundle.manifest.segment, champions_of(home, plugins, [name])
+    if segment not in champions.versions:
+        raise NotFoundError(
+            f"version {bundle.digest[:16]} was trained beside champion {name}, which the catalog "
+            "does not have; restore it as it was"
+        )
+    champion = champions.load(segment, champions.bundle(segment, home.artifacts), task)
+    judged = read_judged(bundle.files[JUDGED_FILE], task)
+    if isinstance(champion, Verdict) and champion_label(name) in judged.outcomes:
+        raise NotFoundError(
+            f"version {bundle.digest[:16]} was judged beside champion {name}, which cannot be "
+            f"loaded any more: {champion.reason}"
+        )
+    return champion
 
 
 def _with_files(again: Ready) -> Manifest:

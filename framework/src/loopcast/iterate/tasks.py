@@ -89,6 +89,8 @@ class Champion:
     ----------
     name
         For messages: its id.
+    template
+        Name of the one that it is of.
     model
         A scorer, a ranker, or a forecast's models with what joins them.
     schema
@@ -98,6 +100,7 @@ class Champion:
     """
 
     name: str
+    template: str
     model: Any
     schema: Any
     files: Mapping[str, bytes]

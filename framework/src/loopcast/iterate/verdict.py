@@ -71,8 +71,12 @@ def verdict_beside(rival: Judged, champion: VersionId, course: Course[Any]) -> V
     Parameters
     ----------
     rival
-        The outcomes of the champion and of the version, in this order.
+        The outcomes of the champion and of the version, in this order; one and the same where the
+        training gave the champion's own model.
     """
+    theirs, own = rival.outcomes.values()
+    if theirs is own:
+        return Verdict(champion=champion, reason=f"it learned the same as champion {champion}")
     kpi = course.logical_model.kpi
     metrics = [metric for metric in course.metrics if metric.name == kpi.metric]
     first, second = rival.outcomes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -14,19 +14,21 @@ from loopcast.deploy.loaded import load_model, schema_of
 from loopcast.develop.documentation import ALTERNATIVE_FILE
 from loopcast.develop.engine import LocalEngine
 from loopcast.develop.judged import champion_label
+from loopcast.develop.known import Known
 from loopcast.develop.pairing import pair
 from loopcast.iterate.tasks import Champion, Contest, steps_of
-from loopcast.iterate.verdict import chosen, not_judged, verdict_beside
+from loopcast.iterate.verdict import Verdict, chosen, not_judged, verdict_beside
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from loopcast.api import Dataset, Task, Template
     from loopcast.develop.course import Course
-    from loopcast.develop.known import Known
     from loopcast.plugins import PluginManager
     from loopcast.store.artifacts import Artifacts
     from loopcast.store.home import Home
+
+KnownT = TypeVar("KnownT", bound=Known[Any])
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -53,6 +55,30 @@ class Champions:
         version = self.versions.get(segment)
         return None if version is None else open_bundle(artifacts, version.manifest)
 
+    def load(
+        self, segment: str, bundle: StoredBundle | None, task: Task
+    ) -> Champion | Verdict | None:
+        """Load the one of a segment, to be judged and to be followed.
+
+        Parameters
+        ----------
+        bundle
+            As :meth:`bundle` opens it.
+
+        Returns
+        -------
+        Champion, Verdict or None
+            The verdict on a version beside one that cannot be loaded; ``None`` where the segment
+            has none.
+        """
+        if bundle is None:
+            return None
+        version = self.versions[segment]
+        try:
+            return _load(version, self.templates, bundle, task)
+        except LoopcastError as error:
+            return not_judged(version.id, error)
+
 
 def champions_of(home: Home, plugins: PluginManager, ids: Sequence[VersionId]) -> Champions:
     """Return some versions as those who serve."""
@@ -73,12 +99,18 @@ def judged_since(champion: StoredBundle | None, task: Task, dataset: Dataset) ->
     return until
 
 
+def followed(known: KnownT, course: Course[Any], champion: Champion | Verdict | None) -> KnownT:
+    """Let a training begin at the champion's model, where that is of the same template."""
+    if not isinstance(champion, Champion) or champion.template != course.candidate.template.name:
+        return known
+    return replace(known, champion=champion.model)
+
+
 def beside_champion(
     contest: Contest,
     course: Course[Any],
     known: Known[Any],
-    champions: Champions,
-    bundle: StoredBundle | None,
+    champion: Champion | Verdict | None,
 ) -> Contest:
     """Judge the champion of a segment on what a training was judged on.
 
@@ -88,22 +120,22 @@ def beside_champion(
         Of the segment, with all inputs.
     known
         The training data with all inputs: the champion may need one that the version lacks.
-    bundle
-        Of the champion; ``None`` where the segment has none.
+    champion
+        As :meth:`Champions.load` returns it.
 
     Returns
     -------
     Contest
         With what the champion said among its judged rows and evaluations, and the verdict.
     """
-    if bundle is None:
+    if champion is None:
         return contest
-    version = champions.versions[course.segment]
+    if isinstance(champion, Verdict):
+        return replace(contest, verdict=champion)
     try:
-        champion = _load(version, champions, bundle, course.logical_model.task)
         return _judged_beside(contest, course, known, champion)
     except LoopcastError as error:
-        return replace(contest, verdict=not_judged(version.id, error))
+        return replace(contest, verdict=not_judged(champion.name, error))
 
 
 def _judged_beside(
@@ -130,15 +162,18 @@ def _judged_beside(
     )
 
 
-def _load(version: Version, champions: Champions, bundle: StoredBundle, task: Any) -> Champion:
+def _load(
+    version: Version, templates: Mapping[str, Template[Any, Any]], bundle: StoredBundle, task: Task
+) -> Champion:
     def template(name: str) -> Template[Any, Any]:
-        if name not in champions.templates:
+        if name not in templates:
             raise PluginError(f"its template {name} is not installed")
-        return champions.templates[name]
+        return templates[name]
 
     files = bundle.files
     return Champion(
         name=version.id,
+        template=version.template,
         model=load_model(task, files, template(version.template), template),
         schema=schema_of(files),
         files=files,
