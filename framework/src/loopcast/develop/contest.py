@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from loopcast.api import (
-    Continuing,
     Dataset,
     Evaluation,
     FitContext,
@@ -20,24 +19,16 @@ from loopcast.api import (
     GivingWay,
     Judged,
     LoopcastError,
-    ModelError,
     Outcome,
-    Refitting,
 )
 from loopcast.develop.baselines import beats_baselines, better
-from loopcast.develop.course import Advance, Contender, Course
+from loopcast.develop.course import Advance, Course
+from loopcast.develop.fitting import Finish, Models, fit, fit_after, fit_all, good
 from loopcast.develop.holdout import Holdout, Split
 from loopcast.develop.known import Known
 from loopcast.develop.metrics import evaluate
 
 DataT = TypeVar("DataT")
-
-Models = Mapping[str, Any]
-"""By segment, a model or the error that stopped it."""
-
-Finish = Callable[
-    [Course[Holdout], Models, Mapping[str, Any], Callable[[Mapping[str, Any]], Models]], Models
-]
 
 
 @dataclass(frozen=True)
@@ -163,8 +154,8 @@ def fit_family(
     """
     whole = {segment: contest.known.training for segment, contest in contests.items()}
     models = {segment: contest.model for segment, contest in contests.items()}
-    final, stand_in = _fit_all(course, models, whole, trial, context), course.stand_in
-    stand_ins = _fit(course, stand_in, whole, trial, context) if stand_in else {}
+    final, stand_in = fit_all(course, models, whole, context, trial.finish), course.stand_in
+    stand_ins = fit(course, stand_in, whole, context, trial.finish) if stand_in else {}
     errors = _errors([final, stand_ins])
     advance(course.candidate.label)
     for segment, contest in contests.items():
@@ -188,14 +179,19 @@ def _contest(
     stages: list[Mapping[str, Any]] = [splits]
     candidates: Models = {}
     for contender in course.contenders:
-        parts = {segment: split.training for segment, split in _good(splits).items()}
-        models = _fit_judged(course, contender, parts, trial, context, champions=champions)
-        candidates = models if contender is course.candidate else candidates
+        parts = {segment: split.training for segment, split in good(splits).items()}
+        own = contender is course.candidate
+        models = (
+            fit_after(course, champions, parts, context, trial.finish)
+            if own
+            else fit(course, contender, parts, context, trial.finish)
+        )
+        candidates = models if own else candidates
         answers = {
             segment: _attempt(
                 partial(trial.answer, model, splits[segment], contender.template.name)
             )
-            for segment, model in _good(models).items()
+            for segment, model in good(models).items()
         }
         stages.append(models | answers)
         advance(contender.label)
@@ -221,7 +217,7 @@ def judged_again(
     """
     split = trial.split(data, course.plan, course.seed)
     segment = course.segment
-    model = _fit(course, course.candidate, {segment: split.training}, trial, context)[segment]
+    model = fit(course, course.candidate, {segment: split.training}, context, trial.finish)[segment]
     if isinstance(model, LoopcastError):
         raise model
     return split, model
@@ -235,11 +231,6 @@ def _attempt(action: Callable[[], Any]) -> Any:
         return error
 
 
-def _good(results: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the results that are no errors."""
-    return {s: result for s, result in results.items() if not isinstance(result, LoopcastError)}
-
-
 def _errors(stages: Sequence[Mapping[str, Any]]) -> dict[str, LoopcastError]:
     """Return the first error of each segment that has one."""
     return {
@@ -248,67 +239,6 @@ def _errors(stages: Sequence[Mapping[str, Any]]) -> dict[str, LoopcastError]:
         for segment, result in stage.items()
         if isinstance(result, LoopcastError)
     }
-
-
-def _fit(
-    course: Course[Holdout],
-    contender: Contender,
-    parts: Mapping[str, Any],
-    trial: Trial[Any],
-    context: FitContext,
-) -> dict[str, Any]:
-    """Return a model or an error for each segment; those of the candidate are finished."""
-    fit = partial(_fit_template, contender, context)
-    models = fit(parts)
-    if trial.finish is None or contender is not course.candidate:
-        return models
-    return models | dict(trial.finish(course, _good(models), parts, fit))
-
-
-def _fit_judged(
-    course: Course[Holdout],
-    contender: Contender,
-    parts: Mapping[str, Any],
-    trial: Trial[Any],
-    context: FitContext,
-    *,
-    champions: Models,
-) -> dict[str, Any]:
-    """Fit a contender to be judged; the candidate goes on from its champions where it can."""
-    template, own = contender.template, contender is course.candidate and trial.finish is None
-    if not own or not champions or not isinstance(template, Continuing):
-        return _fit(course, contender, parts, trial, context)
-    found = template.fit_after(champions, parts, contender.hyperparameters, context)
-    return _silent(contender, parts) | dict(found)
-
-
-def _fit_all(
-    course: Course[Holdout],
-    judged: Models,
-    whole: Mapping[str, Any],
-    trial: Trial[Any],
-    context: FitContext,
-) -> dict[str, Any]:
-    """Fit the candidate to all data, as its judged models were where it can."""
-    candidate = course.candidate
-    if trial.finish is not None or not isinstance(candidate.template, Refitting):
-        return _fit(course, candidate, whole, trial, context)
-    found = candidate.template.refit(judged, whole, candidate.hyperparameters, context)
-    return _silent(candidate, whole) | dict(found)
-
-
-def _fit_template(
-    contender: Contender, context: FitContext, parts: Mapping[str, Any]
-) -> dict[str, Any]:
-    found = contender.template.fit(parts, contender.hyperparameters, context)
-    return _silent(contender, parts) | dict(found)
-
-
-def _silent(contender: Contender, parts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the error of each segment of which a template says nothing."""
-    name = contender.template.name
-    told = "template {} gave no outcome for segment {!r}"
-    return {segment: ModelError(told.format(name, segment)) for segment in parts}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
