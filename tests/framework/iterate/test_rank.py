@@ -133,8 +133,7 @@ def test_a_champion_that_is_the_candidate_is_not_asked_where_its_codes_mean_the_
     own, judged, [first, second] = judged_itself(split, items)
     assert judged.outcomes["champion"] is own.outcomes["own"]
     assert (second.contender, second.metrics) == ("champion", first.metrics)
-    renamed = [items[1], items[0], *items[2:]]
-    own, judged, [first, second] = judged_itself(split, renamed)
+    own, judged, [first, second] = judged_itself(split, items[::-1])
     theirs, ours = judged.outcomes["champion"], own.outcomes["own"]
     assert isinstance(theirs, RankOutcome)
     assert isinstance(ours, RankOutcome)
