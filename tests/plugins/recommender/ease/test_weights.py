@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import sparse
 
-from loopcast.api import ConvergenceError
-from loopcast_recommender.ease.weights import EntityWeights, ItemWeights, inverted, solver
+from loopcast_recommender.ease.weights import EntityWeights, ItemWeights, solver
 
 
 def chosen(entities: int, items: int, seed: int) -> sparse.csr_array:
@@ -49,23 +48,6 @@ def test_no_item_foretells_itself() -> None:
     alone = sparse.csr_array(np.eye(30, dtype=np.float32))
     weights = solver(x)(5.0)
     assert np.abs(np.diag(weights.score(alone))).max() < 1e-5
-
-
-def test_what_memory_held_before_does_not_show() -> None:
-    x = chosen(150, 130, seed=1)
-    gram = x.toarray().T @ x.toarray()
-    expected = np.linalg.inv(gram + 30.0 * np.eye(130))
-    for _ in range(5):
-        used = [np.full((130, 130), np.nan) for _ in range(6)]
-        del used
-        found = inverted(gram, 30.0)
-        assert found == pytest.approx(expected, abs=1e-12)
-        assert np.array_equal(found, found.T)
-
-
-def test_a_ridge_that_is_lost_beside_the_entries_is_refused() -> None:
-    with pytest.raises(ConvergenceError, match="ridge 1e-12 is too small for 2 rows"):
-        inverted(np.full((2, 2), 1e8), 1e-12)
 
 
 def test_large_and_small_products_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from scipy import linalg
 
-from loopcast.api import ConvergenceError, Files
+from loopcast.api import Files
+from loopcast_recommender.ease.inverse import inverted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -119,7 +119,7 @@ def _gram(choices: sparse.csr_array) -> Floats32:
     return np.asarray((choices.T @ choices).toarray())
 
 
-def _by_entities(choices: sparse.csr_array, inverse: NDArray[np.float64]) -> EntityWeights:
+def _by_entities(choices: sparse.csr_array, inverse: NDArray[np.floating]) -> EntityWeights:
     kernel = inverse @ choices
     explained = np.asarray(choices.multiply(kernel).sum(axis=0)).ravel()
     return EntityWeights(
@@ -129,42 +129,9 @@ def _by_entities(choices: sparse.csr_array, inverse: NDArray[np.float64]) -> Ent
     )
 
 
-def inverted(gram: NDArray[np.floating], ridge: float) -> NDArray[np.float64]:
-    """Return the inverse of a Gram matrix with a ridge on its diagonal.
-
-    A triangle is packed as a rectangle, so that LAPACK multiplies blocks where it would else go
-    column by column: two thirds of the time at 200 rows, and half the memory. Source: F. G.
-    Gustavson et al. (2010), Rectangular full packed format for Cholesky's algorithm, ACM TOMS 37.
-
-    Raises
-    ------
-    ConvergenceError
-        Where the ridge is too small beside the entries for it to be positive definite.
-    """
-    rows = len(gram)
-    matrix = gram.astype(np.float64, order="C")
-    _diagonal(matrix)[:] += ridge
-    # Symmetric, so that its transpose is the same in the order of LAPACK.
-    packed, _ = linalg.lapack.dtrttf(matrix.T, uplo="L")
-    factor, failed = linalg.lapack.dpftrf(rows, packed, uplo="L", overwrite_a=1)
-    if failed:
-        raise ConvergenceError(f"ridge {ridge:g} is too small for {rows} rows; raise ridges")
-    packed, _ = linalg.lapack.dpftri(rows, factor, uplo="L", overwrite_a=1)
-    lower, _ = linalg.lapack.dtfttr(rows, packed, uplo="L")
-    # What is above the diagonal is zero, and the matrix is no longer needed.
-    inverse: NDArray[np.float64] = np.add(lower, lower.T, out=matrix)
-    _diagonal(inverse)[:] /= 2.0
-    return inverse
-
-
-def _diagonal(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return a view of the diagonal of a square matrix, whose rows follow each other in memory."""
-    return matrix.reshape(-1)[:: len(matrix) + 1]
-
-
-def weights_of(gram: NDArray[np.floating], ridge: float) -> Floats32:
+def weights_of(gram: Floats32, ridge: float) -> Floats32:
     """Return I − P diag(P)⁻¹: zero on the diagonal, so that no item foretells itself."""
     weights = inverted(gram, ridge)
     weights /= -np.diag(weights)
     np.fill_diagonal(weights, 0.0)
-    return weights.astype(np.float32)
+    return weights.astype(np.float32, copy=False)
