@@ -43,6 +43,11 @@ class Run:
     moment: datetime
 
     @property
+    def name(self) -> str:
+        """Of its logical model."""
+        return self.settings.logical_model.name
+
+    @property
     def rules(self) -> Rules:
         """By what a training releases."""
         from loopcast.iterate.releasing import Rules

@@ -68,7 +68,8 @@ def execute_forecast(run: Run, course: ForecastCourse) -> None:
     console.print(version_line(trained, settings.job.name), soft_wrap=True)
     result = _predict(run, course, known, trained, watch)
     _hand_out(run, result, watch)
-    for line in result_lines(run.folder, watch.seconds):
+    named = ("forecast.parquet", "summary.json", "report.html")
+    for line in result_lines(run.folder, watch.seconds, *named):
         console.print(line, soft_wrap=True)
 
 

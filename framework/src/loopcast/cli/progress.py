@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -107,14 +107,11 @@ def _shown(metric: str, value: float | None) -> str:
     return f"{value:.2f}" if value >= 1 else f"{value:.4f}"
 
 
-def result_lines(run_dir: Path, seconds: dict[str, float]) -> list[str]:
-    """Say where the results are and how long each stage took."""
+def result_lines(run_dir: Path, seconds: Mapping[str, float], *files: str) -> list[str]:
+    """Say where the results are, which files to look at, and how long each stage took."""
     took = ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items())
-    return [
-        f"  results   {run_dir}",
-        "            forecast.parquet, summary.json, report.html",
-        f"  took      {took}",
-    ]
+    named = [f"            {', '.join(files)}"] if files else []
+    return [f"  results   {run_dir}", *named, f"  took      {took}"]
 
 
 def data_line(known: KnownForecast) -> str:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, get_args
 
 import msgspec
 from rich.table import Table
 
+from loopcast.cli.answer_results import write_summary
 from loopcast.cli.context import Run, Stopwatch
-from loopcast.cli.progress import progress_bar
+from loopcast.cli.progress import progress_bar, result_lines
 from loopcast.develop.engine import engine_for
 from loopcast.iterate.retrain.report import (
     RETRAINED,
@@ -24,6 +24,9 @@ from loopcast.iterate.retrain.report import (
 from loopcast.iterate.retrain.round import Asked, Outlook, look_ahead, retrain
 from loopcast.store.files import write_atomically
 from loopcast.web.retrain.page import render
+
+RETRAINING = "retraining.html"
+"""The page of a round."""
 
 SHOWN = 3
 """Reasons that the terminal names for each result; the page names more, the summary all."""
@@ -41,30 +44,36 @@ def execute_retraining(run: Run) -> None:
     ConfigurationError
         Where a remedy was asked for that the task or the configuration does not have.
     """
-    watch, settings = Stopwatch(), run.settings
-    asked = Asked(
-        settings=settings,
+    watch, asked = Stopwatch(), asked_of(run)
+    outlook = decide(run, asked, watch)
+    with watch.stage("train"):
+        found = _train(run, asked, outlook) if run.settings.retrain.train else looked_at(outlook)
+    items = by_segment(found)
+    told = tell(run, items)
+    write_summary(run, told | {"seconds": watch.seconds})
+    write_retraining_page(run, items, watch.seconds)
+    for line in result_lines(run.folder, watch.seconds, "summary.json", RETRAINING):
+        run.console.print(line, soft_wrap=True)
+
+
+def asked_of(run: Run) -> Asked:
+    """Return what a round of retraining works with."""
+    return Asked(
+        settings=run.settings,
         source=run.source,
         home=run.home,
         rules=run.rules,
         moment=run.moment,
     )
+
+
+def decide(run: Run, asked: Asked, watch: Stopwatch) -> Outlook:
+    """Decide for every segment, and say how many are due."""
     with watch.stage("decide"):
         outlook = look_ahead(asked)
-    run.console.print(f"  data      {settings.data.name}: {run.source.text}", soft_wrap=True)
+    run.console.print(f"  data      {run.settings.data.name}: {run.source.text}", soft_wrap=True)
     run.console.print(_outlook_line(outlook, asked), soft_wrap=True)
-    with watch.stage("train"):
-        items = _train(run, asked, outlook) if settings.retrain.train else _told(outlook)
-    items = sorted(items, key=lambda item: item.segment)
-    todo = _commands(run, items)
-    _show(run, items, todo)
-    write_atomically(run.folder / "summary.json", _summary(run, asked, items, todo, watch))
-    page = render(settings.logical_model, items, asked.moment, todo, watch.seconds)
-    write_atomically(run.folder / "retraining.html", page.encode())
-    took = ", ".join(f"{name} {value:.1f} s" for name, value in watch.seconds.items())
-    run.console.print(f"  results   {run.folder}", soft_wrap=True)
-    run.console.print("            summary.json, retraining.html")
-    run.console.print(f"  took      {took}")
+    return outlook
 
 
 def _outlook_line(outlook: Outlook, asked: Asked) -> str:
@@ -89,8 +98,31 @@ def _train(run: Run, asked: Asked, outlook: Outlook) -> list[Retrained]:
         return list(found)
 
 
-def _told(outlook: Outlook) -> list[Retrained]:
+def looked_at(outlook: Outlook) -> list[Retrained]:
+    """Return what is said of all segments where nothing is trained."""
     return [undone(decision) for decision in outlook.decisions.values()]
+
+
+def by_segment(items: Iterable[Retrained]) -> list[Retrained]:
+    """Return what became of segments in the order of their names."""
+    return sorted(items, key=lambda item: item.segment)
+
+
+def tell(run: Run, items: Sequence[Retrained]) -> dict[str, Any]:
+    """Say on the terminal what became of segments, and return what the summary says of it."""
+    todo = _commands(run, items)
+    _show(run, items, todo)
+    return {
+        "logical_model": run.name,
+        "moment": run.moment.isoformat(),
+        "trained_now": any(item.result in RETRAINED for item in items),
+        "retraining": {
+            "counts": counts(items),
+            "commands": list(todo),
+            "segments": [msgspec.to_builtins(item) for item in items],
+        },
+        "settings": msgspec.to_builtins(run.settings.retrain),
+    }
 
 
 def _commands(run: Run, items: Sequence[Retrained]) -> tuple[str, ...]:
@@ -144,20 +176,9 @@ def _show_reasons(run: Run, items: Sequence[Retrained]) -> None:
     run.console.print(table)
 
 
-def _summary(
-    run: Run, asked: Asked, items: Sequence[Retrained], todo: Sequence[str], watch: Stopwatch
-) -> bytes:
-    settings = run.settings
-    content: dict[str, Any] = {
-        "logical_model": asked.name,
-        "moment": asked.moment.isoformat(),
-        "trained_now": any(item.result in RETRAINED for item in items),
-        "retraining": {
-            "counts": counts(items),
-            "commands": list(todo),
-            "segments": [msgspec.to_builtins(item) for item in items],
-        },
-        "settings": msgspec.to_builtins(settings.retrain),
-        "seconds": watch.seconds,
-    }
-    return json.dumps(content, indent=2, ensure_ascii=False).encode()
+def write_retraining_page(
+    run: Run, items: Sequence[Retrained], seconds: Mapping[str, float]
+) -> None:
+    """Write the page of a round."""
+    page = render(run.settings.logical_model, items, run.moment, _commands(run, items), seconds)
+    write_atomically(run.folder / RETRAINING, page.encode())
