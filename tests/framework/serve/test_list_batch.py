@@ -48,7 +48,7 @@ def listed(who: Sequence[str], lists: Sequence[Sequence[int] | None], *versions:
         said=(FEW, PLAIN),
         code=np.array([own is not None for own in lists], np.intp),
         found=Places(
-            names=pa.array(["tea", "pot", "cup"], pa.string()),
+            names=pa.array(["tea", "pot", "cup"], pa.large_string()),
             row=rows,
             place=np.array(places, np.int16),
             item=np.array(items),

@@ -43,7 +43,7 @@ class Names:
 
     Attributes
     ----------
-    entities, items : StringArray, shapes (entities,) and (items,)
+    entities, items : LargeStringArray, shapes (entities,) and (items,)
     """
 
     entities: pa.Array
@@ -160,8 +160,8 @@ def read_names(files: Files) -> Names:
     """Return the names behind a version's codes."""
     arrays = read_npz(files[_NAMES_FILE])
     return Names(
-        entities=pa.array(arrays["entities"], pa.string()),
-        items=pa.array(arrays["items"], pa.string()),
+        entities=pa.array(arrays["entities"], pa.large_string()),
+        items=pa.array(arrays["items"], pa.large_string()),
     )
 
 
@@ -170,7 +170,7 @@ def codes_of(names: pa.Array, wanted: pd.Index) -> NDArray[np.intp]:
 
     Parameters
     ----------
-    names : StringArray
+    names : LargeStringArray
         By their codes, each once.
     """
     texts = text_array(wanted.array)

@@ -237,8 +237,8 @@ def categories(values: pd.Series) -> pd.Categorical[Any]:
 
 
 def text_array(values: Any) -> pa.Array:
-    """Return a column of texts as one Arrow array of strings, without Python objects."""
+    """Return a column of texts as one Arrow array of large strings, as which pandas holds them."""
     import pyarrow as pa
 
-    found = pa.array(values, pa.string(), from_pandas=True)
+    found = pa.array(values, pa.large_string(), from_pandas=True)
     return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found

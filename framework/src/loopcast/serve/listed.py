@@ -29,7 +29,7 @@ class Listed:
     sizes
         Lists of each segment; the last one is that of
         :data:`~loopcast.serve.lookup.NEWCOMER`.
-    entity : StringArray, shape (n,)
+    entity : LargeStringArray, shape (n,)
     versions
         Who may answer.
     version : ndarray, shape (n,)

@@ -24,7 +24,7 @@ class Places:
 
     Attributes
     ----------
-    names : StringArray
+    names : LargeStringArray
         Behind the codes of items.
     row, place, item, score : ndarray, shape (places,)
         Row of the entity, place from 1, code of the item (−1 for none) and its score.
@@ -41,12 +41,11 @@ class Places:
 
     def items(self) -> pa.DictionaryArray:
         """Return the item of each place, coded, and missing where there is none."""
-        names = self.names.cast(pa.large_string())  # all places together may exceed 2 GB of text
-        return coded(names, pa.array(self.item, mask=self.item < 0))
+        return coded(self.names, pa.array(self.item, mask=self.item < 0))
 
     def untouched(self) -> Places:
         """Return places with the columns that they have under rules, of which none did anything."""
-        rule = pa.nulls(len(self.row), pa.string())
+        rule = pa.nulls(len(self.row), pa.large_string())
         return replace(self, more={"rule": rule, "place_without_rules": pa.array(self.place)})
 
 
@@ -61,7 +60,7 @@ def filled(found: Ranking, names: pa.Array, rows: NDArray[np.intp]) -> Places:
 
     Parameters
     ----------
-    names : StringArray
+    names : LargeStringArray
         Of the items.
     rows : ndarray, shape (lists,)
         Whose lists they are.
@@ -104,7 +103,7 @@ def unanswered(rows: NDArray[np.intp]) -> Places:
     """Return a place 0 for each of some entities."""
     count = len(rows)
     return Places(
-        names=pa.array([], pa.string()),
+        names=pa.array([], pa.large_string()),
         row=rows,
         place=np.zeros(count, np.int16),
         item=np.full(count, -1),

@@ -83,7 +83,7 @@ def answer(question: Question, known: RankData, responsible: Responsible) -> Lis
     return ListAnswers(
         listed=Listed(
             sizes=(len(data.entities),),
-            entity=text_array(data.entities.array).cast(pa.large_string()),
+            entity=text_array(data.entities.array),
             versions=candidates,
             version=asked.version,
             said=tuple(asked.said),
