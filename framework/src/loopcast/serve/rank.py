@@ -12,10 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from loopcast.api import DataError, RankData, Ranking, RankQuery, RankSchema, last_places
+from loopcast.api.rank import matrix_rows
 from loopcast.deploy.rank_bundle import Names, codes_of, read_names
 from loopcast.develop.beyond import Reason
 from loopcast.develop.columns import text_array
-from loopcast.develop.rank.inputs import entity_columns
+from loopcast.develop.rank.inputs import columns_about
 from loopcast.develop.rank.prepare import prepare_rank
 from loopcast.develop.rank.query import ranked
 from loopcast.serve import places
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
+    from scipy import sparse
 
     from loopcast.api import VersionId
     from loopcast.serve.answers import Question, Responsible
@@ -55,12 +57,12 @@ def prepare(question: Question) -> RankData:
     return prepare_rank(question.table, names, schema, question.source).data
 
 
-def answer(question: Question, known: RankData, responsible: Responsible) -> ListAnswers:
+def answer(question: Question, data: RankData, responsible: Responsible) -> ListAnswers:
     """Rank for the entities of one segment.
 
     Parameters
     ----------
-    known
+    data
         As :func:`prepare` gives it.
 
     Raises
@@ -70,20 +72,19 @@ def answer(question: Question, known: RankData, responsible: Responsible) -> Lis
     ModelError
         Where a list breaks its rules.
     """
-    schema = known.schema
-    _refuse_separators(known.items, question.source)
-    data, count = _with_newcomer(known), len(known.entities)
+    schema, count = data.schema, len(data.entities)
+    _refuse_separators(data.items, question.source)
     if question.rules is not None:
         question.rules.check(schema)
-    candidates = responsible.serving.candidates
-    known_to = [_known_to(responsible, version, known) for version in candidates]
-    asked = _asked(responsible, _version(responsible, data), data, known_to, question)
-    found, effects = _places(responsible, data, asked, known_to, question.rules)
+    candidates, asking = responsible.serving.candidates, _asking(data)
+    known_to = [_known_to(responsible, version, data) for version in candidates]
+    asked = _asked(responsible, _version(responsible, data), asking, known_to, question)
+    found, effects = _places(responsible, asking, asked, known_to, question.rules)
     ruled = effects[effects["row"] < count] if len(effects) else effects
     return ListAnswers(
         listed=Listed(
-            sizes=(len(data.entities),),
-            entity=text_array(data.entities.array),
+            sizes=(count + 1,),
+            entity=asking.names,
             versions=candidates,
             version=asked.version,
             said=tuple(asked.said),
@@ -102,10 +103,8 @@ def answer(question: Question, known: RankData, responsible: Responsible) -> Lis
 
 def _version(responsible: Responsible, data: RankData) -> NDArray[np.intp]:
     """Return which candidate answers for each entity; the champion does for the newcomer."""
-    candidates = np.array(responsible.serving.candidates)
-    version = responsible.versions(data.entities)
-    version[-1] = responsible.serving.version()
-    return np.asarray((version[:, None] == candidates).argmax(axis=1))
+    version = np.append(responsible.versions(data.entities), responsible.serving.version())
+    return np.asarray((version[:, None] == responsible.serving.candidates).argmax(axis=1))
 
 
 def _refuse_separators(items: pd.Index, source: str) -> None:
@@ -125,14 +124,38 @@ def _refuse_separators(items: pd.Index, source: str) -> None:
         )
 
 
-def _with_newcomer(data: RankData) -> RankData:
-    """Add an entity that has chosen nothing and is like most, so that it is answered as any."""
-    entities = data.entities.insert(len(data.entities), NEWCOMER)
-    features = data.entity_features
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Asking:
+    """Who asks: the n - 1 entities of the data, and a newcomer, so that it is answered as any.
+
+    Attributes
+    ----------
+    names : LargeStringArray, shape (n,)
+    features : DataFrame, shape (n, features), or None
+    """
+
+    data: RankData
+    names: pa.Array
+    features: pd.DataFrame | None
+
+    def whole(self) -> RankData:
+        """Return the data with the newcomer among its entities."""
+        names, features = pd.Index(self.names, dtype="str"), self.features
+        known = None if features is None else features.set_axis(names, axis="index")
+        return replace(self.data, entities=names, entity_features=known)
+
+
+def _asking(data: RankData) -> _Asking:
+    """Add an entity that has chosen nothing and is like most."""
+    names, features = text_array(data.entities.array), data.entity_features
     if features is not None:
         typical = features.mode().iloc[[0]].astype(features.dtypes)
-        features = pd.concat([features, typical]).set_axis(entities, axis="index")
-    return replace(data, entities=entities, entity_features=features)
+        features = pd.concat([features, typical])
+    return _Asking(
+        data=data,
+        names=pa.concat_arrays([names, pa.array([NEWCOMER], names.type)]),
+        features=features,
+    )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -185,13 +208,15 @@ class _Asked:
 def _asked(
     responsible: Responsible,
     version: NDArray[np.intp],
-    data: RankData,
+    asking: _Asking,
     known_to: Sequence[_KnownTo],
     question: Question,
 ) -> _Asked:
     """Decide on every entity by the domain of the version that answers for it."""
-    columns, rules = entity_columns(data), question.course.logical_model.applicability
-    never = Reason(text=f"{data.schema.entity} never seen in training", outside=True)
+    chosen = np.bincount(asking.data.entity, minlength=len(version))
+    columns = columns_about(chosen, asking.features)
+    rules = question.course.logical_model.applicability
+    never = Reason(text=f"{asking.data.schema.entity} never seen in training", outside=True)
     own, handed_on = np.zeros((2, len(version)), dtype=bool)
     code, said = np.zeros(len(version), dtype=np.intp), list[Said]()
     for place, known in enumerate(known_to):
@@ -210,7 +235,7 @@ def _asked(
 
 def _places(
     responsible: Responsible,
-    data: RankData,
+    asking: _Asking,
     asked: _Asked,
     known_to: Sequence[_KnownTo],
     book: RuleBook | None,
@@ -224,8 +249,8 @@ def _places(
         for place, known in enumerate(known_to):
             wanted, own = np.flatnonzero((asked.version == place) & who), known.version
             if len(wanted) and own in models:
-                ask = partial(ranked, models[own], schema=data.schema, template=own)
-                part, done = _part(ask, data, known, wanted, book)
+                ask = partial(ranked, models[own], schema=asking.data.schema, template=own)
+                part, done = _part(ask, asking, known, wanted, book)
                 parts.append(part)
                 effects.append(done)
     nobody = _unanswered(responsible, asked, known_to)
@@ -236,23 +261,24 @@ def _places(
     if not ruled:
         return places.joined(parts), NO_EFFECTS
     ruled_table = pd.concat(ruled, ignore_index=True)
-    ruled_table.insert(0, "entity", data.entities[ruled_table["row"].to_numpy(np.intp)])
+    entities = asking.names.take(pa.array(ruled_table["row"]))
+    ruled_table.insert(0, "entity", pd.array(entities, dtype="str"))
     return places.joined(parts), ruled_table
 
 
 def _part(
     ask: Callable[[RankQuery], Ranking],
-    data: RankData,
+    asking: _Asking,
     known: _KnownTo,
     wanted: NDArray[np.intp],
     book: RuleBook | None,
 ) -> tuple[Places, pd.DataFrame]:
     """Return the lists of some entities by one model, and what rules did to them."""
-    query = _query(data, known, wanted)
+    query = _query(asking, known, wanted)
     if book is None or book.table.empty:
         free = places.filled(ask(query), known.names.items, wanted)
         return (free if book is None else free.untouched()), NO_EFFECTS
-    about = subject(book, data, known.names, wanted)
+    about = subject(book, asking.whole(), known.names, wanted)
     lists, effects = places_under_rules(book, query, about, ask)
     return places.under_rules(lists, wanted), effects.assign(row=wanted[effects["row"]])
 
@@ -265,14 +291,12 @@ def _unanswered(
     return np.flatnonzero(~(asked.own | (asked.handed_on & stands_in[asked.version])))
 
 
-def _query(data: RankData, known: _KnownTo, wanted: NDArray[np.intp]) -> RankQuery:
-    items, item = len(known.names.items), known.item[data.item]
-    place = np.full(len(data.entities), -1, dtype=np.int64)
-    place[wanted] = np.arange(len(wanted))
-    row = place[data.entity]
-    both = (item >= 0) & (row >= 0)
-    history = last_places(row[both], item[both], (len(wanted), items))
-    features = data.entity_features
+def _query(asking: _Asking, known: _KnownTo, wanted: NDArray[np.intp]) -> RankQuery:
+    data, features, items = asking.data, asking.features, len(known.names.items)
+    if np.array_equal(known.item, np.arange(items)):
+        history = matrix_rows(data.choices, np.where(wanted < len(data.entities), wanted, -1))
+    else:
+        history = _recoded(data, known, wanted)
     return RankQuery(
         entities=known.entity[wanted].astype(np.int32),
         length=data.schema.length,
@@ -282,3 +306,12 @@ def _query(data: RankData, known: _KnownTo, wanted: NDArray[np.intp]) -> RankQue
         entity_features=None if features is None else features.iloc[wanted],
         moment=data.time[-1],
     )
+
+
+def _recoded(data: RankData, known: _KnownTo, wanted: NDArray[np.intp]) -> sparse.csr_array:
+    """Return what some who ask have chosen among the items that a version knows, by its codes."""
+    place = np.full(len(data.entities) + 1, -1, dtype=np.int64)
+    place[wanted] = np.arange(len(wanted))
+    row, item = place[data.entity], known.item[data.item]
+    both = (item >= 0) & (row >= 0)
+    return last_places(row[both], item[both], (len(wanted), len(known.names.items)))

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from loopcast.api import RankData
 from loopcast.api.rank import stable_order
 from loopcast.develop.checks.inputs import Column, Inputs
 from loopcast.develop.score.inputs import columns_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
 
 CHOICES = "number of choices"
 """What of an entity's interactions its domain is about."""
@@ -35,6 +41,18 @@ def _repeated(data: RankData) -> int:
 
 def entity_columns(data: RankData) -> dict[str, Column]:
     """Return what is known of each entity: its features, and how much it has chosen."""
-    chosen = np.bincount(data.entity, minlength=len(data.entities)).astype(np.float64)
-    features = {} if data.entity_features is None else columns_of(data.entity_features)
-    return {CHOICES: chosen, **features}
+    chosen = np.bincount(data.entity, minlength=len(data.entities))
+    return columns_about(chosen, data.entity_features)
+
+
+def columns_about(chosen: NDArray[np.intp], features: pd.DataFrame | None) -> dict[str, Column]:
+    """Return what :func:`entity_columns` does of n entities.
+
+    Parameters
+    ----------
+    chosen : ndarray, shape (n,)
+        How much each has chosen.
+    features : DataFrame, shape (n, features), or None
+    """
+    own = {} if features is None else columns_of(features)
+    return {CHOICES: chosen.astype(np.float64), **own}
