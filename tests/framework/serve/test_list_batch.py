@@ -12,6 +12,7 @@ from loopcast.api import Kpi, LogicalModel, RankSchema
 from loopcast.deploy.lookup import Serving
 from loopcast.serve.answer_files import plain_schema
 from loopcast.serve.answers import SegmentAnswers
+from loopcast.serve.folded import Folded
 from loopcast.serve.list_batch import written_lists
 from loopcast.serve.listed import ListAnswers, Listed
 from loopcast.serve.places import Places
@@ -88,6 +89,11 @@ def one_by_one() -> list[Written]:
     return [written_lists([item], MODEL, NOON) for item in BATCH]
 
 
+def whole_table(written: Written) -> pa.Table:
+    assert isinstance(written.table, Folded)
+    return written.table.whole()
+
+
 def plain(table: pa.Table) -> pa.Table:
     """A table in which no text is coded, and no number is NaN, which equals nothing."""
     written = table.cast(plain_schema(table))
@@ -97,9 +103,8 @@ def plain(table: pa.Table) -> pa.Table:
 
 def test_a_batch_is_written_as_its_segments_one_by_one() -> None:
     whole, apart = written_lists(BATCH, MODEL, NOON), one_by_one()
-    tables = [plain(each.table) for each in apart if each.table is not None]
-    assert whole.table is not None
-    assert plain(whole.table) == pa.concat_tables(tables)
+    tables = [plain(whole_table(each)) for each in apart if each.table is not None]
+    assert plain(whole_table(whole)) == pa.concat_tables(tables)
     by = [("segment", "ascending"), ("version", "ascending"), ("key", "ascending")]
     events = pa.concat_tables([each.events for each in apart if each.events is not None])
     assert whole.events is not None
@@ -114,8 +119,12 @@ def test_a_batch_is_written_as_its_segments_one_by_one() -> None:
 
 
 def test_the_table_has_the_places_of_all_but_newcomers() -> None:
-    table = written_lists(BATCH, MODEL, NOON).table
-    assert table is not None
+    table = whole_table(written_lists(BATCH, MODEL, NOON))
+    assert [field.name for field in table.schema if field.nullable] == [
+        "product",
+        "score",
+        "reason",
+    ]
     assert [tuple(row.values()) for row in table.to_pylist()] == [
         ("ann", 1, "cup", 0.5, "champ", "served", None, "acme"),
         ("ann", 2, "tea", 0.5, "champ", "served", None, "acme"),

@@ -73,7 +73,7 @@ def answered_batch(
         segments=segments,
         written=written,
         for_people=work_list(written.table),
-        seen=overview(written.table, model) if written.table.num_rows else None,
+        seen=overview(written.table, model) if len(written.table) else None,
     )
 
 

@@ -13,6 +13,7 @@ from loopcast.api import RankSchema
 from loopcast.deploy.lookup import Part
 from loopcast.serve import places
 from loopcast.serve.answer_files import Written, ruled_table
+from loopcast.serve.folded import Folded
 from loopcast.serve.list_file import entries
 from loopcast.serve.listed import Listed, joined
 from loopcast.serve.lists import Lists, as_texts, taken
@@ -115,29 +116,33 @@ def _with_empty(found: Places, lists: int) -> Places:
     return places.joined([found, none.untouched() if found.more else none])
 
 
-def _table(listed: Listed, segments: Sequence[str], schema: RankSchema) -> pa.Table:
+def _table(listed: Listed, segments: Sequence[str], schema: RankSchema) -> Folded:
     """Return all lists but those of newcomers, for people and systems: whose, and what was done.
 
-    Of an empty list it tells a place 0 without an item. Texts are told by codes, until they are
-    written: a place takes a few bytes between processes.
+    Of an empty list it tells a place 0 without an item. What is the same for a whole list is told
+    once, and texts by codes, until they are written: a place takes a few bytes between processes.
     """
-    found = _with_empty(listed.found, len(listed.entity))
-    own = ~listed.newcomer[found.row]
-    kept, row = pa.array(own), pa.array(found.row[own])
+    found, own = _with_empty(listed.found, len(listed.entity)), ~listed.newcomer
+    counts = np.bincount(found.row, minlength=len(own))
+    kept = np.repeat(own, counts)
 
     def of_list(names: Sequence[str | None], codes: NDArray[np.intp]) -> pa.DictionaryArray:
-        return places.coded(pa.array(names, pa.large_string()), pa.array(codes)).take(row)
+        return places.coded(pa.array(names, pa.large_string()), pa.array(codes[own]))
 
-    return pa.table(
-        {
-            schema.entity: listed.entity.dictionary_encode().take(row),
-            "place": pa.array(found.place[own]),
-            schema.item: found.items().filter(kept),
-            "score": pa.array(found.score[own]),
-            **{name: column.filter(kept) for name, column in found.more.items()},
+    return Folded(
+        shared={
+            schema.entity: listed.entity.filter(pa.array(own)).dictionary_encode(),
             "version": of_list(listed.versions, listed.version),
             "action": of_list([said.action for said in listed.said], listed.code),
             "reason": of_list([said.reason for said in listed.said], listed.code),
             "segment": of_list(segments, listed.segment),
-        }
+        },
+        own={
+            "place": pa.array(found.place[kept]),
+            schema.item: found.items().filter(pa.array(kept)),
+            "score": pa.array(found.score[kept]),
+            **{name: column.filter(pa.array(kept)) for name, column in found.more.items()},
+        },
+        counts=counts[own],
+        known=(schema.entity, "place", "version", "action", "segment"),
     )

@@ -7,7 +7,6 @@ comparable between series of any size.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ import pyarrow.compute as pc
 
 from loopcast.api import ForecastSchema, RankSchema
 from loopcast.serve.answer_files import plain_schema
+from loopcast.serve.folded import Folded
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,7 +64,7 @@ class Overview:
     courses: dict[str, tuple[float, ...]]
 
 
-def overview(table: pa.Table, model: LogicalModel) -> Overview:
+def overview(table: pa.Table | Folded, model: LogicalModel) -> Overview:
     """Look at the answers of some segments.
 
     Parameters
@@ -108,17 +108,19 @@ def _total(parts: Sequence[pd.Series[Any]]) -> pd.Series[Any]:
     return summed.sort_values(ascending=False, kind="stable")
 
 
-def _looked_at(table: pa.Table, model: LogicalModel) -> tuple[pd.DataFrame, NDArray[np.float64]]:
+def _looked_at(
+    table: pa.Table | Folded, model: LogicalModel
+) -> tuple[pd.DataFrame, NDArray[np.float64]]:
     """Return the rows that count one each, and their numbers."""
+    if isinstance(table, Folded):
+        rows = _frame(table.first().select([*_COUNTED, "reason", "score"]))
+        return rows, rows["score"].to_numpy(np.float64)
     if isinstance(model.schema, ForecastSchema):
         rows = _frame(table.filter(pc.equal(table["step"], model.schema.step)))
         width = (rows["0.95"] - rows["0.05"]) / rows["mean"].abs().where(rows["mean"] != 0.0)
         return rows, width.to_numpy(np.float64)
-    ranks = isinstance(model.schema, RankSchema)
-    number = "score" if ranks else "probability"
-    wanted = table.select([*_COUNTED, "reason", number])
-    rows = _frame(wanted.filter(pc.less_equal(table["place"], 1)) if ranks else wanted)
-    return rows, rows[number].to_numpy(np.float64)
+    rows = _frame(table.select([*_COUNTED, "reason", "probability"]))
+    return rows, rows["probability"].to_numpy(np.float64)
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:
@@ -126,15 +128,13 @@ def _frame(table: pa.Table) -> pd.DataFrame:
     return frame
 
 
-def _items(table: pa.Table, model: LogicalModel) -> pd.Series[Any]:
-    if not isinstance(model.schema, RankSchema):
+def _items(table: pa.Table | Folded, model: LogicalModel) -> pd.Series[Any]:
+    if not (isinstance(table, Folded) and isinstance(model.schema, RankSchema)):
         return pd.Series(dtype=np.int64)
-    found = Counter[str]()
-    for coded in table[model.schema.item].dictionary_encode().chunks:
-        # Arrow counts codes of several dictionaries as if they were of one.
-        counts = np.bincount(coded.indices.drop_null(), minlength=len(coded.dictionary))
-        found.update(dict(zip(coded.dictionary.to_pylist(), counts.tolist(), strict=True)))
-    return pd.Series(+found, dtype=np.int64)
+    coded = table.own[model.schema.item]
+    counts = np.bincount(coded.indices.drop_null(), minlength=len(coded.dictionary))
+    found = pd.Series(counts, index=coded.dictionary.to_pylist(), dtype=np.int64)
+    return found[found > 0]
 
 
 def _courses(rows: pd.DataFrame, model: LogicalModel) -> dict[str, tuple[float, ...]]:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from loopcast.develop.beyond import Beyond
+from loopcast.serve.folded import Folded
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -103,7 +104,7 @@ def treat(beyond: Beyond, rules: Applicability) -> Treated:
     return Treated(beyond=beyond, actions=tuple(actions))
 
 
-def work_list(rows: pa.Table) -> pa.Table:
+def work_list(rows: pa.Table | Folded) -> pa.Table:
     """Return the rows that a person has to decide on.
 
     Parameters
@@ -113,6 +114,8 @@ def work_list(rows: pa.Table) -> pa.Table:
     """
     import pyarrow.compute as pc
 
+    if isinstance(rows, Folded):
+        return rows.some(pc.equal(rows.shared["action"], "person")).whole()
     return rows.filter(pc.equal(rows["action"], "person"))
 
 
