@@ -199,8 +199,9 @@ def coded(values: pd.Series) -> tuple[NDArray[np.int32], pd.Index]:
     codes = values.array.codes.astype(np.intp)
     place = codes_in_use(codes, len(names))
     used = place >= 0
-    own = names if used.all() else names[used]
-    return np.append(place, np.int32(-1))[codes], own
+    if used.all():
+        return codes.astype(np.int32), names
+    return np.append(place, np.int32(-1))[codes], names[used]
 
 
 def codes_in_use(codes: NDArray[np.integer[Any]], count: int) -> NDArray[np.int32]:

@@ -92,10 +92,9 @@ class Source:
         table = self.table()
         columns = Columns(table, self.text)
         columns.require([column])
-        names_of_rows = texts(columns.known(column)).to_numpy()
-        rows_of = {str(n): rows for n, rows in table.groupby(names_of_rows).indices.items()}
-        for names in _cut(list(rows_of)):
-            parts = {name: _rows(table, np.asarray(rows_of[name])) for name in names}
+        rows_of = _rows_by_value(texts(columns.known(column)))
+        for names in _cut(sorted(rows_of)):
+            parts = {name: _rows(table, rows_of[name]) for name in names}
             yield Batch(source=self, segments=names, parts=parts)
 
 
@@ -137,9 +136,9 @@ class Batch:
             table = source.reader.read_segments(
                 source.options, source.base, column, list(self.values)
             )
-            rows_of = table.groupby(column, sort=False).indices
+            rows_of = _rows_by_value(table[column])
             for name, value in zip(self.segments, self.values, strict=True):
-                yield name, _rows(table, np.asarray(rows_of[value]))
+                yield name, _rows(table, rows_of[value])
 
     def without(self, segments: Container[str]) -> Batch:
         """Return the batch without some segments."""
@@ -180,14 +179,26 @@ def check_segment(name: str) -> str:
         ) from None
 
 
+def _rows_by_value(values: pd.Series) -> dict[Any, NDArray[np.intp]]:
+    """Return the numbers of the rows of each value, in their order."""
+    import pandas as pd
+
+    coded = isinstance(values.dtype, pd.CategoricalDtype)
+    codes, found = (values.array.codes, values.array.categories) if coded else pd.factorize(values)
+    order = np.argsort(codes, kind="stable")
+    ends = np.cumsum(np.bincount(codes + 1, minlength=len(found) + 1))
+    return dict(zip(found, np.split(order, ends[:-1])[1:], strict=True))
+
+
 def _rows(table: pd.DataFrame, rows: NDArray[np.intp]) -> pd.DataFrame:
     """Return some rows, in their order; those that follow each other are not copied."""
     import pandas as pd
 
     first, last = rows[0], rows[-1]
-    if last - first + 1 == len(rows):
-        return table.iloc[first : last + 1].set_axis(pd.RangeIndex(len(rows)), axis="index")
-    return table.iloc[rows].reset_index(drop=True)
+    adjacent = last - first + 1 == len(rows)
+    part = table.iloc[first : last + 1] if adjacent else table.iloc[rows]
+    part.index = pd.RangeIndex(len(rows))
+    return part
 
 
 def _cut(names: Sequence[str]) -> Iterator[tuple[str, ...]]:

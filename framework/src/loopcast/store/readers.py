@@ -141,8 +141,12 @@ class ParquetReader:
             file = pq.ParquetFile(path, metadata=described, read_dictionary=names)
             parts = file.iter_batches(row_groups=groups, use_threads=False)
             own = [_rows_of(part, column, values) for part in parts]
-        table: pd.DataFrame = pa.Table.from_batches(own, file.schema_arrow).to_pandas()
-        return table.assign(**{name: _in_order(table[name]) for name in names if name in table})
+        table = pa.Table.from_batches(own, file.schema_arrow)
+        for place, name in enumerate(table.column_names):
+            if name in names:
+                table = table.set_column(place, name, _in_order(table.column(place)))
+        frame: pd.DataFrame = table.to_pandas()
+        return frame
 
     def describe(self, options: FileOptions) -> str:
         """Return the file's path."""
@@ -237,9 +241,15 @@ def _rows_of(part: pa.RecordBatch, column: str, values: Sequence[Any]) -> pa.Rec
     return part.filter(wanted.take(own.indices) if coded else wanted)
 
 
-def _in_order(column: pd.Series) -> pd.Series:
-    """Put categories in alphabetical order."""
-    return column.cat.reorder_categories(column.cat.categories.sort_values())
+def _in_order(column: pa.ChunkedArray) -> pa.Array:
+    """Return codes of texts as codes of one alphabet, in alphabetical order."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    codes = column.unify_dictionaries().combine_chunks()
+    order = pc.sort_indices(codes.dictionary)
+    place = pc.sort_indices(order).cast(codes.indices.type)
+    return pa.DictionaryArray.from_arrays(place.take(codes.indices), codes.dictionary.take(order))
 
 
 class CsvReader:

@@ -31,12 +31,15 @@ def inputs_of(data: RankData) -> Inputs:
 
 def _repeated(data: RankData) -> int:
     """Count interactions that repeat another one of the same time."""
-    same = data.time[1:] == data.time[:-1]
+    ticks = data.time.view(np.int64)  # which are compared in a fifth of the time
+    same = ticks[1:] == ticks[:-1]
+    if not same.any():
+        return 0
     beside = np.flatnonzero(np.append(same, False) | np.append(False, same))
     cell = data.entity[beside].astype(np.int64) * len(data.items) + data.item[beside]
     order = stable_order(cell)  # of each pair, the oldest first
-    cell, time = cell[order], data.time[beside][order]
-    return int(((cell[1:] == cell[:-1]) & (time[1:] == time[:-1])).sum())
+    cell, ticks = cell[order], ticks[beside][order]
+    return int(((cell[1:] == cell[:-1]) & (ticks[1:] == ticks[:-1])).sum())
 
 
 def entity_columns(data: RankData) -> dict[str, Column]:

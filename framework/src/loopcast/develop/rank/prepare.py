@@ -64,14 +64,18 @@ def prepare_rank(
     entity, entities = columns.coded(schema.entity)
     item, items = columns.coded(schema.item)
     time = columns.moments(schema.time)
-    value = columns.numbers(schema.value) if schema.value else np.ones(len(time))
-    order = np.argsort(time, kind="stable")
+    value = (
+        columns.numbers(schema.value).astype(np.float32)
+        if schema.value
+        else np.ones(len(time), np.float32)
+    )
+    order = _oldest_first(time)
     data = RankData(
         entities=entities,
         items=items,
         entity=entity[order],
         item=item[order],
-        value=value[order].astype(np.float32),
+        value=value[order],
         time=time[order],
         schema=schema,
         entity_features=_last(columns, schema.entity_features, entity, entities, order),
@@ -106,18 +110,26 @@ def _interactions(
     return kept, f"left out {' and '.join(reasons)}" if reasons else ""
 
 
+def _oldest_first(time: NDArray[np.datetime64]) -> NDArray[np.intp] | slice:
+    """Return the order of moments, of which none is missing; of ordered ones, all as they are."""
+    ticks = time.view(np.int64)  # which are compared in a fifth of the time
+    if (ticks[1:] >= ticks[:-1]).all():
+        return slice(None)
+    return np.argsort(ticks, kind="stable")
+
+
 def _last(
     columns: Columns,
     features: Mapping[str, Feature],
     codes: NDArray[np.int32],
     names: pd.Index,
-    order: NDArray[np.intp],
+    order: NDArray[np.intp] | slice,
 ) -> pd.DataFrame | None:
     """Return the features of each entity or item as they were when it was last seen."""
     if not features:
         return None
     newest = np.zeros(len(names), dtype=np.intp)
-    newest[codes[order]] = order
+    newest[codes[order]] = np.arange(len(codes))[order]
     values = {name: columns.feature(name, f, missing=False) for name, f in features.items()}
     return pd.DataFrame(values).iloc[newest].set_axis(names, axis="index")
 
