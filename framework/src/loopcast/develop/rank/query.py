@@ -10,6 +10,8 @@ from loopcast.api import ModelError, Ranking, RankQuery, RankSchema
 from loopcast.api.rank import distinct_pairs, rows_matrix
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
     from scipy import sparse
 
@@ -81,24 +83,25 @@ def _whole(found: Ranking, query: RankQuery, template: str) -> Ranking:
 
 def _refuse_wrong(found: Ranking, query: RankQuery, template: str) -> None:
     """Raise what is wrong with lists, naming the first."""
-    items = found.items
-    for problem, bad in _problems(items, found.scores, items >= 0, query):
+    for problem, bad in _problems(found.items, found.scores, query):
         if bad.any():
             row = int(np.argmax(bad.any(axis=1)))
             raise ModelError(
                 f"template {template}: {int(bad.sum())} places of its lists hold {problem}, the "
-                f"first for entity {int(query.entities[row])}: {items[row].tolist()}"
+                f"first for entity {int(query.entities[row])}: {found.items[row].tolist()}"
             )
 
 
 def _cut(found: Ranking, schema: RankSchema) -> Ranking:
     """Leave places empty whose score is below the minimum."""
-    filled = found.items >= 0
+    items, scores = found.items, found.scores
+    filled = items >= 0
     if schema.minimum_score is not None:
-        filled &= found.scores >= schema.minimum_score
+        filled &= scores >= schema.minimum_score
+    if not filled.all():
+        items, scores = np.where(filled, items, -1), np.where(filled, scores, np.nan)
     return Ranking(
-        items=np.where(filled, found.items, -1).astype(np.int32),
-        scores=np.where(filled, found.scores, np.nan).astype(np.float32),
+        items=items.astype(np.int32, copy=False), scores=scores.astype(np.float32, copy=False)
     )
 
 
@@ -110,33 +113,31 @@ def _padded(values: NDArray[Any], empty: float, shape: tuple[int, int]) -> NDArr
 
 
 def _problems(
-    items: NDArray[Any], scores: NDArray[Any], filled: NDArray[np.bool_], query: RankQuery
-) -> list[tuple[str, NDArray[np.bool_]]]:
-    count = len(query.allowed)
-    outside = (items < -1) | (items >= count)
-    inside = np.where(outside | ~filled, 0, items)
-    allowed = query.allowed if count else np.ones(1, dtype=bool)
+    items: NDArray[Any], scores: NDArray[Any], query: RankQuery
+) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Yield each thing that may be wrong, and with which places of each list it is.
+
+    What follows is asked only where nothing was wrong before, so that every item exists; an empty
+    place, -1, points at the last one, which does no harm.
+    """
+    yield "items that do not exist", (items < -1) | (items >= len(query.allowed))
+    filled = items >= 0
+    if not query.allowed.all():
+        yield "items that are not allowed", filled & ~query.allowed[items]
+    if query.excluded is not None and query.excluded.nnz:
+        yield "items that are excluded", filled & _among(items, query.excluded)
     ordered = np.sort(items, axis=1)
-    twice = np.zeros_like(filled)
-    twice[:, 1:] = (ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)
-    return [
-        ("items that do not exist", outside),
-        ("items that are not allowed", filled & ~allowed[inside]),
-        ("items that are excluded", filled & _excluded(inside, query)),
-        ("an item twice", twice),
-        ("no finite score", filled & ~np.isfinite(scores)),
-    ]
+    yield "an item twice", (ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)
+    yield "no finite score", filled & ~np.isfinite(scores)
 
 
-def _excluded(items: NDArray[Any], query: RankQuery) -> NDArray[np.bool_]:
-    """Tell which items of each list are excluded, in blocks of rows that fit into memory."""
-    found, width = np.zeros(items.shape, dtype=bool), len(query.allowed)
-    if query.excluded is None or not query.excluded.nnz:
-        return found
+def _among(items: NDArray[Any], matrix: sparse.csr_array) -> NDArray[np.bool_]:
+    """Tell for which items of each row a matrix is not zero, in blocks that fit into memory."""
+    found, width = np.empty(items.shape, dtype=bool), matrix.shape[1]
     step = max(1, _CELLS // width)
     for first in range(0, len(items), step):
         rows = slice(first, first + step)
-        part = query.excluded[rows] if len(items) > step else query.excluded
-        cells = np.arange(part.shape[0])[:, None] * width + items[rows]
-        found[rows] = part.toarray().ravel()[cells] != 0
+        part = matrix[rows] if len(items) > step else matrix
+        starts = np.arange(0, part.shape[0] * width, width)
+        found[rows] = part.toarray().take(starts[:, None] + items[rows]) != 0
     return found
