@@ -6,7 +6,7 @@ import pytest
 import scoringrules
 
 from loopcast.api import Evaluation, ForecastOutcome, Judged, take
-from loopcast.develop.metrics import evaluate, loopcast_metrics, pinball
+from loopcast.develop.metrics import evaluate, in_full, loopcast_metrics, pinball
 
 LEVELS = np.array([0.05, 0.5, 0.95])
 
@@ -52,6 +52,13 @@ def test_overall_is_about_the_heads() -> None:
     assert found.value("mape") == pytest.approx(np.mean(np.abs(error) / total.actual) * 100)
     assert found.value("rmse", "series=total") == found.value("rmse")
     assert found.value("rmse", "series=a") != found.value("rmse")
+
+
+def test_who_was_judged_by_one_metric_is_measured_by_all_as_at_first() -> None:
+    data, metrics = judged(), loopcast_metrics()
+    one = evaluate(data, "x", metrics[:1], dataset="0" * 64, protocol="p", by=())
+    assert [(m.name, m.subset) for m in one.metrics] == [("mape", "")]
+    assert in_full(data, [one], metrics) == (measured(data),)
 
 
 def test_pinball_is_the_reference_one() -> None:

@@ -30,6 +30,7 @@ from loopcast.settings import RankTable
 from ..examples import sales
 
 SCHEMA = RankSchema(entity="customer", item="product", time="sold", length=3)
+[PRECISION] = [metric for metric in loopcast_metrics() if metric.name == "precision"]
 
 
 class First:
@@ -61,8 +62,9 @@ def judged_beside(split: Split[Any], entities: list[str], items: list[str]) -> t
     champion = Champion(
         name="champion", template="acme.first", model=model, schema=SCHEMA, files=files
     )
-    course: Any = SimpleNamespace(metrics=loopcast_metrics())
+    course: Any = SimpleNamespace(deciding=PRECISION)
     judged, evaluation = STEPS.judge(course, Any, champion, contest, LocalEngine())  # type: ignore[arg-type]
+    assert [(m.name, m.subset) for m in evaluation.metrics] == [("precision", "")]
     assert evaluation.value("precision") is not None
     return model, judged.outcomes["champion"]
 
@@ -110,7 +112,7 @@ def judged_itself(split: Split[Any], items: list[str]) -> tuple[Judged, Judged, 
     """Judge a champion whose own model is the candidate's: candidate, champion, evaluations."""
     model = First()
     own = lay_out(split, {"own": answer(model, split, "acme.first")})
-    first = evaluate(own, "own", loopcast_metrics(), dataset="d" * 64, protocol=split.protocol)
+    first = evaluate(own, "own", [PRECISION], dataset="d" * 64, protocol=split.protocol)
     contested = SimpleNamespace(split=split, model=model)
     contest = Contest(judged=own, evaluations=(first,), gates=(), own=contested)
     names = {"entities": split.training.entities.to_numpy(str), "items": np.array(items)}
@@ -121,7 +123,7 @@ def judged_itself(split: Split[Any], items: list[str]) -> tuple[Judged, Judged, 
         schema=SCHEMA,
         files={"names.npz": npz_bytes(names)},
     )
-    course: Any = SimpleNamespace(metrics=loopcast_metrics())
+    course: Any = SimpleNamespace(deciding=PRECISION)
     judged, second = STEPS.judge(course, Any, champion, contest, LocalEngine())  # type: ignore[arg-type]
     return own, judged, [first, second]
 

@@ -91,7 +91,7 @@ def pack(
         "schema.json": json_bytes(
             {"schema": msgspec.to_builtins(data.schema), "bounds": input_bounds(data)}
         ),
-        "evaluation.json": json_bytes(msgspec.to_builtins(trained.contest.evaluations)),
+        "evaluation.json": json_bytes(msgspec.to_builtins(trained.evaluations)),
         **limits_files(
             Limits(
                 domains={"": fit_domain(entity_columns(data))}, stand_ins={"": trained.stand_in}

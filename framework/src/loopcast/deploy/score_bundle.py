@@ -66,7 +66,7 @@ def pack(
         "schema.json": json_bytes(
             {"schema": msgspec.to_builtins(data.schema), "bounds": input_bounds(data.features)}
         ),
-        "evaluation.json": json_bytes(msgspec.to_builtins(trained.contest.evaluations)),
+        "evaluation.json": json_bytes(msgspec.to_builtins(trained.evaluations)),
         **limits_files(
             Limits(
                 domains={"": fit_domain(columns_of(data.features))},

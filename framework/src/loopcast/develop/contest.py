@@ -26,7 +26,7 @@ from loopcast.develop.course import Advance, Course
 from loopcast.develop.fitting import Finish, Models, fit, fit_after, fit_all, good
 from loopcast.develop.holdout import Holdout, Split
 from loopcast.develop.known import Known
-from loopcast.develop.metrics import evaluate
+from loopcast.develop.metrics import evaluate, in_full
 
 DataT = TypeVar("DataT")
 
@@ -69,7 +69,7 @@ class Contested:
     model
         The candidate's, which was judged.
     evaluations
-        By contender, the candidate first.
+        By contender, the candidate first: by the KPI alone, which decides.
     """
 
     known: Known[Any]
@@ -87,12 +87,15 @@ class Trained:
 
     Attributes
     ----------
+    evaluations
+        Of the contest, by all metrics and subpopulations.
     stand_in
         The fallback on all data, where it answers beyond the domain of the model.
     """
 
     model: Any
     contest: Contested
+    evaluations: tuple[Evaluation, ...]
     stand_in: Any = None
 
 
@@ -162,7 +165,12 @@ def fit_family(
         yield (
             segment,
             errors.get(segment)
-            or Trained(model=final[segment], contest=contest, stand_in=stand_ins.get(segment)),
+            or Trained(
+                model=final[segment],
+                contest=contest,
+                evaluations=in_full(contest.judged, contest.evaluations, course.metrics),
+                stand_in=stand_ins.get(segment),
+            ),
         )
 
 
@@ -266,7 +274,7 @@ def _result(
     model: Any,
     answers: Sequence[Outcome],
 ) -> _Result:
-    """Measure all contenders; the candidate gives way where a baseline is as good, if it can."""
+    """Measure all by the KPI; the candidate gives way where a baseline is as good, if it can."""
     outcomes = dict(zip((c.label for c in course.contenders), answers, strict=True))
     judged = trial.lay_out(split, outcomes)
     evaluations = tuple(_measured(course, split, judged, c.label) for c in course.contenders)
@@ -307,7 +315,7 @@ def _giving_way(
 
 def _measured(course: Course[Holdout], split: Split[Any], judged: Judged, label: str) -> Evaluation:
     dataset, protocol = split.fingerprint, split.protocol
-    return evaluate(judged, label, course.metrics, dataset=dataset, protocol=protocol)
+    return evaluate(judged, label, [course.deciding], dataset=dataset, protocol=protocol, by=())
 
 
 def _contested(

@@ -87,6 +87,11 @@ class Course(Generic[PlanT]):
         return (self.candidate, *self.baselines)
 
     @property
+    def deciding(self) -> MetricDefinition:
+        """The metric of the KPI, by which it is decided what becomes a version."""
+        return next(m for m in self.metrics if m.name == self.logical_model.kpi.metric)
+
+    @property
     def stand_in(self) -> Contender | None:
         """The fallback, where it answers for rows beyond the domain of the candidate."""
         return self.fallback if self.logical_model.applicability.falls_back else None

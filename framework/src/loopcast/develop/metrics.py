@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,13 +91,30 @@ def evaluate(
     *,
     dataset: str,
     protocol: str,
+    by: Collection[str] | None = None,
 ) -> Evaluation:
-    """Measure a contender overall and by subpopulation."""
+    """Measure a contender overall and by subpopulation.
+
+    Parameters
+    ----------
+    by
+        Attributes whose subpopulations are wanted; all of them where ``None``.
+    """
     outcome = judged.outcomes[contender]
-    subsets = dict(judged.subsets())
+    subsets = dict(judged.subsets(by))
     measured = [m for definition in metrics for m in measure(outcome, definition, subsets)]
     return Evaluation(
         contender=contender, dataset=dataset, protocol=protocol, metrics=tuple(measured)
+    )
+
+
+def in_full(
+    judged: Judged, found: Sequence[Evaluation], metrics: Sequence[MetricDefinition]
+) -> tuple[Evaluation, ...]:
+    """Measure those again, by all metrics and subpopulations, who were judged by the KPI alone."""
+    return tuple(
+        evaluate(judged, one.contender, metrics, dataset=one.dataset, protocol=one.protocol)
+        for one in found
     )
 
 

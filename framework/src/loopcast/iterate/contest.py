@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 from loopcast.api import Engine, FitContext, LoopcastError
@@ -11,6 +12,7 @@ from loopcast.develop.contest import Trained, Trial, contest_family, fit_family
 from loopcast.develop.course import Advance, Contender, Course
 from loopcast.develop.holdout import Holdout
 from loopcast.develop.known import Known
+from loopcast.develop.metrics import in_full
 from loopcast.iterate.tasks import Contest, Made
 from loopcast.monitor.training import reference_file
 
@@ -64,13 +66,14 @@ def finish_family(
 
 
 def _made(course: Course[Holdout], contest: Contest, trained: Trained, pack: Pack[DataT]) -> Made:
-    known = trained.contest.known
+    known, own = trained.contest.known, trained.evaluations
+    champion = in_full(contest.judged, contest.evaluations[len(own) :], course.metrics)
     packed = pack(trained, course.candidate, known.training, course.stand_in)
     reference = reference_file(known.training, trained.contest.judged, course.seed)
     return Made(
         datasets=(known.dataset, trained.contest.test),
         files={**packed.files, **reference},
-        contest=contest,
+        contest=replace(contest, evaluations=(*own, *champion)),
         model=packed.model,
         scenario=packed.scenario,
     )

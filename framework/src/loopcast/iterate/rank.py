@@ -15,6 +15,7 @@ from loopcast.api import (
     Judged,
     LogicalModel,
     RankData,
+    Ranking,
     RankOutcome,
     RankQuery,
     RankSchema,
@@ -38,7 +39,6 @@ from loopcast.settings import RankTable
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
-    from scipy import sparse
 
     from loopcast.settings import DataSettings
 
@@ -78,20 +78,25 @@ def _judge(
     engine: Engine,
 ) -> tuple[Judged, Evaluation]:
     split, names = contest.own.split, read_names(champion.files)
-    if contest.own.model is champion.model and _same(names, split.training):
+    same = _same(names, split.training)
+    if same and contest.own.model is champion.model:
         return _as_candidate(contest, champion.name)
-    query, items = _asked(split, names)
-    found = ranked(champion.model, query, split.training.schema, champion.name)
+    ranking = _lists(champion, split) if same else _lists_by_name(champion, split, names)
     choices = split.judged
     outcome = RankOutcome(
-        ranking=found if items is None else replace(found, items=items[found.items]),
+        ranking=ranking,
         chosen_entity=choices.chosen_entity,
         chosen_item=choices.chosen_item,
         popularity=choices.popularity,
     )
     judged = replace(contest.judged, outcomes={champion.name: outcome})
     return judged, evaluate(
-        judged, champion.name, course.metrics, dataset=split.fingerprint, protocol=split.protocol
+        judged,
+        champion.name,
+        [course.deciding],
+        dataset=split.fingerprint,
+        protocol=split.protocol,
+        by=(),
     )
 
 
@@ -108,51 +113,49 @@ def _as_candidate(contest: Contest, name: str) -> tuple[Judged, Evaluation]:
     return judged, msgspec.structs.replace(evaluation, contender=name)
 
 
-def _asked(split: Split[RankData], names: Names) -> tuple[RankQuery, NDArray[np.int32] | None]:
+def _lists(champion: Champion, split: Split[RankData]) -> Ranking:
+    """Ask a champion by the codes of the training part, which are its own."""
+    query = replace(split.judged.query, history=split.judged.history)
+    return ranked(champion.model, query, split.training.schema, champion.name)
+
+
+def _lists_by_name(champion: Champion, split: Split[RankData], names: Names) -> Ranking:
+    """Ask a champion by codes of its own, and return its lists in those of the training part."""
+    query, items = _asked(split, names)
+    found = ranked(champion.model, query, split.training.schema, champion.name)
+    listed = np.where(found.items >= 0, items[found.items], -1).astype(np.int32)
+    return replace(found, items=listed)
+
+
+def _asked(split: Split[RankData], names: Names) -> tuple[RankQuery, NDArray[np.intp]]:
     """Put the judged question in the codes of a model that was trained before.
 
     Returns
     -------
     query
         With what entities chose in the training part; items that are no more are not allowed.
-    items : ndarray, shape (items of the model + 1,), or None
-        The code in the training part of each item of the model, -1 where it has none and at the
-        end; ``None`` where all codes are the same.
+    items : ndarray, shape (items of the model,)
+        The code in the training part of each item of the model, -1 where it has none.
     """
     training, choices = split.training, split.judged
-    theirs, count = codes_of(names.items, training.items), len(names.items)
-    same = len(theirs) == count and np.array_equal(theirs, np.arange(count))
-    items = np.full(count + 1, -1, dtype=np.int32)
+    entities = choices.query.entities
+    who = codes_of(names.entities, choices.entities)
+    theirs = codes_of(names.items, training.items)
+    row = rows_of(entities, len(training.entities))[training.entity]
+    item = theirs[training.item]
+    seen = (row >= 0) & (item >= 0)
+    history = last_places(row[seen], item[seen], (len(entities), len(names.items)))
+    items = np.full(len(names.items), -1, dtype=np.intp)
     items[theirs[theirs >= 0]] = np.flatnonzero(theirs >= 0)
-    history = choices.history if same else _recoded(split, theirs, count)
     query = RankQuery(
-        entities=codes_of(names.entities, choices.entities).astype(np.int32),
+        entities=who.astype(np.int32),
         length=training.schema.length,
-        allowed=items[:count] >= 0,
+        allowed=items >= 0,
         excluded=None if training.schema.repeat else history,
         history=history,
         entity_features=choices.features,
     )
-    return query, None if same else items
-
-
-def _recoded(split: Split[RankData], theirs: NDArray[np.intp], count: int) -> sparse.csr_array:
-    """Return what judged entities chose among the items that a model knows, by its codes.
-
-    Places are counted among these items alone, as in the histories that the model learned from.
-
-    Parameters
-    ----------
-    theirs : ndarray, shape (items of the training part,)
-        The model's code of each item; -1 where it has none.
-    count
-        How many items the model knows.
-    """
-    training, entities = split.training, split.judged.query.entities
-    row = rows_of(entities, len(training.entities))[training.entity]
-    item = theirs[training.item]
-    seen = (row >= 0) & (item >= 0)
-    return last_places(row[seen], item[seen], (len(entities), count))
+    return query, items
 
 
 STEPS = TaskSteps(know=_know, inputs=inputs_of, contest=_contest, finish=_finish, judge=_judge)

@@ -93,7 +93,12 @@ def _judge(
     outcome = answer(champion.model, replace(split, judged=rows), champion.name)
     judged = lay_out(split, {champion.name: outcome})
     return judged, evaluate(
-        judged, champion.name, course.metrics, dataset=split.fingerprint, protocol=split.protocol
+        judged,
+        champion.name,
+        [course.deciding],
+        dataset=split.fingerprint,
+        protocol=split.protocol,
+        by=(),
     )
 
 

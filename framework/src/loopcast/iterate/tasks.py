@@ -40,7 +40,8 @@ class Contest:
     judged
         Of its contenders, and of the champion where that was judged beside them.
     evaluations
-        Likewise, the candidate first.
+        Likewise, the candidate first; of scorers and rankers by the KPI alone, which decides
+        whether there is to be a version.
     gates
         Whether the candidate beats its baselines.
     own
@@ -67,7 +68,8 @@ class Made:
     files
         Of the bundle, by name, as the task has them.
     contest
-        Its judged rows become a file when the bundle is put together.
+        With evaluations by all metrics and subpopulations; its judged rows become a file when the
+        bundle is put together.
     model
         The scorer or ranker of the bundle, loaded from its files; ``None`` of a forecast.
     scenario

@@ -78,9 +78,8 @@ def verdict_beside(rival: Judged, champion: VersionId, course: Course[Any]) -> V
     if theirs is own:
         return Verdict(champion=champion, reason=f"it learned the same as champion {champion}")
     kpi = course.logical_model.kpi
-    metrics = [metric for metric in course.metrics if metric.name == kpi.metric]
     first, second = rival.outcomes
-    [found, *_] = compare(rival, first, second, metrics, kpi, by=())
+    [found, *_] = compare(rival, first, second, [course.deciding], kpi, by=())
     reason = (
         f"{kpi.metric} {shown(found.second)} against {shown(found.first)} of champion "
         f"{champion}: {found.verdict}"

@@ -66,7 +66,7 @@ COURSE = Course(
     candidate=contender("candidate", Ease()),
     baselines=(contender("popularity", Popularity()),),
     origin=PluginOrigin(plugin="recommender", package="loopcast-recommender", package_version="0"),
-    metrics=[metric for metric in loopcast_metrics() if metric.name == "ndcg"],
+    metrics=loopcast_metrics(),
     plan=Holdout(method="time", share=0.25, count=1),
     seed=1,
 )
@@ -121,6 +121,9 @@ def test_what_is_better_stays_as_it_is() -> None:
     assert popularity is not None
     assert own > 1.2 * popularity
     assert found.contest.gates[0].expectation.startswith("ndcg higher than popularity's")
+    assert [len(evaluation.metrics) for evaluation in found.contest.evaluations] == [1, 1]
+    assert [evaluation.value("ndcg") for evaluation in found.evaluations] == [own, popularity]
+    assert all(evaluation.value("novelty", "entity=known") for evaluation in found.evaluations)
     assert found.model.tuning.option is not None
 
 
