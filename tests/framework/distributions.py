@@ -76,19 +76,7 @@ def install(
 
 @contextmanager
 def forget_fakes() -> Iterator[None]:
-    """Forget imports of made-up packages, so that the next test's are imported anew.
-
-    Worker processes that joblib keeps for the next call would know the module path of this test
-    or of one before it, so they end too.
-    """
-    _end_workers()
+    """Forget imports of made-up packages, so that the next test's are imported anew."""
     yield
-    _end_workers()
     for name in [name for name in sys.modules if name.startswith("fake_")]:
         del sys.modules[name]
-
-
-def _end_workers() -> None:
-    executors = sys.modules.get("joblib.externals.loky.reusable_executor")
-    if executors is not None and executors._executor is not None:
-        executors._executor.shutdown(wait=True)

@@ -4,42 +4,72 @@ import gc
 import math
 import operator
 import os
+import signal
+import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
 
 import pytest
 
-from loopcast.develop.engine import AHEAD, EngineError, LocalEngine, _problem, engine_for
+from loopcast.api import Engine
+from loopcast.develop.engine import AHEAD, EngineError, _problem, engine_for
 from loopcast.settings import EngineSettings
 
 HERE = {"loopcast": "1.0", "numpy": "2.4", "psycopg": "3.3"}
 
 
+def processes(workers: int = 2) -> AbstractContextManager[Engine]:
+    return engine_for(EngineSettings(name="local", workers=workers))
+
+
 def test_one_worker_is_this_process() -> None:
-    with engine_for(EngineSettings(name="local", workers=1)) as engine:
+    with processes(1) as engine:
         assert list(engine.map(operator.call, [os.getpid])) == [os.getpid()]
 
 
-def test_more_workers_are_processes_and_keep_the_order() -> None:
-    with engine_for(EngineSettings(name="local", workers=2)) as engine:
-        assert engine == LocalEngine(2)
+def test_more_workers_are_processes_that_stay_and_keep_the_order() -> None:
+    with processes() as engine:
         assert list(engine.map(math.sqrt, [9, 4, 1, 0])) == [3, 2, 1, 0]
-        assert os.getpid() not in list(engine.map(operator.call, [os.getpid] * 2))
+        found = {*engine.map(operator.call, [os.getpid] * 8)}
+        found |= {*engine.map(operator.call, [os.getpid] * 8)}
+    assert os.getpid() not in found
+    assert len(found) <= 2
 
 
 def test_processes_look_for_cycles_as_often_as_the_one_that_starts_them() -> None:
     usual = gc.get_threshold()
     gc.set_threshold(9_000, 8, 7)
     try:
-        found = list(LocalEngine(2).map(operator.call, [gc.get_threshold] * 2))
+        with processes() as engine:
+            found = list(engine.map(operator.call, [gc.get_threshold] * 2))
     finally:
         gc.set_threshold(*usual)
     assert found == [(9_000, 8, 7)] * 2
 
 
+def test_processes_have_one_thread_for_algebra() -> None:
+    asked = [partial(os.environ.get, f"{library}_NUM_THREADS") for library in ("OPENBLAS", "OMP")]
+    with processes() as engine:
+        assert list(engine.map(operator.call, asked)) == ["1", "1"]
+
+
 def test_one_item_starts_no_process() -> None:
-    assert list(LocalEngine(2).map(operator.call, [os.getpid])) == [os.getpid()]
-    assert list(LocalEngine(2).map(operator.call, [])) == []
+    with processes() as engine:
+        assert list(engine.map(operator.call, [os.getpid])) == [os.getpid()]
+        assert list(engine.map(operator.call, [])) == []
+
+
+def test_functions_of_any_kind_travel() -> None:
+    def adding(number: int) -> Callable[[], int]:
+        return lambda: number + 1
+
+    with processes() as engine:
+        found = list(engine.map(adding, [1, 2, 3]))
+    assert [function() for function in found] == [2, 3, 4]
 
 
 def test_no_more_results_wait_than_were_asked_for() -> None:
@@ -50,21 +80,65 @@ def test_no_more_results_wait_than_were_asked_for() -> None:
             drawn.append(number)
             yield number * number
 
-    results = LocalEngine(2).map(math.sqrt, items())
-    for taken, result in enumerate(results, 1):
-        assert result == taken - 1
-        assert len(drawn) <= taken + 2 * AHEAD
+    with processes() as engine:
+        for taken, result in enumerate(engine.map(math.sqrt, items()), 1):
+            assert result == taken - 1
+            assert len(drawn) <= taken + 2 * AHEAD
     assert len(drawn) == 40
 
 
 def test_an_error_arrives_as_it_is_and_a_process_that_ends_is_told() -> None:
-    with pytest.raises(ValueError, match=r"math domain error|nonnegative"):
-        list(LocalEngine(2).map(math.sqrt, [1, 4, -1, 9]))
-    with pytest.raises(
-        EngineError, match=r"ended before its work, .* set engine\.workers to fewer"
-    ):
-        list(LocalEngine(2).map(os._exit, [3, 3]))
-    assert list(LocalEngine(2).map(math.sqrt, [9, 4])) == [3, 2]
+    with processes() as engine:
+        with pytest.raises(ValueError, match=r"math domain error|nonnegative"):
+            list(engine.map(math.sqrt, [1, 4, -1, 9]))
+        assert list(engine.map(math.sqrt, [9, 4])) == [3, 2]
+    ended = r"ended before its work, .* set engine\.workers to fewer"
+    with processes() as engine, pytest.raises(EngineError, match=ended):
+        list(engine.map(os._exit, [3, 3]))
+    with processes() as engine:
+        assert list(engine.map(math.sqrt, [9, 4])) == [3, 2]
+
+
+KILLED = """
+import os, time
+from loopcast.develop.engine import engine_for
+from loopcast.settings import EngineSettings
+
+def told(_):
+    print(os.getpid(), flush=True)
+    time.sleep(60)
+
+if __name__ == "__main__":
+    with engine_for(EngineSettings(name="local", workers=2)) as engine:
+        list(engine.map(told, range(4)))
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_processes_end_with_the_one_that_started_them(tmp_path: Path, how: int) -> None:
+    script = tmp_path / "killed.py"
+    script.write_text(KILLED)
+    with subprocess.Popen(
+        [sys.executable, script], stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stdout is not None
+        found = [int(process.stdout.readline()) for _ in range(2)]
+        os.kill(process.pid, how) if how == signal.SIGKILL else os.killpg(process.pid, how)
+        process.wait(10)
+    assert process.pid not in found
+    deadline = time.monotonic() + 10
+    while any(map(_lives, found)):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{pid}/status")
+    return not status.exists() or "(zombie)" not in status.read_text()
 
 
 def test_dask_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:

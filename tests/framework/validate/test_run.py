@@ -15,7 +15,8 @@ from loopcast.api import (
     Hyperparameters,
     Subject,
 )
-from loopcast.develop.engine import LocalEngine
+from loopcast.develop.engine import LocalEngine, engine_for
+from loopcast.settings import EngineSettings
 from loopcast.validate.gates import loopcast_gates
 from loopcast.validate.run import demands, run_gates
 
@@ -30,7 +31,8 @@ OPTIONS: dict[str, dict[str, object]] = {
 
 def run(subject: Subject, *names: str, workers: int = 1) -> tuple[GateResult, ...]:
     wanted = {name: OPTIONS.get(name, {}) for name in names}
-    return run_gates(subject, demands(wanted, GATES), LocalEngine(workers))
+    with engine_for(EngineSettings(name="local", workers=workers)) as engine:
+        return run_gates(subject, demands(wanted, GATES), engine)
 
 
 def test_a_sound_version_passes_every_gate(subject: Subject) -> None:

@@ -54,6 +54,20 @@ class Run:
 
         return Rules(policy=self.settings.policy, plugins=self.plugins)
 
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """What processes that share its work need of the core."""
+        task, job = self.settings.logical_model.task, self.settings.job.name
+        trains = ("loopcast.iterate.batch", f"loopcast.iterate.{task}")
+        answers = ("loopcast.serve.family", f"loopcast.serve.{task}")
+        match job:
+            case "train" | "retrain":
+                return trains
+            case "serve":
+                return answers
+            case _:
+                return (*trains, *answers)
+
 
 @dataclass(frozen=True)
 class Stopwatch:

@@ -138,7 +138,7 @@ def _version(run: Run, known: KnownForecast) -> TrainedVersion:
             return found
     extra = {SETTINGS_FILE: settings_bytes(settings, f"{known.origin:%Y-%m-%d}")}
     with (
-        engine_for(settings.engine) as engine,
+        engine_for(settings.engine, run.modules) as engine,
         progress_bar(run.console, "training", course.work_units()) as advance,
     ):
         return train_version(

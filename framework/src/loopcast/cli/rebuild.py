@@ -35,15 +35,17 @@ def rebuild(*, place: Home, version: str, tolerance: float, workers: int, as_jso
     """
     from loopcast.cli import plugin_manager
     from loopcast.cli.tables import print_json
-    from loopcast.develop.engine import LocalEngine
+    from loopcast.develop.engine import engine_for
     from loopcast.iterate.rebuild import rebuild as rebuild_version
+    from loopcast.settings import EngineSettings
 
-    with place.catalog as source:
+    processes = EngineSettings(name="local", workers=workers)
+    with place.catalog as source, engine_for(processes) as engine:
         found = rebuild_version(
             place,
             plugin_manager(),
             source.version(version),
-            LocalEngine(workers),
+            engine,
             base=Path.cwd(),
             tolerance=tolerance,
         )

@@ -91,7 +91,7 @@ def _outlook_line(outlook: Outlook, asked: Asked) -> str:
 
 def _train(run: Run, asked: Asked, outlook: Outlook) -> list[Retrained]:
     with (
-        engine_for(run.settings.engine) as engine,
+        engine_for(run.settings.engine, run.modules) as engine,
         progress_bar(run.console, "training", None) as advance,
     ):
         found = retrain(asked, outlook, engine, advance=lambda count: advance(f"{count} segments"))

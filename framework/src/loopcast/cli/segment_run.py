@@ -44,7 +44,7 @@ def execute_segments(run: Run) -> None:
     watch = Stopwatch()
     run.console.print(f"  data      {run.settings.data.name}: {run.source.text}", soft_wrap=True)
     found: dict[str, Any] = {}
-    with engine_for(engine_of(run)) as engine:
+    with engine_for(engine_of(run), run.modules) as engine:
         if _trains(run):
             with watch.stage("train"):
                 reports = _train(run, engine)

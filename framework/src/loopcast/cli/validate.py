@@ -43,11 +43,12 @@ def validate(
     """
     from loopcast.cli import plugin_manager
     from loopcast.deploy.validation import demanded, subject_for, validate_versions
-    from loopcast.develop.engine import LocalEngine
+    from loopcast.develop.engine import engine_for
+    from loopcast.settings import EngineSettings
     from loopcast.validate.run import run_gates
 
-    plugins, engine = plugin_manager(), LocalEngine(workers)
-    with place.catalog as catalog:
+    plugins, processes = plugin_manager(), EngineSettings(name="local", workers=workers)
+    with place.catalog as catalog, engine_for(processes) as engine:
         versions = [standing.version for standing in selected(catalog, which)]
         if gates:
             found = []

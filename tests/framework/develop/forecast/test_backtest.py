@@ -6,11 +6,12 @@ import pytest
 
 from loopcast.api import ForecastData, ForecastSchema, ModelError
 from loopcast.develop.course import Contender
-from loopcast.develop.engine import LocalEngine
+from loopcast.develop.engine import LocalEngine, engine_for
 from loopcast.develop.forecast.backtest import backtest
 from loopcast.develop.forecast.course import ForecastCourse
 from loopcast.develop.forecast.horizon import backtest_origins, horizon_index
 from loopcast.develop.forecast.panel import at_step
+from loopcast.settings import EngineSettings
 from loopcast_forecasting.templates.seasonal_naive import SeasonalNaive, SeasonalNaiveParameters
 
 from ..conftest import make_course
@@ -48,7 +49,8 @@ def test_processes_give_the_same_numbers(panel: ForecastData, schema: ForecastSc
     course = make_course(schema, LastWeek(), candidate=candidate, baselines=())
     origins = backtest_origins(panel, 12)
     one = backtest(course, {"30min": panel}, origins, LocalEngine())
-    two = backtest(course, {"30min": panel}, origins, LocalEngine(workers=2))
+    with engine_for(EngineSettings(name="local", workers=2)) as engine:
+        two = backtest(course, {"30min": panel}, origins, engine)
     for label, by_step in one.items():
         np.testing.assert_array_equal(by_step["30min"].mean, two[label]["30min"].mean)
 

@@ -67,7 +67,7 @@ def test_a_template_learns_from_what_a_preparation_gives(table: pd.DataFrame) ->
     data = score_data(table)
     small = data.take(np.arange(15))
     family = {"small": small, "north": data}
-    context = FitContext(seed=2, engine=LocalEngine(1))
+    context = FitContext(seed=2, engine=LocalEngine())
     found: dict[str, Any] = dict(prepared.fit(family, Hyperparameters(), context))
     assert found["north"] == (100, 300.0)
     assert str(found["small"]) == "15 rows; expected 20"
