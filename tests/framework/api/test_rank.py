@@ -54,3 +54,9 @@ def test_rows_are_taken_in_any_order_and_unknown_ones_are_empty(seed: int, rows:
     known = np.append(values, np.zeros((1, 5), np.float32), axis=0)
     assert np.array_equal(found.toarray(), known[rows])
     assert found.indices.dtype == found.indptr.dtype == np.int32
+
+
+def test_all_rows_in_order_are_the_matrix_itself() -> None:
+    values = sparse.csr_array(np.eye(3, dtype=np.float32))
+    assert matrix_rows(values, np.arange(3, dtype=np.int32)) is values
+    assert matrix_rows(values, np.arange(2)).shape == (2, 3)

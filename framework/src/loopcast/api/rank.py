@@ -221,15 +221,54 @@ def last_places(
     """
     import numpy as np
 
-    order = stable_order(entity)
-    sizes = np.bincount(entity, minlength=shape[0])
-    place = np.empty(len(entity), dtype=np.float32)
-    place[order] = np.repeat(np.cumsum(sizes), sizes) - np.arange(len(entity))
-    cell = entity.astype(np.int64) * shape[1] + item
-    by_cell = stable_order(cell)
-    last = by_cell[np.diff(cell[by_cell], append=-1) != 0]
-    different = np.bincount(entity[last], minlength=shape[0])
-    return rows_matrix(place[last], item[last], different, shape)
+    order, sizes = stable_order(entity), np.bincount(entity, minlength=shape[0])
+    from_end = np.repeat(np.cumsum(sizes), sizes) - np.arange(len(order))
+    row = np.repeat(np.arange(shape[0]), sizes)
+    cell, place = by_cell(row * shape[1] + item[order], from_end)
+    last = np.flatnonzero(np.diff(cell, prepend=-1))
+    return cells_matrix(cell[last], place[last].astype(np.float32), shape)
+
+
+def by_cell(
+    cell: NDArray[np.int64], place: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return cells and places in the order of both: to sort them as one number takes no indices.
+
+    Parameters
+    ----------
+    cell, place : ndarray, shape (n,)
+        Not negative; the largest cell times the largest place is less than 2⁶².
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> cell, place = by_cell(np.array([7, 2, 7]), np.array([3, 1, 2]))
+    >>> cell.tolist(), place.tolist()
+    ([2, 7, 7], [1, 2, 3])
+    """
+    bits = int(place.max(initial=0)).bit_length()
+    keys = (cell << bits) | place
+    keys.sort()
+    return keys >> bits, keys & ((1 << bits) - 1)
+
+
+def cells_matrix(
+    cell: NDArray[np.int64], values: NDArray[np.float32], shape: tuple[int, int]
+) -> sparse.csr_array:
+    """Return a matrix by its cells, as row · width + column, which are in order and named once.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> cells_matrix(np.array([1, 3]), np.array([5.0, 6.0]), (2, 3)).toarray()
+    array([[0., 5., 0.],
+           [6., 0., 0.]])
+    """
+    import numpy as np
+
+    row = cell // shape[1]
+    sizes = np.bincount(row, minlength=shape[0])
+    return rows_matrix(values, cell - row * shape[1], sizes, shape)
 
 
 def rows_matrix(
@@ -263,7 +302,7 @@ def rows_matrix(
 
 
 def matrix_rows(matrix: sparse.csr_array, rows: NDArray[np.integer[Any]]) -> sparse.csr_array:
-    """Return some rows of a matrix, one without entries for −1.
+    """Return some rows of a matrix, one without entries for −1; the matrix itself for all of them.
 
     Examples
     --------
@@ -275,6 +314,8 @@ def matrix_rows(matrix: sparse.csr_array, rows: NDArray[np.integer[Any]]) -> spa
     """
     import numpy as np
 
+    if np.array_equal(rows, np.arange(matrix.shape[0])):
+        return matrix
     known = np.maximum(rows, 0)
     first = matrix.indptr[known]
     sizes = np.where(rows < 0, 0, matrix.indptr[known + 1] - first)

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.metrics import ndcg_score
 
+from loopcast.api import last_places
 from loopcast_recommender.history.inner import (
+    Inner,
     Validation,
     clearly_better,
     held_out,
@@ -96,11 +98,14 @@ def test_the_last_choices_are_held_out_and_at_most_a_third() -> None:
 @given(
     pairs=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 5)), min_size=1, max_size=40),
     repeat=st.booleans(),
+    how=st.sampled_from(["last", "random"]),
 )
-def test_what_is_asked_could_be_foreseen(pairs: list[tuple[int, int]], repeat: bool) -> None:
+def test_what_is_asked_could_be_foreseen(
+    pairs: list[tuple[int, int]], repeat: bool, how: Inner
+) -> None:
     who, what = np.array(pairs).T
     data = rank_data(who, what, msgspec.structs.replace(SCHEMA, repeat=repeat))
-    held = held_out(data.entity, "last", 5, seed=0)
+    held = held_out(data.entity, how, 5, seed=0)
     kept = set(zip(data.entity[~held].tolist(), data.item[~held].tolist(), strict=True))
     others = set(zip(data.entity[held].tolist(), data.item[held].tolist(), strict=True))
     known = {item for _, item in kept}
@@ -109,8 +114,12 @@ def test_what_is_asked_could_be_foreseen(pairs: list[tuple[int, int]], repeat: b
         for entity, item in others
         if item in known and (repeat or (entity, item) not in kept)
     )
-    inner = hold_out(data, "last", 5, seed=0)
+    inner = hold_out(data, how, 5, seed=0)
     assert (asked(inner) if inner else []) == expected
+    if inner:
+        shape = (len(data.entities), len(data.items))
+        rest = last_places(data.entity[~held], data.item[~held], shape)
+        assert np.array_equal(inner.training.toarray(), rest.toarray())
 
 
 def test_random_choices_are_drawn_by_the_seed() -> None:

@@ -96,7 +96,7 @@ def _learned(
     nothing = history * np.float32(0.0)
     nothing.eliminate_zeros()
     chosen = np.zeros(history.shape, dtype=bool)
-    chosen[block.row, block.item] = True
+    chosen.reshape(-1)[block.chosen] = True
     found = part
     for name, seen in (("warm", history), ("cold", nothing)):
         base, features = _features(part, seen, entities)
@@ -132,15 +132,17 @@ def _asked(
             entities=entities,
             length=1,
             allowed=np.ones(history.shape[1], dtype=bool),
-            excluded=pairs(*block.hidden, history.shape),
+            excluded=pairs(*np.divmod(block.hidden, history.shape[1]), history.shape),
             history=history,
         )
     )
 
 
-def _candidates(base: NDArray[np.float32], hidden: tuple[Any, Any], count: int) -> NDArray[np.intp]:
+def _candidates(
+    base: NDArray[np.float32], hidden: NDArray[np.intp], count: int
+) -> NDArray[np.intp]:
     open_ = base.copy()
-    open_[hidden] = -np.inf
+    open_.put(hidden, -np.inf)
     return best(open_, min(count, base.shape[1]))[0]
 
 

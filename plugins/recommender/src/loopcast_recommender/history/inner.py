@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from scipy import sparse
 
-from loopcast.api import RankData, last_places
-from loopcast.api.rank import distinct_pairs, matrix_rows, stable_order
+from loopcast.api import RankData
+from loopcast.api.rank import by_cell, cells_matrix, matrix_rows, stable_order
 from loopcast_recommender.interactions import cells, remembered
 
 if TYPE_CHECKING:
@@ -33,26 +33,32 @@ class Block:
     entities : ndarray, shape (rows,)
     history : csr_array, shape (rows, items)
         Of the training, as :func:`loopcast_recommender.interactions.choices` has it.
-    hidden : tuple of ndarray
-        Rows and items that are not to be in a list.
-    row, item : ndarray, shape (choices,)
-        What was chosen.
+    hidden : ndarray, shape (cells,)
+        What is not to be in a list, as row · items + item.
+    row : ndarray, shape (choices,)
+    chosen : ndarray, shape (choices,)
+        What was chosen, as row · items + item.
     best : ndarray, shape (rows,)
         Discounted cumulative gain of the best list.
     """
 
     entities: NDArray[np.intp]
     history: sparse.csr_array
-    hidden: tuple[NDArray[Any], NDArray[Any]]
-    row: NDArray[Any]
-    item: NDArray[Any]
+    hidden: NDArray[np.intp]
+    row: NDArray[np.intp]
+    chosen: NDArray[np.intp]
     best: NDArray[np.float64]
+
+    @property
+    def item(self) -> NDArray[np.intp]:
+        """What was chosen, as items."""
+        return self.chosen - self.row * self.history.shape[1]
 
     def gains(self, scores: NDArray[np.float32], length: int) -> NDArray[np.float64]:
         """Return the nDCG of each entity, by scores of shape (rows, items), which it may change."""
-        scores[self.hidden] = -np.inf
-        near, place = _places(scores, self.row, self.item, length)
-        gain = np.where(place < length, 1.0 / np.log2(place + 2.0), 0.0)
+        scores.put(self.hidden, -np.inf)
+        near, twice = _places(scores, self.row, self.chosen, length)
+        gain = _worth(length)[twice]
         gains = np.bincount(self.row[near], weights=gain, minlength=len(self.best))
         return np.asarray(gains / self.best)
 
@@ -101,34 +107,49 @@ class Validation:
         kept = np.sort(drawn)
         place = np.full(len(block.entities), -1)
         place[kept] = np.arange(len(kept))
-        (row, item), asked = block.hidden, place[block.row] >= 0
-        hidden = place[row] >= 0
+        row = place[block.row]
+        asked, history = row >= 0, matrix_rows(block.history, kept)
         return Block(
             entities=block.entities[kept],
-            history=matrix_rows(block.history, kept),
-            hidden=(place[row[hidden]], item[hidden]),
-            row=place[block.row[asked]],
-            item=block.item[asked],
+            history=history,
+            hidden=_hidden(history, repeat=not len(block.hidden)),
+            row=row[asked],
+            chosen=(row * history.shape[1] + block.item)[asked],
             best=block.best[kept],
         )
 
 
 def _places(
-    scores: NDArray[np.float32], row: NDArray[Any], item: NDArray[Any], length: int
-) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Return which choices may be within the length, and their places, the first of which is 0.
+    scores: NDArray[np.float32], row: NDArray[np.intp], chosen: NDArray[np.intp], length: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return which choices may be within the length, and one more than twice their places.
 
-    A place is how many items of the row have a higher score; of equal ones, half are higher. Before
-    the length, fewer than twice as many scores are as high, so that no others are compared. The
-    scores are put in order where they are.
+    A place, the first of which is 0, is how many items of the row have a higher score; of equal
+    ones, half are higher. Before the length, fewer than twice as many scores are as high, so that
+    no others are compared. The scores are put in order where they are.
     """
-    value = scores[row, item]
+    value = scores.take(chosen)
     scores.sort(axis=1)
     top = scores[:, -2 * length - 1 :]
-    near = np.flatnonzero(value >= top[row, -min(length, scores.shape[1])])
+    near = np.flatnonzero(value >= top[:, -min(length, scores.shape[1])].take(row))
     among, own = top[row[near]], value[near, None]
-    twice = np.add(among > own, among >= own, dtype=np.int8).sum(axis=1)
-    return near, (twice - 1.0) / 2.0
+    # Counted by a product, which is faster than sums of rows; the choice itself is as high.
+    both = np.add(among > own, among >= own, dtype=np.float32)
+    return near, (both @ np.ones(top.shape[1], np.float32)).astype(np.intp)
+
+
+def _worth(length: int) -> NDArray[np.float64]:
+    """Return the gain of a choice by one more than twice its place: none beyond the length."""
+    place = (np.arange(4 * length + 3) - 1.0) / 2.0
+    return np.where(place < length, 1.0 / np.log2(np.maximum(place, 0.0) + 2.0), 0.0)
+
+
+def _hidden(history: sparse.csr_array, *, repeat: bool) -> NDArray[np.intp]:
+    """Return the cells of what may not be in a list."""
+    if repeat:
+        return np.zeros(0, dtype=np.intp)
+    row, item = cells(history)
+    return np.asarray(row * history.shape[1] + item)
 
 
 def validation(
@@ -156,16 +177,16 @@ def validation(
     blocks = []
     for first in range(0, len(asked), step):
         entities = asked[first : first + step]
-        history, count = matrix_rows(training, entities), sizes[entities]
-        nothing = np.zeros(0, dtype=np.intp)
+        history = matrix_rows(training, entities)
+        within = np.repeat(np.arange(len(entities)), sizes[entities])
         blocks.append(
             Block(
                 entities=entities,
                 history=history,
-                hidden=(nothing, nothing) if repeat else cells(history),
-                row=np.repeat(np.arange(len(entities)), count),
-                item=item[ends[first] : ends[first + len(entities)]],
-                best=discounts[np.minimum(count, length) - 1],
+                hidden=_hidden(history, repeat=repeat),
+                row=within,
+                chosen=within * history.shape[1] + item[ends[first] : ends[first + len(entities)]],
+                best=discounts[np.minimum(sizes[entities], length) - 1],
             )
         )
     return Validation(training=training, blocks=tuple(blocks), length=length)
@@ -179,44 +200,61 @@ def hold_out(data: RankData, how: Inner, count: int, seed: int) -> Validation | 
     Validation or None
         ``None`` where nothing could be foreseen: no entity chose often enough.
     """
-    held = held_out(data.entity, how, count, seed)
     shape, repeat = (len(data.entities), len(data.items)), data.schema.repeat
-    training = last_places(data.entity[~held], data.item[~held], shape)
-    row, item = _foreseeable(training, data.entity[held], data.item[held], repeat=repeat)
-    if not len(row):
+    order, sizes = stable_order(data.entity), np.bincount(data.entity, minlength=shape[0])
+    kept = ~_held(order, sizes, how, count, seed)
+    cell = np.repeat(np.arange(shape[0]), sizes) * shape[1] + data.item[order]
+    training, asked = _parted(cell, _places_from_end(kept, sizes), shape, repeat=repeat)
+    row = asked // shape[1]
+    item = asked - row * shape[1]
+    known = np.bincount(training.indices, minlength=shape[1])[item] > 0
+    if not known.any():
         return None
-    return validation(training, row, item, length=data.schema.length, repeat=repeat)
+    return validation(training, row[known], item[known], length=data.schema.length, repeat=repeat)
 
 
-def _foreseeable(
-    training: sparse.csr_array, entity: NDArray[np.int32], item: NDArray[np.int32], *, repeat: bool
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return choices that training can foretell, each pair once, row by row.
+def _places_from_end(kept: NDArray[np.bool_], sizes: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Count what is kept of each entity from its end, the last of which is 1; 0 for the rest."""
+    before = np.append(0, np.cumsum(kept))
+    return np.where(kept, np.repeat(before[np.cumsum(sizes)], sizes) - before[:-1], 0)
 
-    Others chose the item in the training; unless it may be repeated, the entity did not.
+
+def _parted(
+    cell: NDArray[np.int64], place: NDArray[np.intp], shape: tuple[int, int], *, repeat: bool
+) -> tuple[sparse.csr_array, NDArray[np.int64]]:
+    """Return the last places of what is kept, and cells of what is not that may be asked, in order.
+
+    Unless it may be repeated, what an entity chose before is not asked.
     """
-    width = training.shape[1]
-    known = np.bincount(training.indices, minlength=width) > 0
-    kept = known[item]
-    chosen = distinct_pairs(entity[kept], item[kept], width)
-    if not repeat:
-        row, column = cells(training)
-        before = row * width + column
-        place = np.searchsorted(before, chosen)
-        chosen = chosen[np.append(before, -1)[place] != chosen]  # none after the last of them
-    return np.divmod(chosen, width)
+    cell, place = by_cell(cell, place)  # in each cell, first what is held out, then the last kept
+    held = place == 0
+    starts = np.diff(cell, prepend=-1) != 0
+    last = np.flatnonzero(~held & (starts | np.append(True, held[:-1])))
+    asked = np.flatnonzero(held & (starts if repeat else np.append(starts[1:], True)))
+    return cells_matrix(cell[last], place[last].astype(np.float32), shape), cell[asked]
 
 
 def held_out(
     entity: NDArray[np.integer[Any]], how: Inner, count: int, seed: int
 ) -> NDArray[np.bool_]:
     """Mark the last interactions of each entity, or as many at random."""
-    drawn = np.random.default_rng(seed).random(len(entity)) if how == "random" else None
-    order = stable_order(entity) if drawn is None else np.lexsort((drawn, entity))
-    sizes = np.bincount(entity)
-    from_end = np.repeat(np.cumsum(sizes), sizes) - np.arange(len(entity))
-    held = np.zeros(len(entity), dtype=bool)
-    held[order] = from_end <= np.minimum(np.repeat(sizes, sizes) // 3, count)
+    order = stable_order(entity)
+    held = np.empty(len(entity), dtype=bool)
+    held[order] = _held(order, np.bincount(entity), how, count, seed)
+    return held
+
+
+def _held(
+    order: NDArray[np.int64], sizes: NDArray[np.intp], how: Inner, count: int, seed: int
+) -> NDArray[np.bool_]:
+    """Mark the same, entity by entity."""
+    from_end = np.repeat(np.cumsum(sizes), sizes) - np.arange(len(order))
+    last = from_end <= np.repeat(np.minimum(sizes // 3, count), sizes)
+    if how == "last":
+        return last
+    drawn = np.random.default_rng(seed).random(len(order))[order]
+    held = np.empty_like(last)
+    held[np.lexsort((drawn, np.repeat(np.arange(len(sizes)), sizes)))] = last
     return held
 
 
