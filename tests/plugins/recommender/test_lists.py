@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from scipy import sparse
 
-from loopcast.api import last_places
+from loopcast.api import RankQuery, last_places
 from loopcast_recommender import lists
 from loopcast_recommender.ease.method import EASE, Ridge
 from loopcast_recommender.history.model import Tuning, make_model
@@ -70,3 +70,21 @@ def test_a_list_that_cannot_be_filled_says_so() -> None:
     assert (found.items[:, 0] == 4).all()
     assert (found.items[:, 1:] == -1).all()
     assert np.isnan(found.scores[:, 1:]).all()
+
+
+@given(
+    scores=arrays(np.float32, 9, elements=st.integers(-3, 3).map(float)),
+    hidden=arrays(np.float32, (6, 9), elements=st.sampled_from([0.0, 1.0])),
+    closed=st.sets(st.integers(0, 8)),
+    length=st.integers(1, 12),
+)
+def test_scores_of_all_alike_give_the_lists_of_a_table_of_them(
+    scores: Any, hidden: Any, closed: set[int], length: int
+) -> None:
+    who, allowed = np.arange(6, dtype=np.int32), ~np.isin(np.arange(9), list(closed))
+    for excluded in (None, sparse.csr_array(hidden)):
+        asked = RankQuery(entities=who, length=length, allowed=allowed, excluded=excluded)
+        whole = lists.rank(asked, lambda part: np.tile(scores, (len(part.entities), 1)))
+        alike = lists.rank_alike(asked, scores)
+        assert np.array_equal(alike.items, whole.items)
+        assert np.array_equal(alike.scores, whole.scores, equal_nan=True)

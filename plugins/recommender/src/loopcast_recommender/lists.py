@@ -14,6 +14,9 @@ from loopcast_recommender.interactions import block_of, cells
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+Lists = tuple["NDArray[np.integer[Any]]", "NDArray[np.float32]"]
+"""Items and scores of some entities, shapes (rows, length), −1 and NaN where there are none."""
+
 _CELLS = 4_000_000
 """Scores that are in memory at once: 16 MB."""
 
@@ -33,8 +36,56 @@ def rank(query: RankQuery, score: Callable[[RankQuery], NDArray[np.float32]]) ->
         Returns the score of each item for the entities of a part of the query, shape (entities,
         items), in an array of its own.
     """
+    length = min(query.length, len(query.allowed))
+
+    def lists(asked: RankQuery) -> Lists:
+        place, value = best(_masked(score(asked), asked), length)
+        nothing = np.isneginf(value)
+        return np.where(nothing, -1, place), np.where(nothing, np.nan, value)
+
+    return _in_parts(query, lists)
+
+
+def rank_alike(query: RankQuery, scores: NDArray[np.float32]) -> Ranking:
+    """Rank by scores that are the same for all entities, as :func:`rank` does.
+
+    The items are put in order once. No list goes further than as many of them as it is long and as
+    are excluded from it.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (items,)
+        None of them infinite.
+    """
+    order = np.argsort(-scores, kind="stable")
+    order = order[query.allowed[order]]
+
+    def lists(asked: RankQuery) -> Lists:
+        sizes = 0 if asked.excluded is None else np.diff(asked.excluded.indptr)
+        head = order[: asked.length + np.max(sizes, initial=0)]
+        place = _shown(asked, head)[:, : asked.length]
+        return np.append(head, -1)[place], np.append(scores[head], np.float32(np.nan))[place]
+
+    return _in_parts(query, lists)
+
+
+def _shown(query: RankQuery, head: NDArray[np.intp]) -> NDArray[np.int32]:
+    """Return the places of items that are shown to each entity, and their number for all others."""
+    places = np.arange(len(head), dtype=np.int32)
+    shown = np.tile(places, (len(query.entities), 1))
+    if query.excluded is not None:
+        place = np.full(len(query.allowed), -1, dtype=np.int32)
+        place[head] = places
+        row, item = cells(query.excluded)
+        within = np.flatnonzero(place[item] >= 0)
+        shown[row[within], place[item[within]]] = len(head)
+        shown.sort(axis=1)
+    return shown
+
+
+def _in_parts(query: RankQuery, lists: Callable[[RankQuery], Lists]) -> Ranking:
+    """Make lists for as many entities at once as fit into memory with scores of all items."""
     count, items = len(query.entities), len(query.allowed)
-    length = min(query.length, items)
     found = Ranking(
         items=np.full((count, query.length), -1, dtype=np.int32),
         scores=np.full((count, query.length), np.nan, dtype=np.float32),
@@ -42,11 +93,9 @@ def rank(query: RankQuery, score: Callable[[RankQuery], NDArray[np.float32]]) ->
     rows = max(1, _CELLS // max(items, 1))
     for start in range(0, count, rows):
         part = slice(start, min(start + rows, count))
-        asked = _part(query, part)
-        place, value = best(_masked(score(asked), asked), length)
-        nothing = np.isneginf(value)
-        found.items[part, :length] = np.where(nothing, -1, place)
-        found.scores[part, :length] = np.where(nothing, np.nan, value)
+        place, value = lists(_part(query, part))
+        found.items[part, : place.shape[1]] = place
+        found.scores[part, : place.shape[1]] = value
     return found
 
 
@@ -69,7 +118,8 @@ def _masked(scores: NDArray[np.float32], query: RankQuery) -> NDArray[np.float32
     if not query.allowed.all():
         scores[:, ~query.allowed] = -np.inf
     if query.excluded is not None:
-        scores[cells(query.excluded)] = -np.inf
+        row, item = cells(query.excluded)
+        scores.put(row * scores.shape[1] + item, -np.inf)
     return scores
 
 
@@ -89,7 +139,7 @@ def best(scores: NDArray[np.float32], length: int) -> tuple[NDArray[Any], NDArra
         keys.partition(items - length, axis=1)
         top = np.sort(keys[:, items - length :], axis=1)[:, ::-1]
         places[start : start + step] = items - 1 - (top & _PLACE)
-    return places, np.take_along_axis(scores, places, axis=1)
+    return places, scores.take(places + np.arange(rows)[:, None] * items)
 
 
 def _keys(scores: NDArray[np.float32]) -> NDArray[np.int64]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from loopcast.api import Files, RankData, Ranking, RankQuery, npz_bytes, read_npz
 from loopcast_recommender.interactions import choices
-from loopcast_recommender.lists import rank
+from loopcast_recommender.lists import rank_alike
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,7 +29,7 @@ class PopularityModel:
 
     def predict(self, query: RankQuery) -> Ranking:
         """Rank by popularity."""
-        return rank(query, lambda asked: np.tile(self.share, (len(asked.entities), 1)))
+        return rank_alike(query, self.share)
 
     def save(self) -> Files:
         """Return the shares."""

@@ -23,7 +23,7 @@ from loopcast.api import (
 )
 from loopcast_recommender.history.method import Method, Scorer
 from loopcast_recommender.interactions import histories, pairs, presence, remembered
-from loopcast_recommender.lists import rank
+from loopcast_recommender.lists import rank, rank_alike
 from loopcast_recommender.popularity import popularity
 
 if TYPE_CHECKING:
@@ -74,6 +74,8 @@ class HistoryModel:
 
     def predict(self, query: RankQuery) -> Ranking:
         """Rank by what each entity has chosen, and by popularity where it has chosen nothing."""
+        if self.scorer is None:
+            return rank_alike(query, self.share)
         return rank(query, self._scores)
 
     def _scores(self, query: RankQuery) -> NDArray[np.float32]:
