@@ -85,7 +85,11 @@ def test_contents_come_back_with_their_company(contents: list[tuple[bytes, list[
     assert digests == tuple(sha256(data).hexdigest() for data, _ in contents)
     kept = dict(contents)  # of equal contents, which name the same company, the last is kept
     for digest, (data, _) in zip(digests, contents, strict=True):
-        assert artifacts.get_with_company(digest) == (data, b"".join(kept[data]))
+        content, company = artifacts.get_with_company(digest)
+        assert company is not None
+        whole = b"".join(kept[data])
+        assert (content, company(slice(None))) == (data, whole)
+        assert company(slice(1, 4)) == whole[1:4]
         assert artifacts.get(digest) == data
 
 
@@ -102,12 +106,23 @@ def test_a_content_with_company_is_one_file(artifacts: Artifacts, tmp_path: Path
     assert artifacts.get(digest) == b"names"
 
 
+@pytest.mark.parametrize("size", [2**14 - 25, 2**14 - 24, 2**14, 2**16])
+def test_parts_of_the_company_of_a_content_of_any_size(artifacts: Artifacts, size: int) -> None:
+    content, whole = b"n" * size, b"what it names" * 9
+    company = artifacts.get_with_company(artifacts.put_with_company([(content, [whole])])[0])[1]
+    assert artifacts.get(sha256(content).hexdigest()) == content
+    assert company is not None
+    for place in (slice(None), slice(5), slice(3, 8), slice(100, 2**40), slice(2**40, 2**41)):
+        assert company(place) == whole[place]
+    assert artifacts.get(artifacts.put(content + b"alone")) == content + b"alone"
+
+
 def test_a_content_that_looks_like_one_with_company_is_alone(
     artifacts: Artifacts, tmp_path: Path
 ) -> None:
     artifacts.put_with_company([(b"names", [b"what it ", b"names"])])
     looks = stored(tmp_path)[0].read_bytes()
-    for content in (looks, looks[:16], looks[:20], looks[:30]):
+    for content in (looks, looks[:16], looks[:20], looks[:30], looks + b"x" * 2**15):
         assert artifacts.get_with_company(artifacts.put(content)) == (content, None)
 
 

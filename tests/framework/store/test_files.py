@@ -67,6 +67,24 @@ def test_folder(url: str, tmp_path: Path) -> None:
         folder.read("a/three")
 
 
+@pytest.mark.parametrize("url", ["{}", "memory://{}"])
+def test_parts_of_a_file(url: str, tmp_path: Path) -> None:
+    folder = open_folder(url.format(tmp_path))
+    folder.write_all({"a/file": bytes(range(100))})
+    parts = folder.parts("a/file")
+    for place in (
+        slice(None),
+        slice(10),
+        slice(90, 200),
+        slice(7, 7),
+        slice(8, 3),
+        slice(300, 400),
+    ):
+        assert parts(place) == bytes(range(100))[place]
+    with pytest.raises(NotFoundError, match="a/none does not exist"):
+        folder.parts("a/none")(slice(None))
+
+
 @pytest.mark.usefixtures("full_disk")
 def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
     folder = open_folder(str(tmp_path / "store"))

@@ -24,7 +24,7 @@ from loopcast.api import (
     Version,
 )
 from loopcast.api.formats import json_bytes
-from loopcast.store.artifacts import Artifacts
+from loopcast.store.artifacts import Artifacts, Parts
 
 BUNDLE_FORMAT = 1
 """The newest bundle format that this package writes and reads."""
@@ -168,14 +168,14 @@ class StoredBundle:
     digest
         Of the encoded manifest, which is checked.
     company
-        All files, where they are kept beside the manifest; still to be checked.
+        Gives parts of all files, where they are kept beside the manifest; still to be checked.
     artifacts
         Where files are that are kept alone.
     """
 
     digest: Digest
     manifest: Manifest
-    company: bytes | None
+    company: Parts | None
     artifacts: Artifacts
 
     def file(self, name: str) -> bytes | None:
@@ -185,12 +185,14 @@ class StoredBundle:
         ------
         IntegrityError
             Where it is missing or differs from what the manifest says.
+        NotFoundError
+            Where the whole bundle is gone since it was opened.
         """
         if name not in self.manifest.files:
             return None
         if self.company is None:
             return self._alone(name)
-        data = self.company[self._places[name]]
+        data = self.company(self._places[name])
         if not _matches(data, self.manifest.files[name]):
             raise IntegrityError(
                 f"file {name} of bundle {self.digest} was changed; it is not used: restore the "
@@ -218,7 +220,8 @@ class StoredBundle:
         IntegrityError
             When a file is missing or differs from what the manifest says.
         """
-        manifest, company = self.manifest, self.company
+        manifest = self.manifest
+        company = self.company(slice(None)) if self.company else None
         _check_names(manifest.files)
         files = (
             {name: self._alone(name) for name in manifest.files}

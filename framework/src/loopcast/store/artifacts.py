@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
+from functools import partial
 from hashlib import sha256
+from typing import TypeAlias
 
 from loopcast.api import Digest, IntegrityError, NotFoundError
 from loopcast.store.files import GRACE, Folder, open_folder
@@ -19,6 +21,12 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 _COMPANY = struct.Struct("<16sQ")
 _MARK = b"loopcast pack 1\n"
 """Begins a file with company: the mark, the length of the content, it, and what belongs to it."""
+
+_BEGINNING = slice(2**14)
+"""What is read of a file first: most contents with company end within it."""
+
+Parts: TypeAlias = Callable[[slice], bytes]
+"""Gives parts of some bytes."""
 
 
 class Artifacts:
@@ -100,14 +108,14 @@ class Artifacts:
         """
         return self.get_with_company(digest)[0]
 
-    def get_with_company(self, digest: Digest) -> tuple[bytes, bytes | None]:
+    def get_with_company(self, digest: Digest) -> tuple[bytes, Parts | None]:
         """Return a content, checked against its digest, and what was stored with it.
 
         Returns
         -------
         content, company
-            The second as it is in the file, for the caller to check; ``None`` where the content is
-            alone.
+            The second gives parts of it as they are in the file, for the caller to check, and
+            raises as this does; ``None`` where the content is alone.
 
         Raises
         ------
@@ -118,18 +126,19 @@ class Artifacts:
         """
         name = _name(digest)
         try:
-            data = self._folder.read(name)
+            parts = self._folder.parts(name)
+            content, company = _taken_apart(parts)
         except NotFoundError:
             raise NotFoundError(f"artifact {digest} is not in {self._folder.root}") from None
-        content, company = _taken_apart(data)
         found = sha256(content).hexdigest()
         if found != digest and company is not None:  # it is alone, and begins as if it were not
-            content, company = data, None
-            found = sha256(data).hexdigest()
+            content, company = parts(slice(None)), None
+            found = sha256(content).hexdigest()
         if found != digest:
             raise IntegrityError(
-                f"artifact {digest} in {self._folder.root} was changed: its {len(data)} bytes have "
-                f"the digest {found}. It is not used; restore the file from a backup or train again"
+                f"artifact {digest} in {self._folder.root} was changed: its {len(content)} bytes "
+                f"have the digest {found}. It is not used; restore the file from a backup or train "
+                "again"
             )
         return content, company
 
@@ -146,12 +155,20 @@ class Artifacts:
         return self.has(digest) and self._folder.read(_name(digest)) == data
 
 
-def _taken_apart(data: bytes) -> tuple[bytes, bytes | None]:
+def _taken_apart(parts: Parts) -> tuple[bytes, Parts | None]:
     """Return the content of a file, and what belongs to it where it has company."""
-    if not data.startswith(_MARK) or len(data) < _COMPANY.size:
-        return data, None
-    end = _COMPANY.size + _COMPANY.unpack_from(data)[1]
-    return data[_COMPANY.size : end], data[end:]
+    head = parts(_BEGINNING)
+    if not head.startswith(_MARK) or len(head) < _COMPANY.size:
+        return (head if len(head) < _BEGINNING.stop else parts(slice(None))), None
+    start, end = _COMPANY.size, _COMPANY.size + _COMPANY.unpack_from(head)[1]
+    content = head[start:end] if end <= len(head) else parts(slice(start, end))
+    return content, partial(_part_after, parts, end)
+
+
+def _part_after(parts: Parts, start: int, place: slice) -> bytes:
+    """Return a part of what follows a place."""
+    end = None if place.stop is None else start + place.stop
+    return parts(slice(start + (place.start or 0), end))
 
 
 def _name(digest: Digest) -> str:

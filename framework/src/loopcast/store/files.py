@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -150,8 +151,25 @@ class Folder:
         StoreError
             When it cannot be read.
         """
+        if self.local:
+            return self._part(name, slice(None))
         with _explained("read", self.path(name)):
             return bytes(self.filesystem.cat_file(self.path(name)))
+
+    def parts(self, name: str) -> Callable[[slice], bytes]:
+        """Return what gives parts of a file; raises as :meth:`read` does, also when it is asked.
+
+        Parts of a local file are read when they are asked for. Any other is read whole and at
+        once, since a request takes longer than what it brings.
+        """
+        return partial(self._part, name) if self.local else self.read(name).__getitem__
+
+    def _part(self, name: str, place: slice) -> bytes:
+        path = self.path(name)
+        with _explained("read", path), Path(path).open("rb") as file:
+            start, end, _ = place.indices(os.fstat(file.fileno()).st_size)
+            file.seek(start)
+            return file.read(max(end - start, 0))
 
     def exists(self, name: str) -> bool:
         """Tell whether a file is there."""
