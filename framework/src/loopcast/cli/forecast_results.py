@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -183,8 +182,8 @@ def _notes(result: ForecastResult) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def summary_bytes(result: ForecastResult, shadows: Mapping[str, str]) -> bytes:
-    """Encode the summary; ``shadows`` has the reason of each that was silent, by its version."""
+def summary_of(result: ForecastResult, shadows: Mapping[str, str]) -> dict[str, Any]:
+    """Return the summary; ``shadows`` has the reason of each that was silent, by its version."""
     course, trained = result.course, result.trained
     content = summarise(
         trained.version,
@@ -193,7 +192,7 @@ def summary_bytes(result: ForecastResult, shadows: Mapping[str, str]) -> bytes:
         result.batch,
         horizon=course.schema.horizon,
     )
-    content |= {
+    return content | {
         "stage": trained.stage,
         "trained_now": trained.fresh,
         "hyperparameters": trained.bundle.manifest.hyperparameters,
@@ -203,4 +202,3 @@ def summary_bytes(result: ForecastResult, shadows: Mapping[str, str]) -> bytes:
         "seed": course.seed,
         "environment": dict(trained.bundle.manifest.environment),
     }
-    return json.dumps(content, indent=2, ensure_ascii=False).encode()

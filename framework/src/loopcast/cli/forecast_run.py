@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 import msgspec
 
@@ -10,11 +11,12 @@ from loopcast.api import (
     Evaluation,
     GateError,
 )
+from loopcast.cli.answer_results import write_summary
 from loopcast.cli.context import Run, Stopwatch
 from loopcast.cli.forecast_results import (
     ForecastResult,
     publish_results,
-    summary_bytes,
+    summary_of,
     write_results,
 )
 from loopcast.cli.progress import (
@@ -42,12 +44,18 @@ from loopcast.iterate.train import (
 from loopcast.serve.batch import forecast
 from loopcast.serve.forecast_shadows import shadow_events
 from loopcast.serve.treatment import about_treatment, treatment_line
-from loopcast.store.files import write_atomically
 from loopcast.store.home import Home
 
 
-def execute_forecast(run: Run, course: ForecastCourse) -> None:
+def execute_forecast(
+    run: Run, course: ForecastCourse, watch: Stopwatch, told: Mapping[str, Any]
+) -> None:
     """Find or train the version, forecast with it, and write what people and systems read.
+
+    Parameters
+    ----------
+    told
+        What the summary says of what was done before.
 
     Raises
     ------
@@ -57,7 +65,6 @@ def execute_forecast(run: Run, course: ForecastCourse) -> None:
         Where data, configuration or a model stops it; nothing is half-written then.
     """
     settings, console = run.settings, run.console
-    watch = Stopwatch()
     with watch.stage("data"):
         known = known_forecast(
             run.source.table(), settings.data, course.schema, run.source.text, settings.job.origin
@@ -67,7 +74,7 @@ def execute_forecast(run: Run, course: ForecastCourse) -> None:
         trained = _version(run, known)
     console.print(version_line(trained, settings.job.name), soft_wrap=True)
     result = _predict(run, course, known, trained, watch)
-    _hand_out(run, result, watch)
+    _hand_out(run, result, watch, told)
     named = ("forecast.parquet", "summary.json", "report.html")
     for line in result_lines(run.folder, watch.seconds, *named):
         console.print(line, soft_wrap=True)
@@ -112,7 +119,7 @@ def _predict(
     )
 
 
-def _hand_out(run: Run, result: ForecastResult, watch: Stopwatch) -> None:
+def _hand_out(run: Run, result: ForecastResult, watch: Stopwatch, told: Mapping[str, Any]) -> None:
     """Write the results, ask the shadows of a champion, and publish what it forecast."""
     leads = result.trained.stage == "champion"
     with watch.stage("write"):
@@ -121,7 +128,7 @@ def _hand_out(run: Run, result: ForecastResult, watch: Stopwatch) -> None:
     if leads:
         with watch.stage("shadows"):
             shadows = _listen(run, result)
-    write_atomically(run.folder / "summary.json", summary_bytes(result, shadows))
+    write_summary(run, {**summary_of(result, shadows), **told})
     if leads:
         publish_results(result, run.folder, run.home)
 
@@ -129,7 +136,7 @@ def _hand_out(run: Run, result: ForecastResult, watch: Stopwatch) -> None:
 def _version(run: Run, known: KnownForecast) -> TrainedVersion:
     course, settings = run.course, run.settings
     kept = settings.job.name == "predict" and held(course, run.home) is not None
-    if settings.job.name == "serve" or kept:
+    if settings.job.name in ("serve", "night") or kept:
         return released_version(course, run.home)
     refuse_held(course, run.home)
     if settings.job.name == "predict":

@@ -136,7 +136,7 @@ def fallback_line(batch: BatchForecast) -> str:
 def version_line(trained: TrainedVersion, job: str) -> str:
     """Say which version forecasts, and how it was come by."""
     how = "trained now" if trained.fresh else "found, trained before on the same data"
-    if job == "serve":
+    if job in ("serve", "night"):
         how = "released"
     if trained.repeated:
         how = "trained again, identical to the registered version"

@@ -44,16 +44,28 @@ def execute_retraining(run: Run) -> None:
     ConfigurationError
         Where a remedy was asked for that the task or the configuration does not have.
     """
-    watch, asked = Stopwatch(), asked_of(run)
+    watch = Stopwatch()
+    write_summary(run, retrain_and_tell(run, watch) | {"seconds": watch.seconds})
+    for line in result_lines(run.folder, watch.seconds, "summary.json", RETRAINING):
+        run.console.print(line, soft_wrap=True)
+
+
+def retrain_and_tell(run: Run, watch: Stopwatch) -> dict[str, Any]:
+    """Decide for every segment, train what is due and write the page; return what was done.
+
+    Raises
+    ------
+    ConfigurationError
+        As :func:`execute_retraining`.
+    """
+    asked = asked_of(run)
     outlook = decide(run, asked, watch)
     with watch.stage("train"):
         found = _train(run, asked, outlook) if run.settings.retrain.train else looked_at(outlook)
     items = by_segment(found)
     told = tell(run, items)
-    write_summary(run, told | {"seconds": watch.seconds})
     write_retraining_page(run, items, watch.seconds)
-    for line in result_lines(run.folder, watch.seconds, "summary.json", RETRAINING):
-        run.console.print(line, soft_wrap=True)
+    return told
 
 
 def asked_of(run: Run) -> Asked:

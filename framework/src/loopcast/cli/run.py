@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from loopcast.cli.context import Run
+from loopcast.cli.context import Run, Stopwatch
 from loopcast.cli.stores import home_of
 from loopcast.deploy.region import find_region
 from loopcast.develop.forecast.course import ForecastCourse
@@ -41,14 +41,22 @@ def execute(settings: RunSettings, run_dir: Path, plugins: PluginManager) -> Non
         moment=settings.job.moment,
     )
     run.console.print(f"[bold]{settings.logical_model.title}[/bold]")
+    course, alone = run.course, settings.data.table.segment is None
     if settings.job.name == "retrain":
         from loopcast.cli.retrain_run import execute_retraining
 
         execute_retraining(run)
-    elif isinstance(run.course, ForecastCourse) and settings.data.table.segment is None:
+    elif isinstance(course, ForecastCourse) and alone:
         from loopcast.cli.forecast_run import execute_forecast
+        from loopcast.cli.retrain_run import retrain_and_tell
 
-        execute_forecast(run, run.course)
+        watch = Stopwatch()
+        told = retrain_and_tell(run, watch) if settings.job.name == "night" else {}
+        execute_forecast(run, course, watch, told)
+    elif settings.job.name == "night":
+        from loopcast.cli.night_run import execute_night
+
+        execute_night(run)
     else:
         from loopcast.cli.segment_run import execute_segments
 

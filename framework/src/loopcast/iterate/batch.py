@@ -5,7 +5,7 @@ Nothing is registered here, and no database is asked.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -126,6 +126,11 @@ class _New:
     notes: Mapping[str, bytes]
     champion: Champion | Verdict | None
 
+    def trained(self, result: Result, model: Any = None) -> Trained:
+        """Return what became of it."""
+        champion = self.champion if isinstance(self.champion, Champion) else None
+        return Trained(result=result, known=self.whole, champion=champion, model=model)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Unfinished:
@@ -175,9 +180,35 @@ class Job:
         return self.work.course
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Trained:
+    """What became of a segment, with what of it is in memory.
+
+    Attributes
+    ----------
+    known
+        What its table says, with all inputs; ``None`` where that cannot be used.
+    champion
+        Beside whom it was judged.
+    model
+        Of the new version, as its files give it back; ``None`` where there is none, and of a
+        forecast.
+    """
+
+    result: Result
+    known: Known[Any] | None = None
+    champion: Champion | None = None
+    model: Any = None
+
+
 def train_batch(job: Job) -> dict[str, Result]:
     """Train the segments of a batch, and return what became of each."""
-    tables, artifacts = job.work.batch.tables(), Artifacts(job.artifacts)
+    return {s: trained.result for s, trained in train(job, job.work.batch.tables()).items()}
+
+
+def train(job: Job, tables: Iterable[tuple[str, pd.DataFrame]]) -> dict[str, Trained]:
+    """Train segments whose tables are read, and return what became of each."""
+    artifacts = Artifacts(job.artifacts)
     examined = {segment: _examine(job, segment, table, artifacts) for segment, table in tables}
     new = {segment: found for segment, found in examined.items() if isinstance(found, _New)}
     contests = dict(_contests(job, new)) if new else {}
@@ -186,8 +217,8 @@ def train_batch(job: Job) -> dict[str, Result]:
     steps = steps_of(job.course.logical_model.task)
     made = steps.finish(job.course, worth, LocalEngine(), lambda _: None) if worth else ()
     return {
-        **{s: found for s, found in examined.items() if not isinstance(found, _New)},
-        **{s: found for s, found in weighed.items() if not isinstance(found, Contest)},
+        **{s: found for s, found in examined.items() if isinstance(found, Trained)},
+        **{s: new[s].trained(f) for s, f in weighed.items() if not isinstance(f, Contest)},
         **{segment: _ready(job, segment, new[segment], outcome) for segment, outcome in made},
     }
 
@@ -250,9 +281,7 @@ def _beside(job: Job, segment: str, new: _New, contest: Contest) -> Contest:
     )
 
 
-def _examine(
-    job: Job, segment: str, table: pd.DataFrame, artifacts: Artifacts
-) -> _New | Kept | Failed:
+def _examine(job: Job, segment: str, table: pd.DataFrame, artifacts: Artifacts) -> _New | Trained:
     """Check the data of a segment, and tell whether it has to be trained."""
     course, again = of_segment(job.course, segment), job.work.again
     task, newest = course.logical_model.task, job.newest.get(segment)
@@ -266,11 +295,11 @@ def _examine(
         known, notes = _treated(again, whole, segment, course.seed)
         kept = _kept(job, course, known)
         if kept is not None:
-            return kept
+            return Trained(result=kept, known=whole)
         checked = check(course, known, source, _previous(newest, bundle, artifacts))
         champion = again.champions.load(segment, bundle, task) if again else None
     except LoopcastError as error:
-        return Failed(reason=str(error))
+        return Trained(result=Failed(reason=str(error)))
     known = followed(known, course, champion)
     return _New(known=known, whole=whole, checked=checked, notes=notes, champion=champion)
 
@@ -320,9 +349,10 @@ def _treated(
     return known, retraining_files(again.treatment, named, whole.since, files)
 
 
-def _ready(job: Job, segment: str, new: _New, made: Made | LoopcastError) -> NewVersion | Failed:
+def _ready(job: Job, segment: str, new: _New, made: Made | LoopcastError) -> Trained:
     if isinstance(made, LoopcastError):
-        return Failed(reason=str(made))
+        return new.trained(Failed(reason=str(made)))
     extra, course = {**job.work.extra, **new.notes}, of_segment(job.course, segment)
     item = ready(course, new.known, made, new.checked, extra)
-    return new_version(course, item, job.examiner, job.at, note=told(new.notes))
+    version = new_version(course, item, job.examiner, job.at, note=told(new.notes))
+    return new.trained(version, made.model)

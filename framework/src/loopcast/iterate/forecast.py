@@ -148,4 +148,10 @@ def _judge(
     return theirs.judged, theirs.evaluations[0]
 
 
-STEPS = TaskSteps(know=_know, inputs=inputs_of, contest=_contest, finish=_finish, judge=_judge)
+def _asked_of(known: KnownForecast) -> KnownForecast:
+    return known
+
+
+STEPS = TaskSteps(
+    know=_know, asked=_asked_of, inputs=inputs_of, contest=_contest, finish=_finish, judge=_judge
+)

@@ -158,4 +158,10 @@ def _asked(split: Split[RankData], names: Names) -> tuple[RankQuery, NDArray[np.
     return query, items
 
 
-STEPS = TaskSteps(know=_know, inputs=inputs_of, contest=_contest, finish=_finish, judge=_judge)
+def _asked_of(known: Known[RankData]) -> RankData:
+    return known.data
+
+
+STEPS = TaskSteps(
+    know=_know, asked=_asked_of, inputs=inputs_of, contest=_contest, finish=_finish, judge=_judge
+)

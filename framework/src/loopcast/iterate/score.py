@@ -24,7 +24,7 @@ from loopcast.develop.known import Known
 from loopcast.develop.metrics import evaluate
 from loopcast.develop.score.finished import finish
 from loopcast.develop.score.inputs import inputs_of
-from loopcast.develop.score.prepare import dataset_record, prepare_score
+from loopcast.develop.score.prepare import dataset_record, prepare_score, unlabelled
 from loopcast.develop.score.trial import answer, lay_out, split_rows
 from loopcast.iterate.contest import finish_family, judge_family
 from loopcast.iterate.tasks import Champion, Contest, Contests, Outcomes, TaskSteps
@@ -102,4 +102,10 @@ def _judge(
     )
 
 
-STEPS = TaskSteps(know=_know, inputs=inputs_of, contest=_contest, finish=_finish, judge=_judge)
+def _asked_of(known: Known[ScoreData]) -> ScoreData:
+    return unlabelled(known.data)
+
+
+STEPS = TaskSteps(
+    know=_know, asked=_asked_of, inputs=inputs_of, contest=_contest, finish=_finish, judge=_judge
+)

@@ -121,6 +121,8 @@ class TaskSteps:
     know
         Check the table of one segment and shape it: table, settings of the data, logical model,
         where the table comes from, and the first day to forecast if it is set.
+    asked
+        From what is known of a table, what the same table asks when it is served.
     inputs
         What the checks see of training data.
     contest
@@ -137,6 +139,7 @@ class TaskSteps:
     """
 
     know: Callable[[pd.DataFrame, DataSettings, LogicalModel, str, str | None], Known[Any]]
+    asked: Callable[[Any], Any]
     inputs: Callable[[Any], Inputs]
     contest: Callable[[Course[Any], Mapping[str, Known[Any]], Engine, Advance], Contests]
     finish: Callable[[Course[Any], Mapping[str, Contest], Engine, Advance], Outcomes]

@@ -20,7 +20,8 @@ class JobSettings(Record, frozen=True):
     name
         ``predict`` trains only where no version was trained on the same data with the same
         settings; ``train`` always trains; ``serve`` never does, and takes the released version;
-        ``retrain`` trains again what is due, and predicts nothing.
+        ``retrain`` trains again what is due, and predicts nothing; ``night`` does the one and
+        then the other in a single pass over the data.
     origin
         The first local day to forecast; the last one whose covariates are known where it is
         ``None``.
@@ -29,7 +30,7 @@ class JobSettings(Record, frozen=True):
         a moment with a time zone.
     """
 
-    name: Literal["predict", "train", "serve", "retrain"]
+    name: Literal["predict", "train", "serve", "retrain", "night"]
     origin: LocalDate | None = None
     at: Text | None = None
 

@@ -73,6 +73,19 @@ def prepare_score(
     )
 
 
+def unlabelled(data: ScoreData) -> ScoreData:
+    """Return rows to learn from as the rows to score that the same table gives."""
+    count = len(data.features)
+    return replace(
+        data,
+        target=np.full(count, np.nan),
+        weight=np.ones(count),
+        time=None,
+        accepted=None,
+        chance=None,
+    )
+
+
 def _between(columns: Columns, names: ScoreTable, schema: ScoreSchema) -> Columns:
     """Keep the rows of the days in question."""
     if schema.time is None or (names.since is None and names.until is None):
