@@ -45,33 +45,38 @@ def execute_night(run: Run) -> None:
     GateError
         Where nothing was answered; what was trained is told all the same.
     """
-    watch, asked = Stopwatch(), asked_of(run)
+    watch, asked, console = Stopwatch(), asked_of(run), run.console
     outlook = decide(run, asked, watch)
     with watch.stage("train and answer"):
-        items, files = _pass(run, asked, outlook)
+        items, files, again = _pass(run, asked, outlook)
     told = tell(run, items)
     write_retraining_page(run, items, watch.seconds)
     files.require_rows()
     show_answers(run, files.answered)
-    said = {"predictions": answer_record(files.answered), "seconds": watch.seconds}
-    write_summary(run, common_record(run) | told | said)
+    if again:
+        console.print(
+            f"  again     {again:,} segments were asked again: not who was expected serves"
+        )
+    said = {"predictions": answer_record(files.answered), "asked_again": again}
+    write_summary(run, common_record(run) | told | said | {"seconds": watch.seconds})
     write_answers_page(run, files, watch.seconds)
     publish_answers(run)
     for line in result_lines(run.folder, watch.seconds, "summary.json", RETRAINING, PAGE):
-        run.console.print(line, soft_wrap=True)
+        console.print(line, soft_wrap=True)
 
 
-def _pass(run: Run, asked: Asked, outlook: Outlook) -> tuple[list[Retrained], AnswerFiles]:
-    """Return what became of all segments, and the files of what they were answered."""
+def _pass(run: Run, asked: Asked, outlook: Outlook) -> tuple[list[Retrained], AnswerFiles, int]:
+    """Return what became of all segments, the files of their answers, and how often again."""
     trains, answering = run.settings.retrain.train, answering_of(run)
-    items = list(outlook.untouched()) if trains else looked_at(outlook)
+    items, again = list(outlook.untouched()) if trains else looked_at(outlook), 0
     with (
-        engine_for(engine_of(run)) as engine,
+        engine_for(engine_of(run), run.modules) as engine,
         AnswerFiles(run) as files,
         progress_bar(run.console, "night", None) as advance,
     ):
         for batch in night(asked, outlook, answering, engine):
             items += batch.retrained
             files.write(batch.answered)
+            again += len(batch.answered.segments) if batch.asked_again else 0
             advance(f"{len(files.answered):,} segments")
-    return by_segment(items), files
+    return by_segment(items), files, again

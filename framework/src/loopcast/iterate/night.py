@@ -187,6 +187,7 @@ def _after(before: Serving, item: NewVersion, job: _Job) -> Serving:
     found = item.examination.results if item.examination else ()
     passed = all(gate.passed for gate in (*item.gates, *found))
     better = item.verdict.better if item.verdict else before.champion is None
-    return (
-        replace(before, champion=item.version.id) if job.automatic and passed and better else before
-    )
+    if not (job.automatic and passed and better):
+        return before
+    # A champion that gives way ends the experiment that it is an arm of.
+    return replace(before, champion=item.version.id, trial=None)

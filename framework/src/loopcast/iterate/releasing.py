@@ -14,7 +14,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from loopcast.api import Goal, Policy, Stage, Validation, VersionId
+from loopcast.api import Goal, Policy, Stage, SwitchSetting, Validation, VersionId
 from loopcast.deploy.releases import label_of
 from loopcast.deploy.validation import (
     Surroundings,
@@ -189,7 +189,7 @@ def _moves(
     model, moves = course.logical_model, []
     for name, verdict in verdicts.items():
         standing = standings[name]
-        goal = _next(standing, verdict, automatic=automatic)
+        goal = None if _frozen(standing) else _next(standing, verdict, automatic=automatic)
         if goal is not None and not lacking(standing, goal, model, policy, by=BY):
             moves.append(
                 Move(
@@ -216,6 +216,12 @@ def _next(standing: Standing, verdict: Verdict, *, automatic: bool) -> Goal | No
             return None
 
 
+def _frozen(standing: Standing) -> SwitchSetting | None:
+    """Return the switch of a segment that somebody froze while its version was trained."""
+    setting = standing.switch
+    return setting if setting is not None and setting.switch == "freeze" else None
+
+
 def _overtaken(standing: Standing, verdict: Verdict) -> bool:
     """Tell whether another champion serves than the one beside whom a version was judged."""
     return standing.champion not in (None, verdict.champion)
@@ -225,7 +231,9 @@ def _waiting(standing: Standing, verdict: Verdict | None, *, automatic: bool) ->
     """Say why a version that passed stands where it does, and what a person may do."""
     command = f"'loopcast release {standing.version.id} --by NAME --reason TEXT'"
     said = verdict.reason if verdict else ""
-    if verdict and _overtaken(standing, verdict):
+    if frozen := _frozen(standing):
+        said = f"{frozen.place} is frozen {frozen.circumstances}"
+    elif verdict and _overtaken(standing, verdict):
         said = f"champion {standing.champion} was released since, and it was not judged beside that"
     if automatic and standing.stage == "challenger":
         return said
