@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 FloatT = TypeVar("FloatT", np.float32, np.float64)
 
-_CONDITION = 300.0
+_CONDITION = 200.0
 """Largest condition of what is inverted in single precision."""
 
 _BLOCK = 64
@@ -25,7 +25,7 @@ def inverted(gram: NDArray[np.float32], ridge: float) -> NDArray[np.floating]:
     """Return the inverse of a Gram matrix with a ridge on its diagonal.
 
     It is computed in single precision, in half the time, where that keeps four digits: where no
-    row sum, and so no eigenvalue, is more than three hundred times the ridge.
+    row sum, and so no eigenvalue, is more than two hundred times the ridge.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def inverted(gram: NDArray[np.float32], ridge: float) -> NDArray[np.floating]:
     ConvergenceError
         Where the ridge is too small beside the entries for it to be positive definite.
     """
-    single = gram.sum(axis=1).max() <= _CONDITION * ridge
+    single = gram.sum(axis=0).max() <= _CONDITION * ridge
     try:
         if single:
             return _by_quarters(_ridged(gram.astype(np.float32, order="C"), ridge))
