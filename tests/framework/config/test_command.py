@@ -109,6 +109,23 @@ def test_a_multirun_over_templates(plugins: PluginManager) -> None:
     assert modes == ["flat", "steep"]
 
 
+@pytest.mark.parametrize(("flags", "sweeps"), [([], True), (["--run"], False)])
+def test_a_file_asks_for_a_multirun_unless_the_command_line_asks_for_a_run(
+    plugins: PluginManager, folder: Path, flags: list[str], sweeps: bool
+) -> None:
+    (folder / "swept.yaml").write_text(
+        "defaults: [config, {override /logical_model: town}, _self_]\nhydra: {mode: MULTIRUN}\n"
+    )
+    job = Runs()
+    config.run(["--config-dir", str(folder), "--config-name", "swept", *flags], plugins, job)
+    [directory] = job.directories
+    assert (directory.parent.parent.name == "multiruns") is sweeps
+    assert (
+        "mode: " + ("MULTIRUN" if sweeps else "RUN")
+        in (directory / ".hydra" / "hydra.yaml").read_text()
+    )
+
+
 @pytest.mark.parametrize(
     ("sweep", "expected"),
     [

@@ -29,6 +29,8 @@ from loopcast.plugins import PluginManager
 from loopcast.settings import RunSettings
 
 Job = Callable[[RunSettings, Path], None]
+_Task = Callable[[Any], None]
+_Failure = tuple[int | None, LoopcastError]
 
 _log = logging.getLogger(__name__)
 
@@ -73,9 +75,11 @@ def run(arguments: Sequence[str], plugins: PluginManager, job: Job) -> None:
     SystemExit
         After ``--help`` and for flags that Hydra does not know.
     """
+    failures: list[_Failure] = []
+    task = _task(plugins, job, failures)
     with _command_line(_with_folder(arguments)) as options:
         if options.shell_completion or options.hydra_help:
-            _main(plugins, job, options)
+            _main(plugins, task, options)
             return
         folder = Path(options.config_dir) if options.config_dir else None
         primary = options.config_name or PRIMARY
@@ -84,9 +88,15 @@ def run(arguments: Sequence[str], plugins: PluginManager, job: Job) -> None:
             composed(_first_job(options), plugins, primary) as config,
         ):
             refuse_code(config)
-            if not (options.cfg or options.help or options.info):
+            shown = options.cfg or options.help or options.info
+            if not shown:
                 settings_of(config, config.hydra, plugins)
-        _main(plugins, job, options)
+            alone = not (shown or _is_multirun(options, config))
+            if alone:
+                _run_alone(config, task)
+        if not alone:
+            _main(plugins, task, options)
+    _raise_first(failures)
 
 
 def _with_folder(arguments: Sequence[str]) -> Sequence[str]:
@@ -116,15 +126,50 @@ def _first_job(options: Any) -> list[str]:
     ]
 
 
-def _main(plugins: PluginManager, job: Job, options: Any) -> None:
+def _is_multirun(options: Any, config: Any) -> bool:
+    from hydra.types import RunMode
+
+    if options.run:
+        return False
+    given = options.multirun or "hydra.mode=MULTIRUN" in options.overrides
+    return given or config.hydra.mode == RunMode.MULTIRUN
+
+
+def _run_alone(config: Any, task: _Task) -> None:
+    """Run what is composed, as launchers of Hydra do; its own way composes it twice again."""
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.core.utils import run_job
+    from hydra.types import HydraContext, RunMode
+    from omegaconf import read_write
+
+    with read_write(config.hydra):
+        config.hydra.mode = RunMode.RUN
+    none: Any = _NoCallbacks()
+    context = HydraContext(GlobalHydra.instance().config_loader(), none)
+    done = run_job(task, config, "hydra.run.dir", None, hydra_context=context)
+    _ = done.return_value  # raises what the task raised
+
+
+class _NoCallbacks:
+    """What Hydra calls around a job: nothing, since configuration runs no code."""
+
+    def on_job_start(self, **_: Any) -> None:
+        """Do nothing."""
+
+    def on_job_end(self, **_: Any) -> None:
+        """Do nothing."""
+
+
+def _main(plugins: PluginManager, task: _Task, options: Any) -> None:
     """Hand over to Hydra, which reads the same arguments from ``sys.argv`` again."""
     import hydra
 
-    failures: list[tuple[int | None, LoopcastError]] = []
-    task = _task(plugins, job, failures)
     main = hydra.main(f"pkg://{CONF}", PRIMARY, VERSION_BASE)(task)
     with hydra_session(plugins), translated(plugins, options.overrides):
         main()
+
+
+def _raise_first(failures: Sequence[_Failure]) -> None:
     if failures and failures[0][0] is None:
         raise failures[0][1]
     if failures:
@@ -132,9 +177,7 @@ def _main(plugins: PluginManager, job: Job, options: Any) -> None:
         raise LoopcastError(f"failed jobs of the multirun: {numbers}")
 
 
-def _task(
-    plugins: PluginManager, job: Job, failures: list[tuple[int | None, LoopcastError]]
-) -> Callable[[Any], None]:
+def _task(plugins: PluginManager, job: Job, failures: list[_Failure]) -> _Task:
     """The function that Hydra calls for each job, in a process of its own with some launchers."""
     parent = os.getpid()
 
