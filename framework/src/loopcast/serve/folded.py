@@ -40,15 +40,18 @@ class Folded:
         """Return the number of rows."""
         return int(self.counts.sum())
 
-    def first(self) -> pa.Table:
-        """Return the first row of each run."""
-        starts = pa.array(np.cumsum(self.counts) - self.counts)
-        return self._table(self.shared, {n: column.take(starts) for n, column in self.own.items()})
+    def first(self, *names: str) -> pa.Table:
+        """Return some columns of the first row of each run."""
+        starts, shared = pa.array(np.cumsum(self.counts) - self.counts), self.shared
+        return pa.table({n: shared[n] if n in shared else self.own[n].take(starts) for n in names})
 
     def whole(self) -> pa.Table:
         """Return all rows."""
         run = pa.array(np.repeat(np.arange(len(self.counts), dtype=np.int32), self.counts))
-        return self._table({n: column.take(run) for n, column in self.shared.items()}, self.own)
+        first, *others = ((name, column.take(run)) for name, column in self.shared.items())
+        columns = dict((first, *self.own.items(), *others))
+        fields = [pa.field(n, c.type, n not in self.known) for n, c in columns.items()]
+        return pa.table(list(columns.values()), schema=pa.schema(fields))
 
     def some(self, runs: pa.BooleanArray) -> Folded:
         """Return some of the runs, by an array of shape (runs,)."""
@@ -60,9 +63,3 @@ class Folded:
             counts=self.counts[chosen],
             known=self.known,
         )
-
-    def _table(self, shared: Mapping[str, pa.Array], own: Mapping[str, pa.Array]) -> pa.Table:
-        first = next(iter(shared))
-        columns = {first: shared[first], **own, **shared}
-        fields = [pa.field(n, c.type, n not in self.known) for n, c in columns.items()]
-        return pa.table(list(columns.values()), schema=pa.schema(fields))

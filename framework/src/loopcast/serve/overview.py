@@ -31,6 +31,7 @@ POINTS = 96
 LEVELS = {"low": 0.05, "middle": 0.5, "high": 0.95}
 """Percentiles by which the values of a segment are told."""
 
+_QUANTILES = np.array(list(LEVELS.values()))
 _COUNTED = ["segment", "version", "action"]
 
 
@@ -72,16 +73,17 @@ def overview(table: pa.Table | Folded, model: LogicalModel) -> Overview:
     table
         As it is written: answers with columns ``segment``, ``version``, ``action``, ``reason``.
     """
-    rows, values = _looked_at(table, model)
+    rows = _looked_at(table, model)
+    values = _numbers(rows, model)
     known = np.isfinite(values)
-    by_segment = pd.Series(values[known]).groupby(rows["segment"].to_numpy()[known])
-    spread = {name: by_segment.quantile(level) for name, level in LEVELS.items()}
+    whose = rows["segment"].to_pandas().array[known]
+    spread = pd.Series(values[known]).groupby(whose, observed=True).quantile(_QUANTILES).unstack()
     return Overview(
-        counts=rows.groupby(_COUNTED, sort=False).size().rename("rows").reset_index(),
+        counts=_counts(rows),
         values=values[known].astype(np.float32),
-        own=(rows["action"] == "served").to_numpy()[known],
-        segments=pd.DataFrame(spread),
-        reasons=rows["reason"].value_counts(),
+        own=pc.equal(rows["action"], "served").to_numpy()[known],
+        segments=spread.set_axis(list(LEVELS), axis="columns").rename(index=str),
+        reasons=_reasons(rows),
         items=_items(table, model),
         courses=_courses(rows, model),
     )
@@ -108,24 +110,41 @@ def _total(parts: Sequence[pd.Series[Any]]) -> pd.Series[Any]:
     return summed.sort_values(ascending=False, kind="stable")
 
 
-def _looked_at(
-    table: pa.Table | Folded, model: LogicalModel
-) -> tuple[pd.DataFrame, NDArray[np.float64]]:
-    """Return the rows that count one each, and their numbers."""
+def _looked_at(table: pa.Table | Folded, model: LogicalModel) -> pa.Table:
+    """Return the rows that count one each."""
     if isinstance(table, Folded):
-        rows = _frame(table.first().select([*_COUNTED, "reason", "score"]))
-        return rows, rows["score"].to_numpy(np.float64)
+        return table.first(*_COUNTED, "reason", "score")
+    plain = table.cast(plain_schema(table))
     if isinstance(model.schema, ForecastSchema):
-        rows = _frame(table.filter(pc.equal(table["step"], model.schema.step)))
-        width = (rows["0.95"] - rows["0.05"]) / rows["mean"].abs().where(rows["mean"] != 0.0)
-        return rows, width.to_numpy(np.float64)
-    rows = _frame(table.select([*_COUNTED, "reason", "probability"]))
-    return rows, rows["probability"].to_numpy(np.float64)
+        return plain.filter(pc.equal(plain["step"], model.schema.step))
+    return plain
 
 
-def _frame(table: pa.Table) -> pd.DataFrame:
-    frame: pd.DataFrame = table.cast(plain_schema(table)).to_pandas()
-    return frame
+def _numbers(rows: pa.Table, model: LogicalModel) -> NDArray[np.float64]:
+    """Return the number by which each row is looked at."""
+    if isinstance(model.schema, ForecastSchema):
+        mean = rows["mean"].to_pandas()
+        width = (rows["0.95"].to_pandas() - rows["0.05"].to_pandas()) / mean.abs().where(
+            mean != 0.0
+        )
+        return width.to_numpy(np.float64)
+    name = "score" if isinstance(model.schema, RankSchema) else "probability"
+    numbers: NDArray[np.float64] = rows[name].to_numpy().astype(np.float64)
+    return numbers
+
+
+def _counts(rows: pa.Table) -> pd.DataFrame:
+    """Count rows by segment, version and action."""
+    found = rows.group_by(_COUNTED, use_threads=False).aggregate([([], "count_all")])
+    counts: pd.DataFrame = found.cast(plain_schema(found)).to_pandas()
+    return counts.rename(columns={"count_all": "rows"})
+
+
+def _reasons(rows: pa.Table) -> pd.Series[Any]:
+    """Count rows by the reason why they are beyond the domain."""
+    reasons = rows["reason"].drop_null().value_counts()
+    names, counts = reasons.field("values"), reasons.field("counts")
+    return pd.Series(counts.to_numpy(), index=pd.Index(names.to_pylist(), dtype="str"))
 
 
 def _items(table: pa.Table | Folded, model: LogicalModel) -> pd.Series[Any]:
@@ -133,13 +152,14 @@ def _items(table: pa.Table | Folded, model: LogicalModel) -> pd.Series[Any]:
         return pd.Series(dtype=np.int64)
     coded = table.own[model.schema.item]
     counts = np.bincount(coded.indices.drop_null(), minlength=len(coded.dictionary))
-    found = pd.Series(counts, index=coded.dictionary.to_pylist(), dtype=np.int64)
+    found = pd.Series(counts, index=pd.array(coded.dictionary, dtype="str"))
     return found[found > 0]
 
 
-def _courses(rows: pd.DataFrame, model: LogicalModel) -> dict[str, tuple[float, ...]]:
+def _courses(table: pa.Table, model: LogicalModel) -> dict[str, tuple[float, ...]]:
     if not isinstance(model.schema, ForecastSchema):
         return {}
+    rows = table.select(["segment", "series", "total", "mean"]).to_pandas()
     size = rows.groupby(["segment", "series"], sort=False)["total"].sum()
     largest = size.groupby(level="segment").idxmax()
     wanted = pd.MultiIndex.from_tuples(largest.tolist(), names=["segment", "series"])
