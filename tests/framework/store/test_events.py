@@ -194,6 +194,17 @@ class TestCompaction:
         assert log.read("demand").sort_by("key").equals(before)
         assert keys(log.read("demand", segment="s3")) == ["3-0", "3-1", "3-2"]
 
+    def test_a_compacted_day_is_smaller_than_what_was_appended(
+        self, log: EventLog, tmp_path: Path
+    ) -> None:
+        for batch in "ab":
+            lists = [f"{batch}{i % 7}\nb{i * i}\nc{i % 11}" for i in range(2_000)]
+            log.append(event_rows([f"{batch}{i}" for i in range(2_000)], outputs={"items": lists}))
+        appended = sum(file.stat().st_size for file in files(tmp_path))
+        log.compact("demand", grace=timedelta())
+        log.compact("demand", grace=timedelta())
+        assert sum(file.stat().st_size for file in files(tmp_path)) < 0.8 * appended
+
     def test_later_appends_join_the_next_generation(self, log: EventLog, tmp_path: Path) -> None:
         for batch in "abcd":
             log.append(event_rows([batch]))

@@ -123,14 +123,12 @@ def _looked_at(table: pa.Table | Folded, model: LogicalModel) -> pa.Table:
 def _numbers(rows: pa.Table, model: LogicalModel) -> NDArray[np.float64]:
     """Return the number by which each row is looked at."""
     if isinstance(model.schema, ForecastSchema):
-        mean = rows["mean"].to_pandas()
-        width = (rows["0.95"].to_pandas() - rows["0.05"].to_pandas()) / mean.abs().where(
-            mean != 0.0
-        )
-        return width.to_numpy(np.float64)
-    name = "score" if isinstance(model.schema, RankSchema) else "probability"
-    numbers: NDArray[np.float64] = rows[name].to_numpy().astype(np.float64)
-    return numbers
+        low, mean, high = (rows[name].to_pandas() for name in ("0.05", "mean", "0.95"))
+        numbers = (high - low) / mean.abs().where(mean != 0.0)
+    else:
+        name = "score" if isinstance(model.schema, RankSchema) else "probability"
+        numbers = rows[name].to_pandas()
+    return np.asarray(numbers, np.float64)
 
 
 def _counts(rows: pa.Table) -> pd.DataFrame:
