@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 MADE = "%Y%m%dT%H%M%S.%f"
 """How an entry, and the id of a recommendation, has the moment of its events, in UTC."""
 
+_AT_ONCE = 1_024
+"""Entries that are Python's at one time: as few as stay near the processor."""
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Entries:
@@ -123,8 +126,10 @@ class ListFile:
     def write(self, found: Entries) -> None:
         """Add the lists of some segments."""
         with self._lists.begin(write=True) as writing:
-            pairs = zip(found.keys.to_pylist(), found.values.to_pylist(), strict=True)
-            writing.cursor().putmulti(pairs)
+            for first in range(0, len(found.keys), _AT_ONCE):
+                part = (each.slice(first, _AT_ONCE) for each in (found.keys, found.values))
+                pairs = zip(*(each.to_pylist() for each in part), strict=True)
+                writing.cursor().putmulti(pairs)
 
     def __exit__(
         self,
