@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -141,7 +140,7 @@ def engine_of(run: Run) -> EngineSettings:
 
 def write_summary(run: Run, content: Mapping[str, Any]) -> None:
     """Write what systems read of a run."""
-    encoded = json.dumps(content, indent=2, ensure_ascii=False).encode()
+    encoded = msgspec.json.format(msgspec.json.encode(content), indent=2)
     write_atomically(run.folder / "summary.json", encoded)
 
 

@@ -27,7 +27,7 @@ class Places:
     names : LargeStringArray
         Behind the codes of items.
     row, place, item, score : ndarray, shape (places,)
-        Row of the entity, place from 1, code of the item (−1 for none) and its score.
+        Row of the entity, in order, place from 1, code of the item (−1 for none) and its score.
     more
         Further columns: under rules which of them put an item there, and its place without rules.
     """
@@ -35,13 +35,14 @@ class Places:
     names: pa.Array
     row: NDArray[np.intp]
     place: NDArray[np.int16]
-    item: NDArray[np.intp]
+    item: NDArray[np.int32]
     score: NDArray[np.float32]
     more: Mapping[str, pa.Array] = field(default_factory=dict)
 
     def items(self) -> pa.DictionaryArray:
         """Return the item of each place, coded, and missing where there is none."""
-        return coded(self.names, pa.array(self.item, mask=self.item < 0))
+        none = self.item < 0
+        return coded(self.names, pa.array(self.item, mask=none if none.any() else None))
 
     def untouched(self) -> Places:
         """Return places with the columns that they have under rules, of which none did anything."""
@@ -71,7 +72,7 @@ def filled(found: Ranking, names: pa.Array, rows: NDArray[np.intp]) -> Places:
         names=names,
         row=rows[row],
         place=place.astype(np.int16) + np.int16(1),
-        item=found.items.ravel()[cell].astype(np.intp),
+        item=found.items.ravel()[cell],
         score=found.scores.ravel()[cell],
     )
 
@@ -90,7 +91,7 @@ def under_rules(lists: pd.DataFrame, rows: NDArray[np.intp]) -> Places:
         names=text_array(lists["item"].array),
         row=rows[lists["row"]],
         place=lists["place"].to_numpy(np.int16),
-        item=np.arange(len(lists)),
+        item=np.arange(len(lists), dtype=np.int32),
         score=lists["score"].to_numpy(np.float32),
         more={
             "rule": text_array(lists["rule"].array),
@@ -106,14 +107,14 @@ def unanswered(rows: NDArray[np.intp]) -> Places:
         names=pa.array([], pa.large_string()),
         row=rows,
         place=np.zeros(count, np.int16),
-        item=np.full(count, -1),
+        item=np.full(count, -1, np.int32),
         score=np.full(count, np.nan, np.float32),
     )
 
 
 def stacked(parts: Sequence[Places]) -> Places:
     """Put places of different entities together, in the order of the parts."""
-    starts = np.cumsum([0, *(len(part.names) for part in parts[:-1])])
+    starts = np.cumsum([0, *(len(part.names) for part in parts[:-1])], dtype=np.int32)
     items = [
         np.where(part.item < 0, -1, part.item + start)
         for part, start in zip(parts, starts, strict=True)
