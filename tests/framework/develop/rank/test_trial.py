@@ -19,7 +19,13 @@ from loopcast.api import (
     RankSchema,
 )
 from loopcast.develop.holdout import Holdout
-from loopcast.develop.rank.prepare import dataset_record, fingerprint, part_of, prepare_rank
+from loopcast.develop.rank.prepare import (
+    dataset_record,
+    fingerprint,
+    part_fingerprint,
+    part_of,
+    prepare_rank,
+)
 from loopcast.develop.rank.query import ranked
 from loopcast.develop.rank.trial import answer, lay_out, split_interactions
 from loopcast.settings import RankTable
@@ -97,6 +103,15 @@ def test_a_part_has_only_what_occurs_in_it(table: pd.DataFrame) -> None:
     assert set(part.entities[part.entity]) == set(part.entities)
     assert list(part.items[part.item]) == list(data.items[data.item[rows]])
     assert list(part.entities[part.entity]) == list(data.entities[data.entity[rows]])
+
+
+@pytest.mark.parametrize("rows", [slice(0, 40), slice(560, None), np.arange(600) % 7 == 0])
+def test_the_fingerprint_of_a_part_is_that_of_its_data(table: pd.DataFrame, rows: Any) -> None:
+    table["age"] = np.arange(600.0)
+    data = rank_data(table, entity_features={"age": Feature(kind="numeric")})
+    part = part_of(data, rows).data
+    assert len(part.items) < len(data.items) or len(part.entities) < len(data.entities)
+    assert part_fingerprint(data, rows) == fingerprint(part)
 
 
 def brute_choices(

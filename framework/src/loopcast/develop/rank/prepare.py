@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from loopcast.api import DataError, Dataset, Feature, RankData, RankSchema
 from loopcast.develop.columns import Columns, codes_in_use
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
@@ -191,14 +191,37 @@ def _some(frame: pd.DataFrame | None, rows: NDArray[np.intp]) -> pd.DataFrame | 
 
 def fingerprint(data: RankData) -> str:
     """Return the digest of the content: who chose what, when, and how strongly."""
+    names = (data.entities.to_numpy(), data.items.to_numpy())
+    content = (data.entity, data.item, data.value, data.time)
+    return _digest(names, content, (data.entity_features, data.item_features))
+
+
+def part_fingerprint(data: RankData, rows: Rows) -> str:
+    """Return the :func:`fingerprint` of what :func:`part_of` returns, which is not made for it."""
+    entity, item = data.entity[rows], data.item[rows]
+    new_entity = codes_in_use(entity, len(data.entities))
+    new_item = codes_in_use(item, len(data.items))
+    entities, items = np.flatnonzero(new_entity >= 0), np.flatnonzero(new_item >= 0)
+    return _digest(
+        (data.entities.to_numpy()[entities], data.items.to_numpy()[items]),
+        (new_entity[entity], new_item[item], data.value[rows], data.time[rows]),
+        (_some(data.entity_features, entities), _some(data.item_features, items)),
+    )
+
+
+def _digest(
+    names: Iterable[NDArray[np.object_]],
+    content: tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[np.datetime64]],
+    features: Iterable[pd.DataFrame | None],
+) -> str:
     digest = hashlib.sha256()
-    for names in (data.entities, data.items):
-        digest.update("\x1f".join(names.to_numpy()).encode())
+    for own in names:
+        digest.update("\x1f".join(own).encode())
         digest.update(b"\x1e")
-    time = data.time.astype("datetime64[us]").astype(np.int64)
-    for part in (data.entity, data.item, data.value, time):
-        digest.update(np.ascontiguousarray(part).tobytes())
-    for frame in (data.entity_features, data.item_features):
+    *parts, time = content
+    for part in (*parts, time.astype("datetime64[us]")):
+        digest.update(part.tobytes())
+    for frame in features:
         if frame is not None:
             digest.update(frame.to_csv().encode())
     return digest.hexdigest()

@@ -22,7 +22,7 @@ from loopcast.api import (
 )
 from loopcast.api.rank import matrix_rows, stable_order
 from loopcast.develop.holdout import Holdout, Split, percent
-from loopcast.develop.rank.prepare import Part, Rows, fingerprint, part_of
+from loopcast.develop.rank.prepare import Part, Rows, part_fingerprint, part_of
 from loopcast.develop.rank.query import ranked
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def split_interactions(data: RankData, plan: Holdout, seed: int) -> Split[RankDa
         training=known.data,
         judged=choices,
         protocol=f"{protocol}; lists of {data.schema.length}",
-        fingerprint=fingerprint(part_of(data, judged).data),
+        fingerprint=part_fingerprint(data, judged),
         rows=len(choices.chosen_item),
     )
 
@@ -153,13 +153,10 @@ def _last_of_each(data: RankData, count: int) -> NDArray[np.bool_]:
 def _choices(data: RankData, judged: Rows, known: Part) -> Choices:
     training, width = known.data, len(known.data.items)
     entity, item = data.entity[judged], known.item[data.item[judged]]
-    foreseeable = item >= 0
+    chosen = _once(entity, item, width)
     if not data.schema.repeat:
-        foreseeable &= ~_chosen_before(training, known.entity[entity], item)
-    pairs = _pairs(entity, item, width)[foreseeable]
-    order = stable_order(pairs)
-    first = order[np.diff(pairs[order], prepend=-1) > 0]  # of each pair, the oldest
-    row, chosen = np.divmod(pairs[first], width)
+        chosen = chosen[~_chosen_before(training, known.entity[entity[chosen]], item[chosen])]
+    row = entity[chosen]
     starts = np.diff(row, prepend=-1) > 0
     who = row[starts]
     features = None if data.entity_features is None else data.entity_features.iloc[who]
@@ -176,25 +173,34 @@ def _choices(data: RankData, judged: Rows, known: Part) -> Choices:
         entities=data.entities[who],
         history=history,
         chosen_entity=(np.cumsum(starts) - 1).astype(np.int32),
-        chosen_item=chosen.astype(np.int32),
-        chosen_value=data.value[judged][foreseeable][first],
+        chosen_item=item[chosen],
+        chosen_value=data.value[judged][chosen],
         popularity=count / count.sum(),
         features=features,
     )
 
 
+def _once(entity: NDArray[np.int32], item: NDArray[np.int32], width: int) -> NDArray[np.intp]:
+    """Return where the oldest choice of each pair is, pair by pair; none of an item that is −1."""
+    known = np.flatnonzero(item >= 0)
+    pairs = _pairs(entity[known], item[known], width)
+    order = stable_order(pairs)
+    return known[order[np.diff(pairs[order], prepend=-1) > 0]]
+
+
 def _chosen_before(
     training: RankData, entity: NDArray[np.int32], item: NDArray[np.int32]
 ) -> NDArray[np.bool_]:
-    """Tell which choices training holds already, by codes that are −1 where it knows none.
+    """Tell which choices training holds already; an entity that it does not know is −1.
 
-    To look them up among ordered pairs is many times as fast as :func:`numpy.isin`.
+    To look them up among ordered pairs is many times as fast as :func:`numpy.isin`, the more so
+    where they are ordered themselves.
     """
     known, width = training.choices, len(training.items)
     seen = _pairs(np.repeat(np.arange(known.shape[0]), np.diff(known.indptr)), known.indices, width)
     wanted = _pairs(entity, item, width)
     place = np.minimum(np.searchsorted(seen, wanted), len(seen) - 1)
-    return np.asarray((seen[place] == wanted) & (entity >= 0) & (item >= 0))
+    return np.asarray((seen[place] == wanted) & (entity >= 0))
 
 
 def _pairs(
