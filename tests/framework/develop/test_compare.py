@@ -7,6 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace as changed
 from numpy.typing import NDArray
 from scipy import stats
@@ -221,6 +223,21 @@ def test_predictions_change_row_by_row() -> None:
         ranked([[1, 2], [3, -1], [-1, -1], [1, 2]]), ranked([[2, 1], [4, 5], [-1, -1], [1, 3]])
     )
     np.testing.assert_allclose(change, [0.0, 1.0, 0.0, 0.5])
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_lists_change_by_the_items_that_one_of_them_lacks(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    one, two = (
+        [[*rng.permutation(9)[:length], *[-1] * (5 - length)] for length in rng.integers(0, 6, 7)]
+        for _ in range(2)
+    )
+    expected = []
+    for first, second in zip(one, two, strict=True):
+        mine, yours = set(first) - {-1}, set(second) - {-1}
+        longest = max(len(mine), len(yours))
+        expected.append(1.0 - len(mine & yours) / longest if longest else 0.0)
+    assert change_of_predictions(ranked(one), ranked(two)).tolist() == expected
 
 
 def ranked(items: list[list[int]]) -> RankOutcome:

@@ -7,11 +7,14 @@ import math
 import numpy as np
 import pytest
 import statsmodels.api as sm
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
 from loopcast.develop.inference import (
     Estimate,
+    block_places,
     block_sums,
     independent_error,
     jackknife_error,
@@ -22,6 +25,13 @@ from loopcast.develop.inference import (
 
 def ones(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.ones(len(values))
+
+
+@given(st.lists(st.integers(-3, 9), max_size=20), st.booleans())
+def test_blocks_are_numbered_in_the_order_of_their_numbers(block: list[int], ordered: bool) -> None:
+    given = np.array(sorted(block) if ordered else block, dtype=np.int64)
+    names = sorted(set(block))
+    assert block_places(given).tolist() == [names.index(number) for number in given]
 
 
 def test_single_rows_give_the_paired_t_test() -> None:

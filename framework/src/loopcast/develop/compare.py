@@ -27,6 +27,7 @@ from loopcast.api import (
 )
 from loopcast.develop.inference import (
     Estimate,
+    block_places,
     independent_error,
     jackknife_error,
     mean_influence,
@@ -143,8 +144,8 @@ class _Subset:
 
 
 def _subset(name: str, rows: Rows, block: NDArray[np.int64]) -> _Subset:
-    present, number = np.unique(block[rows], return_inverse=True)
-    return _Subset(name=name, rows=rows, block=number, blocks=len(present))
+    place = block_places(block[rows])
+    return _Subset(name=name, rows=rows, block=place, blocks=int(place.max(initial=-1)) + 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,14 +213,13 @@ def _mean_estimates(
     weight = pair_of.weight
     error = serial_error if pair_of.serial else independent_error
     for subset in subsets:
-        rows = subset.rows
-        first, second = (mean_of_rows(v[rows], weight[rows], root=root) for v in (one, two))
+        values, own = [v[subset.rows] for v in (one, two)], weight[subset.rows]
+        first, second = (mean_of_rows(v, own, root=root) for v in values)
         if not np.isfinite(second - first):
             yield first, second, (np.nan, 0)
             continue
-        moved = mean_influence(two[rows], weight[rows], root=root)
-        moved = moved - mean_influence(one[rows], weight[rows], root=root)
-        sums = np.bincount(subset.block, moved)
+        before, after = (mean_influence(v, own, root=root) for v in values)
+        sums = np.bincount(subset.block, after - before)
         yield first, second, error(np.asarray(sums, dtype=np.float64))
 
 
@@ -318,6 +318,7 @@ def change_of_predictions(first: Outcome, second: Outcome) -> FloatArray:
     assert isinstance(first, RankOutcome)
     assert isinstance(second, RankOutcome)
     one, two = first.ranking.items, second.ranking.items
-    shared = ((one[:, :, None] == two[:, None, :]) & (one[:, :, None] >= 0)).sum(axis=(1, 2))
+    both = np.sort(np.append(one, two, axis=1), axis=1)  # no list holds an item twice
+    shared = ((both[:, 1:] == both[:, :-1]) & (both[:, 1:] >= 0)).sum(axis=1)
     longest = np.maximum((one >= 0).sum(axis=1), (two >= 0).sum(axis=1))
     return np.asarray(1.0 - np.divide(shared, longest, out=np.ones(len(one)), where=longest > 0))

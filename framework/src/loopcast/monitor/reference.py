@@ -15,6 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from loopcast.api import IntegrityError, npz_bytes, read_npz
+from loopcast.develop.inference import block_places
 from loopcast.monitor.bins import (
     MISSING,
     WIDTH,
@@ -227,7 +228,7 @@ def _design(
 def _design_of_rows(values: Floats | pa.Array, block: NDArray[np.int64]) -> float:
     column = {"values": values}
     bins = fit_bins(column)
-    _, place = np.unique(block, return_inverse=True)
+    place = block_places(block)
     blocks = sketch(column, bins, group=place, groups=int(place.max()) + 1)
     return float(design_of(bins, sketch(column, bins), blocks)[0])
 
