@@ -128,8 +128,9 @@ def _scenario_bytes(query: RankQuery, expected: Ranking) -> bytes:
         "scores": expected.scores,
     }
     if query.excluded is not None:
-        rows, columns = query.excluded.tocoo().coords
-        arrays |= {"excluded_row": rows.astype(np.int32), "excluded_item": columns.astype(np.int32)}
+        each, items = np.diff(query.excluded.indptr), query.excluded.indices
+        rows = np.repeat(np.arange(len(each), dtype=np.int32), each)
+        arrays |= {"excluded_row": rows, "excluded_item": items.astype(np.int32)}
     return npz_bytes(arrays)
 
 

@@ -193,7 +193,7 @@ def ready(
         JUDGED_FILE: judged_bytes(made.contest.judged),
         **extra,
         **(course.region.files if course.region else {}),
-        **checked.files,
+        **checked.files(),
         "documentation.md": _documentation(course, made, manifest, preparation),
     }
     if preparation:

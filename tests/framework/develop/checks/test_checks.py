@@ -39,13 +39,14 @@ def failed(results: Any) -> dict[tuple[str, str], CheckResult]:
 
 def test_ordinary_data_passes_and_leaves_a_report_and_a_profile() -> None:
     found = check_data(inputs(), LIMITS, "x.csv", None)
-    assert found.files.keys() == {"checks.json", "profile.json"}
+    files = found.files()
+    assert files.keys() == {"checks.json", "profile.json"}
     assert found.gates == ()
-    before = read_profile(found.files["profile.json"])
+    before = read_profile(files["profile.json"])
     again = check_data(inputs(seed=1), LIMITS, "x.csv", before)
     assert [gate.test for gate in again.gates] == ["shift_psi", "shift_ks"]
-    assert again.files["checks.json"] != found.files["checks.json"]
-    assert check_data(inputs(), LIMITS, "x.csv", before).files == found.files
+    assert again.files()["checks.json"] != files["checks.json"]
+    assert check_data(inputs(), LIMITS, "x.csv", before).files() == files
 
 
 def test_completeness() -> None:

@@ -28,15 +28,25 @@ class Checked:
 
     Attributes
     ----------
-    files
-        For the bundle: results of the checks that depend on the data alone, and its profile.
+    inputs
+        What was looked at.
+    results
+        Of the checks that depend on the data alone.
     gates
         The largest difference from the previous training set, which depends on what was trained
         before and is therefore no part of the bundle.
     """
 
-    files: dict[str, bytes]
+    inputs: Inputs
+    results: tuple[CheckResult, ...]
     gates: tuple[GateResult, ...]
+
+    def files(self) -> dict[str, bytes]:
+        """Return what a bundle keeps: the results, and the profile of the data."""
+        return {
+            CHECKS_FILE: json_bytes(msgspec.to_builtins(self.results)),
+            PROFILE_FILE: json_bytes(msgspec.to_builtins(profile(self.inputs))),
+        }
 
 
 def check_data(
@@ -56,16 +66,10 @@ def check_data(
     DataError
         Listing every check that failed.
     """
-    own = [*completeness(inputs, limits), *leakage(inputs, limits)]
+    own = (*completeness(inputs, limits), *leakage(inputs, limits))
     moved = [] if before is None else list(shift(inputs, before, limits))
     require_passed([*own, *moved], source)
-    return Checked(
-        files={
-            CHECKS_FILE: json_bytes(msgspec.to_builtins(own)),
-            PROFILE_FILE: json_bytes(msgspec.to_builtins(profile(inputs))),
-        },
-        gates=_largest(moved),
-    )
+    return Checked(inputs=inputs, results=own, gates=_largest(moved))
 
 
 def _largest(moved: list[CheckResult]) -> tuple[GateResult, ...]:
