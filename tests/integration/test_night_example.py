@@ -60,7 +60,7 @@ def test_a_model_that_is_not_better_makes_no_version(folder: Path) -> None:
 
 
 def test_lists_follow_the_rules_of_their_shop(folder: Path) -> None:
-    lists = pd.read_parquet(folder / "night/lists/rankings.parquet")
+    lists = pd.read_parquet(folder / "night/first/rankings.parquet")
     assert not {"t007", "t042"} & set(lists["segment"])
     events = pd.read_csv(folder / "shops/events.csv", dtype="str")
     genre = lists["film"].map(events.drop_duplicates("film").set_index("film")["genre"])
@@ -68,7 +68,7 @@ def test_lists_follow_the_rules_of_their_shop(folder: Path) -> None:
     assert "Horror" not in set(genre[lists["segment"] == "t002"])
     first = lists[(lists["segment"] == "t001") & (lists["place"] == 1)]
     assert set(first["film"]) == {"brand-new"}
-    counted = told(folder, "lists")["predictions"]["rules"]
+    counted = told(folder, "first")["predictions"]["rules"]
     assert counted["out of stock"]["removed"] > 0
     assert counted["variety"]["removed"] > 0
 

@@ -65,6 +65,8 @@ class Run:
                 return trains
             case "serve":
                 return answers
+            case "night":
+                return (*trains, *answers, "loopcast.iterate.night_batch")
             case _:
                 return (*trains, *answers)
 

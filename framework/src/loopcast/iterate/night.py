@@ -1,32 +1,30 @@
-"""A night in one pass: what is due is trained again, and every segment is answered.
+"""A night in one pass: what is due is trained again, and every segment is answered by who serves.
 
-The process that trains a segment has its data, its champion and the new version in memory, and
-answers it by the one that it expects to serve when the training is settled. Whether that is who
-serves is known only to the stores: answers are kept where it is, and asked for again elsewhere.
+Whether those whom a batch was answered by are those who serve is known only to the stores: its
+answers are kept where they are, and asked for again elsewhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from loopcast.deploy.lookup import Serving, look_up_all
-from loopcast.iterate.batch import Trained, train
-from loopcast.iterate.registering import NewVersion
+from loopcast.deploy.lookup import look_up_all
+from loopcast.iterate.night_batch import NightJob, train_and_answer
 from loopcast.iterate.retrain.round import begin, training_for, works_of
-from loopcast.iterate.tasks import Champion, steps_of
-from loopcast.serve.family import AtHand, Who, answer_batch, answer_segments, answer_tables
+from loopcast.serve.family import answer_batch, answer_segments
 
 if TYPE_CHECKING:
-    from loopcast.api import Engine, Segment
+    from loopcast.api import Engine
     from loopcast.develop.source import Batch
-    from loopcast.iterate.batch import Job, Result, Work
+    from loopcast.iterate.batch import Work
     from loopcast.iterate.family import Training
+    from loopcast.iterate.night_batch import Done
     from loopcast.iterate.retrain.report import Retrained
     from loopcast.iterate.retrain.round import Asked, Outlook
     from loopcast.serve.answered import AnsweredBatch
-    from loopcast.serve.family import Answering, AnswerJob
+    from loopcast.serve.family import Answering
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -44,40 +42,6 @@ class NightBatch:
     retrained: tuple[Retrained, ...]
     answered: AnsweredBatch
     asked_again: bool = False
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class _Job:
-    """A batch of segments, and what training and answering it needs; it may travel.
-
-    Attributes
-    ----------
-    trainings
-        Apart by what is done to the data; none where nothing is due.
-    answer
-        By those who served before.
-    automatic
-        Whether what is better is released unasked.
-    """
-
-    trainings: tuple[Job, ...]
-    answer: AnswerJob
-    automatic: bool
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class _Done:
-    """What came of a batch.
-
-    Attributes
-    ----------
-    serving
-        By whom its segments were answered.
-    """
-
-    results: Mapping[Segment, Result]
-    serving: Mapping[Segment, Serving]
-    answered: AnsweredBatch
 
 
 def night(
@@ -102,7 +66,7 @@ def night(
         return
     training = training_for(asked)
     jobs = _jobs(asked, outlook.batches, works, training, answering)
-    for batch, done in zip(outlook.batches, engine.map(_train_and_answer, jobs), strict=True):
+    for batch, done in zip(outlook.batches, engine.map(train_and_answer, jobs), strict=True):
         retrained = progress.note(training.settle(done.results)) if done.results else ()
         yield _confirmed(answering, batch, done, retrained)
     progress.finish()
@@ -114,11 +78,11 @@ def _jobs(
     works: Sequence[tuple[Work, ...]],
     training: Training,
     answering: Answering,
-) -> Iterator[_Job]:
+) -> Iterator[NightJob]:
     who = answering.who(look_up_all(asked.home.catalog, asked.name))
     row = asked.settings.policy.row(asked.settings.logical_model)
     for batch, own in zip(batches, works, strict=True):
-        yield _Job(
+        yield NightJob(
             trainings=tuple(map(training.job, own)),
             answer=answering.job(batch, who),
             automatic=row.release == "automatic",
@@ -126,7 +90,7 @@ def _jobs(
 
 
 def _confirmed(
-    answering: Answering, batch: Batch, done: _Done, retrained: tuple[Retrained, ...]
+    answering: Answering, batch: Batch, done: Done, retrained: tuple[Retrained, ...]
 ) -> NightBatch:
     """Return the answers of a batch by who serves now, which are asked for again where needed."""
     catalog, name = answering.home.catalog, answering.course.logical_model.name
@@ -136,58 +100,3 @@ def _confirmed(
         return NightBatch(retrained=retrained, answered=done.answered)
     answered = answer_batch(answering.job(batch, answering.who(now)))
     return NightBatch(retrained=retrained, answered=answered, asked_again=True)
-
-
-def _train_and_answer(job: _Job) -> _Done:
-    tables = dict(job.answer.batch.tables())
-    trained: dict[Segment, Trained] = {}
-    for training in job.trainings:
-        own = {segment: tables[segment] for segment in training.work.batch.segments}
-        trained |= train(training, own.items())
-    who, task = _expected(job, trained), job.answer.course.logical_model.task
-    at_hand = {segment: _at_hand(found, steps_of(task).asked) for segment, found in trained.items()}
-    return _Done(
-        results={segment: found.result for segment, found in trained.items()},
-        serving=who.serving,
-        answered=answer_tables(replace(job.answer, who=who), tables.items(), at_hand),
-    )
-
-
-def _at_hand(trained: Trained, asked: Any) -> AtHand:
-    """Return what a training leaves in memory for who answers."""
-    files, models = {}, {}
-    champion, result = trained.champion, trained.result
-    if isinstance(champion, Champion):
-        files[champion.name], models[champion.name] = champion.files, champion.model
-    if isinstance(result, NewVersion):
-        files[result.version.id] = result.bundle.files
-        if trained.model is not None:
-            models[result.version.id] = trained.model
-    known = trained.known
-    return AtHand(data=None if known is None else asked(known), files=files, models=models)
-
-
-def _expected(job: _Job, trained: Mapping[Segment, Trained]) -> Who:
-    """Return who will serve when the trainings are settled, as far as can be told before."""
-    before, model = job.answer.who, job.answer.course.logical_model
-    new = {s: own.result for s, own in trained.items() if isinstance(own.result, NewVersion)}
-    unknown = Serving(logical_model=model.name, segment="", fallback=model.fallback)
-    serving = {
-        segment: _after(before.serving.get(segment, replace(unknown, segment=segment)), item, job)
-        for segment, item in new.items()
-    }
-    return Who(
-        serving={**before.serving, **serving},
-        versions={**before.versions, **{item.version.id: item.version for item in new.values()}},
-    )
-
-
-def _after(before: Serving, item: NewVersion, job: _Job) -> Serving:
-    """Return who will serve a segment, of which there is a new version."""
-    found = item.examination.results if item.examination else ()
-    passed = all(gate.passed for gate in (*item.gates, *found))
-    better = item.verdict.better if item.verdict else before.champion is None
-    if not (job.automatic and passed and better):
-        return before
-    # A champion that gives way ends the experiment that it is an arm of.
-    return replace(before, champion=item.version.id, trial=None)

@@ -158,7 +158,7 @@ class AtHand:
     models: Mapping[VersionId, Any] = field(default_factory=dict)
 
 
-NOTHING = AtHand()
+_NOTHING = AtHand()
 
 
 def answer_tables(
@@ -175,7 +175,7 @@ def answer_tables(
     """
     artifacts, known = Artifacts(job.artifacts), at_hand or {}
     found = [
-        _answer(job, segment, table, known.get(segment, NOTHING), artifacts)
+        _answer(job, segment, table, known.get(segment, _NOTHING), artifacts)
         for segment, table in tables
     ]
     return answered_batch(found, job.course.logical_model, job.made)
