@@ -68,7 +68,8 @@ def test_folder(url: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("url", ["{}", "memory://{}"])
-def test_parts_of_a_file(url: str, tmp_path: Path) -> None:
+def test_parts_of_a_file(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("loopcast.store.files._PIECE", 9)
     folder = open_folder(url.format(tmp_path))
     folder.write_all({"a/file": bytes(range(100))})
     parts = folder.parts("a/file")
