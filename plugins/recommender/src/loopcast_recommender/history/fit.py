@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from functools import cache, partial
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,35 +13,67 @@ from loopcast.api import RankData
 from loopcast_recommender.history.inner import Validation, clearly_better, hold_out
 from loopcast_recommender.history.model import POPULARITY, HistoryModel, Tuning, make_model, scores
 from loopcast_recommender.history.search import highest, uphill
-from loopcast_recommender.interactions import choices, presence
+from loopcast_recommender.interactions import choices, presence, same
 from loopcast_recommender.popularity import popularity
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from scipy import sparse
 
     from loopcast_recommender.history.hyperparameters import TuningParameters
     from loopcast_recommender.history.method import Method
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Search:
+    """What there is to choose from, and where a search begins.
+
+    Attributes
+    ----------
+    held
+        Whether the start is a champion's, which another option has to be clearly better than.
+    """
+
+    options: Sequence[Any]
+    half_lives: Sequence[float | None]
+    start: Tuning
+    held: bool
+
+
 def fit_tuned(
-    data: RankData, method: Method[Any], options: Sequence[Any], p: TuningParameters, seed: int
+    data: RankData,
+    method: Method[Any],
+    options: Sequence[Any],
+    p: TuningParameters,
+    seed: int,
+    *,
+    champion: HistoryModel | None = None,
 ) -> HistoryModel:
     """Fit one segment with the best of the options.
 
-    Where nothing can be held out, the middle one is taken.
+    Where nothing can be held out, it is that at which the search would begin.
+
+    Parameters
+    ----------
+    champion
+        Begin at its options, and move from there for what is clearly better; at the middle option
+        and the first half-life where there is none, or it ranks by popularity.
+
+    Returns
+    -------
+    HistoryModel
+        The champion itself, where it has learned the same.
 
     Raises
     ------
     DataError
         Where there is nothing to learn from.
     """
-    known = choices(data)
+    known, search = choices(data), _search(options, p.half_lives, champion)
     inner = hold_out(data, p.inner, p.count, seed)
-    if inner is None:
-        middle = Tuning(option=options[len(options) // 2], half_life=p.half_lives[0])
-        return make_model(known, middle, method)
-    return make_model(known, _tuned(inner, method, options, p.half_lives), method)
+    tuning = search.start if inner is None else _tuned(inner, method, search)
+    if champion is not None and champion.tuning == tuning and same(champion.choices, known):
+        return champion
+    return make_model(known, tuning, method)
 
 
 def refit(model: HistoryModel, data: RankData, method: Method[Any]) -> HistoryModel:
@@ -51,35 +83,40 @@ def refit(model: HistoryModel, data: RankData, method: Method[Any]) -> HistoryMo
 
 def popular(model: HistoryModel) -> HistoryModel:
     """Return the model of the same choices that ranks by popularity."""
-    return replace(model, tuning=POPULARITY, scorer=None)
+    return model if model.scorer is None else replace(model, tuning=POPULARITY, scorer=None)
 
 
-def _tuned(
-    inner: Validation,
-    method: Method[Any],
-    options: Sequence[Any],
-    half_lives: Sequence[float | None],
-) -> Tuning:
-    """Choose the option with the first half-life, then the half-life with that option."""
-    present, first = presence(inner.training), half_lives[0]
+def _search(
+    options: Sequence[Any], half_lives: Sequence[float | None], champion: HistoryModel | None
+) -> _Search:
+    """Begin at a champion's options where they can be chosen still."""
+    before = POPULARITY if champion is None else champion.tuning
+    held = before.option in options and before.half_life in half_lives
+    middle = Tuning(option=options[len(options) // 2], half_life=half_lives[0])
+    start = before if held else middle
+    return _Search(options=options, half_lives=half_lives, start=start, held=held)
+
+
+def _tuned(inner: Validation, method: Method[Any], search: _Search) -> Tuning:
+    """Choose the option with the half-life of the start, then the half-life with that option."""
+    present, start = presence(inner.training), search.start
     share, learn = popularity(present.indices, present.shape), cache(method.learn(present))
+    histories = cache(inner.histories)
 
     @cache
-    def histories(half_life: float | None) -> list[sparse.csr_array]:
-        return inner.histories(half_life)
+    def quality(tuning: Tuning) -> NDArray[np.float64]:
+        scorer = None if tuning.option is None else learn(tuning.option)
+        return inner.quality(histories(tuning.half_life), lambda rows: scores(rows, scorer, share))
 
-    @cache
-    def quality(option: Any, half_life: float | None) -> NDArray[np.float64]:
-        scorer = None if option is None else learn(option)
-        return inner.quality(histories(half_life), lambda rows: scores(rows, scorer, share))
+    def mean(tuning: Tuning) -> float:
+        return float(quality(tuning).mean())
 
-    def mean(option: Any, half_life: float | None = first) -> float:
-        return float(quality(option, half_life).mean())
+    def clearly(found: Tuning, than: Tuning) -> Tuning:
+        return found if clearly_better(quality(found), quality(than)) else than
 
-    middle = len(options) // 2
-    option = uphill(options, mean, middle) if method.ordered else highest(options, mean)
-    life = highest(half_lives, partial(mean, option))
-    life = life if clearly_better(quality(option, life), quality(option, first)) else first
-    if clearly_better(quality(option, life), quality(None, None)):
-        return Tuning(option=option, half_life=life)
-    return POPULARITY
+    options = [replace(start, option=option) for option in search.options]
+    first = options.index(start)
+    best = uphill(options, mean, first) if method.ordered else highest(options, mean)
+    best = clearly(best, start) if search.held else best
+    lives = [replace(best, half_life=half_life) for half_life in search.half_lives]
+    return clearly(clearly(highest(lives, mean), best), POPULARITY)

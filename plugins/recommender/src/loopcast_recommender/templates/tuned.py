@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from loopcast.api import Files, FitContext, LoopcastError, RankData, Ranker, fit_each
@@ -30,10 +31,27 @@ class Tuned(ABC):
         self, family: Mapping[str, RankData], hyperparameters: Any, context: FitContext
     ) -> Iterator[tuple[str, Ranker | LoopcastError]]:
         """Choose option and memory of each segment, and fit it."""
+        return self.fit_after({}, family, hyperparameters, context)
+
+    def fit_after(
+        self,
+        models: Mapping[str, Any],
+        family: Mapping[str, RankData],
+        hyperparameters: Any,
+        context: FitContext,
+    ) -> Iterator[tuple[str, Ranker | LoopcastError]]:
+        """Choose option and memory of each segment, beginning at those of the model of its name."""
         from loopcast_recommender.history.fit import fit_tuned
 
-        p, method, options = hyperparameters, self.method(), self.options(hyperparameters)
-        return fit_each(family, lambda data: fit_tuned(data, method, options, p, context.seed))
+        fit = partial(
+            fit_tuned,
+            method=self.method(),
+            options=self.options(hyperparameters),
+            p=hyperparameters,
+            seed=context.seed,
+        )
+        for segment, data in family.items():
+            yield from fit_each({segment: data}, partial(fit, champion=models.get(segment)))
 
     def refit(
         self,
