@@ -315,8 +315,9 @@ class Version(Record, frozen=True):
         First 16 hexadecimal digits of the manifest's digest.
     recipe
         Digest of everything that decides what training gives (template, hyperparameters,
-        data, evaluation plan, seed, plugin version): a run that finds its recipe in the
-        catalog does not train.
+        data, evaluation plan, seed, plugin version), but for a champion that it was judged
+        beside, which its bundle names: a run that finds its recipe in the catalog does not
+        train.
     manifest
         Digest of the manifest, which is stored as an artifact.
     """

@@ -138,15 +138,11 @@ class Refitting(Protocol):
 
 @runtime_checkable
 class Continuing(Protocol):
-    """A template that tunes itself, and can begin at what the model before was tuned to.
+    """A template that tunes itself, and can begin at what an earlier model was tuned to.
 
-    A segment that is trained every night is searched where its model of yesterday stands, and
-    moves from there for what is clearly better. A model that would be learned again, from the same
-    data with the same choices, is returned itself, the same object: who compares it with the one
-    that serves has nothing to ask of either.
-
-    It says the same of a segment as ``fit`` where it chooses the same, and all it is told of the
-    past is the model: from that and the data, the choice follows.
+    Where a segment is trained every night, a champion's options are a good place to begin, and not
+    to be left for what is better by chance. Of the past it is told the model and nothing else, so
+    that a version is rebuilt from data and champion.
     """
 
     def fit_after(
@@ -159,7 +155,8 @@ class Continuing(Protocol):
         """Fit each segment of a family, beginning at the model of its name, as ``fit`` yields.
 
         Models are of this template, with any hyperparameters. A segment without one is fitted as
-        by ``fit``.
+        by ``fit``. A model that would be learned again, from the same data with the same choices,
+        is yielded itself, the same object: nobody then asks both.
         """
         ...
 

@@ -1,24 +1,53 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from loopcast.api import DataError, RankData, last_places
 from loopcast_recommender.ease.hyperparameters import EaseParameters
 from loopcast_recommender.ease.method import EASE, Ridge
-from loopcast_recommender.history.fit import fit_tuned, refit
-from loopcast_recommender.history.model import HistoryModel, load_model
+from loopcast_recommender.history.fit import fit_tuned, popular, refit
+from loopcast_recommender.history.inner import clearly_better, hold_out
+from loopcast_recommender.history.model import (
+    HistoryModel,
+    Tuning,
+    load_model,
+    make_model,
+    scores,
+)
+from loopcast_recommender.interactions import choices
 from loopcast_recommender.popularity import fit_popularity
 
 from ..samples import fashions, noise, query, rank_data, tastes
 
 DEFAULT = EaseParameters()
+UNKNOWN = Tuning(option=Ridge(7.0), half_life=None)
+"""What nobody could choose today."""
 
 
-def fitted(data: RankData, p: EaseParameters = DEFAULT) -> HistoryModel:
-    return fit_tuned(data, EASE, [Ridge(ridge) for ridge in p.ridges], p, seed=0)
+def fitted(
+    data: RankData, p: EaseParameters = DEFAULT, champion: HistoryModel | None = None
+) -> HistoryModel:
+    options = [Ridge(ridge) for ridge in p.ridges]
+    return fit_tuned(data, EASE, options, p, seed=0, champion=champion)
+
+
+def with_ridge(data: RankData, ridge: float) -> HistoryModel:
+    tuning = Tuning(option=Ridge(ridge), half_life=None)
+    return make_model(choices(data), tuning, EASE)
+
+
+def quality(data: RankData, model: HistoryModel) -> NDArray[np.float64]:
+    """Return the nDCG on what is held out of data, with the options of a model."""
+    inner = hold_out(data, DEFAULT.inner, DEFAULT.count, seed=0)
+    assert inner is not None
+    part = make_model(inner.training, model.tuning, EASE)
+    histories = inner.histories(model.tuning.half_life)
+    return inner.quality(histories, lambda rows: scores(rows, part.scorer, part.share))
 
 
 def test_entities_of_a_taste_get_items_of_their_taste() -> None:
@@ -92,3 +121,47 @@ def test_a_model_is_fitted_to_more_data_with_what_was_chosen_before() -> None:
     again = refit(model, whole, EASE)
     assert again.tuning == model.tuning
     assert again.choices.shape == (len(whole.entities), len(whole.items))
+
+
+@pytest.mark.parametrize("make", [tastes, fashions, noise])
+def test_who_would_be_learned_again_is_given_back(make: Any) -> None:
+    data: RankData = make(seed=1)
+    champion = load_model(fitted(data).save(), EASE)
+    assert fitted(data, champion=champion) is champion
+    more = rank_data(np.append(data.entity, 0), np.append(data.item, 0))
+    found = fitted(more, champion=champion)
+    assert found is not champion
+    assert found.choices.nnz == choices(more).nnz
+
+
+def test_a_champion_is_left_for_what_is_clearly_better_and_for_nothing_else() -> None:
+    data = tastes(seed=1, rows=1_200)
+    own, lead = fitted(data).tuning, []
+    for ridge in DEFAULT.ridges:
+        champion = with_ridge(data, ridge)
+        found = fitted(data, champion=champion)
+        lead.append(clearly_better(quality(data, found), quality(data, champion)))
+        assert (found is champion) == (not lead[-1])
+        assert found.save() == with_options(data, found.tuning).save()
+    assert sum(lead) in range(1, len(lead) - 1)  # some stay that would not be chosen anew
+    assert fitted(data, champion=with_options(data, own)).tuning == own
+
+
+def with_options(data: RankData, tuning: Tuning) -> HistoryModel:
+    """Fit as one that has nothing else to choose from."""
+    p = EaseParameters(ridges=(tuning.option.ridge,), half_lives=(tuning.half_life,))
+    return fitted(data, p)
+
+
+@pytest.mark.parametrize("champion", [popular, lambda model: replace(model, tuning=UNKNOWN)])
+def test_where_a_champion_says_nothing_the_search_begins_anew(champion: Any) -> None:
+    data = tastes(seed=1)
+    model = fitted(data)
+    found = fitted(data, champion=champion(model))
+    assert found.tuning == model.tuning
+    assert found.save() == model.save()
+
+
+def test_where_nothing_can_be_held_out_the_options_of_the_champion_stay() -> None:
+    single = rank_data(np.arange(5), np.zeros(5))
+    assert fitted(single, champion=with_ridge(single, 30.0)).tuning.option == Ridge(30.0)

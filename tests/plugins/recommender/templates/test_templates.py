@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from loopcast.api import DataError, FitContext, Ranker, Template
+from loopcast.api import Continuing, DataError, FitContext, Ranker, Template
 from loopcast.develop.engine import LocalEngine
 from loopcast_recommender import loopcast_templates
 
@@ -44,3 +44,30 @@ class TestTemplate:
         assert np.array_equal(expected.items, found.items)
         assert np.array_equal(expected.scores, found.scores)
         assert (expected.items % 2 == 0).all()
+
+
+@pytest.mark.parametrize(
+    "template",
+    [template for template in TEMPLATES if isinstance(template, Continuing)],
+    ids=lambda template: template.name,
+)
+class TestContinuing:
+    def test_without_a_model_before_it_fits_as_ever(self, template: Any) -> None:
+        family = {"a": tastes(seed=1, rows=1_000)}
+        [(_, found)] = template.fit_after({}, family, template.hyperparameters(), CONTEXT)
+        assert found.save() == fitted(template, family)["a"].save()
+
+    def test_a_model_is_as_ever_with_its_options_and_one_like_before_is_given_back(
+        self, template: Any
+    ) -> None:
+        before, data = tastes(seed=1, rows=800), tastes(seed=2, rows=1_000)
+        model = fitted(template, {"a": before})["a"]
+        p = template.hyperparameters()
+        family = {"empty": rank_data(np.array([]), np.array([])), "a": data, "new": before}
+        found = dict(template.fit_after({"a": model, "empty": model}, family, p, CONTEXT))
+        assert isinstance(found["empty"], DataError)
+        assert found["new"].save() == model.save()
+        [(_, again)] = template.refit({"a": found["a"]}, {"a": data}, p, CONTEXT)
+        assert found["a"].save() == again.save()
+        [(_, same)] = template.fit_after({"a": again}, {"a": data}, p, CONTEXT)
+        assert same is again

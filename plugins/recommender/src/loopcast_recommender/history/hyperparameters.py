@@ -19,8 +19,8 @@ class TuningParameters(Hyperparameters, frozen=True):
     ----------
     half_lives
         Later choices of an entity after which an earlier one weighs half as much when its list
-        is made; ``None``: it never loses weight. All are tried. Another one than the first has to
-        be clearly better.
+        is made; ``None``: it never loses weight. All are tried. Another one than the first, or
+        than that of the champion, has to be clearly better.
     inner
         What is held out of the training data to choose by: the ``last`` choices of each entity,
         or as many of them at ``random``.

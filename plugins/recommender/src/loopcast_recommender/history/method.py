@@ -51,7 +51,7 @@ class Method(Generic[OptionT]):
         The same from files that were saved.
     ordered
         Whether options are put in an order, from one end to the other of a single scale: then the
-        best is looked for uphill, from the middle one.
+        best is looked for uphill, from the middle one or that of the champion.
     """
 
     option: type[OptionT]

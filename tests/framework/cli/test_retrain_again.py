@@ -1,0 +1,110 @@
+"""A ranking whose template begins its search at the champion, and often learns the same again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from loopcast.api import ModelError, NotFoundError, Version
+from loopcast.cli import plugin_manager
+from loopcast.deploy.bundle import read_bundle
+from loopcast.deploy.loaded import load_version
+from loopcast.develop.engine import LocalEngine
+from loopcast.develop.judged import JUDGED_FILE, read_judged
+from loopcast.iterate.rebuild import rebuild
+from loopcast.plugins import PluginManager
+from loopcast.store.home import Home
+
+from ..distributions import SHIPPED
+
+FIRST, LATER = "job.at=2025-01-10", "job.at=2025-06-01"
+SHOP = ("logical_model=shop", "template=recommender.item_knn")
+
+
+def tastes(until: str) -> pd.DataFrame:
+    """Sales of a year to customers of four tastes, until a day."""
+    rng = np.random.default_rng(1)
+    who = rng.integers(0, 60, 3_000)
+    own = rng.integers(0, 10, 3_000) * 4 + who % 4
+    what = np.where(rng.random(3_000) < 0.3, rng.integers(0, 40, 3_000), own)
+    days = np.sort(rng.integers(0, 365, 3_000))
+    table = pd.DataFrame(
+        {
+            "customer": [f"c{code:02d}" for code in who],
+            "product": [f"p{code:02d}" for code in what],
+            "sold": (np.datetime64("2024-01-01") + days).astype(str),
+        }
+    )
+    return table[table["sold"] <= until]
+
+
+@pytest.fixture
+def plugins(plugins: PluginManager) -> PluginManager:
+    """The recommender too."""
+    return plugin_manager([name for name in SHIPPED if name != "recommender"])
+
+
+@pytest.fixture
+def again(tmp_path: Path, run: Any, home: Home) -> Any:
+    """A function that retrains after a first training, and returns its champion and the result."""
+
+    def go(*first: str) -> tuple[Version, dict[str, Any]]:
+        tastes("2024-09-01").to_csv(tmp_path / "sales.csv", index=False)
+        run("job=train", FIRST, *SHOP, *first)
+        champion = home.catalog.champion("shop")
+        assert champion is not None
+        tastes("2024-12-31").to_csv(tmp_path / "sales.csv", index=False)
+        [segment] = run("job=retrain", LATER, *SHOP)["retraining"]["segments"]
+        return champion, dict(segment)
+
+    return go
+
+
+def test_who_learned_the_same_is_not_asked_again(
+    again: Any, home: Home, plugins: PluginManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody(*_: Any) -> None:
+        raise ModelError("the champion was asked")
+
+    monkeypatch.setattr("loopcast.iterate.rank.ranked", nobody)
+    champion, segment = again()
+    assert segment["result"] == "not better"
+    assert segment["reason"] == f"it learned the same as champion {champion.id}"
+    assert segment["kpi"] == segment["champion_kpi"] is not None
+    version = home.catalog.version(segment["version"])
+    judged = read_judged(read_bundle(home.artifacts, version.manifest).files[JUDGED_FILE], "rank")
+    own, *_, theirs = judged.outcomes.values()
+    assert np.array_equal(own.ranking.items, theirs.ranking.items)  # type: ignore[union-attr]
+    assert load_version(home, plugins, version).model.tuning == (
+        load_version(home, plugins, champion).model.tuning
+    )
+
+
+def test_what_began_at_its_champion_is_rebuilt_bit_for_bit(
+    again: Any,
+    home: Home,
+    plugins: PluginManager,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _, segment = again("template.hyperparameters.shrinkages=[10.0]")
+    version = home.catalog.version(segment["version"])
+    tuned = load_version(home, plugins, version).model.tuning
+    assert tuned.option.shrinkage == 10.0  # nothing was clearly better
+    assert rebuild(home, plugins, version, LocalEngine(), base=tmp_path).identical
+    monkeypatch.setattr("loopcast.iterate.rebuild.followed", lambda known, *_: known)
+    assert not rebuild(home, plugins, version, LocalEngine(), base=tmp_path).identical
+
+
+def test_a_version_is_not_rebuilt_without_the_champion_that_it_began_at(
+    again: Any, home: Home, plugins: PluginManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    champion, segment = again()
+    version = home.catalog.version(segment["version"])
+    monkeypatch.setattr(type(home.catalog), "versions_of", lambda *_: {})
+    with pytest.raises(NotFoundError, match=f"beside champion {champion.id}, which the catalog"):
+        rebuild(home, plugins, version, LocalEngine(), base=tmp_path)
