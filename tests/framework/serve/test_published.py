@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import signal
@@ -106,7 +107,7 @@ def in_child(task: Callable[[], None]) -> int:
     return os.waitpid(pid, 0)[1]
 
 
-CALLS = ("mkdir", "open", "fsync", "rename", "replace", "symlink", "unlink", "rmdir")
+CALLS = ("mkdir", "link", "open", "fsync", "rename", "replace", "symlink", "unlink", "rmdir")
 
 
 def dying_at(step: int, task: Callable[[], object]) -> Callable[[], None]:
@@ -165,13 +166,44 @@ def test_what_the_killed_left_behind_goes_after_a_day(
     assert seen(tmp_path) == "2"
 
 
-def test_a_full_disk_changes_nothing(tmp_path: Path) -> None:
+def without_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a disk that has none, or between two disks."""
+
+    def refused(*_: object) -> None:
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+    monkeypatch.setattr(os, "link", refused)
+
+
+def test_a_large_file_takes_no_room_twice(tmp_path: Path) -> None:
+    folder = put(tmp_path / "demand", 1)
+    source = tmp_path / "source demand 1"
+    assert (folder / "summary.json").samefile(source)
+    source.unlink()
+    assert seen(tmp_path / "demand")[:1] == "1"
+
+
+def test_files_are_copied_where_there_are_no_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_links(monkeypatch)
+    folder = put(tmp_path / "demand", 1, size=1)
+    assert not (folder / "summary.json").samefile(tmp_path / "source demand 1")
+    assert seen(tmp_path / "demand") == "1"
+
+
+@pytest.mark.parametrize(("links", "room"), [(True, 10), (False, 1_000)])
+def test_a_full_disk_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool, room: int
+) -> None:
     put(tmp_path, 1, size=1)
 
     source = made_by_a_run(tmp_path, 2, size=5000)
+    if not links:
+        without_links(monkeypatch)
 
     def fill() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         with pytest.raises(StoreError, match="consumers see what they saw before"):
             publish(tmp_path, {"a": source}, logical_model="demand", made=NOON)

@@ -108,7 +108,7 @@ def publish(
     folder
         As :func:`served_folder` says, on a local disk.
     files
-        Files to copy, by their plain name in the batch.
+        Files that nobody changes any more, by their plain name in the batch.
 
     Returns
     -------
@@ -152,7 +152,7 @@ def _publish(folder: Path, files: Mapping[str, Path], batch: Batch) -> Path:
     try:
         hidden.mkdir()
         for file, source in files.items():
-            _copy_synced(source, hidden / file)
+            _take(source, hidden / file)
         write_atomically(hidden / ABOUT, msgspec.json.format(msgspec.json.encode(batch), indent=2))
         hidden.rename(whole)
         _point(folder, name)
@@ -163,11 +163,17 @@ def _publish(folder: Path, files: Mapping[str, Path], batch: Batch) -> Path:
     return whole
 
 
-def _copy_synced(source: Path, target: Path) -> None:
-    with source.open("rb") as old, target.open("xb") as new:
-        shutil.copyfileobj(old, new)
-        new.flush()
-        os.fsync(new.fileno())
+def _take(source: Path, target: Path) -> None:
+    """Give a file of a run a name in a batch: by a link, or by a copy where there can be none.
+
+    A run puts new files in the place of old ones and changes none, so that a link is as good.
+    """
+    try:
+        target.hardlink_to(source)
+    except OSError:
+        shutil.copyfile(source, target)
+    with target.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def _point(folder: Path, name: str) -> None:
