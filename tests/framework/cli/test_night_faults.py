@@ -98,6 +98,7 @@ def test_a_night_that_was_killed_goes_on_and_makes_all_lists(
     tmp_path: Path, home: Home, shops: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("loopcast.develop.source.BATCH", 1)
+    monkeypatch.setattr("loopcast.iterate.family.AT_ONCE", 1)
     write = AnswerFiles.write
 
     def killed(files: AnswerFiles, batch: Any) -> None:

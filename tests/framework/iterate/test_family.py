@@ -2,8 +2,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
+
+from loopcast.iterate import family
+from loopcast.iterate.family import AT_ONCE, SOON, together
 
 LOADED = (
     "import sys, loopcast.{module}; print(sorted({{'sqlalchemy', 'scipy'}} & set(sys.modules)))"
@@ -15,3 +19,32 @@ def test_a_process_that_works_on_batches_loads_no_database(module: str) -> None:
     command = [sys.executable, "-c", LOADED.format(module=module)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_what_is_done_in_quick_succession_is_settled_at_once() -> None:
+    assert list(together(range(2 * AT_ONCE + 1))) == [[0, 1, 2, 3], [4, 5, 6, 7], [8]]
+    assert not list(together(()))
+
+
+def test_what_is_slow_waits_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = 0.0
+    monkeypatch.setattr(family, "monotonic", lambda: clock)
+
+    def batches() -> Iterator[int]:
+        nonlocal clock
+        for number, took in enumerate((2 * SOON, 0.4 * SOON, 0.4 * SOON, 0.4 * SOON, 0.1 * SOON)):
+            clock += took
+            yield number
+
+    assert list(together(batches())) == [[0], [1, 2, 3], [4]]
+
+
+def test_what_was_done_is_kept_before_an_error_is_told() -> None:
+    def batches() -> Iterator[int]:
+        yield from (1, 2)
+        raise MemoryError
+
+    found = together(batches())
+    assert next(found) == [1, 2]
+    with pytest.raises(MemoryError):
+        next(found)

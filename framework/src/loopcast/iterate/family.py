@@ -1,4 +1,4 @@
-"""Training a family of segments: batches, each in one process, registered in one transaction.
+"""Training a family of segments: batches, each in one process, registered some at a time.
 
 A segment that cannot be trained is reported and stops no other. A run that was killed repeats
 only what it had not stored: a segment whose newest version has today's recipe is kept, and so is
@@ -11,7 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from loopcast.api import Attempt, Segment, Stage, Version, VersionId
 from loopcast.develop.source import Source
@@ -24,6 +25,13 @@ if TYPE_CHECKING:
     from loopcast.develop.course import Course
     from loopcast.iterate.releasing import Released, Rules
     from loopcast.store.home import Home
+
+ItemT = TypeVar("ItemT")
+
+AT_ONCE = 4
+"""Batches that are settled together, at most."""
+SOON = 1.0
+"""Seconds that a batch waits to be settled with the next."""
 
 Status = Literal["better", "not better", "kept", "frozen", "failed"]
 
@@ -74,7 +82,7 @@ def train_segments(
     extra
         Further files of every bundle.
     advance
-        Called with the number of segments of a batch when it is registered.
+        Called with the number of segments that are settled, as they are.
     """
     course = training.course
     switches = training.home.catalog.switches(course.logical_model.name)
@@ -92,9 +100,32 @@ def train_segments(
 def train_works(
     training: Training, works: Iterable[Work], engine: Engine
 ) -> Iterator[tuple[SegmentReport, ...]]:
-    """Train batches of segments, and yield what became of the segments of each."""
-    for results in engine.map(train_batch, map(training.job, works)):
-        yield training.settle(results)
+    """Train batches of segments, and yield what became of their segments as it is settled."""
+    for group in together(engine.map(train_batch, map(training.job, works))):
+        yield training.settle({s: result for results in group for s, result in results.items()})
+
+
+def together(done: Iterable[ItemT]) -> Iterator[list[ItemT]]:
+    """Yield what is done in quick succession at once, in order.
+
+    To register and release takes some eighty statements, however many versions there are. What is
+    slow waits for nothing else, so that no more than :data:`SOON` of work is lost where a run is
+    killed, and what was done is yielded before an error that comes after it.
+    """
+    group: list[ItemT] = []
+    began = monotonic()
+    try:
+        for item in done:
+            group.append(item)
+            if len(group) == AT_ONCE or monotonic() - began > SOON:
+                yield group
+                group, began = [], monotonic()
+    except Exception:
+        if group:
+            yield group
+        raise
+    if group:
+        yield group
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -140,7 +171,7 @@ class Training:
         )
 
     def settle(self, results: Mapping[str, Result]) -> tuple[SegmentReport, ...]:
-        """Register and release what a batch has made, keep what it tried, and report on it."""
+        """Register and release what batches have made, keep what they tried, and report on it."""
         from loopcast.iterate.releasing import release_by_policy  # SQL, which no worker needs
 
         items = [result for result in results.values() if isinstance(result, NewVersion)]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from loopcast.deploy.lookup import look_up_all
+from loopcast.iterate.family import together
 from loopcast.iterate.night_batch import NightJob, train_and_answer
 from loopcast.iterate.retrain.round import begin, training_for, works_of
 from loopcast.serve.family import answer_batch, answer_segments
@@ -66,9 +67,13 @@ def night(
         return
     training = training_for(asked)
     jobs = _jobs(asked, outlook.batches, works, training, answering)
-    for batch, done in zip(outlook.batches, engine.map(train_and_answer, jobs), strict=True):
-        retrained = progress.note(training.settle(done.results)) if done.results else ()
-        yield _confirmed(answering, batch, done, retrained)
+    batches = zip(outlook.batches, engine.map(train_and_answer, jobs), strict=True)
+    for group in together(batches):
+        results = {s: result for _, done in group for s, result in done.results.items()}
+        settled = progress.note(training.settle(results)) if results else ()
+        told = {item.segment: item for item in settled}
+        for batch, done in group:
+            yield _confirmed(answering, batch, done, tuple(told[s] for s in done.results))
     progress.finish()
 
 
