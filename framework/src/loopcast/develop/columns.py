@@ -48,15 +48,15 @@ class Columns:
         DataError
             Naming the first absent column and the nearest one that is there.
         """
-        present = [str(column) for column in self.table.columns]
         for column in map(self.name, wanted):
-            if column not in present:
+            if column not in self.table.columns:
+                present = [str(column) for column in self.table.columns]
                 near = difflib.get_close_matches(column, present, 1)
                 hint = f"; did you mean {near[0]!r}?" if near else ""
                 raise DataError(
                     f"{self.source}: no column {column!r}{hint} (columns: {', '.join(present)})"
                 )
-        if self.table.empty:
+        if not len(self.table):
             raise DataError(f"{self.source}: no rows; expected one for each observation")
 
     def raw(self, wanted: str) -> pd.Series:

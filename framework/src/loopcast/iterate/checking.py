@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from loopcast.develop.checks.run import Checked, check_data
-from loopcast.develop.checks.shift import PROFILE_FILE, Profile, read_profile
+from loopcast.develop.checks.shift import PROFILE_FILE, Profile, read_profile, tracked
 from loopcast.iterate.tasks import steps_of
 
 if TYPE_CHECKING:
@@ -31,9 +31,9 @@ def check(
     DataError
         Listing every check that failed; nothing is left behind.
     """
-    before = _profile(previous) if previous is not None else None
-    steps = steps_of(course.logical_model.task)
-    return check_data(steps.inputs(known.training), course.checks, source, before)
+    inputs = steps_of(course.logical_model.task).inputs(known.training)
+    before = _profile(previous) if previous is not None and tracked(inputs) else None
+    return check_data(inputs, course.checks, source, before)
 
 
 def _profile(bundle: StoredBundle) -> Profile | None:

@@ -65,11 +65,11 @@ class Profile(Record, frozen=True):
 def profile(inputs: Inputs) -> Profile:
     """Describe a dataset by shares."""
     return Profile(
-        rows=inputs.rows, columns={name: _column(c) for name, c in _tracked(inputs).items()}
+        rows=inputs.rows, columns={name: _column(c) for name, c in tracked(inputs).items()}
     )
 
 
-def _tracked(inputs: Inputs) -> Mapping[str, Column]:
+def tracked(inputs: Inputs) -> Mapping[str, Column]:
     """Return the inputs, and the outcome among them.
 
     Of an event, only known outcomes count: that fewer are known yet, or that fewer cases were
@@ -118,7 +118,7 @@ def shift(inputs: Inputs, before: Profile, limits: CheckSettings) -> Iterator[Ch
     that a small segment is not refused for being small.
     """
     noise = 1.0 / max(before.rows, 1) + 1.0 / max(inputs.rows, 1)
-    for name, column in _tracked(inputs).items():
+    for name, column in tracked(inputs).items():
         known = before.columns.get(name)
         if known is None or (known.names is None) == isinstance(column, pd.Categorical):
             continue
