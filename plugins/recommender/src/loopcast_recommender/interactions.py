@@ -75,11 +75,14 @@ def remembered(matrix: sparse.csr_array, half_life: float | None) -> sparse.csr_
 
 def histories(query: RankQuery, trained: sparse.csr_array) -> sparse.csr_array:
     """Return what each entity of a query has chosen: as the query says, or as training knew it."""
-    if query.history is not None:
-        history = query.history.astype(np.float32)
-        history.eliminate_zeros()
+    if query.history is None:
+        return matrix_rows(trained, query.entities)
+    history = query.history.astype(np.float32, copy=False)
+    if history.data.all():
         return history
-    return matrix_rows(trained, query.entities)
+    history = history.copy()  # the query keeps what it asks with
+    history.eliminate_zeros()
+    return history
 
 
 def block_of(matrix: sparse.csr_array, rows: slice) -> sparse.csr_array:
