@@ -89,7 +89,7 @@ def _train(run: Run, engine: Engine) -> list[SegmentReport]:
 def _predict(run: Run, engine: Engine) -> AnswerFiles:
     answering = answering_of(run)
     with AnswerFiles(run) as files:
-        for batch in answer_segments(answering, run.source, engine):
+        for batch in answer_segments(answering, run.source.batches(), engine):
             files.write(batch)
     files.require_rows()
     return files

@@ -62,7 +62,7 @@ def night(
     works = works_of(asked, outlook) if trains else ()
     progress = begin(asked, outlook) if trains else None
     if progress is None:
-        for answered in answer_segments(answering, asked.source, engine):
+        for answered in answer_segments(answering, outlook.batches, engine):
             yield NightBatch(retrained=(), answered=answered)
         return
     training = training_for(asked)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from loopcast.api import Engine, Version
     from loopcast.develop.course import Course
-    from loopcast.develop.source import Batch, Source
+    from loopcast.develop.source import Batch
     from loopcast.plugins import PluginManager
     from loopcast.serve.rules import RuleBook
     from loopcast.store.home import Home
@@ -122,15 +122,15 @@ class Answering:
 
 
 def answer_segments(
-    answering: Answering, source: Source, engine: Engine
+    answering: Answering, batches: Iterable[Batch], engine: Engine
 ) -> Iterator[AnsweredBatch]:
-    """Ask the released versions of every segment of a table; yield batch after batch.
+    """Ask the released versions of all segments; yield batch after batch.
 
     A segment without a version, or whose switch is off, has a reason in place of answers.
     """
     catalog, name = answering.home.catalog, answering.course.logical_model.name
     who = answering.who(look_up_all(catalog, name))
-    jobs = (answering.job(batch, who) for batch in source.batches())
+    jobs = (answering.job(batch, who) for batch in batches)
     yield from engine.map(answer_batch, jobs)
 
 

@@ -7,7 +7,13 @@ import pandas as pd
 import pytest
 
 from loopcast.api import DataError, Feature
-from loopcast.develop.score.prepare import dataset_record, fingerprint, prepare_score, rows_of
+from loopcast.develop.score.prepare import (
+    dataset_record,
+    fingerprint,
+    prepare_score,
+    rows_of,
+    unlabelled,
+)
 from loopcast.develop.score.weights import judging_weight
 from loopcast.settings import ScoreTable
 
@@ -120,6 +126,25 @@ def test_outcomes_of_rejected_rows_cannot_be_known(table: pd.DataFrame) -> None:
     table.loc[4, "outcome"] = "good"
     with pytest.raises(DataError, match=r"1 outcomes of rows that were not accepted .* in row 5"):
         score_data(table, accepted="passed")
+
+
+def test_rows_to_learn_from_are_asked_about_as_the_rows_to_score_that_they_are(
+    table: pd.DataFrame,
+) -> None:
+    passed = np.arange(200) % 3 > 0
+    table = table.assign(passed=passed, chance=0.5, outcome=table["outcome"].where(passed), w=3.0)
+    roles = {"accepted": "passed", "chance": "chance", "weight": "w"}
+    names, schema = ScoreTable(columns={"application": "id"}), score_schema(**roles)
+    expected = prepare_score(table, names, schema, "applications.csv", labelled=False)
+    found = unlabelled(score_data(table, **roles))
+    pd.testing.assert_frame_equal(found.features, expected.features)
+    assert found.attributes is not None
+    assert expected.attributes is not None
+    pd.testing.assert_frame_equal(found.attributes, expected.attributes)
+    np.testing.assert_array_equal(found.target, expected.target)
+    np.testing.assert_array_equal(found.weight, expected.weight)
+    rest = ("time", "accepted", "chance", "schema")
+    assert all(getattr(found, name) == getattr(expected, name) for name in rest)
 
 
 def test_rows_that_a_draw_let_in_count_by_its_chance(table: pd.DataFrame) -> None:
