@@ -176,7 +176,10 @@ class GivingWay(Refitting, Protocol):
     gives_way_to: str
 
     def give_way(self, model: Any) -> Any:
-        """Return the model that answers as the baseline does, and is fitted again as such a one."""
+        """Return the model that answers as the baseline does, and is fitted again as such a one.
+
+        One that does so already is returned itself.
+        """
         ...
 
 

@@ -302,6 +302,8 @@ def _giving_way(
     if not unbeaten:
         return result
     model = template.give_way(result.model)
+    if model is result.model:
+        return replace(result, same=unbeaten[0])
     again = trial.answer(model, split, candidate.template.name)
     judged = replace(result.judged, outcomes={**result.judged.outcomes, candidate.label: again})
     evaluation = _measured(course, split, judged, candidate.label)

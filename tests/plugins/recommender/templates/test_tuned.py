@@ -98,6 +98,7 @@ def test_what_is_not_better_than_popularity_is_served_popularity(make: Any, fore
     [(_, model)] = Ease().fit({"": part}, EaseParameters(), CONTEXT)
     assert isinstance(model, HistoryModel)
     assert (model.tuning.option is None) == foreseen  # by the inner validation
+    assert (Ease().give_way(model) is model) == foreseen
     found = trained(data)
     own, popularity = (evaluation.value("ndcg") for evaluation in found.contest.evaluations)
     assert own == popularity
