@@ -66,14 +66,14 @@ def filled(found: Ranking, names: pa.Array, rows: NDArray[np.intp]) -> Places:
     rows : ndarray, shape (lists,)
         Whose lists they are.
     """
-    cell = np.flatnonzero(found.items >= 0)
-    row, place = np.divmod(cell, found.items.shape[1])
+    there = found.items >= 0
+    place = np.arange(1, there.shape[1] + 1, dtype=np.int16)
     return Places(
         names=names,
-        row=rows[row],
-        place=place.astype(np.int16) + np.int16(1),
-        item=found.items.ravel()[cell],
-        score=found.scores.ravel()[cell],
+        row=np.repeat(rows, np.count_nonzero(there, axis=1)),
+        place=np.broadcast_to(place, there.shape)[there],
+        item=found.items[there],
+        score=found.scores[there],
     )
 
 
