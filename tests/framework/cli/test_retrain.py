@@ -373,7 +373,8 @@ def test_a_rankings_champion_is_judged_in_its_own_codes_on_what_came_after_it(
         for e in (*home.catalog.evaluations(version.id), *home.catalog.baselines(version.id))
     }
     assert protocols == {
-        "what came after 2024-12-30, until when the champion was trained; lists of 5"
+        "the later half of what came after 2024-12-30, until when the champion was trained, from "
+        "2025-07-12; lists of 5"
     }
     assert rebuild(home, plugins, version, LocalEngine(), base=tmp_path).identical
 

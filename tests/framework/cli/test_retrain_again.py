@@ -1,4 +1,4 @@
-"""A ranking whose template begins its search at the champion, and often learns the same again."""
+"""A ranking whose template begins its search at the champion."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from loopcast.api import ModelError, NotFoundError, Version
+from loopcast.api import NotFoundError, Version
 from loopcast.cli import plugin_manager
-from loopcast.deploy.bundle import read_bundle
 from loopcast.deploy.loaded import load_version
 from loopcast.develop.engine import LocalEngine
-from loopcast.develop.judged import JUDGED_FILE, read_judged
 from loopcast.iterate.rebuild import rebuild
 from loopcast.plugins import PluginManager
 from loopcast.store.home import Home
@@ -64,24 +62,20 @@ def again(tmp_path: Path, run: Any, home: Home) -> Any:
     return go
 
 
-def test_who_learned_the_same_is_not_asked_again(
-    again: Any, home: Home, plugins: PluginManager, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def nobody(*_: Any) -> None:
-        raise ModelError("the champion was asked")
-
-    monkeypatch.setattr("loopcast.iterate.rank.ranked", nobody)
-    champion, segment = again()
-    assert segment["result"] == "not better"
-    assert segment["reason"] == f"it learned the same as champion {champion.id}"
-    assert segment["kpi"] == segment["champion_kpi"] is not None
-    version = home.catalog.version(segment["version"])
-    judged = read_judged(read_bundle(home.artifacts, version.manifest).files[JUDGED_FILE], "rank")
-    own, *_, theirs = judged.outcomes.values()
-    assert np.array_equal(own.ranking.items, theirs.ranking.items)  # type: ignore[union-attr]
-    assert load_version(home, plugins, version).model.tuning == (
-        load_version(home, plugins, champion).model.tuning
-    )
+def test_newer_data_alone_makes_what_is_better(tmp_path: Path, run: Any, home: Home) -> None:
+    fixed = ("neighbours=[20]", "shrinkages=[10.0]", "half_lives=[null]")
+    shop = (*SHOP, *(f"template.hyperparameters.{value}" for value in fixed))
+    before, whole = tastes("2024-09-01"), tastes("2024-12-31")
+    before.to_csv(tmp_path / "sales.csv", index=False)
+    run("job=train", FIRST, *shop)
+    champion = home.catalog.champion("shop")
+    assert champion is not None
+    after = whole.iloc[len(before) :]
+    launched = after.assign(product=after["product"].str.replace("p", "new "))
+    pd.concat([before, launched]).to_csv(tmp_path / "sales.csv", index=False)
+    [segment] = run("job=retrain", LATER, *shop)["retraining"]["segments"]
+    assert segment["result"] == "proposed"  # so many other products are a person's to release
+    assert f"of champion {champion.id}: better; a person" in segment["reason"]
 
 
 def test_what_began_at_its_champion_is_rebuilt_bit_for_bit(

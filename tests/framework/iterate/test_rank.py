@@ -8,9 +8,7 @@ import pandas as pd
 import pytest
 
 from loopcast.api import (
-    Evaluation,
     Files,
-    Judged,
     Ranking,
     RankOutcome,
     RankQuery,
@@ -19,7 +17,6 @@ from loopcast.api import (
 )
 from loopcast.develop.engine import LocalEngine
 from loopcast.develop.holdout import Holdout, Split
-from loopcast.develop.metrics import evaluate
 from loopcast.develop.rank.metrics import loopcast_metrics
 from loopcast.develop.rank.prepare import prepare_rank
 from loopcast.develop.rank.trial import answer, lay_out, split_interactions
@@ -106,38 +103,3 @@ def test_a_champion_is_asked_in_its_own_codes(known: str) -> None:
         for own in outcome.ranking.items
     ]
     assert told == expected
-
-
-def judged_itself(split: Split[Any], items: list[str]) -> tuple[Judged, Judged, list[Evaluation]]:
-    """Judge a champion whose own model is the candidate's: candidate, champion, evaluations."""
-    model = First()
-    own = lay_out(split, {"own": answer(model, split, "acme.first")})
-    first = evaluate(own, "own", [PRECISION], dataset="d" * 64, protocol=split.protocol)
-    contested = SimpleNamespace(split=split, model=model)
-    contest = Contest(judged=own, evaluations=(first,), gates=(), own=contested)
-    names = {"entities": split.training.entities.to_numpy(str), "items": np.array(items)}
-    champion = Champion(
-        name="champion",
-        template="acme.first",
-        model=model,
-        schema=SCHEMA,
-        files={"names.npz": npz_bytes(names)},
-    )
-    course: Any = SimpleNamespace(deciding=PRECISION)
-    judged, second = STEPS.judge(course, Any, champion, contest, LocalEngine())  # type: ignore[arg-type]
-    return own, judged, [first, second]
-
-
-def test_a_champion_that_is_the_candidate_is_not_asked_where_its_codes_mean_the_same() -> None:
-    data = prepare_rank(sales(600, seed=1), RankTable(), SCHEMA, "sales.csv").data
-    split = split_interactions(data, Holdout(method="time", share=0.25, count=1), seed=0)
-    items = split.training.items.tolist()
-    own, judged, [first, second] = judged_itself(split, items)
-    assert judged.outcomes["champion"] is own.outcomes["own"]
-    assert (second.contender, second.metrics) == ("champion", first.metrics)
-    own, judged, [first, second] = judged_itself(split, items[::-1])
-    theirs, ours = judged.outcomes["champion"], own.outcomes["own"]
-    assert isinstance(theirs, RankOutcome)
-    assert isinstance(ours, RankOutcome)
-    assert not np.array_equal(theirs.ranking.items, ours.ranking.items)
-    assert second.metrics != first.metrics

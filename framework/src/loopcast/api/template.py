@@ -155,8 +155,7 @@ class Continuing(Protocol):
         """Fit each segment of a family, beginning at the model of its name, as ``fit`` yields.
 
         Models are of this template, with any hyperparameters. A segment without one is fitted as
-        by ``fit``. A model that would be learned again, from the same data with the same choices,
-        is yielded itself, the same object: nobody then asks both.
+        by ``fit``.
         """
         ...
 

@@ -16,8 +16,9 @@ class Holdout:
     Attributes
     ----------
     since
-        Hold out what came after this moment instead, as where a champion that was trained until
-        then is judged too: all of it of rankings, the later half of scores.
+        Hold out the later half of what came after this moment instead, as where a champion that
+        was trained until then is judged too. From the other half the candidate learns what the
+        champion cannot know; were all of it judged, no newer data would ever show its worth.
     """
 
     method: Literal["time", "random", "last"]

@@ -25,7 +25,7 @@ class Known(Generic[DataT]):
         Describes the training data.
     since
         Until when a champion was trained that is judged beside the version: rankings and scores
-        are judged on what came after, which neither has seen.
+        are judged on the later half of what came after, which neither has seen.
     champion
         Its model, where a search of the candidate's template may begin at that.
     """

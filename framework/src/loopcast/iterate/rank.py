@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import msgspec
 import numpy as np
 
 from loopcast.api import (
@@ -78,10 +77,8 @@ def _judge(
     engine: Engine,
 ) -> tuple[Judged, Evaluation]:
     split, names = contest.own.split, read_names(champion.files)
-    same = _same(names, split.training)
-    if same and contest.own.model is champion.model:
-        return _as_candidate(contest, champion.name)
-    ranking = _lists(champion, split) if same else _lists_by_name(champion, split, names)
+    alike = _same(names, split.training)
+    ranking = _lists(champion, split) if alike else _lists_by_name(champion, split, names)
     choices = split.judged
     outcome = RankOutcome(
         ranking=ranking,
@@ -104,13 +101,6 @@ def _same(names: Names, data: RankData) -> bool:
     """Tell whether the codes of data mean what they meant to a champion."""
     pairs = ((names.entities, data.entities), (names.items, data.items))
     return all(known.equals(text_array(index.array)) for known, index in pairs)
-
-
-def _as_candidate(contest: Contest, name: str) -> tuple[Judged, Evaluation]:
-    """Return what the candidate's model said and is worth under the name of another one."""
-    [outcome, *_], [evaluation, *_] = contest.judged.outcomes.values(), contest.evaluations
-    judged = replace(contest.judged, outcomes={name: outcome})
-    return judged, msgspec.structs.replace(evaluation, contender=name)
 
 
 def _lists(champion: Champion, split: Split[RankData]) -> Ranking:

@@ -71,12 +71,8 @@ def verdict_beside(rival: Judged, champion: VersionId, course: Course[Any]) -> V
     Parameters
     ----------
     rival
-        The outcomes of the champion and of the version, in this order; one and the same where the
-        training gave the champion's own model.
+        The outcomes of the champion and of the version, in this order.
     """
-    theirs, own = rival.outcomes.values()
-    if theirs is own:
-        return Verdict(champion=champion, reason=f"it learned the same as champion {champion}")
     kpi = course.logical_model.kpi
     first, second = rival.outcomes
     [found, *_] = compare(rival, first, second, [course.deciding], kpi, by=())

@@ -49,14 +49,6 @@ def presence(matrix: sparse.csr_array) -> sparse.csr_array:
     return sparse.csr_array((ones, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
-def same(first: sparse.csr_array, second: sparse.csr_array) -> bool:
-    """Tell whether two matrices have the same entries, each in the order of its columns."""
-    return first.shape == second.shape and all(
-        np.array_equal(getattr(first, part), getattr(second, part))
-        for part in ("indptr", "indices", "data")
-    )
-
-
 def remembered(matrix: sparse.csr_array, half_life: float | None) -> sparse.csr_array:
     """Weigh each choice by ½ to the power of the later choices over the half-life.
 

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from loopcast.api import (
     DataError,
@@ -112,6 +116,30 @@ def test_the_fingerprint_of_a_part_is_that_of_its_data(table: pd.DataFrame, rows
     part = part_of(data, rows).data
     assert len(part.items) < len(data.items) or len(part.entities) < len(data.entities)
     assert part_fingerprint(data, rows) == fingerprint(part)
+
+
+@settings(deadline=None, max_examples=30)
+@given(days=st.lists(st.integers(0, 20), min_size=40, max_size=60), since=st.integers(0, 19))
+def test_after_a_champion_half_is_learned_from_and_half_is_judged(
+    days: list[int], since: int
+) -> None:
+    days = sorted([*days, 0, 20])
+    table = sales(len(days), seed=1, customers=3, products=3)
+    table["sold"] = (np.datetime64("2024-01-01") + np.array(days)).astype(str)
+    moment = datetime(2024, 1, 1, tzinfo=UTC) + timedelta(days=since)
+    split = split_interactions(rank_data(table, repeat=True), replace(NEXT, since=moment), seed=0)
+    later = [day for day in days if day > since]
+    first = later[len(later) // 2]
+    assert len(split.training.item) == sum(day < first for day in days)
+    assert f"what came after 2024-01-{since + 1:02d}, until when" in split.protocol
+    assert split.protocol.endswith(f"from 2024-01-{first + 1:02d}; lists of 5")
+
+
+def test_what_came_after_a_champion_is_wanted(table: pd.DataFrame) -> None:
+    data = rank_data(table)
+    end = pd.Timestamp(data.time[-1], tz="UTC").to_pydatetime()
+    with pytest.raises(DataError, match="0 of them would be judged"):
+        split_interactions(data, replace(NEXT, since=end), seed=0)
 
 
 def brute_choices(

@@ -107,9 +107,7 @@ def _cut(data: RankData, plan: Holdout, seed: int) -> tuple[Rows, Rows, str]:
     """Return which interactions are learned from, which are judged, and the cut in words."""
     count = len(data.item)
     if plan.since is not None:
-        moment = np.datetime64(plan.since.astimezone(UTC).replace(tzinfo=None), "us")
-        told = f"what came after {_shown(moment)}, until when the champion was trained"
-        return *_before_and_from(data.time.searchsorted(moment, side="right")), told
+        return _after(data, np.datetime64(plan.since.astimezone(UTC).replace(tzinfo=None), "us"))
     if plan.method == "time":
         first = data.time[min(int(np.ceil((1.0 - plan.share) * count)), count - 1)]
         share = percent(plan.share)
@@ -117,6 +115,18 @@ def _cut(data: RankData, plan: Holdout, seed: int) -> tuple[Rows, Rows, str]:
         return *_before_and_from(data.time.searchsorted(first)), told
     judged, told = _drawn(data, plan, seed)
     return ~judged, judged, told
+
+
+def _after(data: RankData, moment: np.datetime64) -> tuple[Rows, Rows, str]:
+    """Cut what came after a moment in two halves; interactions of one moment are not torn apart."""
+    known = data.time.searchsorted(moment, side="right")
+    later = data.time[known:]
+    first = later[len(later) // 2] if len(later) else moment
+    told = (
+        f"the later half of what came after {_shown(moment)}, until when the champion was trained, "
+        f"from {_shown(first)}"
+    )
+    return *_before_and_from(known + later.searchsorted(first)), told
 
 
 def _before_and_from(row: np.intp) -> tuple[slice, slice]:

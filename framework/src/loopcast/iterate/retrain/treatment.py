@@ -55,7 +55,8 @@ class Retraining(Record, frozen=True):
     champion
         Who was judged beside it; ``None`` where nobody served.
     since
-        Until when the champion of a ranking was trained: both were judged on what came after.
+        Until when the champion of a ranking was trained: both were judged on the later half of
+        what came after.
     rows, effective_rows, recent_rows
         Where rows were weighed: how many, how many equally weighted ones say as much (Kish), and
         how many of the recent population they were compared with.

@@ -13,7 +13,7 @@ from loopcast.api import RankData
 from loopcast_recommender.history.inner import Validation, clearly_better, hold_out
 from loopcast_recommender.history.model import POPULARITY, HistoryModel, Tuning, make_model, scores
 from loopcast_recommender.history.search import highest, uphill
-from loopcast_recommender.interactions import choices, presence, same
+from loopcast_recommender.interactions import choices, presence
 from loopcast_recommender.popularity import popularity
 
 if TYPE_CHECKING:
@@ -58,11 +58,6 @@ def fit_tuned(
         Begin at its options, and move from there for what is clearly better; at the middle option
         and the first half-life where there is none, or it ranks by popularity.
 
-    Returns
-    -------
-    HistoryModel
-        The champion itself, where it has learned the same.
-
     Raises
     ------
     DataError
@@ -71,8 +66,6 @@ def fit_tuned(
     known, search = choices(data), _search(options, p.half_lives, champion)
     inner = hold_out(data, p.inner, p.count, seed)
     tuning = search.start if inner is None else _tuned(inner, method, search)
-    if champion is not None and champion.tuning == tuning and same(champion.choices, known):
-        return champion
     return make_model(known, tuning, method)
 
 
