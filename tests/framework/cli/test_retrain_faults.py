@@ -14,6 +14,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from loopcast.develop.source import BATCH
+from loopcast.iterate.family import AT_ONCE
 from loopcast.iterate.retrain.report import RETRAINED
 from loopcast.store.home import Home
 
@@ -21,8 +23,8 @@ from ..examples import SCORE_DATA, SCORE_MODEL, applications, install_examples, 
 
 pytestmark = pytest.mark.slow
 
-REGIONS = tuple(f"r{number:03}" for number in range(72))
-"""More than one batch."""
+REGIONS = tuple(f"r{number:03}" for number in range(AT_ONCE * BATCH + 32))
+"""More than what is settled at once."""
 
 
 @pytest.fixture
@@ -83,7 +85,7 @@ def trained(home: Home) -> int:
 @pytest.mark.parametrize("keep", ["all", "better"])
 def test_what_was_killed_is_gone_on_with(folder: Path, home: Home, keep: str) -> None:
     before, job = trained(home), ("job=retrain", f"retrain.keep={keep}")
-    assert before > 64  # a few of the small segments have one outcome only
+    assert before > AT_ONCE * BATCH  # a few of the small segments have one outcome only
     killed = start(folder, *job, "job.at=2025-06-01")
     until = time.monotonic() + 120
     while trained(home) == before and time.monotonic() < until:
@@ -100,7 +102,7 @@ def test_what_was_killed_is_gone_on_with(folder: Path, home: Home, keep: str) ->
         "trained 142 days ago; the schedule says every 90",
         "it was never trained",
     }
-    assert sum(told["counts"][name] for name in (*RETRAINED, "kept")) >= 65
+    assert sum(told["counts"][name] for name in (*RETRAINED, "kept")) > AT_ONCE * BATCH
     assert (len(home.catalog.attempts("credit")) > 0) == (keep == "better")
     champions = home.catalog.champions("credit")
     releases = home.catalog.serving("credit")
@@ -128,7 +130,7 @@ def test_two_rounds_at_once_do_the_same_once(folder: Path, home: Home, keep: str
     assert home.catalog.count() == len(before) + len(named)
     tried = home.catalog.attempts("credit")
     assert not made & tried.keys()
-    assert len(made) + len(tried) >= 65
+    assert len(made) + len(tried) > AT_ONCE * BATCH
     champions: pd.Series[str] = pd.Series([r.segment for r in home.catalog.serving("credit")])
     assert champions.is_unique
     assert len(served) > 20
