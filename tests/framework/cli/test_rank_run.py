@@ -154,6 +154,7 @@ def test_tenants_of_one_batch_are_those_of_batches_of_one(
 
     nights()
     monkeypatch.setattr("loopcast.develop.source.BATCH", 1)
+    monkeypatch.setattr("loopcast.iterate.family.AT_ONCE", 1)
     monkeypatch.setenv("LOOPCAST_HOME", str(tmp_path / "other"))
     nights()
     other = open_home(tmp_path / "other")
