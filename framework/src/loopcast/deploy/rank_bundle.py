@@ -13,13 +13,14 @@ from scipy import sparse
 
 from loopcast.api import Files, IntegrityError, RankData, Ranking, RankQuery, Scenario
 from loopcast.api.formats import json_bytes, npz_bytes, read_npz
+from loopcast.api.rank import matrix_rows
 from loopcast.deploy.frames import frame_bytes, read_frame
 from loopcast.deploy.limits import Limits, limits_files
 from loopcast.deploy.loaded import MODEL, Packed
 from loopcast.develop.applicability import fit_domain
 from loopcast.develop.columns import text_array
 from loopcast.develop.rank.inputs import entity_columns
-from loopcast.develop.rank.query import pairs_matrix, ranked, ranked_again, rows_of
+from loopcast.develop.rank.query import pairs_matrix, ranked, ranked_again
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,15 +109,12 @@ def _scenario(data: RankData) -> RankQuery:
     count = len(data.entities)
     spread = np.linspace(0, count - 1, min(count, SCENARIO_ENTITIES)).round().astype(np.int32)
     entities = np.append(np.unique(spread), -1).astype(np.int32)
-    row = rows_of(entities, count)[data.entity]
-    asked = row >= 0
-    shape = (len(entities), len(data.items))
     features = data.entity_features
     return RankQuery(
         entities=entities,
         length=data.schema.length,
         allowed=np.ones(len(data.items), dtype=bool),
-        excluded=None if data.schema.repeat else pairs_matrix(row[asked], data.item[asked], shape),
+        excluded=None if data.schema.repeat else matrix_rows(data.choices, entities).sign(),
         entity_features=None if features is None else features.iloc[np.maximum(entities, 0)],
     )
 

@@ -93,7 +93,7 @@ def fit_bins(columns: Mapping[str, Any]) -> Bins:
     return Bins(
         names=(*numbers, *texts),
         edges=np.array([_edges(values) for values in finite]).reshape(-1, EDGES),
-        centres=np.array([np.median(values) if len(values) else 0.0 for values in finite]),
+        centres=np.array([_median(values) for values in finite]),
         categories=tuple(_known(values) for values in texts.values()),
     )
 
@@ -130,9 +130,15 @@ def _edges(ordered: Floats) -> Floats:
     with np.errstate(over="ignore"):  # below the lowest number of all is minus infinity
         alone = np.nextafter(distinct[times > 1], -np.inf)
         below = np.nextafter(ordered[0], -np.inf)
-    found = np.unique([below, *distinct, *alone])
+    found = np.unique(np.concatenate([[below], distinct, alone]))
     edges[: len(found)] = found
     return edges
+
+
+def _median(ordered: Floats) -> float:
+    """Return the middle value, or the mean of both; 0 where there is none."""
+    middle = ordered[(len(ordered) - 1) // 2 : len(ordered) // 2 + 1]
+    return float(middle.mean()) if len(ordered) else 0.0
 
 
 def _quantiles(ordered: Floats) -> Floats:
