@@ -4,6 +4,8 @@ import gc
 import math
 import operator
 import os
+import platform
+import resource
 import signal
 import subprocess
 import sys
@@ -55,6 +57,21 @@ def test_processes_have_one_thread_for_algebra() -> None:
     asked = [partial(os.environ.get, f"{library}_NUM_THREADS") for library in ("OPENBLAS", "OMP")]
     with processes() as engine:
         assert list(engine.map(operator.call, asked)) == ["1", "1"]
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="its allocator is told so")
+def test_processes_ask_the_system_once_for_memory_that_they_use_again() -> None:
+    blocks, size = 3, 8 << 20
+
+    def new_pages() -> int:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(20):
+            _ = [bytearray(size) for _ in range(blocks)]
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    with processes() as engine:
+        found = list(engine.map(operator.call, [new_pages] * 2))
+    assert max(found) < 2 * blocks * size / resource.getpagesize()
 
 
 def test_one_item_starts_no_process() -> None:

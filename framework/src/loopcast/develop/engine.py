@@ -35,6 +35,12 @@ AHEAD = 2
 """Items for each process that are at work, or done and not yet taken."""
 
 _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "33554432", "MALLOC_TRIM_THRESHOLD_": "67108864"}
+"""What glibc's allocator comes to by itself in a process that frees blocks of 32 MB.
+
+Until then it gives each large block that is freed back to the system, which has to clear its pages
+when the next batch asks for them again.
+"""
 _ENDED = (
     "a process of engine=local ended before its work, most often because memory ran out: set "
     "engine.workers to fewer"
@@ -167,6 +173,8 @@ def _processes(workers: int, modules: Sequence[str]) -> Iterator[ProcessPoolExec
     """
     for name in _THREADS:  # sums must not depend on the number of cores
         os.environ.setdefault(name, "1")
+    for name, size in _MEMORY.items():
+        os.environ.setdefault(name, size)
     context = get_context("forkserver" if sys.platform == "linux" else "spawn")
     context.set_forkserver_preload([__name__, *modules])
     pool = ProcessPoolExecutor(workers, context, _begin, gc.get_threshold())
