@@ -61,7 +61,7 @@ def test_processes_have_one_thread_for_algebra() -> None:
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="its allocator is told so")
 def test_processes_ask_the_system_once_for_memory_that_they_use_again() -> None:
-    blocks, size = 3, 8 << 20
+    blocks, size = 8, 1 << 20
 
     def new_pages() -> int:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

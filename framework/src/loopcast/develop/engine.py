@@ -35,8 +35,8 @@ AHEAD = 2
 """Items for each process that are at work, or done and not yet taken."""
 
 _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "33554432", "MALLOC_TRIM_THRESHOLD_": "67108864"}
-"""What glibc's allocator comes to by itself in a process that frees blocks of 32 MB.
+_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "8388608", "MALLOC_TRIM_THRESHOLD_": "16777216"}
+"""What glibc's allocator comes to by itself in a process that frees blocks of 8 MB.
 
 Until then it gives each large block that is freed back to the system, which has to clear its pages
 when the next batch asks for them again.
