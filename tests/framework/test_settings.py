@@ -85,9 +85,10 @@ def test_settings_survive_json() -> None:
         (
             "job.name",
             "prdict",
-            "job.name: got 'prdict'; did you mean 'predict'? Valid: predict, retrain, serve, train",
+            "job.name: got 'prdict'; did you mean 'predict'? "
+            "Valid: night, predict, retrain, serve, train",
         ),
-        ("job.name", None, "job.name: got nothing; Valid: predict, retrain, serve, train"),
+        ("job.name", None, "job.name: got nothing; Valid: night, predict, retrain, serve, train"),
         (
             "job.origin",
             "2014-13-01",

@@ -166,7 +166,7 @@ def test_help_lists_groups_options_and_examples(
         config.run([TOWN_RUN, "--help"], plugins, unreachable)
     assert caught.value.code == 0
     told = capsys.readouterr().out
-    assert "job: predict, retrain, serve, train" in told
+    assert "job: night, predict, retrain, serve, train" in told
     assert "logical_model: nem_demand, town, victoria_demand" in told
     assert "template: acme.mean, acme.score, steep" in told
     assert "loopcast run --multirun template=A,B" in told

@@ -117,15 +117,16 @@ def test_an_error_arrives_as_it_is_and_a_process_that_ends_is_told() -> None:
 
 
 KILLED = """
-import os, time
+import os, signal, time
 from loopcast.develop.engine import engine_for
 from loopcast.settings import EngineSettings
 
 def told(_):
-    print(os.getpid(), flush=True)
+    os.write(1, f"{os.getpid()}\\n".encode())
     time.sleep(60)
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
     with engine_for(EngineSettings(name="local", workers=2)) as engine:
         list(engine.map(told, range(4)))
 """

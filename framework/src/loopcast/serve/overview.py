@@ -71,13 +71,15 @@ def overview(table: pa.Table | Folded, model: LogicalModel) -> Overview:
     Parameters
     ----------
     table
-        As it is written: answers with columns ``segment``, ``version``, ``action``, ``reason``.
+        As it is written: answers with columns ``segment``, ``version``, ``action``, ``reason``;
+        lists folded, a run each.
     """
     rows = _looked_at(table, model)
     values = _numbers(rows, model)
     known = np.isfinite(values)
     whose = rows["segment"].to_pandas().array[known]
     spread = pd.Series(values[known]).groupby(whose, observed=True).quantile(_QUANTILES).unstack()
+    spread = spread.reindex(columns=_QUANTILES)  # where nothing has a number, there are none
     return Overview(
         counts=_counts(rows),
         values=values[known].astype(np.float32),

@@ -11,12 +11,14 @@ from typing import Any
 import msgspec
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from loopcast.api import Kpi, LogicalModel, RankSchema, ScoreSchema
 from loopcast.api.schema import Feature, ForecastSchema, Site
 from loopcast.serve.answer_files import arrow
-from loopcast.serve.overview import all_of, overview
+from loopcast.serve.folded import Folded
+from loopcast.serve.overview import Overview, all_of, overview
 from loopcast.web.answers.page import AnswersReport, render
 
 SCORES = ScoreSchema(
@@ -54,9 +56,14 @@ def scores(rows: int, seed: int, segment: str) -> pd.DataFrame:
 
 def page(schema: Any, *tables: pd.DataFrame, **changes: Any) -> str:
     own = model(schema)
+    parts = [overview(arrow(table), own) for table in tables]
+    return page_of(own, all_of(parts), **changes)
+
+
+def page_of(own: LogicalModel, seen: Overview, **changes: Any) -> str:
     report = AnswersReport(
         logical_model=own,
-        overview=all_of([overview(arrow(table), own) for table in tables]),
+        overview=seen,
         source="table.csv",
         moment=datetime(2026, 3, 1, 8, 30, tzinfo=UTC),
         reasons=changes.get("reasons", {}),
@@ -115,23 +122,27 @@ def test_batches_give_the_same_as_the_whole() -> None:
 
 
 def test_lists_count_entities_and_items() -> None:
-    table = pd.DataFrame(
-        {
-            "customer": ["ann", "ann", "bob", "cid"],
-            "place": np.array([1, 2, 1, 0], np.int16),
-            "product": ["tea", "pot", "tea", None],
-            "score": np.array([0.5, 0.25, 0.75, np.nan], np.float32),
-            "version": "a" * 16,
-            "action": ["served", "served", "served", "person"],
-            "reason": [None, None, None, "customer never seen in training"],
-            "segment": "",
-        }
+    served, never = "served", "customer never seen in training"
+    lists = Folded(
+        shared={
+            "customer": pa.array(["ann", "bob", "cid"]),
+            "version": pa.array(["a" * 16] * 3),
+            "action": pa.array([served, served, "person"]),
+            "reason": pa.array([None, None, never]),
+            "segment": pa.array([""] * 3),
+        },
+        own={
+            "place": pa.array([1, 2, 1, 0], pa.int16()),
+            "product": pa.array(["tea", "pot", "tea", None]).dictionary_encode(),
+            "score": pa.array([0.5, 0.25, 0.75, None], pa.float32()),
+        },
+        counts=np.array([2, 1, 1]),
     )
-    seen = overview(arrow(table), model(LISTS))
+    seen = overview(lists, model(LISTS))
     assert seen.values.tolist() == [0.5, 0.75]
     assert seen.items.to_dict() == {"tea": 2, "pot": 1}
     assert seen.counts.set_index("action")["rows"].to_dict() == {"served": 2, "person": 1}
-    text = text_of(page(LISTS, table))
+    text = text_of(page_of(model(LISTS), seen))
     assert "tea 2 66.7 %" in text
     assert "customer never seen in training 1" in text
 
