@@ -52,9 +52,7 @@ def judged_beside(split: Split[Any], entities: list[str], items: list[str]) -> t
     """Judge a champion that knows some names in an order of its own."""
     model = First()
     own = lay_out(split, {"own": answer(First(), split, "acme.first")})
-    contest = Contest(
-        judged=own, evaluations=(), gates=(), own=SimpleNamespace(split=split, model=None)
-    )
+    contest = Contest(judged=own, evaluations=(), gates=(), own=SimpleNamespace(split=split))
     files = {"names.npz": npz_bytes({"entities": np.array(entities), "items": np.array(items)})}
     champion = Champion(
         name="champion", template="acme.first", model=model, schema=SCHEMA, files=files

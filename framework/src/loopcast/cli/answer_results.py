@@ -78,20 +78,20 @@ class AnswerFiles:
         self.answered: list[Answered] = []
         self._run = run
         self._seen: list[Overview] = []
-        self._open = ExitStack()
 
     def __enter__(self) -> Self:
-        schema = self._run.settings.logical_model.schema
-        self._answers = self._file(ANSWER_FILES[self._run.settings.logical_model.task])
-        self._for_people = self._file(WORK_LIST)
-        # What a ranking is looked up in; other tasks have none.
-        lists = ListFile(self._run.folder / LISTS) if isinstance(schema, RankSchema) else None
-        self._lists = self._open.enter_context(lists) if lists else None
-        self._ruled = self._file(RULES_FILE)
+        model, folder = self._run.settings.logical_model, self._run.folder
+        files = (ANSWER_FILES[model.task], WORK_LIST, RULES_FILE)
+        with ExitStack() as opened:  # what is open is closed again where another cannot be
+            self._answers, self._for_people, self._ruled = (
+                opened.enter_context(AnswerFile(folder / name, _metadata(self._run)))
+                for name in files
+            )
+            # What a ranking is looked up in; other tasks have none.
+            lists = ListFile(folder / LISTS) if isinstance(model.schema, RankSchema) else None
+            self._lists = opened.enter_context(lists) if lists else None
+            self._open = opened.pop_all()
         return self
-
-    def _file(self, name: str) -> AnswerFile:
-        return self._open.enter_context(AnswerFile(self._run.folder / name, _metadata(self._run)))
 
     def write(self, batch: AnsweredBatch) -> None:
         """Add what the segments of a batch were answered."""

@@ -277,7 +277,7 @@ def _result(
     """Measure all by the KPI; the candidate gives way where a baseline is as good, if it can."""
     outcomes = dict(zip((c.label for c in course.contenders), answers, strict=True))
     judged = trial.lay_out(split, outcomes)
-    evaluations = tuple(_measured(course, split, judged, c.label) for c in course.contenders)
+    evaluations = tuple(by_kpi(course, split, judged, c.label) for c in course.contenders)
     result = _Result(model=model, judged=judged, evaluations=evaluations)
     if trial.finish is None and isinstance(course.candidate.template, GivingWay):
         return _giving_way(course, trial, split, course.candidate.template, result)
@@ -306,7 +306,7 @@ def _giving_way(
         return replace(result, same=unbeaten[0])
     again = trial.answer(model, split, candidate.template.name)
     judged = replace(result.judged, outcomes={**result.judged.outcomes, candidate.label: again})
-    evaluation = _measured(course, split, judged, candidate.label)
+    evaluation = by_kpi(course, split, judged, candidate.label)
     return _Result(
         model=model,
         judged=judged,
@@ -315,7 +315,8 @@ def _giving_way(
     )
 
 
-def _measured(course: Course[Holdout], split: Split[Any], judged: Judged, label: str) -> Evaluation:
+def by_kpi(course: Course[Holdout], split: Split[Any], judged: Judged, label: str) -> Evaluation:
+    """Measure who is judged on the held-out part by the KPI alone, which decides."""
     dataset, protocol = split.fingerprint, split.protocol
     return evaluate(judged, label, [course.deciding], dataset=dataset, protocol=protocol, by=())
 

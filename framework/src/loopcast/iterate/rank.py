@@ -22,11 +22,10 @@ from loopcast.api import (
 )
 from loopcast.deploy.rank_bundle import Names, codes_of, pack, read_names
 from loopcast.develop.columns import text_array
-from loopcast.develop.contest import Trial
+from loopcast.develop.contest import Trial, by_kpi
 from loopcast.develop.course import Advance, Course
 from loopcast.develop.holdout import Holdout, Split
 from loopcast.develop.known import Known
-from loopcast.develop.metrics import evaluate
 from loopcast.develop.rank.inputs import inputs_of
 from loopcast.develop.rank.prepare import dataset_record, prepare_rank
 from loopcast.develop.rank.query import ranked, rows_of
@@ -87,14 +86,7 @@ def _judge(
         popularity=choices.popularity,
     )
     judged = replace(contest.judged, outcomes={champion.name: outcome})
-    return judged, evaluate(
-        judged,
-        champion.name,
-        [course.deciding],
-        dataset=split.fingerprint,
-        protocol=split.protocol,
-        by=(),
-    )
+    return judged, by_kpi(course, split, judged, champion.name)
 
 
 def _same(names: Names, data: RankData) -> bool:

@@ -17,11 +17,10 @@ from loopcast.api import (
     ScoreSchema,
 )
 from loopcast.deploy.score_bundle import pack
-from loopcast.develop.contest import Trial
+from loopcast.develop.contest import Trial, by_kpi
 from loopcast.develop.course import Advance, Course
 from loopcast.develop.holdout import Holdout
 from loopcast.develop.known import Known
-from loopcast.develop.metrics import evaluate
 from loopcast.develop.score.finished import finish
 from loopcast.develop.score.inputs import inputs_of
 from loopcast.develop.score.prepare import dataset_record, prepare_score, unlabelled
@@ -92,14 +91,7 @@ def _judge(
     rows = replace(split.judged, features=split.judged.features[names])
     outcome = answer(champion.model, replace(split, judged=rows), champion.name)
     judged = lay_out(split, {champion.name: outcome})
-    return judged, evaluate(
-        judged,
-        champion.name,
-        [course.deciding],
-        dataset=split.fingerprint,
-        protocol=split.protocol,
-        by=(),
-    )
+    return judged, by_kpi(course, split, judged, champion.name)
 
 
 def _asked_of(known: Known[ScoreData]) -> ScoreData:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from loopcast.api import Files, FitContext, LoopcastError, RankData, Ranker, fit_each
@@ -43,15 +42,14 @@ class Tuned(ABC):
         """Choose option and memory of each segment, beginning at those of the model of its name."""
         from loopcast_recommender.history.fit import fit_tuned
 
-        fit = partial(
-            fit_tuned,
-            method=self.method(),
-            options=self.options(hyperparameters),
-            p=hyperparameters,
-            seed=context.seed,
-        )
-        for segment, data in family.items():
-            yield from fit_each({segment: data}, partial(fit, champion=models.get(segment)))
+        p, method, options = hyperparameters, self.method(), self.options(hyperparameters)
+
+        def fit(pair: tuple[Any, RankData]) -> Ranker:
+            champion, data = pair
+            return fit_tuned(data, method, options, p, context.seed, champion=champion)
+
+        pairs = {segment: (models.get(segment), data) for segment, data in family.items()}
+        return fit_each(pairs, fit)
 
     def refit(
         self,
