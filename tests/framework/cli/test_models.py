@@ -39,7 +39,7 @@ from loopcast.deploy.bundle import encode_bundle, version_of, write_bundles
 from loopcast.develop.judged import judged_bytes
 from loopcast.store.catalog import Registration
 from loopcast.store.home import Home, open_home
-from loopcast.store.tables import REVISIONS
+from loopcast.store.schema import REVISIONS
 
 TRAIN, OTHER = (
     Dataset(name=name, fingerprint=letter * 64, origin=f"{name}.csv", rows=1000)

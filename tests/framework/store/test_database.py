@@ -14,7 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, text
 
 from loopcast.api import NotFoundError, StoreError
-from loopcast.store import database, migrations, tables, upgrade
+from loopcast.store import database, migrations, schema, upgrade
 from loopcast.store.catalog import Catalog
 
 from .builders import logical_model
@@ -57,7 +57,7 @@ class TestMigrations:
         scripts = ScriptDirectory(str(Path(migrations.__path__[0])))
         assert (
             tuple(script.revision for script in reversed(list(scripts.walk_revisions())))
-            == tables.REVISIONS
+            == schema.REVISIONS
         )
 
     def test_from_nothing_they_give_the_same_schema(self, engine: Engine) -> None:
@@ -65,12 +65,12 @@ class TestMigrations:
             command.upgrade(upgrade.alembic_config(connection), "head")
         with database.reading(engine) as connection:
             context = MigrationContext.configure(connection, opts={"compare_type": True})
-            assert compare_metadata(context, tables.metadata) == []
+            assert compare_metadata(context, schema.metadata) == []
         assert database.database_state(engine) == "current"
         migrated = definitions(engine)
         with database.writing(engine) as connection:
-            tables.metadata.drop_all(connection)
-            tables.schema_version.drop(connection)
+            schema.metadata.drop_all(connection)
+            schema.schema_version.drop(connection)
         database.create_schema(engine)
         assert definitions(engine) == migrated
 
@@ -108,7 +108,7 @@ class TestState:
         self, engine: Engine, catalog_url: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         Catalog(catalog_url).close()
-        monkeypatch.setattr(database, "REVISIONS", (*tables.REVISIONS, "r9999"))
+        monkeypatch.setattr(database, "REVISIONS", (*schema.REVISIONS, "r9999"))
         with pytest.raises(StoreError, match=r"older loopcast.*run `loopcast database upgrade`"):
             Catalog(catalog_url)
         assert upgrade.upgrade(catalog_url) == "older"

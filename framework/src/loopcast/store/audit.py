@@ -18,6 +18,8 @@ from sqlalchemy import Connection, Row, Select, func, select
 
 from loopcast.api import Act, AuditEntry, Digest, VersionId
 from loopcast.api.formats import json_bytes
+from loopcast.store.columns import in_utc
+from loopcast.store.experiment_tables import experiment_steps, experiments
 from loopcast.store.fleet_tables import (
     device_certificates,
     devices,
@@ -25,19 +27,15 @@ from loopcast.store.fleet_tables import (
     rollout_steps,
     rollouts,
 )
-from loopcast.store.tables import (
+from loopcast.store.governance_tables import (
     audit,
-    experiment_steps,
-    experiments,
-    in_utc,
     policies,
-    releases,
     sign_offs,
     switches,
     validation_results,
     validations,
-    versions,
 )
+from loopcast.store.tables import releases, versions
 
 GENESIS = "0" * 64
 """What the first entry is chained to."""

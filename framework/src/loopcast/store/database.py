@@ -17,7 +17,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, m
 from sqlalchemy.exc import ArgumentError, StatementError
 
 from loopcast.api import LoopcastError, NotFoundError, StoreError
-from loopcast.store.tables import REVISIONS, metadata, schema_version
+from loopcast.store.schema import REVISIONS, metadata, schema_version
 
 WAIT_SECONDS = 30
 """How long a writer waits for its turn."""

@@ -22,9 +22,10 @@ from loopcast.api import (
     StoreError,
 )
 from loopcast.store import audit, governance, queries
+from loopcast.store.experiment_tables import bandit_states, experiment_steps, experiments
 from loopcast.store.registration import chunks, insert
 from loopcast.store.switches import refuse_frozen
-from loopcast.store.tables import bandit_states, experiment_steps, experiments, versions
+from loopcast.store.tables import versions
 from loopcast.store.trials import Trial, find, key_of, obstacle, running, running_rows
 
 _ACTS: Mapping[StepName, Act] = {"begun": "begin", "stopped": "stop", "concluded": "conclude"}

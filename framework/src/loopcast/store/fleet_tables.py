@@ -16,32 +16,10 @@ from sqlalchemy import (
     LargeBinary,
     String,
     Table,
-    Text,
     UniqueConstraint,
 )
 
-from loopcast.store.tables import Moment, metadata
-
-
-def _key() -> Column[int]:
-    return Column("number", Integer, primary_key=True)
-
-
-def _text(name: str) -> Column[str]:
-    return Column(name, String, nullable=False)
-
-
-def _long(name: str) -> Column[str]:
-    return Column(name, Text, nullable=False)
-
-
-def _digest(name: str) -> Column[str]:
-    return Column(name, String(64), nullable=False)
-
-
-def _entry() -> Column[int]:
-    """The entry of the audit log that tells of a row."""
-    return Column("entry", Integer, index=True)
+from loopcast.store.columns import Moment, digest, entry, key, long_text, metadata, text
 
 
 def _of_device() -> Column[int]:
@@ -51,26 +29,26 @@ def _of_device() -> Column[int]:
 devices = Table(
     "devices",
     metadata,
-    _key(),
-    _text("name"),
-    _long("labels"),
+    key(),
+    text("name"),
+    long_text("labels"),
     Column("enrolled", Moment, nullable=False),
     Column("certificate", String(64)),
     Column("revoked", Moment),
-    _entry(),
+    entry(),
     UniqueConstraint("name"),
 )
 
 device_tokens = Table(
     "device_tokens",
     metadata,
-    _key(),
-    _digest("digest"),
-    _text("device"),
-    _long("labels"),
+    key(),
+    digest("digest"),
+    text("device"),
+    long_text("labels"),
     Column("expires", Moment, nullable=False),
     Column("used", Moment),
-    _entry(),
+    entry(),
     UniqueConstraint("digest"),
 )
 
@@ -78,11 +56,11 @@ device_tokens = Table(
 device_certificates = Table(
     "device_certificates",
     metadata,
-    _key(),
+    key(),
     Column("device", Integer, ForeignKey("devices.number"), nullable=False, index=True),
-    _digest("certificate"),
+    digest("certificate"),
     Column("at", Moment, nullable=False),
-    _entry(),
+    entry(),
 )
 
 device_states = Table(
@@ -98,18 +76,18 @@ device_states = Table(
 packages = Table(
     "packages",
     metadata,
-    _key(),
+    key(),
     Column("version", Integer, ForeignKey("versions.number"), nullable=False),
-    _text("logical_model"),
-    _text("segment"),
+    text("logical_model"),
+    text("segment"),
     Column("sequence", Integer, nullable=False),
-    _digest("manifest"),
-    _digest("envelope"),
-    _digest("model"),
+    digest("manifest"),
+    digest("envelope"),
+    digest("model"),
     Column("size", BigInteger, nullable=False),
     Column("created", Moment, nullable=False),
     Column("expires", Moment, nullable=False),
-    _entry(),
+    entry(),
     UniqueConstraint("logical_model", "segment", "sequence"),
     Index(None, "manifest"),
 )
@@ -117,25 +95,25 @@ packages = Table(
 rollouts = Table(
     "rollouts",
     metadata,
-    _key(),
-    _text("name"),
+    key(),
+    text("name"),
     Column("package", Integer, ForeignKey("packages.number"), nullable=False),
-    _long("record"),
-    _entry(),
+    long_text("record"),
+    entry(),
     UniqueConstraint("name"),
 )
 
 rollout_steps = Table(
     "rollout_steps",
     metadata,
-    _key(),
+    key(),
     Column("rollout", Integer, ForeignKey("rollouts.number"), nullable=False, index=True),
-    _text("act"),
+    text("act"),
     Column("at", Moment, nullable=False),
-    _text("by"),
-    _long("reason"),
-    _long("evidence"),
-    _entry(),
+    text("by"),
+    long_text("reason"),
+    long_text("evidence"),
+    entry(),
 )
 
 # Who takes part at which stage, and what it had before; fixed when the rollout begins.
@@ -174,10 +152,10 @@ desired = Table(
 uplinks = Table(
     "uplinks",
     metadata,
-    _key(),
+    key(),
     Column("device", Integer, ForeignKey("devices.number"), nullable=False),
-    _text("batch"),
-    _text("kind"),
+    text("batch"),
+    text("kind"),
     Column("at", Moment, nullable=False),
     Column("payload", LargeBinary),
     Column("intake", Integer),

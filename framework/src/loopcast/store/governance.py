@@ -23,15 +23,9 @@ from loopcast.api import (
     VersionId,
 )
 from loopcast.store import audit, queries, switches
+from loopcast.store.governance_tables import policies, sign_offs, validation_results, validations
 from loopcast.store.registration import chunks, insert, version_keys
-from loopcast.store.tables import (
-    policies,
-    releases,
-    sign_offs,
-    validation_results,
-    validations,
-    versions,
-)
+from loopcast.store.tables import releases, versions
 
 if TYPE_CHECKING:
     from loopcast.store.releases import Move

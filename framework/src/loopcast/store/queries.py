@@ -21,12 +21,7 @@ from loopcast.api import (
     VersionId,
 )
 from loopcast.store.registration import chunks
-from loopcast.store.tables import (
-    datasets,
-    metrics,
-    releases,
-    versions,
-)
+from loopcast.store.tables import datasets, metrics, releases, versions
 
 
 @dataclass(frozen=True, kw_only=True)

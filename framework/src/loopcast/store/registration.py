@@ -25,6 +25,7 @@ from loopcast.api import (
     VersionId,
 )
 from loopcast.store import audit
+from loopcast.store.columns import text_digest
 from loopcast.store.tables import (
     comparisons,
     datasets,
@@ -32,7 +33,6 @@ from loopcast.store.tables import (
     gate_results,
     logical_models,
     metrics,
-    text_digest,
     version_datasets,
     versions,
 )

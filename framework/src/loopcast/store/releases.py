@@ -22,9 +22,10 @@ from loopcast.api import (
     VersionId,
 )
 from loopcast.store import audit
+from loopcast.store.columns import in_utc
 from loopcast.store.registration import chunks, insert
 from loopcast.store.switches import refuse_frozen
-from loopcast.store.tables import in_utc, releases, versions
+from loopcast.store.tables import releases, versions
 
 
 class Move(Record, frozen=True):

@@ -11,8 +11,9 @@ from sqlalchemy import Connection, Select, select, update
 
 from loopcast.api import Segment, Switch, SwitchError, SwitchSetting
 from loopcast.store import audit
+from loopcast.store.columns import in_utc
+from loopcast.store.governance_tables import switches
 from loopcast.store.registration import chunks, insert
-from loopcast.store.tables import in_utc, switches
 
 _COLUMNS = tuple(switches.c[name] for name in SwitchSetting.__struct_fields__)
 

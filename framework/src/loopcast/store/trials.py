@@ -21,8 +21,8 @@ from loopcast.api import (
     VersionId,
 )
 from loopcast.store import governance
+from loopcast.store.experiment_tables import bandit_states, experiment_steps, experiments
 from loopcast.store.registration import chunks
-from loopcast.store.tables import bandit_states, experiment_steps, experiments
 
 
 @dataclass(frozen=True, kw_only=True)

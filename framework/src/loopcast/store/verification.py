@@ -14,7 +14,9 @@ from loopcast.api import Digest, IntegrityError
 from loopcast.api.formats import json_bytes
 from loopcast.store.audit import CONTENT, GENESIS, entry_of, rows_digest
 from loopcast.store.audit import head as audit_head
-from loopcast.store.tables import audit, logical_models, releases, switches, text_digest, versions
+from loopcast.store.columns import text_digest
+from loopcast.store.governance_tables import audit, switches
+from loopcast.store.tables import logical_models, releases, versions
 
 
 def verify(connection: Connection, expect: tuple[int, Digest] | None = None) -> tuple[int, Digest]:

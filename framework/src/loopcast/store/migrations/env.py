@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from loopcast.store.tables import metadata
+from loopcast.store.schema import metadata
 
 connection = context.config.attributes["connection"]
 context.configure(connection=connection, target_metadata=metadata, transactional_ddl=True)
