@@ -8,14 +8,14 @@ from types import MappingProxyType
 
 from loopcast.api import Device, DeviceName, Digest, Package, Rollout, RolloutStep, Segment
 from loopcast.store import database, devices, packages, rollouts, uplinks
+from loopcast.store.catalog_part import CatalogPart
 from loopcast.store.devices import Certified, DeviceState, Enrolled, Invitation
-from loopcast.store.governed import GovernedCatalog
 from loopcast.store.packages import Pair, Told
 from loopcast.store.rollouts import Course, Turn
 from loopcast.store.uplinks import Intake, Uplink
 
 
-class FleetCatalog(GovernedCatalog):
+class FleetCatalog(CatalogPart):
     """What the centre of the fleet keeps; any number of centres may use it at once."""
 
     def invite(self, item: Invitation, *, by: str) -> None:
