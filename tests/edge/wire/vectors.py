@@ -98,6 +98,7 @@ def refused() -> Json:
         "a field of another type": said | {"since": "now"},
         "a number for a truth value": said | {"online": 1},
         "out of range": said | {"since": -1},
+        "after the year 9999": said | {"since": 253_402_300_800_000},
         "a length beyond the end": b"\xdf\xff\xff\xff\xff",
         "too long": b"\x00" * 16_385,
     }

@@ -44,9 +44,7 @@ def test_what_a_device_had_no_space_for_is_said(
     assert condensed_days(place.catalog, "credit") == {}
 
 
-@pytest.mark.parametrize(
-    "sums", [(0, 2**53, 1), (10, 9, 1), (0, 9, 2**53)], ids=["later", "backwards", "many"]
-)
+@pytest.mark.parametrize("sums", [(10, 9, 1), (0, 9, 2**53)], ids=["backwards", "many"])
 def test_sums_that_cannot_be_are_refused(
     place: Home, first: tuple[str, ...], sums: tuple[int, int, int]
 ) -> None:

@@ -23,7 +23,15 @@ from loopcast_edge.wire.chunks import (
     publish_delta,
     publish_file,
 )
-from loopcast_edge.wire.codec import VERSION, Message, WireError, decode, digest_of, encode
+from loopcast_edge.wire.codec import (
+    LATEST,
+    VERSION,
+    Message,
+    WireError,
+    decode,
+    digest_of,
+    encode,
+)
 from loopcast_edge.wire.correction import (
     Correction,
     Statistics,
@@ -82,6 +90,7 @@ from loopcast_edge.wire.verify import StaleError, Trust, TrustError, opened
 
 __all__ = [
     "CHUNK_SIZE",
+    "LATEST",
     "VERSION",
     "Admission",
     "Application",

@@ -10,6 +10,7 @@ import msgspec
 from loopcast_edge.wire.codec import (
     Column,
     Count,
+    Day,
     Finite,
     Hex16,
     Message,
@@ -213,7 +214,7 @@ class SketchDay(Batch, frozen=True, tag="sketch"):
     segment: Segment
     version: VersionId
     role: Role
-    day: Count
+    day: Day
     bins: Hex16
     rows: Count
     counts: bytes

@@ -28,8 +28,14 @@ Column = Annotated[str, msgspec.Meta(min_length=1, max_length=120)]
 """The name of a measurement, a feature, an input or an output."""
 
 Sentence = Annotated[str, msgspec.Meta(max_length=400)]
-Time = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+LATEST = 253_402_300_799_999
+"""The last millisecond of the year 9999, after which few programs can tell a date."""
+
+Time = Annotated[int, msgspec.Meta(ge=0, le=LATEST)]
 """Milliseconds since 1970-01-01 in UTC, leap seconds not counted."""
+
+Day = Annotated[int, msgspec.Meta(ge=0, le=LATEST // 86_400_000)]
+"""Days since 1970-01-01 in UTC."""
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 Ordinal = Annotated[int, msgspec.Meta(ge=1, le=2**53)]
