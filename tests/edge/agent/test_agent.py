@@ -63,6 +63,7 @@ def test_nothing_that_comes_stops_the_agent(device: Device, centre: Centre) -> N
     [
         {"key": "k" * 300, "temperature": 20.0},
         {"key": 5.0, "temperature": 20.0},
+        {"key": ("a",), "outcome": 1.0},
         {"key": "a", "outcome": float("nan")},
         {"key": "a" * 300, "outcome": 1.0},
         {"key": "a", "outcome": "x" * 5000},
@@ -81,6 +82,18 @@ def test_no_line_stops_the_agent(device: Device, centre: Centre, line: dict[str,
     assert [each["key"] for each in answers if each["action"] == "served"] == ["good"]
     device.run(40)
     assert "good" in [each.key for each in device.sent("up/events", EventBatch)[0].events]
+
+
+def test_an_absurd_outcome_is_none(device: Device, centre: Centre) -> None:
+    """Its square would be no number, and no report could be written any more."""
+    package = centre.package()
+    device.publish(package)
+    device.want(1, package)
+    device.agent.measured([{"key": "a", "temperature": 20.0}, {"key": "a", "outcome": 1e200}])
+    assert device.measure(0, 20.0, -1e200)[0]["action"] == "served"
+    device.measure(1, 20.0, 41.0)
+    device.power_cut()
+    assert device.state_of(package).errors.n == 1
 
 
 def test_without_a_connection_the_agent_goes_on(device: Device, centre: Centre) -> None:

@@ -63,6 +63,16 @@ def test_after_a_long_gap_a_model_begins_anew(loaded: Loaded, readings: Readings
     assert after(loaded, later, after(loaded, START, None)).after == 12.0
 
 
+def test_after_a_clock_that_ran_ahead_a_model_begins_anew_and_goes_on(
+    loaded: Loaded, readings: Readings
+) -> None:
+    measure(readings, [START, START + 1])
+    ahead = Carried(START + 10**6, np.zeros((1, 1), np.float32), np.ones((1, 1), np.float32))
+    again = after(loaded, START, ahead)
+    assert again.after == 12.0
+    assert after(loaded, START + 1, again).after == 22.0
+
+
 def test_after_an_absurd_answer_a_model_begins_anew(loaded: Loaded, readings: Readings) -> None:
     measure(readings, [START, START + 1])
     absurd = Carried(START - 1, np.zeros((1, 1), np.float32), np.full((1, 1), 1e9, np.float32))

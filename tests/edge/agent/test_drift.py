@@ -57,6 +57,19 @@ def test_a_day_of_sketches_goes_home(counting: Device) -> None:
     ]
 
 
+def test_a_day_that_a_clock_ahead_began_is_not_waited_for(counting: Device) -> None:
+    counting.seconds += 1000 * DAY_S
+    counting.agent.measured([{"temperature": 20.0}])
+    counting.seconds -= 1000 * DAY_S
+    counting.agent.measured([{"temperature": 20.0}])
+    counting.run(2)
+    counting.seconds += DAY_S
+    counting.run(2)
+    sent = {each.sequence: each for each in counting.sent("up/sketch", SketchDay)}
+    today = START // 86_400_000
+    assert [(day.day, day.rows) for day in sent.values()] == [(today + 1000, 1), (today, 1)]
+
+
 def test_a_package_without_a_reference_tells_its_errors(device: Device, centre: Centre) -> None:
     package = centre.package()
     device.publish(package)

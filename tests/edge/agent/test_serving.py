@@ -184,10 +184,32 @@ def test_a_clock_that_ran_ahead_keeps_nothing_from_being_answered(
     package = centre.package()
     device.publish(package)
     device.want(1, package)
-    assert len(device.measure(60 * 24 * 365, 20.0)) == 1
-    assert device.measure(1, 20.0) == []
-    device.power_cut()
-    assert len(device.measure(1, 20.0)) == 1
+    year_s = 365 * 86_400
+    for off_s in (0, 3 * year_s, -40 * year_s, 0):  # right, ahead, without a memory, right again
+        device.seconds += off_s
+        for lines in (device.agent.measured([{"temperature": 20.0}]) for _ in range(5)):
+            assert [each["action"] for each in lines] == ["served"]
+            assert device.agent.measured([{"temperature": 20.0}]) == [], "once"
+            device.seconds += STEP_S
+        device.seconds -= off_s
+        device.agent.stop()
+        device.power_cut()
+
+
+def test_a_measurement_of_a_wrong_year_keeps_nothing_from_being_answered(
+    device: Device, centre: Centre
+) -> None:
+    """Nor does it take the place of what is measured; and a clock may know less than sensors."""
+    package = centre.package()
+    device.publish(package)
+    device.want(1, package)
+    device.seconds -= START / 1000  # 1970
+    assert len(device.measure(0, 20.0)) == 1
+    assert device.measure(0, 20.0, 40.0) == [], "once, whatever the clock says"
+    for number in (60 * 24 * 365, 60 * 24 * 365 + 1):
+        device.measure(number, 20.0)
+    answers = [line for number in range(1, 5) for line in device.measure(number, 20.0)]
+    assert [each["action"] for each in answers] == ["served"] * 4
 
 
 def test_a_package_of_longer_intervals_answers_from_the_next_one(

@@ -12,7 +12,7 @@ import pytest
 
 from loopcast.api import ConfigurationError, Package, StoreError
 from loopcast.fleet import intake, rolling
-from loopcast.fleet.centre import Centre
+from loopcast.fleet.centre import Centre, sorted_out
 from loopcast.fleet.days import fleet_days
 from loopcast.fleet.keyring import Keyring, rotate
 from loopcast.fleet.link import FLEET, Incoming, Link
@@ -22,9 +22,11 @@ from loopcast.fleet.packages import make_package
 from loopcast.fleet.rollout import standing
 from loopcast.store.home import Home
 from loopcast_edge.wire import (
+    LATEST,
     EdgeEvent,
     Errors,
     Outcome,
+    Presence,
     Reported,
     SketchDay,
     Source,
@@ -328,6 +330,38 @@ class TestUplinks:
         assert (found.day, found.devices, found.predictions) == (date(2024, 10, 4), 2, 88)
         assert (found.outcomes, found.error, found.bias) == (20, 3.0, -0.5)
         assert found.slowest_ms == 0.2
+
+    def test_the_latest_that_a_device_may_say_can_be_told(
+        self, place: Home, first: tuple[str, ...]
+    ) -> None:
+        day = SketchDay(
+            outbox=OUTBOX, sequence=1, logical_model="demand", segment="", version=version(1).id,
+            role="champion", day=LATEST // 86_400_000, bins="0" * 16, rows=1, counts=b"",
+            moments=b"",
+        )  # fmt: skip
+        event = EdgeEvent(source=0, key="a", time=LATEST, inputs=(1.0,), outputs=(0.5,))
+        name = first[0]
+        messages = [
+            Incoming(topic=topics.device(name, "up/sketch"), payload=encode(day)),
+            Incoming(
+                topic=topics.device(name, "up/events"),
+                payload=encode(events(2, 1, events=(event,))),
+            ),
+            Incoming(
+                topic=topics.device(name, "presence"),
+                payload=encode(Presence(online=True, since=LATEST)),
+            ),
+        ]
+        heard = sorted_out(messages, datetime.now(UTC))
+        place.catalog.see(heard.states, heard.accepted)
+        place.catalog.put_uplinks(heard.uplinks)
+        intake.take_in(place)
+        state = place.catalog.devices()[name].state
+        assert state is not None
+        assert state.since is not None
+        assert state.since.year == 9999
+        assert [found.day.year for found in fleet_days(place.catalog)] == [9999]
+        assert place.events.read("demand")["time"].to_pylist()[0].year == 9999
 
     def test_what_cannot_be_stored_stops_nobody(
         self, place: Home, ring: Keyring, broker: Broker, first: tuple[str, ...]

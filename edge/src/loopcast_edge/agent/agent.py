@@ -316,6 +316,8 @@ class Agent:
         self._turn_day(now_ms)
         time_s = line.pop("time", now_ms) / 1000
         keyed = line.pop("key", None)
+        if not isinstance(keyed, (str, type(None))):
+            raise WireError(f"key {keyed!r:.40}: expected a text")
         if keyed is not None and "outcome" in line:
             self._outcome(keyed, line, now_ms)
             return []
@@ -326,7 +328,7 @@ class Agent:
                 raise WireError(f"request {keyed!r:.40}: no model here reads any of its values")
             answers = [each.requested(Request(keyed, line), time_s, now_ms) for each in asked]
         else:
-            self._readings.write(time_s, line)
+            self._readings.write(time_s, line, self._hands.now_ms() / 1000)
             answers = [each.measured(time_s, line, now_ms) for each in servings]
         return [prediction for each in answers for prediction in each]
 
@@ -341,7 +343,7 @@ class Agent:
     def _spot(self, subject: Subject) -> Spot:
         name = place_name(subject.logical_model, subject.segment)
         if name not in self._spots:
-            serving = Serving(subject, self._hands.outbox, self._days, self._now_ms())
+            serving = Serving(subject, self._hands.outbox, self._days, self._hands.now_ms)
             self._spots[name] = Spot(subject, self._around, serving)
         return self._spots[name]
 

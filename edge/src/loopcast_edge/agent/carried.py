@@ -54,12 +54,12 @@ class Carried(NamedTuple):
 def state_at(loaded: Loaded, interval: int, carried: Optional[Carried]) -> Optional[Floats]:
     """Return the state with which a model is asked about an interval, None if it has none.
 
-    After a gap of more than ``MOST_MISSED`` intervals the model begins anew, with the state of its
-    manifest. An interval before the last call is asked about with the oldest state that is known.
+    Where it :func:`begins_anew`, that is the state of its manifest. An interval before the last
+    call is asked about with the oldest state that is known.
     """
     if loaded.manifest.state is None:
         return None
-    if carried is None or interval - carried.interval > MOST_MISSED:
+    if carried is None or begins_anew(interval, carried):
         return loaded.manifest.state.array()
     if interval <= carried.interval:
         return carried.before
@@ -70,3 +70,8 @@ def state_at(loaded: Loaded, interval: int, carried: Optional[Carried]) -> Optio
     except ModelError:
         return loaded.manifest.state.array()
     return state
+
+
+def begins_anew(interval: int, carried: Carried) -> bool:
+    """Tell whether an interval is too far from the last call: after a gap, or a clock went back."""
+    return abs(interval - carried.interval) > MOST_MISSED

@@ -146,14 +146,16 @@ class Days:
         return now_ms // DAY_MS != self._today
 
     def ended(self, now_ms: int) -> list[Make]:
-        """Return what makes the batches of days that are over, and forget these days.
+        """Return what makes the batches of all days but the present one, and forget these days.
+
+        One that is still to come was begun by a clock that ran ahead.
 
         It belongs to the transaction that is open, in which the batches have to be kept.
         """
         today = now_ms // DAY_MS
         before, self._today = self._today, today
         self._notes.write(TODAY, today)
-        over = [digest for digest, day in self._days.items() if day.of.day < today]
+        over = [digest for digest, day in self._days.items() if day.of.day != today]
         learned = [] if before is None else self.lessons.take()
         return _sketches([self._end(digest) for digest in over]) + _updates(learned)
 

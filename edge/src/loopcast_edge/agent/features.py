@@ -15,15 +15,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from loopcast_edge.agent.readings import Readings
+from loopcast_edge.agent.readings import AHEAD, LARGEST, Readings
 from loopcast_edge.agent.steps import Past, absent, made, reach
 from loopcast_edge.wire import Measurement, Recipe
 
 ANYTHING = (-math.inf, math.inf)
-
-AHEAD = 96
-"""Intervals ahead of the present for which what is known ahead is kept."""
-
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 LONGEST_TEXT = 120
@@ -184,10 +180,10 @@ def _behind(recipe: Recipe, these: dict[str, bool], *, nothing: bool) -> NDArray
 
 
 def _within(raw: NDArray[np.object_], what: Measurement) -> NDArray[np.float64]:
-    """Return numbers, those that are none or out of bounds as NaN."""
+    """Return numbers, those that are none, absurd or out of bounds as NaN."""
     values = np.array([each if isinstance(each, (int, float)) else math.nan for each in raw], float)
-    lowest = -math.inf if what.minimum is None else what.minimum
-    highest = math.inf if what.maximum is None else what.maximum
+    lowest = -LARGEST if what.minimum is None else what.minimum
+    highest = LARGEST if what.maximum is None else what.maximum
     return np.where((values >= lowest) & (values <= highest), values, math.nan)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, Union
 
@@ -12,6 +13,12 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Raw = Union[float, str, tuple[str, ...]]
 NEVER = -(2**62)
+DAY_S = 86_400
+AHEAD = 96
+"""Intervals ahead of the present for which what is known ahead is kept."""
+
+LARGEST = 1e30
+"""A number beyond it, as a broken sensor may say it, is none: sums of squares would be infinite."""
 
 
 class _Kept(msgspec.Struct, frozen=True, array_like=True):
@@ -38,12 +45,14 @@ class Ring:
         self.times = np.zeros(size)
         self.values = np.full(size, np.nan, dtype=object)
 
-    def write(self, interval: int, time: float, value: Raw) -> None:
-        """Keep a value, unless a later one of its interval, or of a later interval, is there."""
+    def write(self, interval: int, time: float, value: Raw, latest: float = math.inf) -> None:
+        """Keep a value, unless a later one of its interval, or of a later interval, is there.
+
+        What is of an interval after ``latest`` gives way: a clock ran ahead when it was kept.
+        """
         cell = interval % len(self.intervals)
-        if interval > self.intervals[cell] or (
-            interval == self.intervals[cell] and time >= self.times[cell]
-        ):
+        there = self.intervals[cell]
+        if there > latest or (interval, time) >= (there, self.times[cell]):
             self.intervals[cell], self.times[cell] = interval, time
             self.values[cell] = value
 
@@ -78,11 +87,15 @@ class Readings:
             ring.write(*entry)
         self._rings[step_s, name] = ring
 
-    def write(self, time: float, values: dict[str, Raw]) -> None:
-        """Keep what was measured at a second since 1970-01-01 in UTC."""
+    def write(self, time: float, values: dict[str, Raw], now_s: float = math.inf) -> None:
+        """Keep what was measured at a second since 1970-01-01 in UTC.
+
+        What was kept of intervals far ahead of both it and the clock, ``now_s``, gives way.
+        """
         for (step_s, name), ring in self._rings.items():
             if name in values:
-                ring.write(int(time // step_s), time, values[name])
+                latest = believed_until(time, now_s, step_s) / step_s
+                ring.write(int(time // step_s), time, values[name], latest)
 
     def read(
         self, step_s: int, name: str, last: int, count: int
@@ -113,3 +126,11 @@ class Readings:
             ring = self._rings[kept.step_s, kept.name]
             for entry in zip(kept.intervals, kept.times, kept.values):
                 ring.write(*entry)
+
+
+def believed_until(time: float, now_s: float, step_s: int) -> float:
+    """Return the second up to which something may be known ahead.
+
+    Either may be wrong, the time of what was measured or the clock: the later one counts.
+    """
+    return max(time, now_s) + max(DAY_S, AHEAD * step_s)

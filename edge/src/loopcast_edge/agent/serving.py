@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
 from loopcast_edge.agent import drift, events, predict
-from loopcast_edge.agent.carried import Carried, Kept, state_at
+from loopcast_edge.agent.carried import Carried, Kept, begins_anew, state_at
 from loopcast_edge.agent.features import NOTHING
 from loopcast_edge.agent.memory import place_name
 from loopcast_edge.agent.outbox import Outbox
 from loopcast_edge.agent.package import Loaded
 from loopcast_edge.agent.predict import Answer
+from loopcast_edge.agent.readings import LARGEST, believed_until
 from loopcast_edge.agent.tally import Tallies
-from loopcast_edge.wire import EdgeEvent, Outcome, Source, Subject
+from loopcast_edge.wire import EdgeEvent, Outcome, Source, Subject, WireError
 from loopcast_edge.wire.messages import Role
 
 LOG = logging.getLogger(__name__)
 Line = Mapping[str, Any]
-AHEAD_S = 86_400
-"""A clock that was further ahead than this keeps nothing from being answered."""
 
 
 class Request(NamedTuple):
@@ -54,17 +53,20 @@ class Serving:
     ----------
     subject
         Which it is.
-    now_ms
-        Wall clock.
+    wall_ms
+        Wall clock, also where a file is replayed.
     """
 
-    def __init__(self, subject: Subject, outbox: Outbox, days: drift.Days, now_ms: int) -> None:
+    def __init__(
+        self, subject: Subject, outbox: Outbox, days: drift.Days, wall_ms: Callable[[], int]
+    ) -> None:
         self._subject, self._outbox, self._days = subject, outbox, days
+        self._wall_ms = wall_ms
         self._packages = Packages()
         self._carried: dict[str, Carried] = {}
         name = place_name(subject.logical_model, subject.segment)
         self._note, self._said = f"answered/{name}", outbox.said(name)
-        self._answered_s, self._waiting = self._restored(now_ms), -1
+        self._answered_s, self._waiting = outbox.notes.read(self._note, int).get("", 0), -1
         self.tallies = Tallies(outbox.notes, name)
 
     def use(self, packages: Packages) -> None:
@@ -88,14 +90,19 @@ class Serving:
         self._carried = {digest: Carried.restored(each) for digest, each in kept.items()}
 
     def measured(self, time_s: float, values: Mapping[str, Any], now_ms: int) -> list[Line]:
-        """Answer for the interval of a measurement, once, and take the outcome that it may hold."""
+        """Answer for the interval of a measurement, once, and take the outcome that it may hold.
+
+        What a clock that ran ahead has answered keeps nothing from being answered.
+        """
         active = self._packages.active
         if active is None or not active.by_interval:
             return []
         interval = active.features.interval(time_s)
-        start_s = interval * active.manifest.recipe.step_seconds
+        step_s = active.manifest.recipe.step_seconds
+        start_s = interval * step_s
         lines = self.overdue(start_s, now_ms)
-        if start_s >= self._answered_s:
+        ahead = self._answered_s > believed_until(start_s, self._wall_ms() / 1000, step_s)
+        if ahead or start_s >= self._answered_s:
             lines += self._answer_or_wait(active, interval, now_ms)
         if active.manifest.recipe.target in values:
             self._came_true(active, interval, now_ms)
@@ -121,12 +128,20 @@ class Serving:
         return self._answer(active, active.features.interval(time_s), now_ms, request)
 
     def outcome(self, key: str, value: Any, now_ms: int) -> Mapping[str, float]:
-        """Take what came true of a key, once; return the error of each package that spoke of it."""
+        """Take what came true of a key, once; return the error of each package that spoke of it.
+
+        Raises
+        ------
+        WireError
+            If it is nothing that can have come true.
+        """
         said = self._said.of(key)
         if said is None:
             return {}
         text = "\n".join(value) if isinstance(value, tuple) else value
         told = text if isinstance(text, str) else float(text)
+        if not isinstance(told, str) and not abs(told) <= LARGEST:
+            raise WireError(f"outcome of {key!r:.40}: {told:g} is none")
         self._outbox.add_outcomes(
             self._subject, [Outcome(subject=0, key=key, observed=now_ms, value=told)]
         )
@@ -186,17 +201,12 @@ class Serving:
         self._waiting = -1
         self._outbox.notes.write(self._note, self._answered_s)
 
-    def _restored(self, now_ms: int) -> int:
-        """Return until which second everything was answered before the process began."""
-        answered_s = self._outbox.notes.read(self._note, int).get("", 0)
-        return answered_s if answered_s <= now_ms // 1000 + AHEAD_S else 0
-
     def _ask(self, loaded: Loaded, interval: int, values: Mapping[str, Any]) -> Answer:
         """Ask a package, and carry its state on; to ask again of an interval changes nothing."""
         carried = self._carried.get(loaded.digest)
         before = state_at(loaded, interval, carried)
         answer = predict.ask(loaded, interval, before, values)
-        new = carried is None or interval > carried.interval
+        new = carried is None or interval > carried.interval or begins_anew(interval, carried)
         if new and before is not None and answer.state is not None:
             self._carried[loaded.digest] = Carried(interval, before, answer.state)
         return answer

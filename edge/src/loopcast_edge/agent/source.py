@@ -17,9 +17,12 @@ from typing import IO, Any, NamedTuple, Optional, Union
 from loopcast_edge.agent.link import Local
 from loopcast_edge.agent.serving import Line
 from loopcast_edge.agent.settings import Sink
+from loopcast_edge.wire import LATEST
 
 LOG = logging.getLogger(__name__)
 LONGEST_QUEUE = 2000
+TOO_LATE = LATEST - 366 * 86_400_000
+"""A forecast may be of a later interval, which has to be within the year 9999."""
 LOOK_S = 0.2  # how often a reader looks whether it is to stop
 
 
@@ -38,8 +41,8 @@ class Ended(NamedTuple):
 def parsed(text: Union[str, bytes]) -> dict[str, Any]:
     """Return a measurement from a line of JSON.
 
-    A ``time`` is milliseconds since 1970-01-01 in UTC, or a text in ISO 8601 with its offset;
-    numbers become floats, and lists of texts tuples.
+    A ``time`` is milliseconds since 1970-01-01 in UTC, or a text in ISO 8601 with its offset, not
+    after the year 9998; numbers become floats, and lists of texts tuples.
 
     Raises
     ------
@@ -51,7 +54,10 @@ def parsed(text: Union[str, bytes]) -> dict[str, Any]:
     >>> parsed('{"time": "2026-01-01T00:00Z", "load": 5, "chosen": ["a"]}')
     {'time': 1767225600000, 'load': 5.0, 'chosen': ('a',)}
     """
-    content = json.loads(text)
+    try:
+        content = json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
     if not isinstance(content, dict):
         raise ValueError("expected an object with names and values")
     return {name: _value(name, value) for name, value in content.items() if value is not None}
@@ -61,22 +67,42 @@ def _value(name: str, value: Any) -> Any:
     if name == "time":
         return _time(value)
     if isinstance(value, (bool, int, float)):
-        return float(value)
+        return _number(name, value)
     if isinstance(value, str):
-        return value
+        return _text(name, value)
     if isinstance(value, list) and all(isinstance(each, str) for each in value):
-        return tuple(value)
+        return tuple(_text(name, each) for each in value)
     raise ValueError(f"{name}: expected a number, a text, or a list of texts")
 
 
+def _number(name: str, value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(f"{name}: too large for a number") from None
+
+
+def _text(name: str, value: str) -> str:
+    """Return a text; JSON can spell halves of characters, which nothing could store."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{name}: {value[:40]!a} is no text") from None
+    return value
+
+
 def _time(value: Any) -> int:
-    if isinstance(value, (int, float)) and 0 <= value <= 2**53:
-        return int(value)
-    if isinstance(value, str):
-        moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
-        if moment.tzinfo is not None:
-            return int(moment.timestamp() * 1000)
-    raise ValueError(f"time: {value!r} is neither milliseconds nor ISO 8601 with its offset")
+    moment = _moment(value) if isinstance(value, str) else value
+    if not isinstance(moment, (int, float)) or not 0 <= moment < TOO_LATE:
+        raise ValueError(
+            f"time: {value!r:.40} is neither milliseconds since 1970 nor ISO 8601 with its offset"
+        )
+    return int(moment)
+
+
+def _moment(text: str) -> Optional[float]:
+    moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return None if moment.tzinfo is None else moment.timestamp() * 1000
 
 
 class Lines:
