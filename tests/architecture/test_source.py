@@ -29,8 +29,8 @@ FORBIDDEN_CALLS = {
 }
 TRUE_WORDS = {"allow_pickle"}
 
-# Each exception reads data of a known digest, and is explained in docs/adr.
-EXCEPTIONS: dict[str, set[str]] = {}
+# Each exception reads what the run itself has written, and is explained in docs/adr.
+EXCEPTIONS: dict[str, set[str]] = {"framework/src/loopcast/develop/carried.py": {"cloudpickle"}}
 
 
 def names(module: Path) -> str:

@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from loopcast.api import Engine
@@ -89,6 +90,18 @@ def test_functions_of_any_kind_travel() -> None:
     assert [function() for function in found] == [2, 3, 4]
 
 
+def test_no_file_of_an_array_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with processes() as engine:
+        found = engine.map(np.ones, [10**6] * 9)
+        assert next(found).sum() == 10**6
+        [folder] = tmp_path.iterdir()
+        assert len(list(folder.iterdir())) <= 2 * AHEAD
+        assert sum(array.sum() for array in found) == 8 * 10**6
+        assert not list(folder.iterdir())
+    assert not list(tmp_path.iterdir())
+
+
 def test_no_more_results_wait_than_were_asked_for() -> None:
     drawn: list[int] = []
 
@@ -118,17 +131,18 @@ def test_an_error_arrives_as_it_is_and_a_process_that_ends_is_told() -> None:
 
 KILLED = """
 import os, signal, time
+import numpy as np
 from loopcast.develop.engine import engine_for
 from loopcast.settings import EngineSettings
 
-def told(_):
+def told(numbers):
     os.write(1, f"{os.getpid()}\\n".encode())
     time.sleep(60)
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
     with engine_for(EngineSettings(name="local", workers=2)) as engine:
-        list(engine.map(told, range(4)))
+        list(engine.map(told, (np.full(10**6, number) for number in range(5))))
 """
 
 
@@ -136,11 +150,18 @@ if __name__ == "__main__":
 def test_processes_end_with_the_one_that_started_them(tmp_path: Path, how: int) -> None:
     script = tmp_path / "killed.py"
     script.write_text(KILLED)
+    files = tmp_path / "files"
+    files.mkdir()
     with subprocess.Popen(
-        [sys.executable, script], stdout=subprocess.PIPE, text=True, start_new_session=True
+        [sys.executable, script],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "TMPDIR": str(files)},
     ) as process:
         assert process.stdout is not None
         found = [int(process.stdout.readline()) for _ in range(2)]
+        assert list(files.glob("loopcast-*/*"))
         os.kill(process.pid, how) if how == signal.SIGKILL else os.killpg(process.pid, how)
         process.wait(10)
     assert process.pid not in found
@@ -148,6 +169,7 @@ def test_processes_end_with_the_one_that_started_them(tmp_path: Path, how: int) 
     while any(map(_lives, found)):
         assert time.monotonic() < deadline
         time.sleep(0.02)
+    assert not list(files.glob("loopcast-*"))
 
 
 def _lives(pid: int) -> bool:

@@ -16,11 +16,15 @@ from functools import cache
 from importlib.metadata import entry_points
 from itertools import chain, islice
 from multiprocessing import get_context, parent_process
+from pathlib import Path
+from shutil import rmtree
 from signal import SIG_DFL, SIGINT, default_int_handler, getsignal, signal
+from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from loopcast.api import Engine, LoopcastError
+from loopcast.develop.carried import Packed, packed, unpacked
 from loopcast.develop.environment import package_versions
 from loopcast.settings import EngineSettings
 
@@ -106,7 +110,7 @@ class ProcessEngine:
     """
 
     workers: int
-    start: Callable[[], ProcessPoolExecutor]
+    start: Callable[[], Callable[[Any], Future[Packed]]]
 
     def map(
         self, function: Callable[[ItemT], ResultT], items: Iterable[ItemT]
@@ -131,11 +135,11 @@ class ProcessEngine:
     def _spread(
         self, function: Callable[[ItemT], ResultT], items: Iterator[ItemT]
     ) -> Iterator[ResultT]:
-        waiting: deque[Future[tuple[ResultT]]] = deque()
+        waiting: deque[Future[Packed]] = deque()
         try:
             waiting.extend(self._submit(function, islice(items, AHEAD * self.workers)))
             while waiting:
-                (result,) = waiting.popleft().result()
+                result = unpacked(waiting.popleft().result())
                 waiting.extend(self._submit(function, islice(items, 1)))
                 yield result
                 del result  # whoever took it may be done with it
@@ -147,25 +151,18 @@ class ProcessEngine:
 
     def _submit(
         self, function: Callable[[ItemT], ResultT], items: Iterator[ItemT]
-    ) -> Iterator[Future[tuple[ResultT]]]:
-        return (self.start().submit(_carried, _carriable((function, item))) for item in items)
+    ) -> Iterator[Future[Packed]]:
+        return (self.start()((function, item)) for item in items)
 
 
-def _carriable(thing: Any) -> Any:
-    """Return what arrives in another process as ``thing``, functions of any kind included."""
-    from joblib import wrap_non_picklable_objects
-
-    return wrap_non_picklable_objects(thing, keep_wrapper=False)
-
-
-def _carried(work: tuple[Callable[[Any], Any], Any]) -> Any:
-    function, item = work
-    return _carriable((function(item),))
+def _carried(folder: Path, work: Packed) -> Packed:
+    function, item = unpacked(work)
+    return packed(function(item), folder)
 
 
 @contextmanager
-def _processes(workers: int, modules: Sequence[str]) -> Iterator[ProcessPoolExecutor]:
-    """Provide processes that end with this one.
+def _processes(workers: int, modules: Sequence[str]) -> Iterator[Callable[[Any], Future[Packed]]]:
+    """Provide what gives work to processes that end with this one.
 
     On Linux they are forked from a process that has only imported ``modules``, which takes a
     fraction of the time and memory of starting each anew; elsewhere libraries of the system do not
@@ -177,26 +174,29 @@ def _processes(workers: int, modules: Sequence[str]) -> Iterator[ProcessPoolExec
         os.environ.setdefault(name, size)
     context = get_context("forkserver" if sys.platform == "linux" else "spawn")
     context.set_forkserver_preload([__name__, *modules])
-    pool = ProcessPoolExecutor(workers, context, _begin, gc.get_threshold())
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
+    with TemporaryDirectory(prefix="loopcast-") as name:
+        folder = Path(name)
+        pool = ProcessPoolExecutor(workers, context, _begin, (folder, *gc.get_threshold()))
+        try:
+            yield lambda work: pool.submit(_carried, folder, packed(work, folder))
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
-def _begin(*threshold: int) -> None:
+def _begin(folder: Path, *threshold: int) -> None:
     """Look for cycles as often as the process that started this one, and end when it is killed."""
     gc.freeze()  # what was imported stays, in memory that processes share until it is touched
     gc.set_threshold(*threshold)
     if getsignal(SIGINT) is default_int_handler:
         signal(SIGINT, SIG_DFL)  # it ends without a word; the one that started it has them
-    Thread(target=_end_with_parent, daemon=True).start()
+    Thread(target=_end_with_parent, args=[folder], daemon=True).start()
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(folder: Path) -> None:
     parent = parent_process()
     assert parent is not None
     parent.join()
+    rmtree(folder, ignore_errors=True)
     os._exit(1)
 
 
