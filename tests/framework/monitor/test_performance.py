@@ -195,6 +195,19 @@ class TestScore:
         assert cover.chosen == cover.labelled < 0.35 * ROWS
         assert cover.volunteered == ROWS - cover.chosen
 
+    def test_who_is_asked_about_twice_has_one_outcome(self) -> None:
+        events, happened, logical_model = scored()
+        latest = outcomes(events["key"].to_pylist(), happened)
+        twice = pa.concat_tables([events, events])
+        once, again = (
+            overall(
+                performance(labelled_events(join(one, latest), logical_model), [metric("brier")])
+            )
+            for one in (events, twice)
+        )
+        assert again.labelled == 2 * once.labelled
+        assert (again.value, again.error) == pytest.approx((once.value, once.error))
+
     def test_intervals_hold(self) -> None:
         noise = np.random.default_rng(1)
         inside = 0

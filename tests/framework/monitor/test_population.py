@@ -117,3 +117,14 @@ def test_a_gap_counts_where_it_is_large_and_no_chance() -> None:
     assert not broken(0.23, 40_000)  # for sure, and too small to matter
     assert not broken(0.35, 30)
     assert calibration_in_the_large(labelled(0.2, 0.2, 4000), ripe, START) is None
+
+
+def test_a_rare_event_that_happens_three_times_as_often_is_no_small_gap() -> None:
+    """Two points more than one in a hundred are told; two points more than thirty are not."""
+    ripe, now = msgspec.structs.replace(MODEL, truth_delay_days=20.5), START + timedelta(days=40)
+    rare = calibration_in_the_large(labelled(0.01, 0.03, 4000), ripe, now)
+    common = calibration_in_the_large(labelled(0.30, 0.32, 40_000), ripe, now)
+    assert rare is not None
+    assert common is not None
+    assert rare.gaps(0.05) == pytest.approx(rare.difference.value / 0.0025)
+    assert (rare.broken(0.05), common.broken(0.05)) == (True, False)

@@ -37,7 +37,7 @@ from loopcast.validate.performance import (
 )
 from loopcast.validate.recent import Recent, check_recent
 
-from .conftest import METRICS, outcomes, subject_of, with_model
+from .conftest import METRICS, judged, outcomes, subject_of, with_model
 
 Floats = NDArray[np.float64]
 
@@ -235,6 +235,22 @@ def test_probabilities_that_are_too_high_are_noticed_in_their_bins() -> None:
     assert not found["overall"]
     assert not found["probabilities 0.95 to 0.95"]
     assert sum(found.values()) == len(found) - 2
+
+
+def test_gaps_are_smaller_where_the_event_is_rare() -> None:
+    """Twice as many events as were said are too many, though they are but one in a hundred more."""
+    subject, rows = subject_of("score"), 20_000
+    subject = replace(subject, judged=judged("score", rows))
+    actual = (np.random.default_rng(3).random(rows) < 0.02).astype(np.float64)
+    outcomes = [
+        ScoreOutcome(actual=actual, probability=np.full(rows, said), weight=np.ones(rows))
+        for said in (0.02, 0.01)
+    ]
+    right, half = (
+        passed(check_calibration(with_own(subject, outcome), Calibration())) for outcome in outcomes
+    )
+    assert all(right.values())
+    assert not any(half.values())
 
 
 def biased(subject: Subject, females_up_by: float) -> Subject:

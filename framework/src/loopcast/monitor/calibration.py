@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from loopcast.api import LogicalModel, ScoreOutcome, take
+from loopcast.develop.calibration.reliability import gap_allowed
 from loopcast.develop.inference import (
     Estimate,
     block_sums,
@@ -49,9 +50,13 @@ class Large:
         found = self.difference.p_value()
         return 1.0 if found is None else found
 
+    def gaps(self, gap: float) -> float:
+        """Return the difference in gaps, which are smaller where the event is rare."""
+        return abs(self.difference.value) / max(gap_allowed(gap, self.said), 1e-12)
+
     def broken(self, gap: float) -> bool:
         """Tell whether the two differ by more than a gap, and by no chance."""
-        return abs(self.difference.value) > gap and self.p_value <= CHANCE
+        return self.gaps(gap) > 1.0 and self.p_value <= CHANCE
 
 
 def calibration_in_the_large(labelled: Labelled, model: LogicalModel, at: datetime) -> Large | None:

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.stats import false_discovery_control
 
 from loopcast.api import (
+    DecisionSettings,
     ForecastOutcome,
     Judged,
     LogicalModel,
     MetricDefinition,
+    Outcome,
     ScoreOutcome,
     Segment,
     Version,
@@ -25,6 +28,7 @@ from loopcast.api import (
 from loopcast.deploy.bundle import read_file
 from loopcast.develop.inference import Estimate
 from loopcast.develop.judged import JUDGED_FILE, read_judged
+from loopcast.develop.score.decisions import decision_of
 from loopcast.monitor.counted import ONE_EVENT
 from loopcast.monitor.findings import Moved
 from loopcast.monitor.performance import Labelled, change, estimate, overall_estimate
@@ -97,16 +101,27 @@ def _moved(
     if content is None:
         return None
     judged = read_judged(content, model.task)
-    return moved(version.id, registered(judged, kpi), now)
+    return moved(version.id, registered(judged, model, kpi), now)
 
 
-def registered(judged: Judged, kpi: MetricDefinition) -> Estimate:
-    """Return the KPI of a version in its contest."""
-    rows = np.flatnonzero(judged.overall)
+def registered(judged: Judged, model: LogicalModel, kpi: MetricDefinition) -> Estimate:
+    """Return the KPI of a version in its contest, of rows whose outcome would be seen in the world.
+
+    A score that refuses for good is seen among those whom it grants, where events are fewer and
+    harder to tell. A lot makes what is seen stand for all.
+    """
     outcome = next(iter(judged.outcomes.values()))
+    rows = np.flatnonzero(judged.overall & _seen(outcome, model.decision))
     weight = outcome.weight if isinstance(outcome, ScoreOutcome) else np.ones(row_count(outcome))
     serial = isinstance(outcome, ForecastOutcome)
     return estimate(take(outcome, rows), kpi, weight[rows], judged.block[rows], serial=serial)
+
+
+def _seen(outcome: Outcome, settings: DecisionSettings) -> NDArray[np.bool_]:
+    decision = decision_of(settings)
+    if not isinstance(outcome, ScoreOutcome) or decision is None or settings.accept_at_random:
+        return np.ones(row_count(outcome), dtype=bool)
+    return decision.granted(outcome.probability)
 
 
 def moved(version: VersionId, then: Estimate, now: Estimate) -> Moved | None:

@@ -83,7 +83,9 @@ def _moved(served: Served, own: Labelled) -> Moved | None:
     if not len(own.known):
         return None
     judged = read_judged(served.files[JUDGED_FILE], served.watched.model.task)
-    return moved(version.id, registered(judged, kpi), overall_estimate(own, kpi))
+    return moved(
+        version.id, registered(judged, served.watched.model, kpi), overall_estimate(own, kpi)
+    )
 
 
 def _missing(served: Served, home: Home) -> Missing:

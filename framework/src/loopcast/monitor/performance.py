@@ -179,7 +179,7 @@ def labelled_events(joined: pa.Table, model: LogicalModel) -> Labelled:
         outcome=outcome_of(rows, model),
         segment=rows["segment"].to_numpy(),
         weight=weights(rows),
-        block=_blocks(time.iloc[known], serial=is_forecast),
+        block=_blocks(rows["key"], time.iloc[known], serial=is_forecast),
         attributes=_attributes(joined, keys, time) | _categories(joined, model),
         serial=is_forecast,
         coverage=Coverage(
@@ -191,10 +191,15 @@ def labelled_events(joined: pa.Table, model: LogicalModel) -> Labelled:
     )
 
 
-def _blocks(time: pd.Series[pd.Timestamp], *, serial: bool) -> NDArray[np.int64]:
-    """Return one number for each moment of forecasts, which share an origin, else for each row."""
+def _blocks(
+    key: pa.ChunkedArray, time: pd.Series[pd.Timestamp], *, serial: bool
+) -> NDArray[np.int64]:
+    """Return one number for each moment of forecasts, which share an origin, else for each key.
+
+    Whoever is asked about twice has one outcome all the same.
+    """
     if not serial:
-        return np.arange(len(time))
+        return np.asarray(key.combine_chunks().dictionary_encode().indices, dtype=np.int64)
     return np.asarray(pd.factorize(time, sort=True)[0], dtype=np.int64)
 
 

@@ -102,7 +102,7 @@ def of_calibration(of: Subject, found: Large | None, gap: float) -> Iterator[Ale
         f"the event was said to happen in {found.said:.1%} of {found.outcomes:,} cases, and "
         f"happened in {found.happened:.1%}",
         evidence={"said": found.said, "happened": found.happened, "p_value": found.p_value},
-        severity="critical" if abs(found.difference.value) >= 3.0 * gap else "warning",
+        severity="critical" if found.gaps(gap) >= 3.0 else "warning",
         remedy="retrain",
     )
 

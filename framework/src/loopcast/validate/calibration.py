@@ -31,7 +31,8 @@ class Calibration(Hyperparameters, frozen=True):
     """How far from what was said the share of what happened may be, for certain.
 
     A test fails where its whole interval lies beyond the gap, so that few rows do not fail a
-    version and many rows do not fail it for a difference that does not matter.
+    version and many rows do not fail it for a difference that does not matter. Where fewer than a
+    fifth of the rows are said to have the event, or not to have it, gaps shrink in proportion.
 
     Attributes
     ----------
@@ -95,24 +96,27 @@ def _probabilities(
     """
     import numpy as np
 
+    from loopcast.develop.calibration.reliability import gap_allowed
     from loopcast.develop.fairness.measures import surplus_of
 
     rows = np.flatnonzero(judged.overall)
+    mean = float(np.average(outcome.probability[rows], weights=outcome.weight[rows]))
     of_bins = 1.0 - (1.0 - options.confidence) / options.bins
-    tests = [("overall", rows, options.gap, options.confidence)]
+    gap, bin_gap = gap_allowed(options.gap, mean), gap_allowed(options.bin_gap, mean)
+    tests = [("overall", rows, gap, options.confidence)]
     for members in _bins(outcome, rows, options.bins):
         low, high = outcome.probability[members[[0, -1]]]
         name = f"probabilities {low:.2g} to {high:.2g}"
-        tests.append((name, members, options.bin_gap, of_bins))
-    for name, members, gap, confidence in tests:
+        tests.append((name, members, bin_gap, of_bins))
+    for name, members, allowed, confidence in tests:
         said = float(np.average(outcome.probability[members], weights=outcome.weight[members]))
         found = surplus_of(outcome, judged.block, members)
-        passed, words = _within(found, 0.0, gap, confidence)
+        passed, words = _within(found, 0.0, allowed, confidence)
         yield say("calibration")(
             name,
             passed,
-            f"the share of events is the mean probability ± {gap:.0%}",
-            f"{found.value + said:.1%} against {said:.1%}, {words} of the difference",
+            f"the share of events is the mean probability ± {allowed:.2g}",
+            f"{found.value + said:.4g} against {said:.4g}, {words} of the difference",
         )
 
 

@@ -29,7 +29,9 @@ def reliability_figure(
     name
         Of the figure in its page.
     """
-    found = [(label, role, reliability(outcome)) for label, role, outcome in outcomes]
+    # All of the width is for what is said at all: of a rare event, only low probabilities are.
+    highest = max(float(outcome.probability.max()) for _, _, outcome in outcomes) or 1.0
+    found = [(label, role, reliability(outcome, highest)) for label, role, outcome in outcomes]
     middle = compact(found[0][2].middle.tolist())
     errors = [f"{label} {calibration_error(outcome):.2%}" for label, _, outcome in outcomes]
     return Figure(

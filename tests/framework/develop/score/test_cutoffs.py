@@ -136,6 +136,15 @@ def test_reliability_is_what_the_calibration_error_averages() -> None:
     assert np.mean(((found.low <= found.said) & (found.said <= found.high))[full]) > 0.7
 
 
+def test_reliability_of_a_rare_event_has_its_bins_where_scores_are() -> None:
+    outcome = drawn(3000)
+    common = reliability(outcome)
+    rare = reliability(replace(outcome, probability=outcome.probability / 16.0), 1.0 / 16.0)
+    assert rare.middle.tolist() == pytest.approx(common.middle / 16.0)
+    assert rare.said.tolist() == pytest.approx(common.said / 16.0, nan_ok=True)
+    assert rare.happened.tolist() == pytest.approx(common.happened, nan_ok=True)
+
+
 def test_shares_of_amounts_stand_beside_those_of_cases() -> None:
     outcome = with_stakes(drawn(3000))
     stake: Any = outcome.amount

@@ -17,6 +17,30 @@ if TYPE_CHECKING:
     FloatArray = NDArray[np.float64]
 
 
+RARE = 0.2
+"""Below this share of the event, or of its absence, a gap of calibration counts in proportion."""
+
+
+def gap_allowed(gap: float, said: float) -> float:
+    """Return how far the share of events may be from what was said, where they are rare, too.
+
+    Five points more of an event that was said to happen to one in a hundred are six times as many.
+
+    Parameters
+    ----------
+    gap
+        Where neither the event nor its absence is rare.
+    said
+        Mean probability.
+
+    Examples
+    --------
+    >>> gap_allowed(0.05, 0.4), gap_allowed(0.05, 0.01), round(gap_allowed(0.05, 0.99), 6)
+    (0.05, 0.0025, 0.0025)
+    """
+    return gap * min(1.0, min(said, 1.0 - said) / RARE)
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Reliability:
     """What happened of what was said; NaN in bins without rows.
@@ -34,13 +58,20 @@ class Reliability:
     high: FloatArray
 
 
-def reliability(outcome: ScoreOutcome, bins: int = 10, confidence: float = 0.95) -> Reliability:
-    """Return the reliability in bins of equal width, as the calibration error has them.
+def reliability(
+    outcome: ScoreOutcome, highest: float = 1.0, bins: int = 10, confidence: float = 0.95
+) -> Reliability:
+    """Return the reliability in bins of equal width from 0 to the highest probability.
+
+    Parameters
+    ----------
+    highest
+        At least the largest probability; above 0.
 
     Source: A. H. Murphy and R. L. Winkler (1977), Reliability of subjective probability forecasts
     of precipitation and temperature, Applied Statistics 26.
     """
-    place = np.minimum((outcome.probability * bins).astype(np.int64), bins - 1)
+    place = np.minimum((outcome.probability / highest * bins).astype(np.int64), bins - 1)
     columns = np.full((4, bins), np.nan)
     for number in np.unique(place):
         rows = place == number
@@ -49,5 +80,5 @@ def reliability(outcome: ScoreOutcome, bins: int = 10, confidence: float = 0.95)
         share = share_of_rows(outcome.actual[rows] == 1.0, weight, confidence)
         columns[:, number] = said, share.value, share.low, share.high
     said, happened, low, high = columns
-    middle = (np.arange(bins) + 0.5) / bins
+    middle = (np.arange(bins) + 0.5) / bins * highest
     return Reliability(middle=middle, said=said, happened=happened, low=low, high=high)
