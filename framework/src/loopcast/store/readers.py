@@ -13,7 +13,9 @@ from contextlib import contextmanager
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+import msgspec
 
 from loopcast.api import DataError, IntegrityError, Reader, Record, hookimpl
 from loopcast.store.sql_reader import TableReader
@@ -34,11 +36,30 @@ class FileOptions(Record, frozen=True):
     path: str
 
 
+Character = Annotated[str, msgspec.Meta(min_length=1, max_length=1)]
+
+
 class CsvOptions(Record, frozen=True):
-    """Where a CSV file is, and how its fields are separated."""
+    """Where a CSV file is, and how it is written.
+
+    Attributes
+    ----------
+    separator, decimal
+        Between fields, and in a number.
+    encoding
+        Of its text, as Python names it: ``cp1252``.
+    """
 
     path: str
-    separator: str = ","
+    separator: Character = ","
+    decimal: Character = "."
+    encoding: str = "utf-8"
+
+    def check(self) -> None:
+        """A separator is no decimal mark."""
+        self.require(
+            self.separator != self.decimal, f"separator and decimal are both {self.decimal!r}"
+        )
 
 
 class PackageOptions(Record, frozen=True):
@@ -265,14 +286,21 @@ class CsvReader:
         Raises
         ------
         DataError
-            Where the file is absent, empty or no CSV file.
+            Where the file is absent, empty, no CSV file, or written in another encoding.
         """
         import pandas as pd
 
         path = _existing(options.path, base)
         try:
-            return pd.read_csv(path, sep=options.separator)
-        except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
+            return pd.read_csv(
+                path, sep=options.separator, decimal=options.decimal, encoding=options.encoding
+            )
+        except (UnicodeError, LookupError) as error:
+            raise DataError(
+                f"data file {path} is not text in {options.encoding}: {error}; set "
+                "data.options.encoding, as cp1252"
+            ) from None
+        except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
             raise DataError(f"data file {path} is not a CSV table: {error}") from None
 
     def describe(self, options: CsvOptions) -> str:

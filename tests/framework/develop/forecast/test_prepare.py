@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from msgspec import structs
 
 from loopcast.api import DataError, ForecastSchema, Site
 from loopcast.develop.forecast.horizon import horizon_end, latest_origin
@@ -79,7 +80,8 @@ def bad_target(table: pd.DataFrame, value: object) -> pd.DataFrame:
         (
             lambda t: bad_target(t, -3.0),
             "demand.csv: column 'demand': 1 negative values, the first -3 at "
-            "2014-10-02 16:00:00+00:00 (row 5); expected MW of at least 0",
+            "2014-10-02 16:00:00+00:00 (row 5); expected MW of at least 0, or "
+            "logical_model.schema.negative=true",
         ),
         (
             lambda t: bad_target(t, float("inf")),
@@ -106,13 +108,15 @@ def bad_target(table: pd.DataFrame, value: object) -> pd.DataFrame:
         ),
         (
             lambda t: t.assign(stamp=t["stamp"].dt.tz_localize(None)),
-            "demand.csv: column 'stamp': time stamps have no zone (first: 2014-10-02 14:00:00); "
-            "expected UTC or an offset, such as 2014-12-31T13:00:00Z",
+            "demand.csv: column 'stamp': time stamps have no zone (the first in row 1: "
+            "2014-10-02 14:00:00); expected UTC or an offset, such as 2014-12-31T13:00:00Z, or the "
+            "zone of their clock in data.table.timezone",
         ),
         (
             lambda t: t.assign(stamp=t["stamp"].astype(str).mask(t.index == 2, "yesterday")),
             "demand.csv: column 'stamp': 'yesterday' in row 3 is not a time stamp; expected "
-            "ISO 8601 with a zone, such as 2014-12-31T13:00:00Z",
+            "ISO 8601 with a zone, such as 2014-12-31T13:00:00Z, or its form in "
+            "data.table.time_format, as '%d.%m.%Y %H:%M'",
         ),
         (
             lambda t: t.assign(stamp=t["stamp"].mask(t.index == 2)),
@@ -217,6 +221,62 @@ def test_a_horizon_beyond_the_covariates_is_refused(
     with pytest.raises(DataError, match=r"48 values|96 values") as caught:
         covariates_through(data, beyond, "demand.csv", forecast_table())
     assert f"missing over the horizon, the first at {end}" in str(caught.value)
+
+
+def test_days_follow_the_local_calendar(schema: ForecastSchema) -> None:
+    """Midnights over both changes of the clocks are no multiple of 24 hours apart."""
+    daily = structs.replace(
+        schema,
+        step="1D",
+        resolutions=("1D",),
+        aggregates={},
+        series={"north": "city"},
+        covariates={},
+    )
+    days = pd.date_range("2014-03-01", "2014-11-30", freq="D", tz="Australia/Melbourne")
+    table = pd.DataFrame({"stamp": days, "region": "north", "demand": np.arange(float(len(days)))})
+    names = forecast_table(covariates={})
+    data = prepare(table, daily, names).data
+    assert data.times.equals(days.rename("time"))
+    assert data.target["north"].tolist() == table["demand"].tolist()
+    starts = forecast_table(covariates={}, time=None, start="2014-02-28T13:00:00Z")
+    assert prepare(table, daily, starts).data.times.equals(days.rename("time"))
+
+    at_one = table.assign(stamp=days + pd.Timedelta("1h"))
+    with pytest.raises(
+        DataError, match="275 time stamps off the 1D grid that begins at 2014-03-01 00"
+    ):
+        prepare(at_one, daily, names)
+
+
+def test_what_is_off_the_grid_at_the_end_is_refused_too(
+    table: pd.DataFrame, schema: ForecastSchema
+) -> None:
+    last = table["stamp"].ge(table.loc[table["demand"].notna(), "stamp"].max())
+    moved = table.assign(stamp=table["stamp"].mask(last, table["stamp"] + pd.Timedelta("1min")))
+    with pytest.raises(DataError, match="1 time stamps off the 30min grid"):
+        prepare(moved, schema)
+
+
+def test_each_local_day_begins_with_a_step(schema: ForecastSchema) -> None:
+    """Every sixth hour of UTC is no midnight in Melbourne."""
+    coarse = structs.replace(
+        schema,
+        step="6h",
+        resolutions=("6h",),
+        aggregates={},
+        series={"north": "city"},
+        covariates={},
+    )
+    stamps = pd.date_range("2014-05-01", periods=40, freq="6h", tz="UTC")
+    table = pd.DataFrame({"stamp": stamps, "region": "north", "demand": 1.0})
+    with pytest.raises(DataError) as caught:
+        prepare(table, coarse, forecast_table(covariates={}))
+    assert str(caught.value) == (
+        "demand.csv: 10 local midnights are off the 6h grid that begins at 2014-05-01 "
+        "00:00:00+00:00, the first 2014-05-02 00:00:00+10:00; expected a step at "
+        "the beginning of each day in Australia/Melbourne"
+    )
 
 
 def test_since_and_until_are_local_dates(table: pd.DataFrame, schema: ForecastSchema) -> None:

@@ -15,8 +15,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from loopcast.api import DataError, step_minutes
-from loopcast.develop.columns import written_out
 from loopcast.develop.forecast.panel import Numbers
+from loopcast.develop.forecast.stamps import first_row, moments
 
 if TYPE_CHECKING:
     from loopcast.settings import ForecastTable
@@ -39,7 +39,8 @@ class LongTable:
         Number of each row in the whole table, from 1.
     stamps : Series of datetime64 in UTC, length n
     grid : DatetimeIndex, shape (times,)
-        In UTC, from the first time stamp to the last, step by step.
+        From the first time stamp to the last, step by step: local days by the calendar, which
+        have 23 to 25 hours, and shorter steps by the clock of UTC.
     place : ndarray, shape (n,), int32
         Of each row in the grid; -1 where it is off the grid.
     names
@@ -109,10 +110,11 @@ class LongTable:
             f"(row {self.row[first]}); expected one row for each time and series"
         )
 
-    def off_grid(self, until: pd.Timestamp) -> pd.DatetimeIndex:
-        """Return the time stamps off the grid up to a moment, each once and in order."""
+    def off_grid(self, values: Numbers) -> pd.DatetimeIndex:
+        """Return the time stamps off the grid until the last value, each once and in order."""
         stamps = self.stamps[self.place == OFF_GRID]
-        return pd.DatetimeIndex(stamps[stamps <= until].unique()).sort_values()
+        last = self.stamps[~np.isnan(values)].max()
+        return pd.DatetimeIndex(stamps[stamps <= last].unique()).sort_values()
 
 
 def read_long_table(
@@ -134,33 +136,50 @@ def read_long_table(
     DataError
         Where a time stamp or the name of a series is missing or is none, or nothing is left.
     """
-    stamps = _times(source, table, names, step)
+    stamps = _moments(source, table, names, step, timezone)
     kept = _span(source, stamps, names, timezone)
     row: Sequence[int] = range(1, len(table) + 1)
     if not kept.all():
         row = (np.flatnonzero(kept) + 1).tolist()
         table, stamps = table[kept], stamps[kept]
     code, found = _series(source, table, names, alone)
-    length = pd.Timedelta(minutes=step_minutes(step))
+    grid, place = _on_grid(stamps, step, timezone)
     return LongTable(
         source=source,
         table=table,
         row=row,
         stamps=stamps,
-        grid=pd.date_range(stamps.min(), stamps.max(), freq=length),
-        place=_places(stamps, length),
+        grid=grid,
+        place=place,
         names=found,
         code=code,
     )
 
 
-def _places(stamps: pd.Series[Any], length: pd.Timedelta) -> NDArray[np.int32]:
-    """Count steps from the first time stamp; -1 between steps."""
+def _on_grid(
+    stamps: pd.Series[Any], step: str, timezone: str
+) -> tuple[pd.DatetimeIndex, NDArray[np.int32]]:
+    """Return the grid from the first time stamp to the last, and the place of each on it.
+
+    Days are counted on the local calendar from midnight, shorter steps in UTC.
+    """
+    length = pd.Timedelta(minutes=step_minutes(step))
+    if step.endswith("D"):
+        stamps = stamps.dt.tz_convert(timezone)
+    first, last = stamps.min(), stamps.max()
+    if step.endswith("D"):
+        first = first.normalize()
     instants = stamps.dt.tz_localize(None).to_numpy()
-    first, step = (
-        instants.min(),
-        length.to_timedelta64().astype(instants.dtype.str.replace("M", "m")),
-    )
+    start = first.tz_localize(None).to_datetime64().astype(instants.dtype)
+    grid = pd.date_range(first, last, freq=step if step.endswith("D") else length)
+    return grid, _places(instants, start, length)
+
+
+def _places(
+    instants: NDArray[np.datetime64], first: np.datetime64, length: pd.Timedelta
+) -> NDArray[np.int32]:
+    """Count steps from the first time stamp; -1 between steps."""
+    step = length.to_timedelta64().astype(instants.dtype.str.replace("M", "m"))
     place = np.empty(len(instants), dtype=np.int32)
     for start in range(0, len(instants), ROWS_AT_ONCE):
         block = slice(start, start + ROWS_AT_ONCE)
@@ -169,48 +188,20 @@ def _places(stamps: pd.Series[Any], length: pd.Timedelta) -> NDArray[np.int32]:
     return place
 
 
-def _times(source: str, table: pd.DataFrame, names: ForecastTable, step: str) -> pd.Series[Any]:
-    if names.time is None:
-        start = pd.Timestamp(str(names.start))
-        stamps = pd.date_range(start, periods=len(table), freq=step).tz_convert("UTC")
-        return pd.Series(stamps, index=table.index)
-    raw = written_out(table[names.time])
-    missing = raw.isna()
-    if missing.any():
-        raise DataError(
-            f"{source}: column {names.time!r}: {int(missing.sum())} missing time "
-            f"stamps, the first in row {_first_row(missing)}"
-        )
-    if isinstance(raw.dtype, pd.DatetimeTZDtype):
-        return _in_utc(raw)
+def _moments(
+    source: str, table: pd.DataFrame, names: ForecastTable, step: str, timezone: str
+) -> pd.Series[Any]:
+    if names.time is not None:
+        return moments(source, table, names)
     try:
-        times = pd.to_datetime(raw, errors="raise", format=_time_format(raw))
-    except (ValueError, TypeError, OverflowError):
-        bad = pd.to_datetime(raw.astype(str), errors="coerce", format="ISO8601", utc=True)
-        row = _first_row(bad.isna()) if bad.isna().any() else 1
+        start = pd.Timestamp(str(names.start)).tz_convert(timezone)
+    except (ValueError, TypeError):
         raise DataError(
-            f"{source}: column {names.time!r}: {raw.iloc[row - 1]!r} in row {row} "
-            "is not a time stamp; expected ISO 8601 with a zone, such as "
-            "2014-12-31T13:00:00Z"
+            f"data.table.start={names.start!r} is no moment; expected ISO 8601 with a zone, such "
+            "as 2014-12-31T13:00:00Z"
         ) from None
-    if not isinstance(times.dtype, pd.DatetimeTZDtype):
-        raise DataError(
-            f"{source}: column {names.time!r}: time stamps have no zone (first: "
-            f"{raw.iloc[0]}); expected UTC or an offset, such as 2014-12-31T13:00:00Z"
-        )
-    return _in_utc(times)
-
-
-def _in_utc(times: pd.Series[Any]) -> pd.Series[Any]:
-    return times.dt.tz_convert("UTC")  # type: ignore[no-any-return]
-
-
-def _time_format(raw: pd.Series[Any]) -> str | None:
-    return "ISO8601" if raw.dtype == object or isinstance(raw.dtype, pd.StringDtype) else None
-
-
-def _first_row(flags: pd.Series[Any]) -> int:
-    return int(np.argmax(flags.to_numpy())) + 1
+    stamps = pd.date_range(start, periods=len(table), freq=step).tz_convert("UTC")
+    return pd.Series(stamps, index=table.index)
 
 
 def _span(
@@ -238,7 +229,7 @@ def _series(
     if missing.any():
         raise DataError(
             f"{source}: column {names.series!r}: {int(missing.sum())} rows name no series, "
-            f"the first is row {_first_row(missing)}"
+            f"the first is row {first_row(missing)}"
         )
     if not isinstance(raw.dtype, pd.CategoricalDtype):
         numbered, found = pd.factorize(raw.astype(str))

@@ -153,13 +153,31 @@ class _Checker:
             raise DataError(
                 f"{self.source}: column {column!r}: {int(bad.sum())} negative values, the first "
                 f"{values[first]:g} at {long.described(first)}; expected {schema.unit} of at "
-                "least 0"
+                "least 0, or logical_model.schema.negative=true"
             )
+        self._on_grid(long, values, schema)
         position = {name: k for k, name in enumerate(sites)}
         laid = long.wide(values, [position[name] for name in long.names], len(sites))
         if self.names.gaps != "tolerate":
             self._no_series_absent(long, laid, list(sites))
         return laid
+
+    def _on_grid(self, long: LongTable, values: Numbers, schema: ForecastSchema) -> None:
+        """Steps follow each other, and a local day begins with one."""
+        begins = f"the {schema.step} grid that begins at {long.grid[0]}"
+        off = long.off_grid(values)
+        if len(off):
+            raise DataError(
+                f"{self.source}: {len(off)} time stamps off {begins}, the first {off[0]}"
+            )
+        local = long.grid.tz_convert(schema.timezone)
+        midnights = local.normalize().unique()[1:]
+        missed = midnights.difference(local)
+        if len(missed):
+            raise DataError(
+                f"{self.source}: {len(missed)} local midnights are off {begins}, the first "
+                f"{missed[0]}; expected a step at the beginning of each day in {schema.timezone}"
+            )
 
     def _no_series_absent(self, long: LongTable, laid: Numbers, names: list[str]) -> None:
         absent = [names[k] for k in np.flatnonzero(np.isnan(np.fmin.reduce(laid, axis=0)))]
@@ -260,12 +278,6 @@ def _complete_target(
     if not len(observed):
         raise DataError(f"{long.source}: column {names.target!r} has no actual at all")
     end = observed[-1] + 1
-    off_grid = long.off_grid(long.grid[end - 1])
-    if len(off_grid):
-        raise DataError(
-            f"{long.source}: {len(off_grid)} time stamps off the {schema.step} grid that begins at "
-            f"{long.grid[0]}, the first {off_grid[0]}"
-        )
     laid, missing = laid[:end], missing[:end]
     times = long.grid[:end].tz_convert(schema.timezone).rename("time")
     if missing.any() and names.gaps == "refuse":
