@@ -116,6 +116,11 @@ def test_settings_survive_json() -> None:
         ),
         ("engine.timeout", 0, "engine.timeout: expected `float` > 0.0, got 0"),
         ("engine", {"name": "local"}, "engine.workers: missing; expected `int`"),
+        (
+            "logical_model",
+            {"name": "town", "title": "x", "purpose": "x", "owner": "x"},
+            "logical_model.kpi: missing; expected keys with values: metric",
+        ),
         ("engine", 3, "engine: expected keys with values, got 3"),
         ("backtest", None, "backtest: expected keys with values, got nothing"),
         ("seed", -1, "seed: expected `int` >= 0, got -1"),

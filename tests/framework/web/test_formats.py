@@ -52,7 +52,7 @@ def test_an_interval_does_not_break_and_has_one_unit() -> None:
 
 def test_shares_are_shown_in_percent() -> None:
     assert formats.percent(0.8742) == f"87.4{NBSP}%"
-    assert formats.percent(None) == f"–{NBSP}%"
+    assert formats.percent(None) == "–"
 
 
 def test_times_are_local_and_name_their_zone() -> None:

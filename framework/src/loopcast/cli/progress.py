@@ -116,11 +116,16 @@ def result_lines(run_dir: Path, seconds: Mapping[str, float], *files: str) -> li
 
 def data_line(known: KnownForecast) -> str:
     """Say what was read, and from where on it is forecast."""
-    dataset = known.dataset
+    dataset, last = known.dataset, known.data.times[-1]
     imputed = f", {dataset.imputed} imputed" if dataset.imputed else ""
+    later = (
+        f"; actuals go on until {last}, but a later origin needs a whole day of them, and "
+        "covariates over its horizon"
+    )
     return (
         f"  data      {dataset.name}: {dataset.rows:,} values until {known.training.times[-1]}"
         f"{imputed}\n  origin    {known.origin:%A %Y-%m-%d} ({known.origin.tz})"
+        f"{later if last >= known.origin else ''}"
     )
 
 

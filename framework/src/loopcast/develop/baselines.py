@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from loopcast.api import Evaluation, GateResult, Kpi
 
+UNDEFINED = "undefined on the judged rows; choose a kpi.metric that is defined on each of them"
+
 
 def beats_baselines(
     evaluations: Sequence[Evaluation], kpi: Kpi, baselines: Sequence[str], *, same: str = ""
@@ -30,7 +32,7 @@ def beats_baselines(
                 gate=f"beats_{label}",
                 passed=as_good if label == same else better(own, other, kpi),
                 expectation=f"{kpi.metric} {f'as {label} has it' if label == same else asked}",
-                measured=f"{kpi.metric} {_shown(own)}",
+                measured=f"{kpi.metric} {UNDEFINED if own is None else _shown(own)}",
             )
         )
     return tuple(results)

@@ -71,9 +71,8 @@ def convert(value: Any, kind: Any, key: str = "") -> Any:
     loopcast.settings.conversion.SettingError: backtest.orgins: unknown key;\
  did you mean 'origins'? Valid: every, origins
     """
-    options = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
-    structs = [option for option in options if _is_struct(option)]
-    if structs and not (value is None and NoneType in options):
+    structs = _structs(kind)
+    if structs and not (value is None and NoneType in get_args(kind)):
         return _convert_struct(_mapping(value, key), structs, key)
     if get_origin(kind) is dict:
         name_kind, item_kind = get_args(kind)
@@ -96,6 +95,12 @@ def unknown(what: str, name: object, valid: Iterable[str]) -> str:
     near = difflib.get_close_matches(str(name), names, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return f"{what}; {hint}Valid: {', '.join(names) or 'none'}"
+
+
+def _structs(kind: Any) -> list[Any]:
+    """Return the record that a type is, or those that it may be."""
+    options = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    return [option for option in options if _is_struct(option)]
 
 
 def _is_struct(kind: Any) -> bool:
@@ -175,8 +180,14 @@ def _date(value: str, key: str) -> str:
 
 
 def _expected(kind: Any) -> str:
-    """Say in msgspec's words what a type takes: it is asked to convert what never fits."""
-    try:
+    """Say what a type takes: the keys of a record, or in msgspec's words anything else."""
+    structs = _structs(kind)
+    if structs:
+        fields = msgspec.structs.fields(structs[0])
+        needed = [field.encode_name for field in fields if field.required]
+        tag = structs[0].__struct_config__.tag_field
+        return f"keys with values: {', '.join([*([tag] if tag else []), *needed])}"
+    try:  # to convert what never fits
         msgspec.convert(object(), kind)
     except msgspec.ValidationError as error:
         found = re.search(r"Expected (.*), got", str(error))

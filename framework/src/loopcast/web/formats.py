@@ -67,8 +67,9 @@ def number(value: float | None, places: int | None = None) -> str:
 
 
 def quantity(value: float | None, unit: str, places: int | None = None) -> str:
-    """Return a number with its unit, which stay on one line."""
-    return f"{number(value, places)}{NBSP}{unit}" if unit else number(value, places)
+    """Return a number with its unit, which stay on one line; a dash alone where there is none."""
+    text = number(value, places)
+    return f"{text}{NBSP}{unit}" if unit and text != MISSING else text
 
 
 def interval(

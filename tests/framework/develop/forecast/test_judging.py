@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from loopcast.api import Evaluation, ForecastData, ForecastSchema, Metric, MetricDefinition
 from loopcast.develop.engine import LocalEngine
 from loopcast.develop.forecast import judging
+from loopcast.develop.forecast.judged import drawn_rows
 from loopcast.develop.forecast.judging import joined
 from loopcast.develop.forecast.train import run_contest
+from loopcast.develop.judged import judged_bytes, read_judged
 
 from ..conftest import make_course
 from ..contenders import LastWeek
@@ -42,6 +45,26 @@ def test_parts_measure_what_all_series_together_do(
             assert found[key][1] == count
             assert found[key][0] == pytest.approx(value, rel=1e-12)
     np.testing.assert_array_equal(parts.judged.overall, whole.judged.overall)
+
+
+def test_what_nobody_measured_is_not_judged(panel: ForecastData, schema: ForecastSchema) -> None:
+    """A meter that has been silent leaves the others their measures."""
+    flat = structs.replace(schema, aggregates={}, resolutions=("30min",))
+    course = make_course(flat, LastWeek())
+    whole = run_contest(course, panel, DATASET, LocalEngine())
+    panel.target.iloc[-20:, 2] = np.nan
+    found = run_contest(course, panel, DATASET, LocalEngine())
+    expected, measured = (by_subset(contest.evaluations[0]) for contest in (whole, found))
+    for series in ("north", "south"):
+        assert measured["mae", f"series={series}"] == expected["mae", f"series={series}"]
+    value, count = measured["mae", ""]
+    assert value is not None
+    assert count == expected["mae", ""][1] - 20
+    rows = drawn_rows(found.judged, "30min", panel.timezone)
+    of_last_week = rows[rows["contender"].eq(course.candidate.label)]
+    assert (of_last_week.groupby(["series", of_last_week["time"].dt.date])["lead"].min() == 1).all()
+    judged = read_judged(judged_bytes(found.judged), "forecast")
+    assert sum(judged.keys[0] == "west") == expected["mae", "series=west"][1] - 20
 
 
 def test_rows_are_kept_of_the_top_the_largest_and_the_worst(

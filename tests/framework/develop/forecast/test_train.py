@@ -61,7 +61,10 @@ def test_the_gate_is_to_beat_every_baseline(panel: ForecastData, schema: Forecas
     assert not none[0].passed
     assert none[0].expectation.endswith("by more than 99")
     unknown = beats_baselines(good.evaluations, Kpi(metric="profit"), ["yesterday"])
-    assert (unknown[0].passed, unknown[0].measured) == (False, "profit undefined")
+    assert (unknown[0].passed, unknown[0].measured) == (
+        False,
+        "profit undefined on the judged rows; choose a kpi.metric that is defined on each of them",
+    )
 
 
 def test_too_little_data_is_refused(schema: ForecastSchema, panel: ForecastData) -> None:

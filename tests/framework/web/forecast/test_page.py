@@ -17,6 +17,7 @@ import pytest
 from loopcast.api import Covariate, DataError, Dataset, Effect, Evaluation, Metric, ScoreSchema
 from loopcast.api.schema import Feature
 from loopcast.web.forecast import words as forecast_words
+from loopcast.web.forecast.backtest import errors_by_day_type
 from loopcast.web.forecast.page import render
 from loopcast.web.forecast.report import ForecastReport
 
@@ -391,3 +392,21 @@ def test_other_tasks_are_refused(report: ForecastReport) -> None:
 def test_imputed_values_are_counted(report: ForecastReport) -> None:
     dataset: Dataset = msgspec.structs.replace(report.dataset, imputed=1234)
     assert "1,234 values" in Page(render(replace(report, dataset=dataset))).words
+
+
+def test_measures_say_which_series_they_are_of(
+    report: ForecastReport, market_report: ForecastReport
+) -> None:
+    """Where nothing sums the series, the overall value is about all of them."""
+
+    def subjects(of: ForecastReport) -> list[str]:
+        figure = errors_by_day_type(of)
+        assert figure is not None
+        return [forecast_words.key_figures(of)[2].label, figure.title]
+
+    model = market_report.logical_model
+    flat = msgspec.structs.replace(market_report.schema, aggregates={})
+    apart = replace(market_report, logical_model=msgspec.structs.replace(model, schema=flat))
+    assert subjects(report) == ["MAPE in the backtest", "MAPE by day type"]
+    assert subjects(market_report) == ["MAPE in the backtest, NEM", "MAPE by day type: NEM"]
+    assert subjects(apart) == ["MAPE in the backtest, all series", "MAPE by day type: all series"]

@@ -26,7 +26,7 @@ def judged_forecasts(
     heads: Sequence[str],
     day_type: NDArray[np.str_],
 ) -> Judged:
-    """Lay the scored origins out with one row for each time and series.
+    """Lay the scored origins out with one row for each time and series that has an actual.
 
     Parameters
     ----------
@@ -44,33 +44,34 @@ def judged_forecasts(
     """
     shape = next(iter(predictions.values()))
     scored = shape.origin >= first
-    times, width = shape.times[scored], len(shape.series)
-    series = _every(np.tile(np.arange(width), len(times)), shape.series)
+    times, actual = shape.times[scored], shape.actual[scored]
+    row, column = np.nonzero(~np.isnan(actual))
+    series = _every(column, shape.series)
     return Judged(
-        keys=(series, _ordered(times.tz_convert("UTC").strftime("%Y-%m-%dT%H:%MZ"), width)),
-        block=shape.origin[scored].repeat(width),
-        overall=np.tile(np.isin(shape.series, heads), len(times)),
+        keys=(series, _ordered(times.tz_convert("UTC").strftime("%Y-%m-%dT%H:%MZ"), row)),
+        block=shape.origin[scored][row],
+        overall=np.isin(shape.series, heads)[column],
         attributes={
-            "hour": _ordered(times.hour, width),
-            "day_type": _ordered(pd.Index(day_type[scored]), width),
+            "hour": _ordered(times.hour, row),
+            "day_type": _ordered(pd.Index(day_type[scored]), row),
             "series": series,
         },
         outcomes={
             label: ForecastOutcome(
-                actual=shape.actual[scored].ravel(),
-                mean=own.mean[scored].ravel(),
+                actual=actual[row, column],
+                mean=own.mean[scored][row, column],
                 levels=np.array(LEVELS),
-                quantiles=quantiles[label][scored].reshape(-1, len(LEVELS)).astype(np.float32),
+                quantiles=quantiles[label][scored][row, column].astype(np.float32),
             )
             for label, own in predictions.items()
         },
     )
 
 
-def _ordered(values: pd.Index, repeats: int) -> pd.Categorical[Any]:
-    """Return a column whose categories are in order, each value repeated."""
+def _ordered(values: pd.Index, row: NDArray[np.intp]) -> pd.Categorical[Any]:
+    """Return a column whose categories are in order, with the value of each row."""
     codes, names = pd.factorize(values, sort=True)
-    return _every(codes.repeat(repeats), [str(name) for name in names])
+    return _every(codes[row], [str(name) for name in names])
 
 
 def _every(codes: NDArray[np.intp], names: Sequence[str]) -> pd.Categorical[Any]:
@@ -83,14 +84,13 @@ def drawn_rows(judged: Judged, step: str, timezone: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns contender, series, step, time (local), lead (steps from the origin), actual,
-        mean, low, high (the 90 % interval).
+        Columns contender, series, step, time (local), lead (steps from the origin that any
+        series was judged at), actual, mean, low, high (the 90 % interval).
     """
     series, time = judged.keys
     instants = pd.to_datetime(np.asarray(time.categories, dtype=object), utc=True)
     local = pd.DatetimeIndex(instants).tz_convert(timezone)
-    frame = pd.DataFrame({"block": judged.block, "series": series.codes})
-    lead = frame.groupby(["block", "series"]).cumcount().to_numpy() + 1
+    lead = pd.Series(time.codes).groupby(judged.block).rank("dense").astype(np.int64).to_numpy()
     frames = []
     for label, outcome in judged.outcomes.items():
         if not isinstance(outcome, ForecastOutcome):

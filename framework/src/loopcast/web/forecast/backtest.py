@@ -23,7 +23,14 @@ from loopcast.web.charts import (
     time_axis,
     values_on,
 )
-from loopcast.web.forecast.values import INTERVAL, METRICS, kpi, metric_text, subsets_of
+from loopcast.web.forecast.values import (
+    INTERVAL,
+    METRICS,
+    judged_on,
+    kpi,
+    metric_text,
+    subsets_of,
+)
 from loopcast.web.page import Figure, Selector
 
 if TYPE_CHECKING:
@@ -108,12 +115,12 @@ def errors_by_day_type(report: ForecastReport) -> Figure | None:
         rows.append((name, dots))
     if not rows:
         return None
-    title = f"{METRICS.get(metric, metric)} by day type"
+    title, subject = f"{METRICS.get(metric, metric)} by day type", judged_on(report)
     largest = max((dot.value for _, dots in rows for dot in dots), default=0.0)
     ends = "0", metric_text(report, metric, largest)
     return Figure(
         id="day-types",
-        title=title + (f": {report.series[0]}" if len(report.series) > 1 else ""),
+        title=f"{title}: {subject}" if subject else title,
         chart=DotPlot(rows=tuple(rows), ends=ends),
     )
 

@@ -12,6 +12,7 @@ from loopcast.web.forecast.values import (
     METRICS,
     Amount,
     best_baseline,
+    judged_on,
     kpi,
     metric_text,
     peak,
@@ -134,10 +135,10 @@ def _accuracy_figures(report: ForecastReport) -> list[KeyFigure]:
     versus = (
         f"{metric_text(report, metric, rival[1])} {rival[0].contender}" if rival else "no baseline"
     )
-    everything = f", {report.series[0]}" if len(report.series) > 1 else ""
+    subject = f", {judged_on(report)}" if judged_on(report) else ""
     return [
         KeyFigure(
-            label=f"{METRICS.get(metric, metric)} in the backtest{everything}",
+            label=f"{METRICS.get(metric, metric)} in the backtest{subject}",
             value=metric_text(report, metric, report.champion.value(metric)),
             detail=f"best baseline: {versus}" if rival else versus,
         ),
