@@ -268,6 +268,20 @@ def test_four_fifths_are_kept_or_missed_for_certain() -> None:
     assert found["sex=female: favourable scores"] is False
 
 
+def test_a_cutoff_that_nobody_chose_and_that_divides_nobody_is_no_proof() -> None:
+    """Of a rare event all scores are below one half, whoever they are of."""
+    subject = subject_of("score")
+    own = subject.judged.outcomes["own"]
+    assert isinstance(own, ScoreOutcome)
+    rare = with_own(subject, replace(own, probability=own.probability / 50.0))
+    first, *of_kpi = check_fairness(rare, Fairness())
+    assert (first.test, first.passed) == ("sex: favourable scores", False)
+    assert "nobody chose one" in first.measured
+    assert all("brier" in result.test for result in of_kpi)
+    of_groups = [r for r in check_fairness(rare, Fairness(cutoff=0.5)) if "favourable" in r.test]
+    assert [result.passed for result in of_groups] == [True]
+
+
 def test_few_rows_are_not_certain() -> None:
     """The same bias over forty rows has an interval that reaches four fifths."""
     subject = biased(subject_of("score"), 0.15)

@@ -23,12 +23,12 @@ from loopcast.cli.answer_results import (
 from loopcast.cli.context import Run, Stopwatch
 from loopcast.cli.progress import comparison_table, progress_bar, result_lines
 from loopcast.develop.engine import engine_for
-from loopcast.iterate.family import SegmentReport, counts, train_segments, training_of
+from loopcast.iterate.family import SegmentReport, Status, counts, train_segments, training_of
 from loopcast.iterate.settings_file import SETTINGS_FILE, settings_bytes
 from loopcast.serve.family import answer_segments
 
 if TYPE_CHECKING:
-    from loopcast.api import Engine
+    from loopcast.api import Engine, VersionId
 
 
 def execute_segments(run: Run) -> None:
@@ -107,7 +107,7 @@ def _training_record(reports: Sequence[SegmentReport]) -> dict[str, Any]:
 
 
 def _show_training(run: Run, reports: Sequence[SegmentReport]) -> None:
-    if run.settings.data.table.segment is None and reports[0].version is not None:
+    if run.settings.data.table.segment is None:
         _show_one(run, reports[0])
         return
     said = ", ".join(f"{count} {name}" for name, count in counts(reports).items() if count)
@@ -116,15 +116,20 @@ def _show_training(run: Run, reports: Sequence[SegmentReport]) -> None:
 
 
 def _show_one(run: Run, report: SegmentReport) -> None:
-    assert report.version is not None
+    """Show the version and what became of it; a failure is the error that ends the run."""
+    if report.version is not None:
+        _show_version(run, report.version, report.status)
+    if report.reason and report.status != "failed":
+        run.console.print(f"  release   {report.reason}", soft_wrap=True)
+
+
+def _show_version(run: Run, version: VersionId, status: Status) -> None:
     catalog = run.home.catalog
-    how = "found, trained before on the same data" if report.status == "kept" else "trained now"
-    stage = catalog.stage(report.version)
+    how = "found, trained before on the same data" if status == "kept" else "trained now"
+    stage = catalog.stage(version)
     run.console.print(
-        f"  version   {report.version} of {run.settings.template.name}, {how}; stage: {stage}",
+        f"  version   {version} of {run.settings.template.name}, {how}; stage: {stage}",
         soft_wrap=True,
     )
-    evaluations = (*catalog.evaluations(report.version), *catalog.baselines(report.version))
+    evaluations = (*catalog.evaluations(version), *catalog.baselines(version))
     run.console.print(comparison_table(evaluations, tuple(run.course.metrics)))
-    if report.reason:
-        run.console.print(f"  release   {report.reason}", soft_wrap=True)

@@ -238,6 +238,8 @@ def _whole_estimates(
         one, two = (whole(take(outcome, rows)) for outcome in pair_of.outcomes)
         return one, two
 
+    one = pair_of.outcomes[0]
+    event = one.actual == 1.0 if isinstance(one, ScoreOutcome) else None
     for subset in subsets:
         first, second = both(subset.rows)
 
@@ -246,8 +248,16 @@ def _whole_estimates(
             return two - one
 
         known, serial = np.isfinite(second - first), pair_of.serial
-        error = jackknife_error(change, subset.block, serial=serial) if known else (np.nan, 0)
-        yield first, second, error
+        kinds = None if event is None else event[subset.rows]
+        yield (
+            first,
+            second,
+            (
+                jackknife_error(change, subset.block, serial=serial, event=kinds)
+                if known
+                else (np.nan, 0)
+            ),
+        )
 
 
 def _difference(

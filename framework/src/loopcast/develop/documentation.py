@@ -46,8 +46,8 @@ def document(
         *_stated("Assumptions", logical_model.assumptions),
         *_stated("Limits", logical_model.limits),
         f"- Template: {template}, {summary}",
-        f"- Training data: {_described(datasets[0])}",
-        *(f"- Judged on: {_described(dataset)}" for dataset in datasets[1:]),
+        f"- Training data: {_described(datasets[0], logical_model)}",
+        *(f"- Judged on: {_described(dataset, logical_model)}" for dataset in datasets[1:]),
         *([f"- Calibration: {calibration}"] if calibration else []),
         "",
         *_section("What training rows have passed", preparation),
@@ -63,14 +63,7 @@ def document(
         f"|---|{'---|' * len(metrics)}",
         *(_row(evaluation, metrics) for evaluation in evaluations),
         "",
-        "## Gates",
-        "",
-        *(
-            f"- {gate.gate}: {'passed' if gate.passed else 'failed'} "
-            f"(expected {gate.expectation}; measured {gate.measured})"
-            for gate in gates
-        ),
-        "",
+        *_section("Gates of the training", [_gate(gate) for gate in gates]),
     ]
     return "\n".join(lines).encode()
 
@@ -83,11 +76,18 @@ def _section(title: str, sentences: Sequence[str]) -> list[str]:
     return [f"## {title}", "", *(f"- {one}" for one in sentences), ""] if sentences else []
 
 
-def _described(dataset: Dataset) -> str:
+def _gate(gate: GateResult) -> str:
+    how = "passed" if gate.passed else "failed"
+    return f"{gate.gate}: {how} (expected {gate.expectation}; measured {gate.measured})"
+
+
+def _described(dataset: Dataset, logical_model: LogicalModel) -> str:
+    what = "values" if logical_model.task == "forecast" else "rows"
+    imputed = f", {dataset.imputed} imputed" if dataset.imputed else ""
     span = "" if dataset.start is None else f" from {dataset.start} to {dataset.end}"
     return (
-        f"{dataset.name} ({dataset.origin}), {dataset.rows} values{span}, {dataset.imputed} "
-        f"imputed, fingerprint {dataset.fingerprint}"
+        f"{dataset.name} ({dataset.origin}), {dataset.rows:,} {what}{span}{imputed}, "
+        f"fingerprint {dataset.fingerprint}"
     )
 
 

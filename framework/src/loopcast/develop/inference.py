@@ -130,6 +130,7 @@ def jackknife_error(
     block: NDArray[np.int64],
     *,
     serial: bool,
+    event: NDArray[np.bool_] | None = None,
     seed: int = 0,
 ) -> tuple[float, int]:
     """Return the standard error and degrees of freedom of what is no mean, such as an AUC.
@@ -142,6 +143,9 @@ def jackknife_error(
     ----------
     estimate
         Takes the positions of the rows that are left.
+    event : ndarray, shape (rows,), or None
+        Of what tells two kinds of rows apart, which are of one kind. Certainty then comes from the
+        blocks of the rarer kind: an AUC of four events is as certain as four numbers are.
 
     Source: J. Shao and D. Tu (1995), The Jackknife and Bootstrap, section 2.3; P. S. Kott
     (2001), The delete-a-group jackknife, Journal of Official Statistics 17.
@@ -157,4 +161,12 @@ def jackknife_error(
     of_row = group[place]
     left = np.array([estimate(np.flatnonzero(of_row != number)) for number in range(groups)])
     deviations = left - left.mean()
-    return float(np.sqrt((groups - 1) / groups * (deviations @ deviations))), groups - 1
+    error = float(np.sqrt((groups - 1) / groups * (deviations @ deviations)))
+    return error, max(min(groups, *_kinds(place, event)) - 1, 1)
+
+
+def _kinds(place: NDArray[np.intp], event: NDArray[np.bool_] | None) -> tuple[int, ...]:
+    """Return how many blocks have rows of each kind."""
+    if event is None:
+        return (GROUPS, GROUPS)
+    return len(np.unique(place[event])), len(np.unique(place[~event]))

@@ -11,12 +11,8 @@ import pandas as pd
 
 from loopcast.api import LogicalModel, ScoreOutcome, take
 from loopcast.develop.calibration.reliability import gap_allowed
-from loopcast.develop.inference import (
-    Estimate,
-    block_sums,
-    independent_error,
-    mean_influence,
-)
+from loopcast.develop.fairness.measures import surplus_of
+from loopcast.develop.inference import Estimate
 
 if TYPE_CHECKING:
     from loopcast.monitor.performance import Labelled
@@ -78,13 +74,6 @@ def calibration_in_the_large(labelled: Labelled, model: LogicalModel, at: dateti
     outcome, block = take(outcome, rows), labelled.block[rows]
     if not len(rows):
         return None
-    surplus, weight = outcome.actual - outcome.probability, outcome.weight
-    error, freedom = independent_error(block_sums(mean_influence(surplus, weight), block))
-    said = float(np.average(outcome.probability, weights=weight))
-    value = float(np.average(surplus, weights=weight))
-    return Large(
-        said=said,
-        happened=said + value,
-        outcomes=len(rows),
-        difference=Estimate(value=value, error=error, freedom=freedom),
-    )
+    found = surplus_of(outcome, block, np.arange(len(rows)))
+    said = float(np.average(outcome.probability, weights=outcome.weight))
+    return Large(said=said, happened=said + found.value, outcomes=len(rows), difference=found)

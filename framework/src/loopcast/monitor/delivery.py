@@ -70,7 +70,8 @@ def outcomes_of(frame: pd.DataFrame, columns: Columns, model: LogicalModel) -> p
     """
     if (columns.observed is None) == (columns.observed_at is None):
         raise DataError(
-            "say when the outcomes were observed: by a column, or by one moment for all"
+            "say when the outcomes were observed: by a column (--observed), or "
+            "by one moment for all (--observed-at)"
         )
     observed = columns.observed_at or _moments(frame, str(columns.observed))
     segment: Any = columns.segment

@@ -327,7 +327,10 @@ def estimate(
     if definition.whole is not None:
         whole = definition.whole
         error, freedom = jackknife_error(
-            lambda left: whole(take(outcome, left)), block, serial=serial
+            lambda left: whole(take(outcome, left)),
+            block,
+            serial=serial,
+            event=outcome.actual == 1.0 if isinstance(outcome, ScoreOutcome) else None,
         )
         return Estimate(value=float(whole(outcome)), error=error, freedom=freedom)
     assert definition.rows is not None

@@ -143,6 +143,15 @@ def _four_fifths(
     decision = decision_for(subject.logical_model, options.cutoff)
     plan = Plan(confidence=options.confidence, fewest=options.minimum_rows)
     found = fairness_of(attribute, groups, decided(subject.judged, outcome, decision), plan)
+    if _undecided(subject, options, [one.granted.value for one in found.groups]):
+        yield say("fairness")(
+            f"{attribute}: favourable scores",
+            False,
+            "a cut-off that somebody chose: logical_model.decision, or cutoff of the gate",
+            f"nobody chose one, and at {decision.cutoff:g} nothing is decided: all scores are on "
+            "the same side",
+        )
+        return
     shares = {one.group: one.granted.value for one in found.groups}
     for one in found.groups:
         if not isfinite(one.ratio.value):
@@ -154,6 +163,12 @@ def _four_fifths(
             f"{shares[one.group]:.1%} against {shares[found.best]:.1%}, ratio "
             f"{shown(one.ratio.value)}, {between(one.ratio.low, one.ratio.high)}",
         )
+
+
+def _undecided(subject: Subject, options: Fairness, granted: Sequence[float]) -> bool:
+    """Tell whether a cut-off that nobody chose divides nobody, so that all look served alike."""
+    chosen = options.cutoff is not None or subject.logical_model.decision.threshold is not None
+    return not chosen and (min(granted) == 1.0 or max(granted) == 0.0)
 
 
 def _kpi_by_group(

@@ -258,13 +258,21 @@ def _surplus(rows: Rows, found: Decided, confidence: float) -> Interval:
 def surplus_of(outcome: ScoreOutcome, block: NDArray[np.int64], rows: Rows) -> Estimate:
     """Return the share of events minus the mean probability of rows, with its error.
 
+    The error is at least that of chance where scores are right: of a rare event that has not
+    happened yet, rows show no spread, and are not certain for that.
+
     Parameters
     ----------
     block : ndarray, shape (n,)
         Rows of one block are not independent of each other.
+
+    Source: D. J. Spiegelhalter (1986), Probabilistic prediction in patient management and clinical
+    trials, Statistics in Medicine 5: the variance p (1 − p) of each row where scores are right.
     """
     surplus, weight = (outcome.actual - outcome.probability)[rows], outcome.weight[rows]
     sums = block_sums(mean_influence(surplus, weight), block[rows])
     error, freedom = independent_error(sums)
+    said = outcome.probability[rows]
+    by_chance = np.sqrt(weight**2 @ (said * (1.0 - said))) / weight.sum()
     value = float(surplus @ weight / weight.sum())
-    return Estimate(value=value, error=error, freedom=freedom)
+    return Estimate(value=value, error=float(np.maximum(error, by_chance)), freedom=freedom)
