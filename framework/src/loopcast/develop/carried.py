@@ -1,4 +1,4 @@
-"""How work and results travel between the processes of a run: large arrays by files.
+"""How work and results travel between the processes of a run: large columns of tables by files.
 
 A pipe would copy them six times on their way, and they would wait in the memory of who takes them.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from mmap import ACCESS_COPY, mmap
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -15,7 +14,7 @@ from uuid import uuid4
 from cloudpickle import dumps, loads
 
 LARGE = 2**17
-"""Bytes from which on an array goes by a file."""
+"""Bytes from which on a column goes by a file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +24,7 @@ class Packed:
     Attributes
     ----------
     rest
-        All but its large arrays.
+        All but the large columns of Arrow's tables.
     files
         One for each of these, gone once it is unpacked.
     """
@@ -40,13 +39,16 @@ def packed(thing: Any, folder: Path) -> Packed:
     Parameters
     ----------
     folder
-        For files, of the run alone. Where it has no room for them, arrays go with the rest.
+        For files, of the run alone. Where it has no room for them, columns go with the rest.
     """
+    import pyarrow as pa
+
     large: list[memoryview] = []
 
     def stays(buffer: Any) -> bool:
         content = buffer.raw()
-        if content.nbytes < LARGE:
+        # Nobody changes what Arrow holds; an array of NumPy has to arrive as one's own.
+        if content.nbytes < LARGE or not isinstance(content.obj, pa.Buffer):
             return True
         large.append(content)
         return False
@@ -59,22 +61,24 @@ def packed(thing: Any, folder: Path) -> Packed:
 
 
 def unpacked(found: Packed) -> Any:
-    """Return what :func:`packed` was given; an array is read when it is looked at."""
+    """Return what :func:`packed` was given; a column is read when it is looked at."""
     return loads(found.rest, buffers=map(_taken, found.files))
 
 
-def _taken(path: Path) -> memoryview:
-    with path.open("rb") as file:
-        content = memoryview(mmap(file.fileno(), 0, access=ACCESS_COPY))
-    path.unlink()  # its content is there as long as the array is
+def _taken(path: Path) -> Any:
+    import pyarrow as pa
+
+    with pa.memory_map(str(path)) as file:  # which the column outlives; it keeps no file open
+        content = file.read_buffer()
+    path.unlink()
     return content
 
 
-def _written(arrays: Sequence[memoryview], folder: Path) -> tuple[Path, ...]:
-    files = tuple(folder / uuid4().hex for _ in arrays)
+def _written(columns: Sequence[memoryview], folder: Path) -> tuple[Path, ...]:
+    files = tuple(folder / uuid4().hex for _ in columns)
     try:
-        for file, array in zip(files, arrays, strict=True):
-            file.write_bytes(array)
+        for file, column in zip(files, columns, strict=True):
+            file.write_bytes(column)
     except OSError:
         for file in files:
             file.unlink(missing_ok=True)
