@@ -94,6 +94,7 @@ def _answered(
             seed=0,
         ),
         day=None,
+        made=datetime.now(UTC),
     )
     seconds = {
         name: min(_cpu(partial(_one_run, question, model, kept))[0] for _ in range(3))

@@ -22,7 +22,7 @@ from loopcast.validate.performance import Variation
 from ..distributions import forget_fakes
 from ..examples import applications, install_examples
 
-FIRST, LATER, MUCH_LATER = ("job.at=2025-01-10", "job.at=2025-06-01", "job.at=2025-12-01")
+FIRST, LATER, MUCH_LATER = ("job.at=2025-01-10", "job.at=2025-12-01", "job.at=2026-06-01")
 BETTER = "retrain.keep=better"
 SHOPS = (
     "logical_model=shop",

@@ -61,7 +61,7 @@ def test_lists_of_a_night_are_those_of_two_jobs(
     assert one.summary["predictions"]["rules"]["one of a kind"]["removed"] > 0
     names = {path.name for path in (tmp_path / "other-home/served/shop/current").iterdir()}
     assert {"rankings.parquet", LISTS, "summary.json", "report.html"} <= names
-    assert "4 have a new champion" in (tmp_path / "run/retraining.html").read_text()
+    assert "4 have new champions" in (tmp_path / "run/retraining.html").read_text()
 
 
 @pytest.mark.usefixtures("unasked")

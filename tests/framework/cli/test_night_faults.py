@@ -159,3 +159,35 @@ def test_a_night_without_any_answer_still_tells_what_was_trained(
         run("job=night", FIRST, *CREDIT)
     assert "no row has the event" in (tmp_path / "run/retraining.html").read_text()
     assert not (home.folder / "served").exists()
+
+
+def test_a_shop_whose_name_is_none_stops_no_other(tmp_path: Path, home: Home, shops: Any) -> None:
+    table = pd.read_csv(tmp_path / "sales.csv")
+    odd = table[table["tenant"] == "a"]
+    names = ["../../etc/passwd", "two words", "line\nbreak", "🛒"]
+    pd.concat([table, *(odd.assign(tenant=name) for name in names)]).to_csv(
+        tmp_path / "sales.csv", index=False
+    )
+    summary = shops()
+    results = {item["segment"]: item for item in summary["retraining"]["segments"]}
+    assert [name for name, item in results.items() if item["result"] == "failed"] == sorted(names)
+    assert all("cannot name a segment" in results[name]["reason"] for name in names)
+    assert all(results[name]["result"] == "released" for name in "abc")
+    assert set(served(tmp_path)) == {"a", "b", "c", "new"}
+    reasons = {item["segment"]: item["reason"] for item in summary["predictions"]["segments"]}
+    assert all("cannot name a segment" in reasons[name] for name in names)
+
+
+def test_a_stamp_of_the_future_stops_its_shop_before_anything_is_learned_from_it(
+    tmp_path: Path, home: Home, shops: Any
+) -> None:
+    table = pd.read_csv(tmp_path / "sales.csv")
+    table.loc[table.index[table["tenant"] == "a"][5], "sold"] = "2099-01-01"
+    table.to_csv(tmp_path / "sales.csv", index=False)
+    before = home.catalog.champions("shop")["a"]
+    summary = shops()
+    results = {item["segment"]: item for item in summary["retraining"]["segments"]}
+    assert results["a"]["result"] == "failed"
+    assert "1 times in the future, the first '2099-01-01'" in results["a"]["reason"]
+    assert home.catalog.champions("shop")["a"] == before
+    assert set(served(tmp_path)) == {"b", "c", "new"}

@@ -364,7 +364,8 @@ def test_a_rankings_champion_is_judged_in_its_own_codes_on_what_came_after_it(
     champion = home.catalog.champion("shop")
     assert champion is not None
     later_sales().to_csv(tmp_path / "sales.csv", index=False)
-    [segment] = run("job=retrain", LATER, "logical_model=shop")["retraining"]["segments"]
+    shop = ("job.at=2026-01-10", "logical_model=shop")
+    [segment] = run("job=retrain", *shop)["retraining"]["segments"]
     assert champion.id in segment["reason"]
     assert abs(segment["champion_kpi"] - segment["kpi"]) < 0.1
     version = home.catalog.version(segment["version"])

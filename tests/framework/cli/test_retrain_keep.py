@@ -184,7 +184,7 @@ def test_a_ranking_is_tried_anew_on_what_came_after(tmp_path: Path, run: Any, ho
 
     sales(1_500, seed=1).to_csv(tmp_path / "sales.csv", index=False)
     run("job=train", FIRST, "logical_model=shop")
-    one, two = night(300, LATER), night(350, MUCH_LATER)
+    one, two = night(300, "job.at=2026-01-10"), night(350, "job.at=2026-06-01")
     for told in (one, two):
         assert (told["counts"]["retrained"], told["counts"]["new versions"]) == (1, 0)
         assert told["counts"]["not better"] == 1

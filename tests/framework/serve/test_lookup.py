@@ -7,17 +7,19 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
 from loopcast.api import (
     DataError,
+    Feature,
     IntegrityError,
     Kpi,
     LogicalModel,
@@ -31,14 +33,20 @@ from loopcast.serve.list_file import ListFile, entries
 from loopcast.serve.lists import Lists
 from loopcast.serve.lookup import LISTS, LookUp
 from loopcast.serve.published import publish, published, served_folder
-from loopcast.serve.rules import current_rules
+from loopcast.serve.rules import RuleBook, current_rules, read_rules
 from loopcast.settings import RuleSettings
 from loopcast.store import readers
 from loopcast.store.files import write_atomically
 from loopcast.store.home import Home, open_home
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-SCHEMA = RankSchema(entity="customer", item="product", time="sold", length=3)
+SCHEMA = RankSchema(
+    entity="customer",
+    item="product",
+    time="sold",
+    length=3,
+    item_features={"kind": Feature(kind="category")},
+)
 VERSION = "a" * 16
 
 
@@ -174,6 +182,32 @@ def test_what_is_taken_out_is_in_no_list_from_the_next_look_on(home: Home, tmp_p
         with pytest.raises(DataError, match="unknown column"):
             lists.refresh()
         assert lists.ask("acme", "ann").items == ("p2", "p3")
+        rules("birch,typo,hyde,,p1,,", "acme,gone too,hide,,p2,,")
+        with pytest.raises(DataError, match=r"row 1: rule 'typo' does none of hide"):
+            lists.refresh()
+        assert lists.ask("acme", "ann").items == ("p1", "p3")  # what another shop wrote holds
+        assert lists.ask("birch", "ann").items == ("p1", "p2", "p3")
+
+
+def test_rules_whose_reader_breaks_are_told_and_looked_at_again(home: Home) -> None:
+    night(home, [answered("acme", ["ann"], [["p1", "p2"]])])
+    none = read_rules(pd.DataFrame(), "rules")
+    answers: Iterator[RuleBook | Exception] = iter([none, ZeroDivisionError("oh"), KeyError()])
+    last = {"rule": ["gone"], "does": ["hide"], "item": ["p1"]}
+
+    def current() -> RuleBook:
+        found = next(answers, read_rules(pd.DataFrame(last), "rules"))
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    troubles = []
+    with LookUp(home, "shop", seconds=0.05, rules=current) as lists:
+        while lists.ask("acme", "ann").items == ("p1", "p2"):
+            troubles.append(lists.trouble)
+            time.sleep(0.005)
+        assert lists.ask("acme", "ann").items == ("p2",)
+        assert set(troubles) == {"", "oh", "KeyError"}
 
 
 def test_a_file_that_is_none_is_refused(home: Home) -> None:

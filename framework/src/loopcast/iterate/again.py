@@ -66,7 +66,8 @@ def read_again(
     source = source_of(settings.data, plugins.reader(settings.data.reader), base)
     table, text = source.segment(segment)
     done = read_retraining(bundle.files)
-    read = steps_of(model.task).know(table, settings.data, model, text, settings.origin)
+    know = steps_of(model.task).know
+    read = know(table, settings.data, model, text, day=settings.origin, at=None)
     whole = replace(read, since=done.since if done else None)
     known = treated_again(whole, bundle.files)
     trained_on = bundle.manifest.datasets[0]

@@ -288,7 +288,9 @@ def _examine(job: Job, segment: str, table: pd.DataFrame, artifacts: Artifacts) 
     try:
         source = job.work.batch.describe(check_segment(segment))
         settings = job.work.batch.source.settings
-        whole = steps_of(task).know(table, settings, course.logical_model, source, job.day)
+        whole = steps_of(task).know(
+            table, settings, course.logical_model, source, day=job.day, at=job.at
+        )
         bundle = again.champions.bundle(segment, artifacts) if again else None
         since = judged_since(bundle, task, whole.dataset)
         whole = replace(whole, since=since)

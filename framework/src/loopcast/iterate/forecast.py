@@ -30,13 +30,21 @@ from loopcast.iterate.tasks import Champion, Contest, Contests, Made, Outcomes, 
 from loopcast.monitor.training import reference_file
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import pandas as pd
 
     from loopcast.settings import DataSettings
 
 
 def _know(
-    table: pd.DataFrame, settings: DataSettings, model: LogicalModel, source: str, day: str | None
+    table: pd.DataFrame,
+    settings: DataSettings,
+    model: LogicalModel,
+    source: str,
+    *,
+    day: str | None,
+    at: datetime | None,
 ) -> KnownForecast:
     assert isinstance(model.schema, ForecastSchema)
     return known_forecast(table, settings, model.schema, source, day)

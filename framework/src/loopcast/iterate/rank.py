@@ -35,6 +35,8 @@ from loopcast.iterate.tasks import Champion, Contest, Contests, Outcomes, TaskSt
 from loopcast.settings import RankTable
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -44,11 +46,17 @@ TRIAL = Trial(split=split_interactions, answer=answer, lay_out=lay_out)
 
 
 def _know(
-    table: pd.DataFrame, settings: DataSettings, model: LogicalModel, source: str, day: str | None
+    table: pd.DataFrame,
+    settings: DataSettings,
+    model: LogicalModel,
+    source: str,
+    *,
+    day: str | None,
+    at: datetime | None,
 ) -> Known[RankData]:
     assert isinstance(model.schema, RankSchema)
     assert isinstance(settings.table, RankTable)
-    prepared = prepare_rank(table, settings.table, model.schema, source)
+    prepared = prepare_rank(table, settings.table, model.schema, source, now=at)
     record = dataset_record(settings.name, prepared, source)
     return Known(data=prepared.data, training=prepared.data, dataset=record)
 

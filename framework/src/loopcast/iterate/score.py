@@ -30,6 +30,8 @@ from loopcast.iterate.tasks import Champion, Contest, Contests, Outcomes, TaskSt
 from loopcast.settings import ScoreTable
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import pandas as pd
 
     from loopcast.settings import DataSettings
@@ -38,7 +40,13 @@ TRIAL = Trial(split=split_rows, answer=answer, lay_out=lay_out, finish=finish)
 
 
 def _know(
-    table: pd.DataFrame, settings: DataSettings, model: LogicalModel, source: str, day: str | None
+    table: pd.DataFrame,
+    settings: DataSettings,
+    model: LogicalModel,
+    source: str,
+    *,
+    day: str | None,
+    at: datetime | None,
 ) -> Known[ScoreData]:
     assert isinstance(model.schema, ScoreSchema)
     assert isinstance(settings.table, ScoreTable)

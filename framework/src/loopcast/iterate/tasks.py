@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 from loopcast.api import (
     Dataset,
@@ -21,6 +21,8 @@ from loopcast.develop.course import Advance, Course
 from loopcast.develop.known import Known
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import pandas as pd
 
     from loopcast.api import LogicalModel
@@ -112,6 +114,34 @@ Contests: TypeAlias = Iterator[tuple[str, Contest | LoopcastError]]
 Outcomes: TypeAlias = Iterator[tuple[str, Made | LoopcastError]]
 
 
+class Know(Protocol):
+    """Checks the table of one segment and shapes it."""
+
+    def __call__(
+        self,
+        table: pd.DataFrame,
+        settings: DataSettings,
+        model: LogicalModel,
+        source: str,
+        *,
+        day: str | None,
+        at: datetime | None,
+    ) -> Known[Any]:
+        """Return what a table says.
+
+        Parameters
+        ----------
+        source
+            Where the table comes from, for messages.
+        day
+            The first day to forecast, if it is set.
+        at
+            The moment of the training, after which nothing was chosen; ``None`` where that was
+            checked before.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class TaskSteps:
     """The steps of one task.
@@ -119,8 +149,7 @@ class TaskSteps:
     Attributes
     ----------
     know
-        Check the table of one segment and shape it: table, settings of the data, logical model,
-        where the table comes from, and the first day to forecast if it is set.
+        Check the table of one segment and shape it.
     asked
         From what is known of a table, what the same table asks when it is served.
     inputs
@@ -138,7 +167,7 @@ class TaskSteps:
         the champion, the training's own contest, and the engine.
     """
 
-    know: Callable[[pd.DataFrame, DataSettings, LogicalModel, str, str | None], Known[Any]]
+    know: Know
     asked: Callable[[Any], Any]
     inputs: Callable[[Any], Inputs]
     contest: Callable[[Course[Any], Mapping[str, Known[Any]], Engine, Advance], Contests]

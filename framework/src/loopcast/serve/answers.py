@@ -15,6 +15,8 @@ from loopcast.serve.shadow import Heard
 from loopcast.serve.treatment import Treated, treat
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import numpy as np
     import pandas as pd
     import pyarrow as pa
@@ -129,6 +131,8 @@ class Question:
         Its rows as they were read, and where they come from, for messages.
     day
         The first day to forecast; the next one where ``None``.
+    made
+        The moment of the answers.
     rules
         Over the lists of a ranking, those of this segment; ``None`` where there are none.
     """
@@ -138,6 +142,7 @@ class Question:
     settings: DataSettings
     course: Course[Any]
     day: str | None
+    made: datetime
     rules: RuleBook | None = None
 
 

@@ -24,6 +24,7 @@ from loopcast.deploy.limits import read_limits
 from loopcast.deploy.loaded import load_model
 from loopcast.deploy.lookup import Serving, look_up_all
 from loopcast.deploy.region import read_region
+from loopcast.develop.source import check_segment
 from loopcast.serve.answered import AnsweredBatch, answered_batch
 from loopcast.serve.answers import Question, Responsible, SegmentAnswers
 from loopcast.serve.shadow import listen
@@ -191,11 +192,14 @@ def _answer(
         settings=job.batch.source.settings,
         course=job.course,
         day=job.day,
+        made=job.made,
         rules=job.rules.get(segment),
     )
     module = import_module(f"loopcast.serve.{model.task}")
     try:
         if serving is None:
+            check_segment(segment)  # a name or a table that cannot be used says more
+            module.prepare(question)
             raise NotFoundError(f"{model.name}/{segment} has no version; train it first")
         serving.version()
         started = time.perf_counter()

@@ -19,7 +19,7 @@ from weakref import WeakValueDictionary
 import lmdb
 import msgspec
 
-from loopcast.api import IntegrityError, LoopcastError, NotFoundError, Segment, place_name
+from loopcast.api import IntegrityError, NotFoundError, RankSchema, Segment, place_name
 from loopcast.deploy.lookup import Serving
 from loopcast.serve.published import published, served_folder
 from loopcast.serve.withdrawn import Withdrawn, withdrawn
@@ -123,8 +123,8 @@ class LookUp:
         self._rules = rules
         self._logical_model = logical_model
         self._folder = served_folder(home.folder, logical_model)
-        self._fallback = home.catalog.logical_model(logical_model).fallback
-        self._night = self._look(None)
+        self._model = home.catalog.logical_model(logical_model)
+        self._night = self._look(None, self._book())
         self._trouble = ""
         self._closed = Event()
         self._watcher = Thread(target=self._watch, args=(seconds,), daemon=True)
@@ -178,10 +178,16 @@ class LookUp:
 
         Raises
         ------
+        DataError
+            When the rules cannot be read, and those that were known hold; or when a row is no
+            rule, and all others hold.
         LoopcastError
             When a store does not answer; what was known before is served.
         """
-        self._night = self._look(self._night)
+        book = self._book()
+        self._night = self._look(self._night, book)
+        if book is not None and isinstance(self._model.schema, RankSchema):
+            book.check(self._model.schema)
 
     def close(self) -> None:
         """Look for nothing any more."""
@@ -198,24 +204,27 @@ class LookUp:
         while not self._closed.wait(seconds):
             try:
                 self.refresh()
-            except (LoopcastError, OSError) as error:
-                self._trouble = str(error)
+            except Exception as error:  # of whatever reads the rules: it is told, and looked again
+                self._trouble = str(error) or type(error).__name__
             else:
                 self._trouble = ""
 
-    def _look(self, before: _Night | None) -> _Night:
+    def _book(self) -> RuleBook | None:
+        return None if self._rules is None else self._rules()
+
+    def _look(self, before: _Night | None, book: RuleBook | None) -> _Night:
         settings = self._home.catalog.switches(self._logical_model)
         off = {
             segment: Serving(
                 logical_model=self._logical_model,
                 segment=segment,
                 setting=setting,
-                fallback=self._fallback,
+                fallback=self._model.fallback,
             )
             for segment, setting in settings.items()
             if setting.switch == "off"
         }
-        gone = withdrawn(self._rules()) if self._rules is not None else Withdrawn()
+        gone = Withdrawn() if book is None else withdrawn(book)
         while True:
             folder = published(self._folder).folder
             if before is not None and folder == before.folder:

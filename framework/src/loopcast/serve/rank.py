@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from loopcast.api import DataError, RankData, Ranking, RankQuery, RankSchema, last_places
+from loopcast.api import RankData, Ranking, RankQuery, RankSchema, last_places
 from loopcast.api.rank import matrix_rows
 from loopcast.deploy.rank_bundle import Names, codes_of, read_names
 from loopcast.develop.beyond import Reason
@@ -54,7 +53,8 @@ def prepare(question: Question) -> RankData:
     schema, names = question.course.logical_model.schema, question.settings.table
     assert isinstance(schema, RankSchema)
     assert isinstance(names, RankTable)
-    return prepare_rank(question.table, names, schema, question.source).data
+    prepared = prepare_rank(question.table, names, schema, question.source, now=question.made)
+    return prepared.data
 
 
 def answer(question: Question, data: RankData, responsible: Responsible) -> ListAnswers:
@@ -68,12 +68,11 @@ def answer(question: Question, data: RankData, responsible: Responsible) -> List
     Raises
     ------
     DataError
-        Where the name of an item or a rule cannot be used.
+        Where a rule cannot be used.
     ModelError
         Where a list breaks its rules.
     """
     schema, count = data.schema, len(data.entities)
-    _refuse_separators(data.items, question.source)
     if question.rules is not None:
         question.rules.check(schema)
     candidates, asking = responsible.serving.candidates, _asking(data)
@@ -105,26 +104,6 @@ def _version(responsible: Responsible, data: RankData) -> NDArray[np.intp]:
     """Return which candidate answers for each entity; the champion does for the newcomer."""
     version = np.append(responsible.versions(data.entities), responsible.serving.version())
     return np.asarray((version[:, None] == responsible.serving.candidates).argmax(axis=1))
-
-
-def _refuse_separators(items: pd.Index, source: str) -> None:
-    """Refuse names that could not be told apart in a list that is one text.
-
-    Raises
-    ------
-    DataError
-        Naming the first of them.
-    """
-    names = text_array(items.array)
-    texts = names.buffers()[2]  # of all names, one after the other
-    if texts is None or not any(mark in texts.to_pybytes() for mark in b"\n\x1e"):
-        return
-    bad = pc.or_(*(pc.match_substring(names, mark) for mark in "\n\x1e")).to_numpy(False)
-    if bad.any():
-        raise DataError(
-            f"{source}: item {items[int(np.argmax(bad))]!r} has a line break or a record separator "
-            "in its name; name items without"
-        )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -28,6 +28,9 @@ of which a limit drops nearly all of them is shorter."""
 
 LIMITS = ("at_most", "at_least")
 
+EFFECTS = ("removed", "displaced", "moved", "pinned")
+"""What may become of an item."""
+
 NOTHING = -1
 
 

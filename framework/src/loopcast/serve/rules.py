@@ -31,6 +31,7 @@ import pandas as pd
 
 from loopcast.api import DataError, Feature, RankSchema
 from loopcast.develop.columns import Columns, texts
+from loopcast.develop.rank.prepare import SEPARATORS
 from loopcast.settings import convert
 
 if TYPE_CHECKING:
@@ -192,6 +193,7 @@ def _problems(rules: pd.DataFrame, schema: RankSchema) -> list[tuple[str, pd.Ser
     worth = f"has a feature that is no number of items; the schema's are: {known}"
     place = f"needs a number: a place from 1 to {schema.length}"
     group, groups = rules["entity_feature"], _named(schema.entity_features, numeric=False)
+    parts = rules["item"].str.contains(f"[{SEPARATORS}]", na=False)
     kinds = f"has no category of entities; the schema's are: {', '.join(groups) or 'none'}"
     return [
         ("", ~rules["does"].isin(DOES), f"does none of {', '.join(DOES)}"),
@@ -211,6 +213,7 @@ def _problems(rules: pd.DataFrame, schema: RankSchema) -> list[tuple[str, pd.Ser
         ("hide", ~absent["feature"] & ~category, needed),
         ("again", ~absent["number"] & (number < 0), "has a negative number of days"),
         ("pin", absent["item"], "needs an item"),
+        ("pin", parts, "has a line break or a record separator in the name of its item"),
         ("pin", ~(whole & number.between(1, schema.length)), place),
         ("at_most", ~category, needed),
         ("at_most", ~(whole & (number >= 0)), "needs a whole number of items, 0 or more"),

@@ -273,8 +273,41 @@ def _in_order(column: pa.ChunkedArray) -> pa.Array:
     return pa.DictionaryArray.from_arrays(place.take(codes.indices), codes.dictionary.take(order))
 
 
+def _whole(values: pd.Series) -> bool:
+    """Tell whether a column is of whole numbers, apart from what is missing."""
+    if values.dtype.kind == "f":
+        known = values.dropna()
+        return len(known) > 0 and bool((known % 1 == 0).all())
+    return values.dtype.kind in "iu"
+
+
+def _read_csv(path: Path, options: CsvOptions, **how: Any) -> pd.DataFrame:
+    import pandas as pd
+
+    table: pd.DataFrame = pd.read_csv(path, sep=options.separator, encoding=options.encoding, **how)
+    return table
+
+
+def _codes(table: pd.DataFrame, path: Path, options: CsvOptions) -> dict[str, pd.Series]:
+    """Return columns of whole numbers of which one was written with a zero in front, as texts."""
+    import pandas as pd
+
+    numbers = [name for name in table if _whole(table[name])]
+    if not numbers:
+        return {}
+    written = _read_csv(path, options, usecols=numbers, dtype="str")
+    codes = [name for name in numbers if written[name].str.match(r"0\d").any()]
+    # Of rows that are longer than the header, the two readings take different fields for a column.
+    as_numbers = {name: pd.to_numeric(written[name], errors="coerce") for name in codes}
+    return {str(name): written[name] for name in codes if as_numbers[name].equals(table[name])}
+
+
 class CsvReader:
-    """Reads a CSV file, compressed or not."""
+    """Reads a CSV file, compressed or not.
+
+    What is written with a zero in front, such as ``0042``, is a code and no number: its column is
+    of texts.
+    """
 
     name = "csv"
     summary = "a CSV file, also compressed (.gz, .xz, .zip)"
@@ -292,9 +325,9 @@ class CsvReader:
 
         path = _existing(options.path, base)
         try:
-            return pd.read_csv(
-                path, sep=options.separator, decimal=options.decimal, encoding=options.encoding
-            )
+            # Whole columns at once: in parts, one is of numbers here and of texts there.
+            table = _read_csv(path, options, decimal=options.decimal, low_memory=False)
+            return table.assign(**_codes(table, path, options))
         except (UnicodeError, LookupError) as error:
             raise DataError(
                 f"data file {path} is not text in {options.encoding}: {error}; set "

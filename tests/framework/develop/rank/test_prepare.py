@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loopcast.api import Feature, RankData, RankSchema
+from loopcast.api import DataError, Feature, RankData, RankSchema
 from loopcast.develop.rank.inputs import inputs_of
 from loopcast.develop.rank.prepare import prepare_rank
 from loopcast.settings import RankTable
@@ -62,3 +64,28 @@ def test_rows_in_any_order_become_the_oldest_first(
     assert data.entity_features["age"].to_dict() == last
     repeats = len(rows) - len({row[:3] for row in rows})
     assert inputs_of(data).repeated == repeats
+
+
+def sold(*days: str, what: str = "x") -> pd.DataFrame:
+    return pd.DataFrame({"at": days}).assign(who="a", what=what, stars=1, age=30.0)
+
+
+def test_nothing_is_chosen_after_the_run_but_in_another_zone() -> None:
+    now = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    table = sold("2025-12-31", "2026-01-02T11:59", "2099-01-01", "2026-01-02T12:01")
+    message = (
+        r"stars.csv: column 'at': 2 times in the future, the first '2099-01-01' in row 3; expected "
+        r"none after the moment of the run, 2026-01-01 \(job.at\)"
+    )
+    with pytest.raises(DataError, match=message):
+        prepare_rank(table, RankTable(), SCHEMA, "stars.csv", now=now)
+    prepared = prepare_rank(table[:2], RankTable(), SCHEMA, "stars.csv", now=now)
+    assert len(prepared.data.item) == 2
+    assert len(prepare_rank(table, RankTable(), SCHEMA, "stars.csv").data.item) == 4
+
+
+@pytest.mark.parametrize("mark", ["\n", "\x1e"])
+def test_names_that_could_not_be_told_apart_in_a_list_are_refused(mark: str) -> None:
+    table = pd.concat([sold("2025-12-31"), sold("2025-12-31", what=f"tea{mark}pot")])
+    with pytest.raises(DataError, match=r"item 'tea\\(n|x1e)pot' has a line break or a record sep"):
+        prepare_rank(table, RankTable(), SCHEMA, "stars.csv")

@@ -7,7 +7,7 @@ import pytest
 from loopcast.api import Stage
 from loopcast.iterate.family import SegmentReport
 from loopcast.iterate.retrain.decision import Decision
-from loopcast.iterate.retrain.report import Result, counts, retrained
+from loopcast.iterate.retrain.report import Result, Retrained, counts, reasons, retrained
 
 DUE = Decision(segment="north", status="due", reason="it drifted")
 
@@ -43,3 +43,16 @@ def test_what_made_no_version_is_no_new_one(stopped: bool, result: Result) -> No
     assert (found.result, found.version, found.new) == (result, None, False)
     assert (counts([found])["retrained"], counts([found])["new versions"]) == (1, 0)
     assert counts([found])[result] == 1
+
+
+def test_a_reason_of_one_segment_is_told_whole_and_what_many_share_once() -> None:
+    said = {"t1": "row 12 is bad", "t2": "row 345 is bad", "t3": "3 of 4 rows"}
+    items = [
+        Retrained(segment=name, result="failed", why="due", reason=reason)
+        for name, reason in said.items()
+    ]
+    items.append(Retrained(segment="t4", result="frozen", why="since 2026-01-01"))
+    shared, alone = reasons(items, result="failed")
+    assert (shared.reason, shared.segments) == ("row … is bad", ("t1", "t2"))
+    assert (alone.reason, alone.segments) == ("3 of 4 rows", ("t3",))
+    assert [why.reason for why in reasons(items, result="frozen")] == ["since 2026-01-01"]

@@ -68,6 +68,7 @@ def page_of(own: LogicalModel, seen: Overview, **changes: Any) -> str:
         moment=datetime(2026, 3, 1, 8, 30, tzinfo=UTC),
         reasons=changes.get("reasons", {}),
         seconds={"predict": 1.25},
+        rules=changes.get("rules", {}),
     )
     return render(report)
 
@@ -184,3 +185,12 @@ def test_the_page_says_what_the_rules_are() -> None:
     text = text_of(render(report))
     assert "Outside the bounds of the training: refuse." in text
     assert "beyond 2.00% of its rows: flag." in text
+
+
+def test_what_rules_did_is_told_rule_by_rule() -> None:
+    rules = {"new arrival": {"displaced": 72, "pinned": 80}, "out <of> stock": {"removed": 1_046}}
+    text = text_of(page(SCORES, scores(50, 1, "north"), rules=rules))
+    assert "rule removed displaced pinned" in text
+    assert "new arrival 0 72 80" in text
+    assert "out <of> stock 1,046 0 0" in text
+    assert "Places that rules changed" not in text_of(page(SCORES, scores(50, 1, "north")))

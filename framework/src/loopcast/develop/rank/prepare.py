@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from loopcast.api import DataError, Dataset, Feature, RankData, RankSchema
-from loopcast.develop.columns import Columns, codes_in_use
+from loopcast.develop.columns import Columns, codes_in_use, text_array
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from loopcast.settings import RankTable
+
+
+SEPARATORS = "\n\x1e"
+"""What stands between the items of a list, and between the fields of an entry, where it is kept."""
+
+_ANY_ZONE = np.timedelta64(1, "D")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -39,7 +46,12 @@ class PreparedRank:
 
 
 def prepare_rank(
-    table: pd.DataFrame, names: RankTable, schema: RankSchema, source: str
+    table: pd.DataFrame,
+    names: RankTable,
+    schema: RankSchema,
+    source: str,
+    *,
+    now: datetime | None = None,
 ) -> PreparedRank:
     """Check a table against a schema and code its entities and items.
 
@@ -49,6 +61,9 @@ def prepare_rank(
         One row for each interaction.
     source
         Where it came from, for messages.
+    now
+        The moment of the run, which nothing can have happened after; where it is ``None``, nobody
+        minds. A day more is let pass: stamps may be of any zone.
 
     Raises
     ------
@@ -63,7 +78,9 @@ def prepare_rank(
         raise DataError(f"{source}: no interactions; {left_out}")
     entity, entities = columns.coded(schema.entity)
     item, items = columns.coded(schema.item)
+    _refuse_separators(items, source)
     time = columns.moments(schema.time)
+    _refuse_future(columns, schema, time, now)
     value = (
         columns.numbers(schema.value).astype(np.float32)
         if schema.value
@@ -82,6 +99,30 @@ def prepare_rank(
         item_features=_last(columns, schema.item_features, item, items, order),
     )
     return PreparedRank(data=data, left_out=left_out)
+
+
+def _refuse_future(
+    columns: Columns, schema: RankSchema, time: NDArray[np.datetime64], now: datetime | None
+) -> None:
+    """Refuse choices of the future: nothing would be new beside them, or recent, until then."""
+    if now is not None:
+        latest = np.datetime64(now.astimezone(UTC).replace(tzinfo=None), "us") + _ANY_ZONE
+        expected = f"none after the moment of the run, {now:%Y-%m-%d} (job.at)"
+        columns.refuse(schema.time, time > latest, "times in the future", expected)
+
+
+def _refuse_separators(items: pd.Index, source: str) -> None:
+    """Refuse names that could not be told apart in a list that is one text, and name the first."""
+    names = text_array(items.array)
+    texts = names.buffers()[2]  # of all names, one after the other
+    if texts is None or not any(mark in texts.to_pybytes() for mark in SEPARATORS.encode()):
+        return
+    bad = np.asarray(items.str.contains(f"[{SEPARATORS}]"))
+    if bad.any():
+        raise DataError(
+            f"{source}: item {items[int(np.argmax(bad))]!r} has a line break or a record separator "
+            "in its name; name items without"
+        )
 
 
 def _wanted(schema: RankSchema) -> list[str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Literal, get_args
 
-from loopcast.api import PolicyRow, Record, Segment, Stage, VersionId
+from loopcast.api import PolicyRow, Record, Stage, VersionId
 from loopcast.iterate.family import SegmentReport
 from loopcast.iterate.retrain.decision import Decision
 from loopcast.settings.retrain import Remedy
@@ -33,6 +34,8 @@ class Retrained(Record, frozen=True):
 
     Attributes
     ----------
+    segment
+        As the data has it, which may be no name of a segment; then that is why it failed.
     result
         ``released``: its new version serves; ``proposed``: it passed its gates, and a person
         decides; ``not better``: what was trained is not better than the champion; ``held back``: a
@@ -51,7 +54,7 @@ class Retrained(Record, frozen=True):
         Of what was trained and of the champion, on the same rows.
     """
 
-    segment: Segment
+    segment: str
     result: Result
     why: str
     remedy: Remedy | None = None
@@ -141,10 +144,35 @@ def commands(row: PolicyRow, which: str, stage: Stage) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def reasons(items: Sequence[Retrained], *, result: Result) -> Mapping[str, int]:
-    """Return why segments have a result, numbers and dates left out, the most frequent first."""
-    told = Counter(_kind(item.reason or item.why) for item in items if item.result == result)
-    return dict(told.most_common())
+@dataclass(frozen=True, kw_only=True)
+class Why:
+    """A reason, and the segments that it is the reason of, in their order."""
+
+    reason: str
+    segments: tuple[str, ...]
+
+
+def reasons(items: Iterable[Retrained], *, result: Result) -> list[Why]:
+    """Return why segments have a result, the reason of most of them first.
+
+    Of a reason that several segments have, what differs between them is left out.
+    """
+    kinds = defaultdict[str, list[Retrained]](list)
+    for item in items:
+        if item.result == result:
+            kinds[_kind(_reason(item))].append(item)
+    found = [
+        Why(
+            reason=_reason(own[0]) if len(own) == 1 else kind,
+            segments=tuple(item.segment for item in own),
+        )
+        for kind, own in kinds.items()
+    ]
+    return sorted(found, key=lambda why: -len(why.segments))
+
+
+def _reason(item: Retrained) -> str:
+    return item.reason or item.why
 
 
 def _kind(text: str) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from loopcast.serve.ruled import EFFECTS
 from loopcast.serve.treatment import WORDS
 from loopcast.web import formats
 from loopcast.web.charts import Axis, Dot, DotPlot, Line, LineChart, compact, sparkline
@@ -47,6 +48,8 @@ class AnswersReport:
         Why a segment was not answered, by segment.
     seconds
         Of each stage of the run.
+    rules
+        How often each rule did what to lists.
     """
 
     logical_model: LogicalModel
@@ -55,6 +58,7 @@ class AnswersReport:
     moment: datetime
     reasons: Mapping[str, str]
     seconds: Mapping[str, float]
+    rules: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 def render(report: AnswersReport) -> str:
@@ -71,6 +75,7 @@ def render(report: AnswersReport) -> str:
         reasons=_reasons(report.overview),
         versions=_versions(report.overview),
         items=_items(report),
+        rules=_rules(report.rules),
         segments=_segments(report),
         left_out=max(report.overview.counts["segment"].nunique() - LISTED, 0),
         untold=_untold(report.reasons),
@@ -234,6 +239,17 @@ def _items(report: AnswersReport) -> Table | None:
     )
     caption = f"The {len(rows)} most recommended of {len(items):,} items"
     return Table(caption=caption, columns=("item", "lists", "share of the lists"), rows=rows)
+
+
+def _rules(rules: Mapping[str, Mapping[str, int]]) -> Table | None:
+    if not rules:
+        return None
+    effects = [name for name in EFFECTS if any(name in own for own in rules.values())]
+    rows = tuple(
+        cells(rule, *(f"{own.get(effect, 0):,}" for effect in effects))
+        for rule, own in rules.items()
+    )
+    return Table(caption="Places that rules changed", columns=("rule", *effects), rows=rows)
 
 
 def _segments(report: AnswersReport) -> Table | None:

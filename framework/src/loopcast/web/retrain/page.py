@@ -19,19 +19,32 @@ ROWS = 500
 
 REASONS = 20
 
+NAMED = 5
+"""Segments that are named beside their reason."""
+
 _VERDICTS: Mapping[Result, str] = {"released": "good", "proposed": "open", "failed": "bad"}
-_WORDS: Mapping[Result, str] = {
-    "released": "have a new champion",
-    "proposed": "have a new version that passed its gates, and a person decides",
-    "not better": "were trained and are not better than their champion",
-    "held back": "were trained and stopped by a gate, or wait for a person to choose them",
-    "kept": "have the data of their last training",
-    "failed": "could not be trained",
-    "due": "would be trained",
-    "not due": "are not due",
-    "frozen": "are frozen",
-    "off": "are off",
+_WORDS: Mapping[Result, tuple[str, str]] = {
+    "failed": ("could not be trained", "could not be trained"),
+    "proposed": (
+        "has a new version that passed its gates, and a person decides",
+        "have new versions that passed their gates, and a person decides",
+    ),
+    "released": ("has a new champion", "have new champions"),
+    "held back": (
+        "was trained and stopped by a gate, or waits for a person to choose it",
+        "were trained and stopped by a gate, or wait for a person to choose them",
+    ),
+    "not better": (
+        "was trained and is not better than its champion",
+        "were trained and are not better than their champions",
+    ),
+    "kept": ("has no data that is newer", "have no data that is newer"),
+    "due": ("would be trained", "would be trained"),
+    "not due": ("is not due", "are not due"),
+    "frozen": ("is frozen", "are frozen"),
+    "off": ("is off", "are off"),
 }
+"""Said of one segment and of several; what somebody has to do something about comes first."""
 
 
 def render(
@@ -80,19 +93,34 @@ def _key_figures(found: Mapping[str, int], seconds: Mapping[str, float]) -> list
 
 def _findings(found: Mapping[str, int]) -> list[Finding]:
     return [
-        Finding(verdict=_VERDICTS.get(name, "open"), text=f"{found[name]:,} {words}.")
-        for name, words in _WORDS.items()
+        Finding(
+            verdict=_VERDICTS.get(name, "open"),
+            text=f"{found[name]:,} {one if found[name] == 1 else several}.",
+        )
+        for name, (one, several) in _WORDS.items()
         if found[name]
     ]
 
 
 def _reasons(items: Sequence[Retrained]) -> Table:
     rows = tuple(
-        cells(f"{count:,}", result, text)
+        cells(f"{len(found.segments):,}", result, found.reason, _which(found.segments))
         for result in _WORDS
-        for text, count in list(reasons(items, result=result).items())[:REASONS]
+        for found in reasons(items, result=result)[:REASONS]
     )
-    return Table(caption="Why", columns=("segments", "result", "why"), rows=rows, prose=True)
+    return Table(
+        caption="Segments by what became of them, and why",
+        columns=("segments", "result", "why", "which"),
+        rows=rows,
+        prose=True,
+    )
+
+
+def _which(segments: Sequence[str]) -> str:
+    """Name the first of some segments."""
+    more = len(segments) - NAMED
+    named = ", ".join(segments[:NAMED]) or "–"
+    return f"{named} and {more:,} more" if more > 0 else named
 
 
 def _segments(model: LogicalModel, items: Sequence[Retrained]) -> Table:
@@ -112,7 +140,9 @@ def _segments(model: LogicalModel, items: Sequence[Retrained]) -> Table:
     )
     kpi = model.kpi.metric
     columns = ("segment", "result", "version", kpi, f"{kpi} of the champion", "by", "why")
-    return Table(caption="Segments", columns=columns, rows=rows, prose=True)
+    return Table(
+        caption="Each segment, those that failed first", columns=columns, rows=rows, prose=True
+    )
 
 
 def _number(value: float | None) -> str:
