@@ -19,7 +19,7 @@ from loopcast.develop.decision import Decision
 from loopcast.develop.engine import LocalEngine
 from loopcast.develop.fairness.constraint import Constraint
 from loopcast.develop.fairness.reweighing import Reweighing
-from loopcast.develop.score.prepared import Chosen, PreparedTemplate
+from loopcast.develop.score.prepared import ChosenPreparation, PreparedTemplate
 
 FOLDS = 5
 BOUND = {"credit_data, age": 0.05, "Taiwan, sex": 0.01, "Taiwan, age": 0.01}
@@ -85,7 +85,9 @@ def _ways(data: ScoreData, decision: Decision, template: Any, bound: float) -> I
         made = template
         if preparation is not None:
             more = {"bound": bound} if isinstance(preparation, Constraint) else {}
-            chosen = Chosen(preparation, preparation.options(**options, **more), decision)
+            chosen = ChosenPreparation(
+                preparation, preparation.options(**options, **more), decision
+            )
             made = PreparedTemplate(template, chosen)
         probability = np.full(len(fold), np.nan)
         settled: list[float] = []

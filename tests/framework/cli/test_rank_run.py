@@ -21,7 +21,8 @@ from loopcast.deploy.bundle import read_bundle
 from loopcast.deploy.loaded import load_version
 from loopcast.deploy.rank_bundle import read_scenario
 from loopcast.plugins import PluginManager
-from loopcast.serve.lookup import LookUp, Suggestion
+from loopcast.serve.lookup import LookUp
+from loopcast.serve.suggestion import Suggestion
 from loopcast.store.home import Home, open_home
 from loopcast.store.truth import join
 

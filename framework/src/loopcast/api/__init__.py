@@ -79,7 +79,6 @@ from loopcast.api.hooks import (
     ENTRY_POINT_GROUP,
     FamilyReader,
     Hooks,
-    MetricDefinition,
     Reader,
     Reconciler,
     Reconciliation,
@@ -87,6 +86,7 @@ from loopcast.api.hooks import (
 )
 from loopcast.api.judged import Judged, Outcome, Rows, row_count, take
 from loopcast.api.loop import Alert, Attempt, Drift, DriftThresholds, Remedy, Severity
+from loopcast.api.metrics import MetricDefinition
 from loopcast.api.models import (
     BundleFile,
     BusinessKpi,

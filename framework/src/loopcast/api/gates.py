@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from loopcast.api.forecast import ForecastData
-    from loopcast.api.hooks import MetricDefinition
+    from loopcast.api.metrics import MetricDefinition
 
 ALL_TASKS: tuple[Task, ...] = ("forecast", "score", "rank")
 

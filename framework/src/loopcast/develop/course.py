@@ -16,7 +16,7 @@ from loopcast.develop.environment import package_versions
 from loopcast.settings import CalibrationSettings, CheckSettings
 
 if TYPE_CHECKING:
-    from loopcast.develop.score.prepared import Chosen
+    from loopcast.develop.score.prepared import ChosenPreparation
     from loopcast.develop.score.region import Region
 
 PlanT = TypeVar("PlanT")
@@ -76,7 +76,7 @@ class Course(Generic[PlanT]):
     seed: int
     segment: str = ""
     region: Region | None = None
-    preparation: Chosen | None = None
+    preparation: ChosenPreparation | None = None
     checks: CheckSettings = field(default_factory=CheckSettings)
     calibration: CalibrationSettings = field(default_factory=CalibrationSettings)
     fallback: Contender | None = None

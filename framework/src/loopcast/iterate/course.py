@@ -8,7 +8,7 @@ from loopcast.api import ConfigurationError, ForecastSchema
 from loopcast.develop.course import Contender, Course
 from loopcast.develop.decision import decision_for
 from loopcast.develop.holdout import Holdout
-from loopcast.develop.score.prepared import Chosen, PreparedTemplate
+from loopcast.develop.score.prepared import ChosenPreparation, PreparedTemplate
 from loopcast.settings import convert
 
 if TYPE_CHECKING:
@@ -99,7 +99,10 @@ def _common(settings: RunSettings | TrainingSettings, plugins: PluginManager) ->
 
 
 def _contender(
-    label: str, settings: TemplateSettings, plugins: PluginManager, chosen: Chosen | None = None
+    label: str,
+    settings: TemplateSettings,
+    plugins: PluginManager,
+    chosen: ChosenPreparation | None = None,
 ) -> Contender:
     template = plugins.template(settings.name)
     parameters: Any = convert(
@@ -110,18 +113,20 @@ def _contender(
     return Contender(label=label, template=template, hyperparameters=parameters)
 
 
-def _labelled(label: str, chosen: Chosen | None) -> str:
+def _labelled(label: str, chosen: ChosenPreparation | None) -> str:
     """Return a candidate's label, which says where its version is an alternative."""
     return f"{label}, {chosen.alternative}" if chosen and chosen.alternative else label
 
 
-def _chosen(settings: RunSettings | TrainingSettings, plugins: PluginManager) -> Chosen | None:
+def _chosen(
+    settings: RunSettings | TrainingSettings, plugins: PluginManager
+) -> ChosenPreparation | None:
     name, options = settings.preparation.name, settings.preparation.options
     if name is None:
         return None
     preparation = plugins.preparation(name)
     typed = convert(options, preparation.options, f"{name}.options")
-    chosen = Chosen(preparation, typed, decision_for(settings.logical_model))
+    chosen = ChosenPreparation(preparation, typed, decision_for(settings.logical_model))
     if chosen.settles and settings.calibration.method != "none":
         raise ConfigurationError(
             f"preparation {name} settles decisions at the cut-off of the scores, and calibration "

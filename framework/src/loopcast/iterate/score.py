@@ -21,7 +21,7 @@ from loopcast.develop.contest import Trial, by_kpi
 from loopcast.develop.course import Advance, Course
 from loopcast.develop.holdout import Holdout
 from loopcast.develop.known import Known
-from loopcast.develop.score.finished import finish
+from loopcast.develop.score.finishing import finish
 from loopcast.develop.score.inputs import inputs_of
 from loopcast.develop.score.prepare import dataset_record, prepare_score, unlabelled
 from loopcast.develop.score.trial import answer, lay_out, split_rows

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Self
 from weakref import WeakValueDictionary
 
 import lmdb
-import msgspec
 
 from loopcast.api import IntegrityError, NotFoundError, RankSchema, Segment, place_name
 from loopcast.deploy.lookup import Serving
 from loopcast.serve.published import published, served_folder
+from loopcast.serve.suggestion import Suggestion
 from loopcast.serve.withdrawn import Withdrawn, withdrawn
 
 if TYPE_CHECKING:
@@ -49,32 +49,6 @@ KEY_BYTES = 511
 # A process may map a file once: who looks up beside others shares it, until the last one lets go.
 _mapped: WeakValueDictionary[str, lmdb.Environment] = WeakValueDictionary()
 _opening = Lock()
-
-
-class Suggestion(msgspec.Struct, frozen=True):
-    """The list of an entity.
-
-    Attributes
-    ----------
-    id
-        Of this recommendation: what is heard of it later comes with its id.
-    personal
-        Whether the list was made for this entity; it is the segment's for newcomers otherwise.
-    action, reason
-        What was done, as the event log has it: ``served``, ``flagged``, ``refused``, ….
-    items, scores
-        The best first; empty where nothing is recommended.
-    """
-
-    id: str
-    segment: Segment
-    entity: str
-    personal: bool
-    version: str
-    action: str
-    reason: str
-    items: tuple[str, ...]
-    scores: tuple[float, ...]
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,7 @@ from loopcast.deploy.rank_bundle import read_names
 if TYPE_CHECKING:
     from loopcast.api import VersionId
     from loopcast.plugins import PluginManager
-    from loopcast.serve.lookup import Suggestion
+    from loopcast.serve.suggestion import Suggestion
     from loopcast.store.home import Home
 
 Model = tuple[SessionRanker, Mapping[str, int]]

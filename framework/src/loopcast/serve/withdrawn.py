@@ -11,8 +11,8 @@ import msgspec
 
 if TYPE_CHECKING:
     from loopcast.api import Segment
-    from loopcast.serve.lookup import Suggestion
     from loopcast.serve.rules import RuleBook
+    from loopcast.serve.suggestion import Suggestion
 
 Place = tuple[str | None, str | None]
 """A segment and an entity, ``None`` for all of them."""

@@ -19,7 +19,7 @@ from loopcast.api import (
     fit_each,
 )
 from loopcast.develop.engine import LocalEngine
-from loopcast.develop.score.prepared import Chosen, PreparedTemplate
+from loopcast.develop.score.prepared import ChosenPreparation, PreparedTemplate
 
 from .conftest import score_data
 
@@ -63,7 +63,7 @@ class Counting:
 
 
 def test_a_template_learns_from_what_a_preparation_gives(table: pd.DataFrame) -> None:
-    prepared = PreparedTemplate(Counting(), Chosen(FirstHalf(), Half()))
+    prepared = PreparedTemplate(Counting(), ChosenPreparation(FirstHalf(), Half()))
     data = score_data(table)
     small = data.take(np.arange(15))
     family = {"small": small, "north": data}
@@ -78,7 +78,7 @@ def test_statements_say_what_was_done_and_assumed(table: pd.DataFrame) -> None:
     table["outcome"] = np.where(np.arange(200) % 4 == 0, "bad", "good")
     data = score_data(table)
     data.target[::8] = np.nan
-    chosen = Chosen(FirstHalf(), Half(least=5))
+    chosen = ChosenPreparation(FirstHalf(), Half(least=5))
     assert chosen.described() == ["demo.first_half", {"least": 5}]
     assert chosen.statements(data, 1, {}) == (
         "Prepared by demo.first_half: the first half.",

@@ -1,10 +1,9 @@
-"""Scorers as they answer: a template's own, and what was learned from rows it had not seen."""
+"""Scorers as they answer and as bundles hold them: a template's own, and what it learned beside."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 import numpy as np
@@ -13,26 +12,18 @@ from loopcast.api import (
     Files,
     IntegrityError,
     LoopcastError,
-    ScoreData,
     Scorer,
     Scores,
-    SetSettings,
 )
 from loopcast.api.formats import json_bytes
-from loopcast.develop.calibration.learn import enough, learn
 from loopcast.develop.calibration.maps import Calibration
-from loopcast.develop.score.sets import Bounds, DecisionSets, learn_sets
+from loopcast.develop.score.sets import DecisionSets
 from loopcast.develop.score.settled import Settled
 from loopcast.develop.score.trial import checked
-from loopcast.develop.score.unseen import Fit, out_of_fold
-from loopcast.settings import CalibrationSettings
 
 if TYPE_CHECKING:
     import pandas as pd
-    from numpy.typing import NDArray
 
-    from loopcast.develop.course import Course
-    from loopcast.develop.holdout import Holdout
 
 CALIBRATION_FILE, SETS_FILE = "calibration.json", "decision_sets.json"
 SETTLED_FILE = "preparation_settled.json"
@@ -82,72 +73,6 @@ class FinishedScorer:
     def save(self) -> Files:
         """Return the files of the template's scorer; those of its bundle hold the rest."""
         return self.model.save()
-
-
-def finish(
-    course: Course[Holdout], models: Mapping[str, Any], family: Mapping[str, ScoreData], fit: Fit
-) -> dict[str, Any]:
-    """Add to each scorer what is learned from rows that its like had not seen.
-
-    Calibrations and decision sets are learned from predictions out of fold, so that neither they
-    nor the rows by which they are judged later have been seen by the models that made these
-    predictions. A segment with too few outcomes keeps the probabilities of its template, and its
-    decision sets rule nothing out.
-
-    Parameters
-    ----------
-    models
-        Fitted on the data of ``family``, by segment.
-    fit
-        Fits the same template to other data.
-
-    Returns
-    -------
-    mapping
-        The finished scorer of each segment, or the error that stopped it.
-    """
-    settings, sets = course.calibration, course.logical_model.decision.sets
-    if settings.method == "none" and sets is None:
-        return dict(models)
-    labelled = {s: family[s] for s in models if enough(family[s].target, settings.minimum)}
-    template = course.candidate.template.name
-    unseen = out_of_fold(labelled, fit, settings.folds, course.seed, template)
-    found: dict[str, Any] = {
-        s: _undecided(model, sets) for s, model in models.items() if s not in labelled
-    }
-    for segment, probability in unseen.items():
-        found[segment] = (
-            probability
-            if isinstance(probability, LoopcastError)
-            else _finished(models[segment], probability, family[segment], settings, sets)
-        )
-    return found
-
-
-def _finished(
-    model: Scorer,
-    unseen: NDArray[np.float64],
-    data: ScoreData,
-    settings: CalibrationSettings,
-    sets: SetSettings | None,
-) -> FinishedScorer:
-    calibration = None if settings.method == "none" else learn(unseen, data, settings)
-    if calibration is not None:
-        unseen = calibration.apply(unseen, data.features)
-    drawn = None if sets is None else learn_sets(unseen, data, sets)
-    return replace(_wrapped(model), calibration=calibration, sets=drawn)
-
-
-def _undecided(model: Scorer, sets: SetSettings | None) -> Scorer:
-    """Return a scorer of too few outcomes; its sets, if they are asked for, rule nothing out."""
-    if sets is None:
-        return model
-    drawn = DecisionSets(confidence=sets.confidence, whole=Bounds(), rows=0, events=0)
-    return replace(_wrapped(model), sets=drawn)
-
-
-def _wrapped(model: Scorer) -> FinishedScorer:
-    return model if isinstance(model, FinishedScorer) else FinishedScorer(model)
 
 
 def parts_of(scorer: Scorer) -> tuple[Scorer, Calibration | None]:

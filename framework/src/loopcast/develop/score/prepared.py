@@ -27,7 +27,7 @@ from loopcast.develop.score.settled import FitOne, Settled, Settling
 
 
 @dataclass(frozen=True, eq=False)
-class Chosen:
+class ChosenPreparation:
     """A preparation with its options.
 
     Attributes
@@ -65,7 +65,7 @@ class Chosen:
         assert isinstance(self.preparation, Settling)
         return self.preparation.settle(data, self.options, self.decision, fit, seed)
 
-    def with_options(self, options: Mapping[str, Any]) -> Chosen:
+    def with_options(self, options: Mapping[str, Any]) -> ChosenPreparation:
         """Return it with other options, which are plain values."""
         return replace(self, options=msgspec.convert(options, self.preparation.options))
 
@@ -106,7 +106,7 @@ class PreparedTemplate:
     """A template of the task *score* whose training data is prepared, segment by segment."""
 
     template: Template[ScoreData, Scorer]
-    chosen: Chosen
+    chosen: ChosenPreparation
 
     @property
     def name(self) -> str:

@@ -18,7 +18,10 @@ import numpy as np
 from loopcast.api import graph as g
 from loopcast.api.errors import ModelError
 from loopcast.deploy.export.tflite.bases import Expansion, Floats, Written
-from loopcast.deploy.export.tflite.lowering import ANY, RELU, Lowering
+from loopcast.deploy.export.tflite.lowering import ANY, Lowering
+
+RELU = 1
+"""Code of the activation that an operator may have built in."""
 
 FEWEST = 4
 SIXFOLD = 6.0

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from loopcast.api.graph import Graph
+from loopcast.deploy.export.tflite.blocks import lowered
 from loopcast.deploy.export.tflite.flat import FlatModel
 from loopcast.deploy.export.tflite.lowering import ANY, Lowering
 from loopcast.deploy.export.tflite.storage import Precision, Scales, Storage
@@ -57,7 +58,7 @@ def write_tflite(
     features = model.input("features", (ANY, len(graph.features)))
     remembers = graph.next_state is not None
     state = model.input("state", (1, graph.state)) if remembers else None
-    to = Lowering(model, storage, features, state)
+    to = Lowering(model, storage, features, state, lowered)
     output = to.of(graph.output)
     model.call(output, "output", (ANY, len(graph.outputs)))
     inputs, outputs = [features], [output]

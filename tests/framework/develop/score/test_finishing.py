@@ -27,10 +27,10 @@ from loopcast.develop.calibration.maps import BetaMap
 from loopcast.develop.score.finished import (
     CALIBRATION_FILE,
     FinishedScorer,
-    finish,
     finished,
     finished_files,
 )
+from loopcast.develop.score.finishing import finish
 from loopcast.develop.score.unseen import out_of_fold
 from loopcast.settings import CalibrationSettings
 
