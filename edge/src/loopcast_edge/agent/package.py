@@ -13,7 +13,7 @@ from loopcast_edge.agent.clock import zone_of
 from loopcast_edge.agent.errors import ModelError
 from loopcast_edge.agent.features import Features
 from loopcast_edge.agent.readings import Readings
-from loopcast_edge.agent.runtime import Floats, Model, Runtime, runtime
+from loopcast_edge.agent.runtime import Floats, Model, runtime
 from loopcast_edge.agent.slots import Package
 from loopcast_edge.wire import Golden, Manifest, Output, Signed, WireError, decode
 
@@ -86,9 +86,9 @@ def whole(package: Package, digest: str) -> Manifest:
     return manifest
 
 
-def unfit(manifest: Manifest, here: Optional[Runtime] = None) -> Optional[str]:
+def unfit(manifest: Manifest) -> Optional[str]:
     """Return why a package cannot run on this device, or ``None`` if it can."""
-    found = here or runtime()
+    found = runtime()
     name = RUNTIME_NAMES[found.name]
     least = manifest.runtimes.get(name)
     if least is None:

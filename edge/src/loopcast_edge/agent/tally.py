@@ -58,12 +58,12 @@ class Latency:
         place = int(2 * np.log2(max(microseconds, 16) / 16))
         self._counts[min(place, LATENCY_BINS - 1)] += 1
 
-    def slowest(self, share: float = 0.95) -> int:
-        """Return microseconds that so many predictions did not exceed; 0 before the first."""
+    def slowest(self) -> int:
+        """Return microseconds that 95 % of predictions did not exceed; 0 before the first."""
         total = self._counts.sum()
         if not total:
             return 0
-        place = int(np.searchsorted(np.cumsum(self._counts), share * total))
+        place = int(np.searchsorted(np.cumsum(self._counts), 0.95 * total))
         return int(16 * 2 ** ((place + 1) / 2))
 
 

@@ -92,12 +92,12 @@ def publish_file(content: bytes, chunk_size: int = CHUNK_SIZE) -> Published:
     return _published(content, content, None, chunk_size)
 
 
-def publish_delta(content: bytes, base: bytes, chunk_size: int = CHUNK_SIZE) -> Optional[Published]:
+def publish_delta(content: bytes, base: bytes) -> Optional[Published]:
     """Return index and chunks of the difference from a base, where it is smaller than the file."""
     delta = make_delta(base, content)
     if len(delta) >= len(content):
         return None
-    return _published(content, delta, digest_of(base), chunk_size)
+    return _published(content, delta, digest_of(base), CHUNK_SIZE)
 
 
 def _published(content: bytes, body: bytes, base: Optional[str], chunk_size: int) -> Published:

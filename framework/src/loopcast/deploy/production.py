@@ -24,7 +24,7 @@ DAYS = 31
 """Days with requests that are looked back at for them."""
 
 
-def recent_production(home: Home, loaded: LoadedVersion, rows: int = ROWS) -> Production | None:
+def recent_production(home: Home, loaded: LoadedVersion) -> Production | None:
     """Return the newest requests to a score's logical model and segment; ``None`` without any.
 
     The outcome of a request is the ground truth of its key: the schema's event, or not.
@@ -32,26 +32,26 @@ def recent_production(home: Home, loaded: LoadedVersion, rows: int = ROWS) -> Pr
     schema, version = loaded.schema, loaded.version
     if not isinstance(schema, ScoreSchema):
         return None
-    events = _newest(home, version.logical_model, version.segment, rows)
+    events = _newest(home, version.logical_model, version.segment)
     if not events.num_rows:
         return None
     known = join(events, home.truth.latest(version.logical_model))
     return Production(rows=features_of(known, schema), actual=_actual(known, schema))
 
 
-def _newest(home: Home, logical_model: str, segment: str, rows: int) -> pa.Table:
+def _newest(home: Home, logical_model: str, segment: str) -> pa.Table:
     columns = ["key", "segment", "time", "inputs", "input_texts"]
     found: pa.Table | None = None
     for day in reversed(home.events.days(logical_model)[-DAYS:]):
         start = datetime.combine(day, time(), UTC)
         part = home.events.read(logical_model, start, segment=segment, columns=columns)
         found = part
-        if part.num_rows >= rows:
+        if part.num_rows >= ROWS:
             break
     if found is None:
         return pa.table({name: pa.array([], pa.string()) for name in ("key", "segment")})
     order = pc.sort_indices(found, sort_keys=[("time", "descending"), ("key", "ascending")])
-    return found.take(order[:rows])
+    return found.take(order[:ROWS])
 
 
 def features_of(events: pa.Table, schema: ScoreSchema) -> pd.DataFrame:

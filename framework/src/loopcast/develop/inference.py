@@ -131,7 +131,6 @@ def jackknife_error(
     *,
     serial: bool,
     event: NDArray[np.bool_] | None = None,
-    seed: int = 0,
 ) -> tuple[float, int]:
     """Return the standard error and degrees of freedom of what is no mean, such as an AUC.
 
@@ -157,7 +156,7 @@ def jackknife_error(
         return np.nan, 0
     group = np.arange(count) * groups // count
     if not serial:
-        group = np.random.default_rng(seed).permutation(group)
+        group = np.random.default_rng(0).permutation(group)
     of_row = group[place]
     left = np.array([estimate(np.flatnonzero(of_row != number)) for number in range(groups)])
     deviations = left - left.mean()

@@ -136,9 +136,7 @@ def _of_authority(public: Any) -> list[tuple[Any, bool]]:
     ]
 
 
-def certify(
-    authority: Authority, request: bytes, device: DeviceName, life: timedelta = LIFE
-) -> bytes:
+def certify(authority: Authority, request: bytes, device: DeviceName) -> bytes:
     """Sign a device's request, under the name that it was enrolled by.
 
     Parameters
@@ -156,7 +154,7 @@ def certify(
     ConfigurationError
         When the request is damaged, or not signed by its own key.
     """
-    return pem_of(_signed(authority, device, _proven(request), life))
+    return pem_of(_signed(authority, device, _proven(request), LIFE))
 
 
 def _proven(request: bytes) -> Any:

@@ -50,10 +50,10 @@ class FleetDay:
 Key = tuple[date, str, VersionId, str]
 
 
-def fleet_days(catalog: Catalog, span: timedelta = SPAN) -> list[FleetDay]:
+def fleet_days(catalog: Catalog) -> list[FleetDay]:
     """Return the days of which sketches came lately, the newest first."""
     parts: defaultdict[Key, list[tuple[str, SketchDay]]] = defaultdict(list)
-    for uplink in catalog.kept_uplinks("sketch", datetime.now(UTC) - span):
+    for uplink in catalog.kept_uplinks("sketch", datetime.now(UTC) - SPAN):
         sketch = decode(uplink.payload, SketchDay)
         place = place_name(sketch.logical_model, sketch.segment)
         day = date(1970, 1, 1) + timedelta(days=sketch.day)

@@ -113,9 +113,7 @@ class ReleaseCatalog(CatalogPart):
                 standings = governance.moved(standings, moves)
         return standings
 
-    def roll_back(
-        self, returns: Sequence[Return], *, by: str, reason: str, at: datetime | None = None
-    ) -> None:
+    def roll_back(self, returns: Sequence[Return], *, by: str, reason: str) -> None:
         """Let earlier champions come back, all or none, of thousands of segments at once.
 
         Raises
@@ -126,7 +124,7 @@ class ReleaseCatalog(CatalogPart):
             When a segment is frozen.
         """
         with database.writing(self._engine) as connection:
-            apply_returns(connection, returns, at or datetime.now(UTC), by=by, reason=reason)
+            apply_returns(connection, returns, datetime.now(UTC), by=by, reason=reason)
 
     def reigns(
         self, logical_model: str, segments: Sequence[Segment] | None = None

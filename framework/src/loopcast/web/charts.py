@@ -286,14 +286,14 @@ def time_axis(index: pd.DatetimeIndex, segments: tuple[Segment, ...] = ()) -> Ax
     )
 
 
-def sparkline(values: Sequence[float], width: int = 100, height: int = 24) -> str:
-    """Return the points of a small line drawing without axes, for an SVG polyline."""
+def sparkline(values: Sequence[float]) -> str:
+    """Return the points of a line drawing of 100 by 24 without axes, for an SVG polyline."""
     finite = [value for value in values if math.isfinite(value)]
     low, high = min(finite, default=0.0), max(finite, default=1.0)
     span = (high - low) or 1.0
     last = max(len(values) - 1, 1)
     return " ".join(
-        f"{width * i / last:.1f},{height - 2 - (height - 4) * (value - low) / span:.1f}"
+        f"{100 * i / last:.1f},{22 - 20 * (value - low) / span:.1f}"
         for i, value in enumerate(values)
         if math.isfinite(value)
     )

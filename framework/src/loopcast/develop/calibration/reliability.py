@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     FloatArray = NDArray[np.float64]
 
 
+BINS = 10
+
 RARE = 0.2
 """Below this share of the event, or of its absence, a gap of calibration counts in proportion."""
 
@@ -58,10 +60,8 @@ class Reliability:
     high: FloatArray
 
 
-def reliability(
-    outcome: ScoreOutcome, highest: float = 1.0, bins: int = 10, confidence: float = 0.95
-) -> Reliability:
-    """Return the reliability in bins of equal width from 0 to the highest probability.
+def reliability(outcome: ScoreOutcome, highest: float = 1.0) -> Reliability:
+    """Return the reliability in ten bins of equal width from 0 to the highest probability.
 
     Parameters
     ----------
@@ -71,14 +71,14 @@ def reliability(
     Source: A. H. Murphy and R. L. Winkler (1977), Reliability of subjective probability forecasts
     of precipitation and temperature, Applied Statistics 26.
     """
-    place = np.minimum((outcome.probability / highest * bins).astype(np.int64), bins - 1)
-    columns = np.full((4, bins), np.nan)
+    place = np.minimum((outcome.probability / highest * BINS).astype(np.int64), BINS - 1)
+    columns = np.full((4, BINS), np.nan)
     for number in np.unique(place):
         rows = place == number
         weight = outcome.weight[rows]
         said = np.average(outcome.probability[rows], weights=weight)
-        share = share_of_rows(outcome.actual[rows] == 1.0, weight, confidence)
+        share = share_of_rows(outcome.actual[rows] == 1.0, weight, 0.95)
         columns[:, number] = said, share.value, share.low, share.high
     said, happened, low, high = columns
-    middle = (np.arange(bins) + 0.5) / bins * highest
+    middle = (np.arange(BINS) + 0.5) / BINS * highest
     return Reliability(middle=middle, said=said, happened=happened, low=low, high=high)

@@ -64,7 +64,6 @@ def dependences(
     schema: ScoreSchema,
     *,
     only: Sequence[str] | None = None,
-    points: int = POINTS,
 ) -> Iterator[Dependence]:
     """Yield the curves of every used feature that varies.
 
@@ -78,12 +77,10 @@ def dependences(
         Typical rows, over which the mean is taken.
     only
         Features to look at, in place of all.
-    points
-        Values of a number at which the curves are computed.
     """
     for name in rows.columns if only is None else only:
         feature = schema.features[str(name)]
-        grid = _numbers(rows[name], points) if feature.kind == "numeric" else _levels(rows[name])
+        grid = _numbers(rows[name]) if feature.kind == "numeric" else _levels(rows[name])
         if len(grid.values) > 1:
             yield _curves(predict, rows, str(name), feature, grid)
 
@@ -98,11 +95,11 @@ class _Grid:
     share: Floats
 
 
-def _numbers(column: pd.Series[float], points: int) -> _Grid:
+def _numbers(column: pd.Series[float]) -> _Grid:
     known = np.asarray(column.dropna(), np.float64)
     if not len(known):
         return _Grid([], known, (), known)
-    x = np.unique(np.quantile(known, np.linspace(0.02, 0.98, points)))
+    x = np.unique(np.quantile(known, np.linspace(0.02, 0.98, POINTS)))
     counts, edges = np.histogram(known, _BINS, range=(float(x[0]), float(x[-1])))
     place = np.clip(np.searchsorted(edges, x, side="right") - 1, 0, _BINS - 1)
     share = np.asarray(counts[place] / counts.max(), np.float64)

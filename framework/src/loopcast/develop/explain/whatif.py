@@ -77,8 +77,6 @@ def nearest_changes(
     typical: pd.DataFrame,
     schema: ScoreSchema,
     decision: Decision,
-    *,
-    answers: int = MOST_ANSWERS,
 ) -> list[WhatIf]:
     """Return the nearest changes that flip the decision about one row, the nearest first.
 
@@ -111,8 +109,8 @@ def nearest_changes(
     options = [options_of(str(n), row[n], typical[n], schema.features[str(n)]) for n in changeable]
     question = _Question(predict, row, decision)
     coarse = question.flips(options)
-    finer = [question.refined(options, found) for found in coarse[: 2 * answers]]
-    return sorted(finer, key=lambda found: found.distance)[:answers]
+    finer = [question.refined(options, found) for found in coarse[: 2 * MOST_ANSWERS]]
+    return sorted(finer, key=lambda found: found.distance)[:MOST_ANSWERS]
 
 
 def options_of(

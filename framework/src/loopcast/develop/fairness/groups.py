@@ -31,15 +31,14 @@ def declared(schema: ScoreSchema) -> tuple[str, ...]:
     return tuple(name for name, feature in schema.features.items() if feature.protected)
 
 
-def ways(attributes: Sequence[str], *, crossed: bool = True) -> Iterator[tuple[str, ...]]:
+def ways(attributes: Sequence[str]) -> Iterator[tuple[str, ...]]:
     """Yield each attribute, then each pair of them.
 
     Source: J. Buolamwini and T. Gebru (2018), Gender shades, FAT*: what is fair by two attributes
     may not be where they meet.
     """
     yield from ((name,) for name in attributes)
-    if crossed:
-        yield from combinations(attributes, 2)
+    yield from combinations(attributes, 2)
 
 
 def attributes_to_learn_by(data: ScoreData, attributes: Sequence[str], what: str) -> pd.DataFrame:

@@ -36,14 +36,11 @@ class Prepared:
     ----------
     data
         Actuals, and covariates through the end of the table.
-    origin_text
-        Where the data came from, for messages.
     imputed
         Number of actuals that were filled in.
     """
 
     data: ForecastData
-    origin_text: str
     imputed: int
 
 
@@ -88,7 +85,7 @@ def prepare_forecast(
         horizon=schema.horizon,
         unit=schema.unit,
     )
-    return Prepared(data=data, origin_text=origin_text, imputed=imputed)
+    return Prepared(data=data, imputed=imputed)
 
 
 class _Checker:

@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 Rows = NDArray[np.bool_]
 Counts = NDArray[np.intp]
 
-RELATIVE_PENALTIES = np.logspace(-2, 2, 7)  # times the mean of the s²
+RELATIVE_PENALTIES = np.logspace(-2, 2, 7)  # λ to choose from: times the mean of the s²
 ROUNDING = 1e-24  # share of the sum of squares below which inputs never change
 LEAST_ROWS = 14  # fewer say nothing
 JUDGED_ROWS = 400  # the errors of so many rows, evenly spread, choose between the λ
@@ -52,9 +52,7 @@ class PanelRidge:
         return np.asarray((self.coef @ z[:, :, None])[:, :, 0] + self.intercept)
 
 
-def fit_ridge(
-    Z: Floats, Y: Floats, rows: Rows, relative_penalties: Floats = RELATIVE_PENALTIES
-) -> PanelRidge:
+def fit_ridge(Z: Floats, Y: Floats, rows: Rows) -> PanelRidge:
     """Fit a ridge regression to every series of a panel.
 
     Parameters
@@ -65,8 +63,6 @@ def fit_ridge(
         Outputs, finite.
     rows : ndarray of bool, shape (N, n)
         Which rows count.
-    relative_penalties : ndarray, shape (g,)
-        The λ to choose from, in multiples of the mean eigenvalue of ``ZᵀZ``.
     """
     count = rows.sum(axis=1)
     Z, mean_z = _centred(Z, rows, count)
@@ -75,7 +71,7 @@ def fit_ridge(
     values = np.maximum(values, 0.0)
     size = count * np.vecdot(mean_z, mean_z)
     fitted = (count >= LEAST_ROWS) & (values[:, -1] > ROUNDING * size)
-    grid = np.where(fitted, values.mean(axis=1), 1.0)[:, None] * relative_penalties
+    grid = np.where(fitted, values.mean(axis=1), 1.0)[:, None] * RELATIVE_PENALTIES
     cross = (Y @ Z.mT) @ vectors
     judged = slice(None, None, Z.shape[2] // JUDGED_ROWS + 1)
     rotated = vectors.mT @ np.ascontiguousarray(Z[:, :, judged])
