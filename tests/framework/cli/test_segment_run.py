@@ -49,6 +49,15 @@ def test_a_broken_segment_stops_no_other(tmp_path: Path, run: Any, home: Home) -
     assert table.groupby("segment").size().to_dict() == {"north": 200, "south": 200}
 
 
+def test_names_and_reasons_are_printed_as_they_are(
+    tmp_path: Path, run: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = family().replace({"region": {"?": "[/b] :train:"}})
+    table.to_csv(tmp_path / "applications.csv", index=False)
+    run(*FAMILY)
+    assert "│ [/b] :train: │" in capsys.readouterr().out
+
+
 def test_a_run_repeats_only_what_is_not_registered(tmp_path: Path, run: Any, home: Home) -> None:
     table = family()
     table.to_csv(tmp_path / "applications.csv", index=False)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from loopcast.api import Evaluation, MetricDefinition
@@ -37,7 +38,7 @@ def progress_bar(
         Number of pieces; ``None`` where nobody knows.
     """
     columns = (
-        TextColumn("  {task.description}"),
+        TextColumn("  {task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -82,11 +83,11 @@ def comparison_table(
     return table
 
 
-def _cells(evaluations: tuple[Evaluation, ...], metric: MetricDefinition) -> tuple[str, ...]:
+def _cells(evaluations: tuple[Evaluation, ...], metric: MetricDefinition) -> tuple[Text, ...]:
     """Return a metric of each contender in words, the best in bold."""
     best, values = _best(evaluations, metric), [e.value(metric.name) for e in evaluations]
     shown = [(_shown(metric.name, value), value is not None and value == best) for value in values]
-    return tuple(f"[bold]{text}[/bold]" if marked else text for text, marked in shown)
+    return tuple(Text(text, style="bold" if marked else "") for text, marked in shown)
 
 
 def _best(evaluations: tuple[Evaluation, ...], metric: MetricDefinition) -> float | None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich.text import Text
 
 from loopcast.cli.context import Run, Stopwatch
 from loopcast.cli.stores import home_of
+from loopcast.cli.tables import plain_console
 from loopcast.deploy.region import find_region
 from loopcast.develop.forecast.course import ForecastCourse
 from loopcast.develop.source import source_of
@@ -37,10 +38,10 @@ def execute(settings: RunSettings, run_dir: Path, plugins: PluginManager) -> Non
         source=source_of(settings.data, plugins.reader(settings.data.reader), Path.cwd()),
         home=home,
         folder=run_dir,
-        console=Console(highlight=False),
+        console=plain_console(),
         moment=settings.job.moment,
     )
-    run.console.print(f"[bold]{settings.logical_model.title}[/bold]")
+    run.console.print(Text(settings.logical_model.title, style="bold"))
     course, alone = run.course, settings.data.table.segment is None
     if settings.job.name == "retrain":
         from loopcast.cli.retrain_run import execute_retraining

@@ -23,10 +23,15 @@ def print_json(value: Any) -> None:
     click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
+def plain_console(width: int | None = None) -> Console:
+    """Return a console that prints texts as they are: ``pip install 'a[b]'`` is no markup."""
+    return Console(highlight=False, markup=False, emoji=False, width=width)
+
+
 def terminal() -> Console:
     """Return the console; what goes to a file or another program gets a fixed width."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=PIPE_WIDTH)
+    console = plain_console()
+    return console if console.is_terminal else plain_console(PIPE_WIDTH)
 
 
 def table_of(*columns: str) -> Table:

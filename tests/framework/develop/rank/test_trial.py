@@ -57,7 +57,7 @@ NEXT = Holdout(method="time", share=0.25, count=1)
 def test_interactions_are_coded_and_in_the_order_of_time(table: pd.DataFrame) -> None:
     mixed = table.sample(frac=1.0, random_state=3)
     data = rank_data(mixed)
-    assert (np.diff(data.time) >= np.timedelta64(0)).all()
+    assert (np.diff(data.time) >= np.timedelta64(0, "us")).all()
     coded = sorted(zip(data.entities[data.entity], data.items[data.item], strict=True))
     assert coded == sorted(zip(table["customer"], table["product"], strict=True))
     assert data.value.tolist() == [1.0] * 600

@@ -184,7 +184,7 @@ def _places(
     for start in range(0, len(instants), ROWS_AT_ONCE):
         block = slice(start, start + ROWS_AT_ONCE)
         steps, rest = np.divmod(instants[block] - first, step)
-        place[block] = np.where(rest == np.timedelta64(0), steps, OFF_GRID)
+        place[block] = np.where(rest.astype(np.int64) == 0, steps, OFF_GRID)
     return place
 
 

@@ -12,6 +12,8 @@ from loopcast_forecasting.features.clock import Dates
 
 Flags = NDArray[np.bool_]
 
+_DAY = np.timedelta64(1, "D")
+
 
 @lru_cache(maxsize=1024)
 def public_holidays(place: str, year: int) -> Dates:
@@ -82,6 +84,6 @@ def around(dates: Dates, holiday: Flags, place: str) -> tuple[Flags, Flags]:
     -------
     before, after : ndarray of bool, shape (n,)
     """
-    outer = by_calendar(np.array([dates[0] - 1, dates[-1] + 1]), place)
+    outer = by_calendar(np.array([dates[0] - _DAY, dates[-1] + _DAY]), place)
     padded = np.concatenate([outer[:1], holiday, outer[1:]])
     return padded[2:] & ~holiday, padded[:-2] & ~holiday

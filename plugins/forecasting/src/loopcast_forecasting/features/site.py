@@ -21,6 +21,7 @@ from loopcast_forecasting.features.clock import Clock, Dates, Floats, damped_yea
 TEMPERATURE = "temperature"
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 CHRISTMAS = (-5, 16)  # days from 25 December: 20 December to 10 January
+_YEAR, _WEEK = np.timedelta64(1, "Y"), np.timedelta64(7, "D")
 YEAR_END = (-2, 11)  # 23 December to 5 January: many businesses are closed on working days
 
 
@@ -191,16 +192,15 @@ def _calendar(
 def _days_from_christmas(dates: Dates) -> NDArray[np.int64]:
     """Return the days since (or until, negative) the nearest 25 December."""
     year = dates.astype("datetime64[Y]")
-    christmas = year.astype("datetime64[D]") + 358 + _leap(year)
-    earlier = (year - 1).astype("datetime64[D]") + 358 + _leap(year - 1)
+    christmas, earlier = _christmas(year), _christmas(year - _YEAR)
     since, since_last = dates - christmas, dates - earlier
     days: NDArray[np.int64] = np.where(since_last.astype(int) < 180, since_last, since).astype(int)
     return days
 
 
-def _leap(year: Dates) -> NDArray[np.int64]:
-    length = (year + 1).astype("datetime64[D]") - year.astype("datetime64[D]")
-    return np.asarray(length.astype(np.int64) - 365)
+def _christmas(year: Dates) -> Dates:
+    """Return 25 December: seven days before the next year begins."""
+    return (year + _YEAR).astype("datetime64[D]") - _WEEK
 
 
 def _temperatures(temperature: Floats, clock: Clock, spec: FeatureSpec) -> dict[str, Floats]:
