@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,70 @@ def test_a_broken_segment_stops_no_other(tmp_path: Path, run: Any, home: Home) -
     assert (scored["answered"], scored["not_answered"]) == (2, 3)
     table = pd.read_parquet(tmp_path / "run" / "scores.parquet")
     assert table.groupby("segment").size().to_dict() == {"north": 200, "south": 200}
+
+
+def two_regions(tmp_path: Path) -> None:
+    table = family()
+    table[table["region"].isin(["north", "south"])].to_csv(tmp_path / "applications.csv")
+
+
+def failures(found: dict[str, Any]) -> dict[str, str]:
+    return {s["segment"]: s["reason"] for s in found["segments"] if s["status"] == "failed"}
+
+
+def test_what_a_model_raises_stops_its_segment_alone(
+    tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = sys.modules["fake_loopcast_example"].LogisticModel
+    predict = model.predict
+
+    def failing(self: Any, rows: pd.DataFrame) -> Any:
+        if rows.index[0].startswith("a1_"):
+            raise KeyError("age")
+        return predict(self, rows)
+
+    two_regions(tmp_path)
+    monkeypatch.setattr(model, "predict", failing)
+    reasons = failures(run(*FAMILY)["training"])
+    told = r"template example\.logistic: predict raised KeyError: 'age' \(tests\..*, line \d+\)"
+    assert list(reasons) == ["south"]
+    assert re.fullmatch(told, reasons["south"])
+
+
+def test_what_cannot_be_saved_stops_its_segment_alone(
+    tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = sys.modules["fake_loopcast_example"].LogisticModel
+    save, saved = model.save, []
+
+    def failing(self: Any) -> Any:
+        saved.append(self)
+        return save(self) if len(saved) == 1 else None
+
+    two_regions(tmp_path)
+    monkeypatch.setattr(model, "save", failing)
+    reasons = failures(run(*FAMILY)["training"])
+    assert list(reasons) == ["south"]
+    assert "save raised AttributeError: 'NoneType' object has no attribute" in reasons["south"]
+
+
+def test_what_a_fit_raises_stops_the_segments_that_it_has_not_come_to(
+    tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    template = sys.modules["fake_loopcast_example"].LogisticScoring
+    fit = template.fit
+
+    def failing(self: Any, family: Any, hyperparameters: Any, context: Any) -> Any:
+        first, *others = fit(self, family, hyperparameters, context)
+        yield first
+        for _ in others:
+            raise RuntimeError("out of luck")
+
+    two_regions(tmp_path)
+    monkeypatch.setattr(template, "fit", failing)
+    reasons = failures(run(*FAMILY)["training"])
+    assert list(reasons) == ["south"]
+    assert "template example.logistic: fit raised RuntimeError: out of luck" in reasons["south"]
 
 
 def test_names_and_reasons_are_printed_as_they_are(

@@ -27,6 +27,7 @@ from loopcast.develop.forecast.hierarchy import Hierarchy
 from loopcast.develop.forecast.horizon import horizon_end
 from loopcast.develop.forecast.intervals import Intervals
 from loopcast.develop.forecast.train import Preparation, Trained
+from loopcast.plugins import calling
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -145,7 +146,8 @@ def _model_files(
 
 
 def _saved(step: str, model: Covered) -> dict[str, bytes]:
-    files = {f"model/{step}/{name}": content for name, content in model.model.save().items()}
+    with calling(model.template, "save"):
+        files = {f"model/{step}/{name}": content for name, content in model.model.save().items()}
     stand_in = model.stand_in.save() if model.stand_in else {}
     return files | {f"fallback/{step}/{name}": content for name, content in stand_in.items()}
 
@@ -154,9 +156,11 @@ def _loaded(
     step: str, files: Files, template: Template[Any, Any], fallback: Template[Any, Any] | None
 ) -> Covered:
     stand_in = files_below(f"fallback/{step}/", files)
+    with calling(template.name, "load"):
+        model = template.load(files_below(f"model/{step}/", files))
     return Covered(
         template=template.name,
-        model=template.load(files_below(f"model/{step}/", files)),
+        model=model,
         stand_in=fallback.load(stand_in) if fallback and stand_in else None,
     )
 

@@ -24,6 +24,7 @@ from loopcast.api.formats import read_json
 from loopcast.deploy.bundle import Bundle, read_bundle
 from loopcast.deploy.limits import files_below
 from loopcast.develop.judged import JUDGED_FILE, read_judged
+from loopcast.plugins import calling
 
 if TYPE_CHECKING:
     from loopcast.api import Task
@@ -185,7 +186,8 @@ def load_model(
         from loopcast.deploy.forecast_bundle import unpack
 
         return unpack(files, template, find)
-    model = template.load(model_files(files))
+    with calling(template.name, "load"):
+        model = template.load(model_files(files))
     if task == "score":
         from loopcast.develop.score.finished import finished
 

@@ -21,6 +21,7 @@ from loopcast.develop.applicability import fit_domain
 from loopcast.develop.columns import text_array
 from loopcast.develop.rank.inputs import entity_columns
 from loopcast.develop.rank.query import pairs_matrix, ranked, ranked_again
+from loopcast.plugins import calling
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,10 +69,12 @@ def pack(
     IntegrityError
         Where the loaded model ranks otherwise than the fitted one.
     """
-    saved = trained.model.save()
     query, name = _scenario(data), candidate.template.name
+    with calling(name, "save"):
+        saved = dict(trained.model.save())
     expected = ranked(trained.model, query, data.schema, name)
-    loaded: Ranker = candidate.template.load(saved)
+    with calling(name, "load"):
+        loaded: Ranker = candidate.template.load(saved)
     again = ranked_again(loaded, query, data.schema, name)
     same = np.array_equal(expected.items, again.items) and np.array_equal(
         expected.scores, again.scores, equal_nan=True

@@ -17,6 +17,7 @@ from loopcast.develop.applicability import fit_domain
 from loopcast.develop.score.finished import finished_files
 from loopcast.develop.score.inputs import columns_of
 from loopcast.develop.score.trial import probabilities
+from loopcast.plugins import calling
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,10 +48,11 @@ def pack(
     IntegrityError
         Where the loaded model scores something else than the fitted one.
     """
-    saved = {f"{MODEL}{name}": content for name, content in trained.model.save().items()}
+    name = candidate.template.name
+    with calling(name, "save"):
+        saved = {f"{MODEL}{file}": content for file, content in trained.model.save().items()}
     saved |= finished_files(trained.model)
     rows = data.features.iloc[_spread(len(data.features), SCENARIO_ROWS)]
-    name = candidate.template.name
     expected = probabilities(trained.model, rows, name)
     loaded: Scorer = load_model("score", saved, candidate.template, lambda _: candidate.template)
     again = probabilities(loaded, rows, name)

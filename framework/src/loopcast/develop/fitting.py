@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
 from loopcast.api import Continuing, FitContext, LoopcastError, ModelError, Refitting
 from loopcast.develop.course import Contender, Course
 from loopcast.develop.holdout import Holdout
+from loopcast.plugins import calling
 
 Models = Mapping[str, Any]
 """By segment, a model or the error that stopped it."""
@@ -26,7 +27,7 @@ def fit(
     finish: Finish | None,
 ) -> dict[str, Any]:
     """Return a model or an error for each segment; those of the candidate are finished."""
-    fit = partial(_fit_template, contender, context)
+    fit = partial(fit_template, contender, context)
     models = fit(parts)
     if finish is None or contender is not course.candidate:
         return models
@@ -44,8 +45,8 @@ def fit_after(
     candidate = course.candidate
     if not champions or finish is not None or not isinstance(candidate.template, Continuing):
         return fit(course, candidate, parts, context, finish)
-    found = candidate.template.fit_after(champions, parts, candidate.hyperparameters, context)
-    return _silent(candidate, parts) | dict(found)
+    fit_next = partial(candidate.template.fit_after, champions)
+    return _outcomes(candidate, "fit_after", fit_next, context, parts)
 
 
 def fit_all(
@@ -59,22 +60,37 @@ def fit_all(
     candidate = course.candidate
     if finish is not None or not isinstance(candidate.template, Refitting):
         return fit(course, candidate, whole, context, finish)
-    found = candidate.template.refit(judged, whole, candidate.hyperparameters, context)
-    return _silent(candidate, whole) | dict(found)
+    return _outcomes(candidate, "refit", partial(candidate.template.refit, judged), context, whole)
 
 
-def _fit_template(
+def fit_template(
     contender: Contender, context: FitContext, parts: Mapping[str, Any]
 ) -> dict[str, Any]:
-    found = contender.template.fit(parts, contender.hyperparameters, context)
-    return _silent(contender, parts) | dict(found)
+    """Return a model or an error for each segment, in whatever way the template fails."""
+    return _outcomes(contender, "fit", contender.template.fit, context, parts)
 
 
-def _silent(contender: Contender, parts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the error of each segment of which a template says nothing."""
-    name = contender.template.name
-    told = "template {} gave no outcome for segment {!r}"
-    return {segment: ModelError(told.format(name, segment)) for segment in parts}
+def _outcomes(
+    contender: Contender,
+    what: str,
+    fit: Callable[..., Iterable[tuple[str, Any]]],
+    context: FitContext,
+    parts: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return what a template yields for each segment; an error for each that it says nothing of."""
+    name, found = contender.template.name, dict[str, Any]()
+    stopped: LoopcastError | None = None
+    try:
+        with calling(name, what):
+            for segment, outcome in fit(parts, contender.hyperparameters, context):
+                found[segment] = outcome
+    except LoopcastError as error:
+        stopped = error
+    silent = "template {} gave no outcome for segment {!r}"
+    told = {s: outcome for s, outcome in found.items() if outcome is not None}
+    return {
+        s: told[s] if s in told else stopped or ModelError(silent.format(name, s)) for s in parts
+    }
 
 
 def good(results: Mapping[str, Any]) -> dict[str, Any]:

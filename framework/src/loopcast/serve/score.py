@@ -13,6 +13,7 @@ from loopcast.api.score import SET_NAMES
 from loopcast.develop.score.inputs import columns_of
 from loopcast.develop.score.prepare import prepare_score
 from loopcast.develop.score.trial import checked
+from loopcast.plugins import calling
 from loopcast.serve.answer_files import arrow
 from loopcast.serve.answers import Answers
 from loopcast.serve.decision import about_decisions, decide, labelling
@@ -130,8 +131,10 @@ def _without(scored: pd.DataFrame, before: pd.Series[Any]) -> pd.DataFrame:
 
 def _outputs(model: Scorer, features: pd.DataFrame, version: str) -> pd.DataFrame:
     """Return the probability and, where there are some, points and decision sets."""
-    found = model.predict(features)
-    probability = checked(np.asarray(found.probability, np.float64), features, version)
+    with calling(f"of {version}", "predict"):
+        found = model.predict(features)
+        said = np.asarray(found.probability, np.float64)
+    probability = checked(said, features, version)
     columns: dict[str, Any] = {"probability": probability}
     if found.points is not None:
         columns["points"] = np.asarray(found.points, np.float64)

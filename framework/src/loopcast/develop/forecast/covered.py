@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from loopcast.api import FitContext, ForecastData, Forecaster, LoopcastError, ModelError
+from loopcast.develop.fitting import fit_template
 from loopcast.develop.forecast.horizon import horizon_end, horizon_index
+from loopcast.plugins import calling
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,9 +50,11 @@ class Covered:
         Raises
         ------
         ModelError
-            Where the answer has the wrong shape, or is not finite for a series that has a model.
+            Where the answer has the wrong shape, is not finite for a series that has a model, or
+            the template fails.
         """
-        mean = np.array(self.model.predict(known, horizon).mean, dtype=np.float64)
+        with calling(self.template, "predict"):
+            mean = np.array(self.model.predict(known, horizon).mean, dtype=np.float64)
         expected = (len(horizon), len(known.series))
         if mean.shape != expected:
             raise ModelError(
@@ -74,7 +78,8 @@ class Covered:
         horizon: pd.DatetimeIndex,
     ) -> tuple[NDArray[np.float64], dict[str, str]]:
         those = replace(known, target=known.target[names])
-        values = np.asarray(stand_in.predict(those, horizon).mean, dtype=np.float64)
+        with calling("that is the fallback", "predict"):
+            values = np.asarray(stand_in.predict(those, horizon).mean, dtype=np.float64)
         silent = np.isnan(values.sum(axis=0))
         reasons = {
             name: self.model.failures[name] + ("; the fallback has no value, so 0" if none else "")
@@ -145,8 +150,7 @@ def fit_alone(
     contender: Contender, data: ForecastData, segment: str, context: FitContext
 ) -> Forecaster:
     """Fit a template to one segment; raises the error that it yields."""
-    fitted = contender.template.fit({segment: data}, contender.hyperparameters, context)
-    _, outcome = next(iter(fitted))
+    outcome = fit_template(contender, context, {segment: data})[segment]
     if isinstance(outcome, LoopcastError):
         raise outcome
     model: Forecaster = outcome

@@ -8,6 +8,7 @@ import numpy as np
 
 from loopcast.api import ModelError, Ranking, RankQuery, RankSchema
 from loopcast.api.rank import distinct_pairs, rows_matrix
+from loopcast.plugins import calling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +53,7 @@ def ranked(model: Ranker, query: RankQuery, schema: RankSchema, template: str) -
         Where a list has the wrong length, an item that does not exist, is not allowed or is
         excluded, an item twice, or a place without a finite score.
     """
-    found = _whole(model.predict(query), query, template)
+    found = _asked(model, query, template)
     _refuse_wrong(found, query, template)
     return _cut(found, schema)
 
@@ -65,7 +66,13 @@ def ranked_again(model: Ranker, query: RankQuery, schema: RankSchema, template: 
     ModelError
         Where a list has the wrong length.
     """
-    return _cut(_whole(model.predict(query), query, template), schema)
+    return _cut(_asked(model, query, template), schema)
+
+
+def _asked(model: Ranker, query: RankQuery, template: str) -> Ranking:
+    with calling(template, "predict"):
+        found = model.predict(query)
+    return _whole(found, query, template)
 
 
 def _whole(found: Ranking, query: RankQuery, template: str) -> Ranking:

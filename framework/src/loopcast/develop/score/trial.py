@@ -22,6 +22,7 @@ from loopcast.api import (
 from loopcast.develop.holdout import Holdout, Split, percent
 from loopcast.develop.score.prepare import fingerprint, rows_of
 from loopcast.develop.score.weights import judging_weight
+from loopcast.plugins import calling
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -117,11 +118,13 @@ def answer(model: Scorer, split: Split[ScoreData], template: str) -> ScoreOutcom
     Raises
     ------
     ModelError
-        Where an answer is no probability, or their number is wrong.
+        Where an answer is no probability, their number is wrong, or the template fails.
     """
     part: ScoreData = split.judged
-    found = model.predict(part.features)
-    probability = checked(np.asarray(found.probability, np.float64), part.features, template)
+    with calling(template, "predict"):
+        found = model.predict(part.features)
+        said = np.asarray(found.probability, np.float64)
+    probability = checked(said, part.features, template)
     return ScoreOutcome(
         actual=part.target,
         probability=probability,
@@ -133,7 +136,9 @@ def answer(model: Scorer, split: Split[ScoreData], template: str) -> ScoreOutcom
 
 def probabilities(model: Scorer, rows: pd.DataFrame, template: str) -> NDArray[np.float64]:
     """Score rows and check what comes back; raises as :func:`answer` does."""
-    return checked(np.asarray(model.predict(rows).probability, np.float64), rows, template)
+    with calling(template, "predict"):
+        said = np.asarray(model.predict(rows).probability, np.float64)
+    return checked(said, rows, template)
 
 
 def checked(
