@@ -12,23 +12,12 @@ from .distributions import install
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "tasks.md"
 
-_HOOK = """
-from loopcast.api import hookimpl
-
-LOOPCAST_CONTRACT = (1, 0)
-
-
-@hookimpl
-def loopcast_templates():
-    return [forecasting, scoring, ranking]
-"""
-
 
 def install_examples(site: Path) -> None:
     """Install the page's code as the plugin ``example``."""
     blocks = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
     future = "from __future__ import annotations\n"
-    install(site, "example", future + "".join(blocks) + _HOOK)
+    install(site, "example", future + "".join(blocks))
 
 
 def applications(rows: int, seed: int, *, shift: float = 0.0) -> pd.DataFrame:

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from loopcast_acme.similar_day import SimilarDay, SimilarDayParameters
 
-from loopcast.api import DataError, FitContext, ForecastData, Site
+from loopcast.api import DataError, ForecastData, Site
+from loopcast.testing import check_template, fit_context
 
 ZONE = "Australia/Melbourne"
 
@@ -40,15 +41,15 @@ def panel(start: str, days: int) -> tuple[ForecastData, pd.DatetimeIndex]:
 
 
 def forecast(data: ForecastData, horizon: pd.DatetimeIndex, **changed: float) -> np.ndarray:
-    """Forecast with a model and with its saved copy, which agree."""
-    template = SimilarDay()
-    context = FitContext(seed=0, engine=None)  # type: ignore[arg-type]
-    [(_, model)] = template.fit({"": data}, SimilarDayParameters(**changed), context)
+    parameters = SimilarDayParameters(**changed)
+    [(_, model)] = SimilarDay().fit({"": data}, parameters, fit_context())
     assert not isinstance(model, Exception), model
-    again = template.load(model.save())
-    mean = model.predict(data, horizon).mean
-    np.testing.assert_array_equal(again.predict(data, horizon).mean, mean)
-    return mean[:, 0]
+    return model.predict(data, horizon).mean[:, 0]
+
+
+def test_it_keeps_the_promises_of_a_template() -> None:
+    spring, autumn = panel("2014-08-07", 60)[0], panel("2014-02-05", 61)[0]
+    check_template(SimilarDay(), {"": spring, "elsewhere": autumn})
 
 
 def test_a_day_that_was_seen_before_comes_again() -> None:
@@ -70,8 +71,7 @@ def test_days_of_clock_changes_are_whole(start: str, days: int, steps: int) -> N
 def test_without_temperature_it_says_what_it_needs() -> None:
     data, _ = panel("2014-05-01", 30)
     data = replace(data, covariates={})
-    context = FitContext(seed=0, engine=None)  # type: ignore[arg-type]
-    [(_, error)] = SimilarDay().fit({"": data}, SimilarDayParameters(), context)
+    [(_, error)] = SimilarDay().fit({"": data}, SimilarDayParameters(), fit_context())
     assert isinstance(error, DataError)
     assert str(error) == (
         "template acme.similar_day needs the covariate 'temperature'; the data has: none"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,6 +24,9 @@ from loopcast.deploy.export.tflite.score import score_features
 from loopcast.deploy.export.tflite.write import write_tflite
 from loopcast.deploy.frames import frame_bytes
 from loopcast.deploy.score_bundle import SCENARIO_FILE, input_bounds
+
+from ....distributions import forget_fakes
+from ....examples import install_examples
 
 ROWS = pd.DataFrame(
     {"income": [1.0, 2.0, np.nan], "home": pd.Series(["rent", None, "own"], dtype="category")}
@@ -99,6 +104,18 @@ def test_a_file_that_agrees_is_returned_with_what_it_was_compared_by() -> None:
     assert done.rows > len(ROWS)
     assert done.worst["LiteRT"] < 1e-6
     assert done.content[4:8] == b"TFL3"
+
+
+def test_the_scorer_of_the_documentation_runs_on_devices(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with forget_fakes():
+        install_examples(tmp_path)
+        page = importlib.import_module("fake_loopcast_example")
+    one = np.ones(1)
+    model = page.PortableLogistic(("income",), 1.5 * one, 0.5 * one, np.array([-1.0, 2.0]))
+    assert exported(model).worst["LiteRT"] < 1e-6
 
 
 def test_a_file_that_differs_is_refused_with_the_difference() -> None:
