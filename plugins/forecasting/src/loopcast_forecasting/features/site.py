@@ -21,7 +21,6 @@ from loopcast_forecasting.features.clock import Clock, Dates, Floats, damped_yea
 TEMPERATURE = "temperature"
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 CHRISTMAS = (-5, 16)  # days from 25 December: 20 December to 10 January
-_YEAR, _WEEK = np.timedelta64(1, "Y"), np.timedelta64(7, "D")
 YEAR_END = (-2, 11)  # 23 December to 5 January: many businesses are closed on working days
 
 
@@ -191,16 +190,15 @@ def _calendar(
 
 def _days_from_christmas(dates: Dates) -> NDArray[np.int64]:
     """Return the days since (or until, negative) the nearest 25 December."""
-    year = dates.astype("datetime64[Y]")
-    christmas, earlier = _christmas(year), _christmas(year - _YEAR)
-    since, since_last = dates - christmas, dates - earlier
-    days: NDArray[np.int64] = np.where(since_last.astype(int) < 180, since_last, since).astype(int)
-    return days
+    day, year = dates.astype(np.int64), dates.astype("datetime64[Y]").astype(np.int64)
+    since, since_last = day - _christmas(year), day - _christmas(year - 1)
+    return np.where(since_last < 180, since_last, since)
 
 
-def _christmas(year: Dates) -> Dates:
-    """Return 25 December: seven days before the next year begins."""
-    return (year + _YEAR).astype("datetime64[D]") - _WEEK
+def _christmas(year: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the day of 25 December, a week before the next year; both are counted from 1970."""
+    following = (year + 1).astype("datetime64[Y]")
+    return following.astype("datetime64[D]").astype(np.int64) - 7
 
 
 def _temperatures(temperature: Floats, clock: Clock, spec: FeatureSpec) -> dict[str, Floats]:
