@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -55,6 +56,36 @@ atexit.register(lambda: print(sorted(heavy & set(sys.modules)), file=sys.stderr)
     assert done.returncode == 0
     assert done.stderr == "[]\n"
     assert re.search("^  run +Train where needed, predict, retrain", done.stdout, re.MULTILINE)
+
+
+WAITING = """
+import signal, time
+from loopcast.cli import loopcast
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
+
+@loopcast.command()
+def wait():
+    try:
+        print("begun", flush=True)
+        time.sleep(60)
+    finally:
+        print("tidied")
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_who_is_told_to_end_tidies_up_and_says_so_in_a_line(how: int) -> None:
+    program = f"{WAITING}\nfrom loopcast.cli import main\nmain()"
+    with subprocess.Popen(
+        [sys.executable, "-c", program, "wait"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        process.send_signal(how)
+        told = process.communicate(timeout=10)
+    assert (process.returncode, told) == (1, ("tidied\n", "\nAborted!\n"))
 
 
 def helps(command: click.Command, name: str, above: click.Context | None = None) -> Iterator[str]:

@@ -177,6 +177,36 @@ def test_processes_end_with_the_one_that_started_them(tmp_path: Path, how: int) 
     assert not list(files.glob("loopcast-*"))
 
 
+STARTING = """
+import signal, sys
+from loopcast.develop.engine import engine_for
+from loopcast.settings import EngineSettings
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with engine_for(EngineSettings(name="local", workers=2), ["slow_to_import"]) as engine:
+            list(engine.map(abs, range(4)))
+    except KeyboardInterrupt:
+        sys.exit(3)
+"""
+
+
+def test_who_is_interrupted_while_processes_start_is_the_only_one_to_say_so(tmp_path: Path) -> None:
+    (tmp_path / "starting.py").write_text(STARTING)
+    slow = "import os, time; os.write(1, b'importing\\n'); time.sleep(0.5)"
+    (tmp_path / "slow_to_import.py").write_text(slow)
+    with subprocess.Popen(
+        [sys.executable, "starting.py"], cwd=tmp_path, env={**os.environ, "PYTHONPATH": "."},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stdout.readline() == "importing\n"
+        os.killpg(process.pid, signal.SIGINT)
+        told = process.communicate(timeout=10)
+    assert (process.returncode, told) == (3, ("", ""))
+
+
 def _lives(pid: int) -> bool:
     try:
         os.kill(pid, 0)

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from signal import SIGTERM, default_int_handler, signal
 from typing import TYPE_CHECKING
 
 import click
@@ -126,7 +127,11 @@ def seldom_look_for_cycles() -> None:
 
 
 def main() -> None:
-    """Run the program; an error of loopcast's own is one line and exit code 1."""
+    """Run the program; an error of loopcast's own is one line and exit code 1.
+
+    Whoever is told to end, by an interrupt or as services are, removes what it has half-written.
+    """
+    signal(SIGTERM, default_int_handler)
     seldom_look_for_cycles()
     use_one_thread_for_algebra()  # before anything imports NumPy
     try:

@@ -15,10 +15,20 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
 from itertools import chain, islice
-from multiprocessing import get_context, parent_process
+from multiprocessing import forkserver, get_context, parent_process, resource_tracker
 from pathlib import Path
 from shutil import rmtree
-from signal import SIG_DFL, SIGINT, default_int_handler, getsignal, signal
+from signal import (
+    SIG_BLOCK,
+    SIG_DFL,
+    SIG_SETMASK,
+    SIG_UNBLOCK,
+    SIGINT,
+    default_int_handler,
+    getsignal,
+    pthread_sigmask,
+    signal,
+)
 from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -29,6 +39,8 @@ from loopcast.develop.environment import package_versions
 from loopcast.settings import EngineSettings
 
 if TYPE_CHECKING:
+    from multiprocessing.context import BaseContext
+
     from distributed import Client, LocalCluster
 
 ItemT = TypeVar("ItemT")
@@ -172,8 +184,7 @@ def _processes(workers: int, modules: Sequence[str]) -> Iterator[Callable[[Any],
         os.environ.setdefault(name, "1")
     for name, size in _MEMORY.items():
         os.environ.setdefault(name, size)
-    context = get_context("forkserver" if sys.platform == "linux" else "spawn")
-    context.set_forkserver_preload([__name__, *modules])
+    context = _forking(modules) if sys.platform == "linux" else get_context("spawn")
     with TemporaryDirectory(prefix="loopcast-") as name:
         folder = Path(name)
         pool = ProcessPoolExecutor(workers, context, _begin, (folder, *gc.get_threshold()))
@@ -183,12 +194,33 @@ def _processes(workers: int, modules: Sequence[str]) -> Iterator[Callable[[Any],
             pool.shutdown(cancel_futures=True)
 
 
+def _forking(modules: Sequence[str]) -> BaseContext:
+    """Return how processes are forked from one that has imported modules, once it has.
+
+    Who is interrupted before leaves none behind: that one does not heed an interrupt, and what
+    is forked from it first belongs to no pool, and ends by itself.
+    """
+    context = get_context("forkserver")
+    context.set_forkserver_preload([__name__, *modules])
+    resource_tracker.ensure_running()  # it would let interrupts in
+    before = pthread_sigmask(SIG_BLOCK, {SIGINT})
+    try:
+        forkserver.ensure_running()
+    finally:
+        pthread_sigmask(SIG_SETMASK, before)
+    first = context.Process(target=int)
+    first.start()
+    first.join()
+    return context
+
+
 def _begin(folder: Path, *threshold: int) -> None:
     """Look for cycles as often as the process that started this one, and end when it is killed."""
     gc.freeze()  # what was imported stays, in memory that processes share until it is touched
     gc.set_threshold(*threshold)
     if getsignal(SIGINT) is default_int_handler:
         signal(SIGINT, SIG_DFL)  # it ends without a word; the one that started it has them
+    pthread_sigmask(SIG_UNBLOCK, {SIGINT})
     Thread(target=_end_with_parent, args=[folder], daemon=True).start()
 
 
