@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -142,6 +143,17 @@ def test_what_is_not_there_is_named(call: Program, tmp_path: Path) -> None:
     error = call(truth, "ingest", str(gone), "-m", "credit").exception
     assert isinstance(error, DataError)
     assert str(error) == f"{gone} does not exist; name a file of rows to bring in"
+
+
+def test_what_killed_writes_left_of_any_log_is_removed(call: Program, home: Home) -> None:
+    months = ("events/{}/date=2026-01-01", "events-truth/{}/month=2026-01", "events-feedback/{}")
+    left = [home.folder / each.format("logical_model=credit") / ".a.tmp" for each in months]
+    for file in left:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"half")
+        os.utime(file, (0, 0))
+    assert "3 unfinished ones removed" in call(events, "compact", "-m", "credit").output
+    assert not any(file.exists() for file in left)
 
 
 def test_events_are_asked_and_compacted(call: Program) -> None:

@@ -66,6 +66,41 @@ def test_a_wrong_setting_leaves_no_directory(plugins: PluginManager, loopcast_ho
     assert not loopcast_home.exists()
 
 
+@pytest.mark.parametrize(
+    "url", ["postgresql://ann:secret@host/name", "postgresql://host/name?user=ann&password=secret"]
+)
+def test_a_password_that_stands_in_the_configuration_is_kept_nowhere(
+    plugins: PluginManager, loopcast_home: Path, url: str
+) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        config.run([TOWN_RUN, f"store.catalog='{url}'"], plugins, unreachable)
+    assert str(error.value) == (
+        "the command line: store.catalog: the URL holds a password, which each run folder would "
+        "keep; give the URL in LOOPCAST_CATALOG_URL, or the password in PGPASSWORD or ~/.pgpass"
+    )
+    assert not loopcast_home.exists()
+
+
+@pytest.mark.parametrize("store", ["embedded", "server"])
+def test_stores_are_where_the_environment_says_and_no_run_folder_says_where(
+    plugins: PluginManager, monkeypatch: pytest.MonkeyPatch, store: str
+) -> None:
+    monkeypatch.setenv("LOOPCAST_CATALOG_URL", "postgresql://ann:secret@host/name")
+    monkeypatch.setenv("LOOPCAST_ARTIFACTS_URL", "s3://bucket/artifacts")
+    monkeypatch.setenv("LOOPCAST_EVENTS_URL", "s3://bucket/events")
+    job = Runs()
+    config.run([TOWN_RUN, f"store={store}"], plugins, job)
+    found = job.settings[0].store
+    assert (found.catalog, found.artifacts, found.events) == (
+        "postgresql://ann:secret@host/name",
+        "s3://bucket/artifacts",
+        "s3://bucket/events",
+    )
+    kept = [file.read_text() for file in job.directories[0].rglob("*") if file.is_file()]
+    assert len(kept) > 2
+    assert not any("secret" in text for text in kept)
+
+
 def test_an_error_of_the_job_is_its_own(
     plugins: PluginManager, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -90,6 +90,8 @@ def test_a_sign_off_for_another_move_does_not_count() -> None:
         ("bob", "cid", ()),
         ("ann", "cid", ("ann signed twice; the policy demands different people",)),
         ("bob", "bob", ("bob signed and releases; the policy demands different people",)),
+        (" Ann", "cid", (" Ann signed twice; the policy demands different people",)),
+        ("bob", "BOB ", ("bob signed and releases; the policy demands different people",)),
     ],
 )
 def test_four_eyes(second: str, by: str, expected: tuple[str, ...]) -> None:

@@ -93,6 +93,25 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
         folder.write_all({"file": b"data"})
 
 
+def test_a_store_that_is_not_reached_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    class EndpointConnectionError(Exception):
+        """As botocore's: no error of the operating system."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise EndpointConnectionError("Could not connect to the endpoint URL")
+
+    folder = open_folder("memory://unreached")
+    for name in ("cat_file", "ls", "pipe"):
+        monkeypatch.setattr(folder.filesystem, name, refuse)
+    for action in (
+        lambda: folder.read("a"),
+        lambda: folder.names("a"),
+        lambda: folder.write_all({"a": b""}),
+    ):
+        with pytest.raises(StoreError, match=r"could not .* Could not connect .*; nothing was"):
+            action()
+
+
 def test_unknown_protocol() -> None:
     with pytest.raises(StoreError, match=r"gopher://x: .*use a folder or a URL that fsspec knows"):
         open_folder("gopher://x")

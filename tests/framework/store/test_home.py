@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -44,6 +45,20 @@ def test_only_looking_creates_nothing(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="there is no catalog at"):
         _ = open_home(tmp_path, create=False).catalog
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_killed_runs_left_is_swept_a_day_later(tmp_path: Path) -> None:
+    home = open_home(tmp_path)
+    left = [tmp_path / "runs/demand/1/.lists.mdb.part", tmp_path / "multiruns/1/0/.a.json.1.tmp"]
+    kept = [tmp_path / "runs/demand/1/lists.mdb", tmp_path / "runs/demand/1/.hydra/config.yaml"]
+    for file in (*left, *kept):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"half")
+    assert home.sweep() == 0
+    for file in (*left, *kept):
+        os.utime(file, (0, 0))
+    assert home.sweep() == 2
+    assert [file.exists() for file in (*left, *kept)] == [False, False, True, True]
 
 
 def test_opening_imports_no_store() -> None:

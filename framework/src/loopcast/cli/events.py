@@ -53,7 +53,7 @@ def compact(*, place: Home, logical_model: str) -> None:
     with place.catalog as catalog:
         catalog.logical_model(logical_model)
     done = place.events.compact(logical_model) + place.truth.compact(logical_model)
-    swept = place.events.sweep(logical_model)
+    swept = sum(log.sweep(logical_model) for log in (place.events, place.truth, place.feedback))
     click.echo(
         f"{done.merged:,} files merged into {done.days:,}, {done.removed:,} old ones removed, "
         f"{swept:,} unfinished ones removed"

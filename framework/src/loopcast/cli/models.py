@@ -93,11 +93,12 @@ def show(place: Home, as_json: bool, version: str, file: str | None) -> None:
 @models.command()
 @store_options
 def sweep(place: Home) -> None:
-    """Remove what trainings that were killed left half-written.
+    """Remove what runs that were killed left half-written.
 
-    Others may train meanwhile: only files that are more than an hour old are removed.
+    Others may run meanwhile: files of bundles are removed after an hour, those of run folders
+    after a day.
     """
-    removed = place.artifacts.sweep()
+    removed = place.sweep()
     click.echo(f"{removed:,} unfinished {'file' if removed == 1 else 'files'} removed")
 
 

@@ -20,7 +20,7 @@ from loopcast.config.composition import (
     VERSION_BASE,
     composed,
     hydra_session,
-    refuse_code,
+    refuse_unsafe,
     settings_of,
 )
 from loopcast.config.lookup import CONFIG_DIR_VARIABLE, DISABLE_VARIABLE
@@ -87,7 +87,7 @@ def run(arguments: Sequence[str], plugins: PluginManager, job: Job) -> None:
             hydra_session(plugins, folder),
             composed(_first_job(options), plugins, primary) as config,
         ):
-            refuse_code(config)
+            refuse_unsafe(config)
             shown = options.cfg or options.help or options.info
             if not shown:
                 settings_of(config, config.hydra, plugins)

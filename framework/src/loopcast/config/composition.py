@@ -23,6 +23,8 @@ from loopcast.settings import RunSettings, SettingError, parse
 
 PRIMARY = "config"
 VERSION_BASE = "1.3"
+_PASSWORD = re.compile(r"(://[^/?@:]*:|[?&]password=)(?!\$\{)[^/?@]")
+"""A password in a URL, unless it is taken from elsewhere: ``${oc.env:…}``."""
 # What Hydra would read as an order to import and call something.
 _CODE_KEYS = frozenset({"_target_", "_partial_", "_args_", "_recursive_", "_convert_"})
 _REFUSED = "refused: configuration names things, it cannot run code"
@@ -216,6 +218,17 @@ def _plain(config: Any) -> dict[str, Any]:
         raise SettingError(str(error.full_key or ""), said.strip('"')) from None
 
 
+def _refuse_passwords(store: Any) -> None:
+    """Refuse URLs of stores that hold a password where it stands: each run folder would keep it."""
+    for name, value in _items(store):
+        if isinstance(value, str) and _PASSWORD.search(value):
+            raise SettingError(
+                f"store.{name}",
+                "the URL holds a password, which each run folder would keep; give the URL in "
+                f"LOOPCAST_{str(name).upper()}_URL, or the password in PGPASSWORD or ~/.pgpass",
+            )
+
+
 def _refuse_keys(value: Any, key: str = "", allowed: Container[str] = ()) -> None:
     """Refuse what Hydra could take for code, at any depth."""
     if isinstance(value, str) and "_target_" in value:
@@ -234,12 +247,14 @@ def _items(value: Any) -> Iterable[tuple[Any, Any]]:
     return value.items() if isinstance(value, dict) else ()
 
 
-def refuse_code(config: Any) -> None:
-    """Refuse code in Hydra's own settings too, before Hydra acts on them."""
+def refuse_unsafe(config: Any) -> None:
+    """Refuse code, in Hydra's own settings too, and passwords, before Hydra acts on them."""
     from omegaconf import OmegaConf
 
     try:
-        _refuse_keys(OmegaConf.to_container(config, resolve=False), allowed=_HYDRAS_OWN)
+        written: Any = OmegaConf.to_container(config, resolve=False)
+        _refuse_keys(written, allowed=_HYDRAS_OWN)
+        _refuse_passwords(written.get("store"))
         if config.hydra.callbacks:
             raise SettingError("hydra.callbacks", _REFUSED)
         for name in ("job_logging", "hydra_logging"):

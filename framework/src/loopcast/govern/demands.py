@@ -128,11 +128,17 @@ def _signatures(standing: Standing, goal: Goal, row: PolicyRow, by: str) -> Iter
                 f"{role} --for {goal} --by NAME --statement TEXT' records one"
             )
     if row.four_eyes:
-        people = Counter(signed[role] for role in demanded if role in signed)
-        for name, times in people.items():
-            if times > 1 or name == by:
-                what = "signed twice" if times > 1 else "signed and releases"
+        names = [signed[role] for role in demanded if role in signed]
+        times = Counter(map(_person, names))
+        for person, name in {_person(name): name for name in names}.items():
+            if times[person] > 1 or person == _person(by):
+                what = "signed twice" if times[person] > 1 else "signed and releases"
                 yield f"{name} {what}; the policy demands different people"
+
+
+def _person(name: str) -> str:
+    """Return whom a name is of, which capitals and blanks do not change."""
+    return " ".join(name.split()).casefold()
 
 
 def reviewer(moves: Sequence[Move], models: Mapping[str, LogicalModel], policy: Policy) -> Review:

@@ -6,6 +6,7 @@ content, so that any number of processes add feedback, and the same delivery aga
 
 from __future__ import annotations
 
+from datetime import timedelta
 from hashlib import sha256
 
 import pyarrow as pa
@@ -13,7 +14,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from loopcast.api import StoreError
-from loopcast.store.files import open_folder
+from loopcast.store.files import GRACE, open_folder
 
 _MOMENT = pa.timestamp("us", "UTC")
 FEEDBACK_SCHEMA = pa.schema(
@@ -62,6 +63,10 @@ class FeedbackLog:
         data = bytes(buffer.getvalue())
         name = f"logical_model={logical_model}/{sha256(data).hexdigest()[:32]}.parquet"
         self._folder.write_all({name: data})
+
+    def sweep(self, logical_model: str, older_than: timedelta = GRACE) -> int:
+        """Remove temporary files that killed writes left, and count them; as the event log does."""
+        return self._folder.sweep(f"logical_model={logical_model}", older_than)
 
     def read(self, logical_model: str) -> pa.Table:
         """Return all feedback, what was delivered twice once, without an order.

@@ -166,7 +166,7 @@ class Folder:
         """
         if self.local:
             return self._part(name, slice(None))
-        with _explained("read", self.path(name)):
+        with self._explained("read", self.path(name)):
             return bytes(self.filesystem.cat_file(self.path(name)))
 
     def parts(self, name: str) -> Callable[[slice], bytes]:
@@ -179,7 +179,7 @@ class Folder:
 
     def _part(self, name: str, place: slice) -> bytes:
         path = self.path(name)
-        with _explained("read", path):
+        with self._explained("read", path):
             descriptor = os.open(path, os.O_RDONLY)  # a file object takes longer than a small part
             try:
                 return _part_of(descriptor, place)
@@ -188,7 +188,7 @@ class Folder:
 
     def exists(self, name: str) -> bool:
         """Tell whether a file is there."""
-        with _explained("look for", self.path(name)):
+        with self._explained("look for", self.path(name)):
             return bool(self.filesystem.exists(self.path(name)))
 
     def write_all(self, contents: Mapping[str, bytes]) -> None:
@@ -199,7 +199,7 @@ class Folder:
         StoreError
             When they cannot be written; what was complete stays, nothing is half-written.
         """
-        with _explained("write to", self.root):
+        with self._explained("write to", self.root):
             if self.local:
                 write_all_atomically({Path(self.path(name)): contents[name] for name in contents})
             else:
@@ -216,7 +216,7 @@ class Folder:
             When it cannot be written; then nothing is.
         """
         path = self.path(name)
-        with _explained("write", path):
+        with self._explained("write", path):
             if self.local:
                 return create_atomically(Path(path), data)
             try:
@@ -228,7 +228,7 @@ class Folder:
     def remove(self, names: Iterable[str]) -> None:
         """Remove files; those that are gone already are none to worry about."""
         for name in names:
-            with _explained("remove", self.path(name)), suppress(FileNotFoundError):
+            with self._explained("remove", self.path(name)), suppress(FileNotFoundError):
                 self.filesystem.rm_file(self.path(name))
 
     def age(self, name: str) -> timedelta:
@@ -239,14 +239,14 @@ class Folder:
         NotFoundError
             When there is no such file.
         """
-        with _explained("look at", self.path(name)):
+        with self._explained("look at", self.path(name)):
             written: datetime = self.filesystem.modified(self.path(name))
         return datetime.now(UTC) - written.astimezone(UTC)
 
     def size(self, folder: str) -> int:
         """Return how many bytes the files below a subfolder take; 0 where there is none."""
         path = self.path(folder)
-        with _explained("measure", path):
+        with self._explained("measure", path):
             try:
                 return int(self.filesystem.du(path))
             except FileNotFoundError:
@@ -276,13 +276,30 @@ class Folder:
         Names that start with a dot are writes under way or given up, and are left out.
         """
         path = self.path(folder)
-        with _explained("list", path):
+        with self._explained("list", path):
             try:
                 found = self.filesystem.ls(path, detail=False, refresh=True)
             except FileNotFoundError:
                 return []
         names = (entry.rstrip("/").rsplit("/", 1)[-1] for entry in found)
         return sorted(name for name in names if not name.startswith("."))
+
+    @contextmanager
+    def _explained(self, action: str, path: str) -> Iterator[None]:
+        """Say what the file system says, in one sentence.
+
+        Clients of object stores raise errors of their own, such as botocore's, for a server that
+        is not reached or credentials that are none.
+        """
+        try:
+            yield
+        except FileNotFoundError:
+            raise NotFoundError(f"{path} does not exist") from None
+        except Exception as error:
+            if self.local and not isinstance(error, OSError):
+                raise
+            reason = getattr(error, "strerror", None) or str(error)
+            raise StoreError(f"could not {action} {path}: {reason}; nothing was changed") from error
 
 
 def open_folder(url: str) -> Folder:
@@ -301,14 +318,3 @@ def open_folder(url: str) -> Folder:
     except (ImportError, ValueError) as error:
         raise StoreError(f"{url}: {error}; use a folder or a URL that fsspec knows") from None
     return Folder(filesystem, root.rstrip("/"), isinstance(filesystem, LocalFileSystem))
-
-
-@contextmanager
-def _explained(action: str, path: str) -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError:
-        raise NotFoundError(f"{path} does not exist") from None
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise StoreError(f"could not {action} {path}: {reason}; nothing was changed") from error

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import secrets
+import time
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +27,8 @@ PRIVACY_KEY = "LOOPCAST_PRIVACY_KEY"
 SHORTEST_KEY = 16
 
 DEFAULT_HOME = "loopcast-home"
+ABANDONED = timedelta(days=1)
+"""How long files of a run that is not done are left to it."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,29 @@ class Home:
         from loopcast.store.feedback import FeedbackLog
 
         return FeedbackLog(f"{self.events_url.rstrip('/')}-feedback")
+
+    def sweep(self, older_than: timedelta = ABANDONED) -> int:
+        """Remove what killed processes left half-written in run folders and artifacts.
+
+        Parameters
+        ----------
+        older_than
+            Of run folders: longer than a run goes without writing to a file that it has begun.
+
+        Returns
+        -------
+        int
+            How many files were removed.
+        """
+        before = time.time() - older_than.total_seconds()
+        runs = (self.folder / name for name in ("runs", "multiruns"))
+        begun = [
+            path for run in runs for path in run.rglob(".*") if path.suffix in (".part", ".tmp")
+        ]
+        left = [path for path in begun if path.stat().st_mtime < before]
+        for path in left:
+            path.unlink()
+        return len(left) + self.artifacts.sweep()
 
     def record(self, events: pa.Table, model: LogicalModel) -> None:
         """Log the events of a logical model, as its schema and its log settings want it."""

@@ -167,6 +167,11 @@ class TruthStore:
             done += compact(self._folder, month, TRUTH_SCHEMA, _ENCODING, grace)
         return done
 
+    def sweep(self, logical_model: str, older_than: timedelta = GRACE) -> int:
+        """Remove temporary files that killed writes left, and count them; as the event log does."""
+        months = self._months(logical_model)
+        return sum(self._folder.sweep(folder, older_than) for folder in months)
+
     def _read(
         self,
         logical_model: str,
