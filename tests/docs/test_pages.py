@@ -85,7 +85,8 @@ def test_a_command_or_an_option_that_is_not_there_is_noticed() -> None:
 
 @pytest.mark.parametrize("page", TOLD, ids=name)
 def test_settings_of_runs_compose(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LOOPCAST_NEM_DATA", "anywhere")
+    for variable in ("LOOPCAST_NEM_DATA", "LOOPCAST_CATALOG_URL"):
+        monkeypatch.setenv(variable, "anywhere")
     plugins = plugin_manager()
     for words in commands(page):
         overrides = [word for word in words if "=" in word]
