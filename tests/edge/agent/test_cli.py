@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from loopcast_edge.agent.cli import main
+from loopcast_edge.agent.settings import read
+from loopcast_edge.agent.status import status
 from loopcast_edge.wire import Trial, encode
 
 from ..centre import STEP_S, Centre, now_ms
@@ -99,10 +101,19 @@ def test_what_cannot_be_used_has_an_exit_code_of_its_own(folder: Path) -> None:
     done = loopcast_edge("run", "--config", path)
     assert done.returncode == 78
     assert "nowhere: No such file or directory; 'loopcast-edge enrol' writes it" in done.stderr
+
+
+def test_an_end_that_the_agent_can_explain_is_blamed_on_no_model(folder: Path) -> None:
+    """A service manager starts it again and again; a model with which it died would be left."""
+    path = folder / "agent.toml"
     path.write_text(SETTINGS.replace("day.jsonl", "night.jsonl"))
-    done = loopcast_edge("run", "--config", path)
-    assert done.returncode == 1
-    assert "night.jsonl: No such file" in done.stderr
+    for _ in range(2):
+        done = loopcast_edge("run", "--config", path)
+        assert done.returncode == 1
+        assert "night.jsonl: No such file" in done.stderr
+    [place] = status(read(path))["places"].values()
+    assert place["active"] is not None
+    assert place["crashes"] == 0
 
 
 def test_simulate_has_options_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,16 +11,18 @@ import logging
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Optional
 
-from loopcast_edge.agent import kept, machine
+from loopcast_edge.agent import kept, lines, machine
+from loopcast_edge.agent.disk import DISK_ERRORS, Disk
 from loopcast_edge.agent.drift import Days
 from loopcast_edge.agent.fetch import Come, Failed, Fetcher
 from loopcast_edge.agent.hands import Hands
 from loopcast_edge.agent.memory import Memory, place_name
 from loopcast_edge.agent.package import runtime_name
 from loopcast_edge.agent.readings import Readings
-from loopcast_edge.agent.serving import Line, Request, Serving
+from loopcast_edge.agent.serving import Line, Serving
 from loopcast_edge.agent.settings import Settings, first_root
 from loopcast_edge.agent.slots import Package
 from loopcast_edge.agent.spot import DOWNLOADS, Around, Spot, UnfitError
@@ -60,6 +62,7 @@ class Agent:
 
     def __init__(self, settings: Settings, hands: Hands, version: str) -> None:
         self.settings, self._hands, self._version = settings, hands, version
+        self.disk = Disk(hands.clock)
         self.memory = Memory(settings.state, first_root(settings))
         self._readings, self._days = Readings(), Days(hands.outbox.notes)
         self._fetcher = Fetcher(hands.link, hands.clock, hands.random)
@@ -92,12 +95,14 @@ class Agent:
             logical_model, _, segment = folder.name.partition("@")
             spot = self._spot(Subject(logical_model=logical_model, segment=segment))
             spot.serving.states = states.get(spot.name, {})
-            spot.feed(machine.Started(crashed))
+            spot.start(crashed=crashed)
 
     def stop(self) -> None:
         """Keep what would be lost."""
-        self._keep_readings()
-        self.memory.keep()
+        with self.disk.tolerated():
+            self._keep_readings()
+        with self.disk.tolerated():
+            self.memory.keep()
         for spot in self._spots.values():
             spot.stop()
 
@@ -130,30 +135,29 @@ class Agent:
         """Take a message of the centre; one that is not as it should be changes nothing."""
         LOG.debug("%d bytes on %s", len(payload), topic)
         try:
-            handler = self._handler(topic)
-            if handler is None:
-                self._fetched(topic, payload)
-            else:
-                handler(payload)
+            with self.disk.tolerated():
+                self._handler(topic)(payload)
         except WireError as error:
             LOG.warning("a message on %s is ignored: %s", topic, error)
         if not self.busy:
             self._report_changes()
 
-    def measured(self, lines: Iterable[Mapping[str, Any]]) -> list[Line]:
-        """Take what was measured, and return the predictions; they are kept when this returns.
+    def measured(self, measurements: Iterable[Mapping[str, Any]]) -> list[Line]:
+        """Take what was measured, and return the predictions.
+
+        They are kept when this returns, unless the disk takes nothing: then they are counted alone.
 
         Parameters
         ----------
-        lines
+        measurements
             Each holds ``time``, milliseconds since 1970-01-01 in UTC, and values by the names of
             measurements; or a ``key`` and values, which is a request; or a ``key``, an ``outcome``
             and perhaps ``model`` and ``segment``.
         """
         predictions: list[Line] = []
-        with self._together():
-            for line in lines:
-                predictions += self._line_or_nothing(dict(line))
+        with self.disk.tolerated(), self._together():
+            for line in measurements:
+                predictions += self._line_or_nothing(line)
         for spot in self._spots.values():
             spot.look_at_trial()
         return predictions
@@ -179,26 +183,21 @@ class Agent:
         seconds, self._last = now - self._last, now
         for spot in self._spots.values():
             spot.tick(seconds)
-        self._turn_day(self._now_ms())
-        self.memory.keep()
         if self._online:
             self._fetcher.tick()
-        if now >= self._seal_at:
-            self._seal_at = now + self._spread(self.settings.uplink_s)
-            self._hands.outbox.seal()
-        if now >= self._report_at:
-            self._report_at = now + self._spread(self.settings.report_s)
-            self._changed = True
-            self._keep_readings()
-            self._tidy()
+        for do_due in (self._keep_days, self.memory.keep, self._seal, self._look_around):
+            with self.disk.tolerated():
+                do_due()
         self._send()
 
     def overdue(self) -> list[Line]:
         """Answer for intervals that are over and still lack measurements."""
         now_ms = self._now_ms()
-        with self._together():
-            spots = self._spots.values()
-            return [each for spot in spots for each in spot.serving.overdue(now_ms / 1000, now_ms)]
+        predictions: list[Line] = []
+        with self.disk.tolerated(), self._together():
+            for spot in self._spots.values():
+                predictions += spot.serving.overdue(now_ms / 1000, now_ms)
+        return predictions
 
     def report(self) -> Reported:
         """Return what is reported."""
@@ -213,15 +212,15 @@ class Agent:
             packages=tuple(state for spot in self._spots.values() for state in spot.report())[:128],
         )
 
-    def _handler(self, topic: str) -> Optional[Callable[[bytes], None]]:
+    def _handler(self, topic: str) -> Callable[[bytes], None]:
         device = self.settings.device
-        handlers = {
+        handlers: dict[str, Callable[[bytes], None]] = {
             topics.KEYS: self._keys,
             topics.device(device, "desired"): self._desires,
             topics.device(device, "order"): self._order,
             topics.device(device, "receipt"): self._receipt,
         }
-        return handlers.get(topic)
+        return handlers.get(topic, partial(self._fetched, topic))
 
     def _keys(self, payload: bytes) -> None:
         self.memory.hear(decode(payload, Keys), self._now_ms())
@@ -289,11 +288,36 @@ class Agent:
     @contextmanager
     def _together(self) -> Iterator[None]:
         """Keep events and what is counted of them at one moment."""
-        with self._hands.outbox.together():
-            yield
-            self._days.note()
-            for spot in self._spots.values():
-                spot.serving.tallies.note()
+        try:
+            with self._hands.outbox.together():
+                yield
+                self._days.note()
+                for spot in self._spots.values():
+                    spot.serving.tallies.note()
+        except DISK_ERRORS:
+            self._days.unkept()
+            raise
+
+    def _keep_days(self) -> None:
+        self._turn_day(self._now_ms())
+
+    def _seal(self) -> None:
+        """Make batches of what waits, now and then."""
+        now = self._hands.clock()
+        if now >= self._seal_at:
+            self._seal_at = now + self._spread(self.settings.uplink_s)
+            self._hands.outbox.seal()
+
+    def _look_around(self) -> None:
+        """Report, tidy up, and try again what the disk did not take, now and then."""
+        now = self._hands.clock()
+        if now >= self._report_at:
+            self._report_at = now + self._spread(self.settings.report_s)
+            self._changed = True
+            if self._desired is not None:
+                self._go(self._desired, anew=False)
+            self._tidy()
+            self._keep_readings()
 
     def _turn_day(self, now_ms: int) -> None:
         """Send home what was counted of days that are over."""
@@ -302,43 +326,17 @@ class Agent:
                 for channel, make in self._days.ended(now_ms):
                     self._hands.outbox.add_batch(channel, make)
 
-    def _line_or_nothing(self, line: dict[str, Any]) -> list[Line]:
+    def _line_or_nothing(self, line: Mapping[str, Any]) -> list[Line]:
+        if self.settings.source.kind == "replay":
+            self._replayed = line.get("time", self._replayed)
+        times = lines.Times(self._now_ms(), self._hands.now_ms())
+        self._turn_day(times.now)
+        servings = [spot.serving for spot in self._spots.values()]
         try:
-            return self._line(line)
+            return lines.taken(line, servings, self._readings, times)
         except WireError as error:
             LOG.warning("a measurement is ignored: %s", error)
             return []
-
-    def _line(self, line: dict[str, Any]) -> list[Line]:
-        if self.settings.source.kind == "replay":
-            self._replayed = line.get("time", self._replayed)
-        now_ms = self._now_ms()
-        self._turn_day(now_ms)
-        time_s = line.pop("time", now_ms) / 1000
-        keyed = line.pop("key", None)
-        if not isinstance(keyed, (str, type(None))):
-            raise WireError(f"key {keyed!r:.40}: expected a text")
-        if keyed is not None and "outcome" in line:
-            self._outcome(keyed, line, now_ms)
-            return []
-        servings = [spot.serving for spot in self._spots.values()]
-        if keyed is not None:
-            asked = [each for each in servings if each.reads(line)]
-            if not asked:
-                raise WireError(f"request {keyed!r:.40}: no model here reads any of its values")
-            answers = [each.requested(Request(keyed, line), time_s, now_ms) for each in asked]
-        else:
-            self._readings.write(time_s, line, self._hands.now_ms() / 1000)
-            answers = [each.measured(time_s, line, now_ms) for each in servings]
-        return [prediction for each in answers for prediction in each]
-
-    def _outcome(self, keyed: str, line: Mapping[str, Any], now_ms: int) -> None:
-        only = line.get("model")
-        for spot in self._spots.values():
-            if only in (None, spot.subject.logical_model) and (
-                line.get("segment", spot.subject.segment) == spot.subject.segment
-            ):
-                spot.serving.outcome(keyed, line["outcome"], now_ms)
 
     def _spot(self, subject: Subject) -> Spot:
         name = place_name(subject.logical_model, subject.segment)

@@ -40,11 +40,19 @@ PRAGMA user_version = {FORMAT};
 
 
 def opened(path: Optional[Path]) -> tuple[sqlite3.Connection, Optional[Path]]:
-    """Open an outbox; return it, and where a damaged one was put, if there was one."""
+    """Open an outbox; return it, and where a damaged one was put, if there was one.
+
+    Raises
+    ------
+    sqlite3.OperationalError
+        If the disk is full, or cannot be read: what is in the file may be whole.
+    """
     if path is None or not path.exists():
         return _made(path), None
     try:
         return _existing(path), None
+    except sqlite3.OperationalError:
+        raise
     except sqlite3.DatabaseError:
         aside = path.with_name(f"{path.name}.damaged-{secrets.token_hex(4)}")
         path.replace(aside)
@@ -87,4 +95,5 @@ def _connected(path: Optional[Path]) -> sqlite3.Connection:
     database.execute("PRAGMA journal_mode = WAL")
     database.execute("PRAGMA synchronous = FULL")  # a power cut loses nothing that was committed
     database.execute("PRAGMA cache_size = -512")
+    database.execute("PRAGMA cache_spill = OFF")  # so that a full disk is met by COMMIT alone
     return database

@@ -111,6 +111,7 @@ class Days:
     def __init__(self, notes: Notes) -> None:
         self._notes = notes
         self._days = _restored(notes)
+        self._begun: set[str] = set()
         self._changed: set[str] = set()
         self._today: Optional[int] = notes.read(TODAY, int).get("")
         self.lessons = Lessons(notes)
@@ -136,10 +137,18 @@ class Days:
 
     def note(self) -> None:
         """Note what was counted since the last note; belongs to the transaction that is open."""
+        for digest in self._begun:
+            self._notes.write(DAY + digest, self._days[digest].of)
         for digest in self._changed:
             self._notes.write(COUNTS + digest, self._days[digest].noted())
+        self._begun.clear()
         self._changed.clear()
         self.lessons.note()
+
+    def unkept(self) -> None:
+        """Note all days anew next time: the disk did not keep what was noted last."""
+        self._begun.update(self._days)
+        self._changed.update(self._days)
 
     def turns(self, now_ms: int) -> bool:
         """Tell whether it is another day than before."""
@@ -165,12 +174,13 @@ class Days:
         of = _Of(
             manifest.logical_model, manifest.segment, manifest.version, row.role, today, reference
         )
-        self._notes.write(DAY + row.digest, of)
         self._days[row.digest] = day = _Day(of)
+        self._begun.add(row.digest)
         return day
 
     def _end(self, digest: str) -> _Day:
         self._notes.drop(DAY + digest, COUNTS + digest)
+        self._begun.discard(digest)
         self._changed.discard(digest)
         return self._days.pop(digest)
 

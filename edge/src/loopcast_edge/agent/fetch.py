@@ -156,8 +156,8 @@ class Download:
         if index.base is not None and index.base not in self._bases():
             raise WireError(f"index: the base {index.base[:16]}… is not here")
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._index = index
         self._assembler = Assembler(self._folder / index.body, index)
+        self._index = index
         if self._early is not None and self._early.body == index.body:
             self._assembler.add(self._early)
         self._finish()
@@ -171,9 +171,9 @@ class Download:
         base = None if index.base is None else self._bases().get(index.base)
         try:
             assembler.finish(target, base)
-        except WireError:
+        except (WireError, OSError) as error:
             self._index = self._assembler = None
-            if index.base is not None:
+            if index.base is not None and isinstance(error, WireError):
                 self._without.add(index.base)
             raise
         self.came = Come(self.digest, self._envelope or b"", target)

@@ -23,11 +23,15 @@ def write(path: Path, content: bytes, *, private: bool = False) -> None:
         If the disk is full or cannot be written; the old content is still there.
     """
     beside = path.with_name(path.name + ".new")
-    if private:
+    try:
+        if private:
+            beside.unlink(missing_ok=True)
+            beside.touch(0o600)
+        fill(beside, content)
+        beside.replace(path)
+    except OSError:
         beside.unlink(missing_ok=True)
-        beside.touch(0o600)
-    fill(beside, content)
-    beside.replace(path)
+        raise
     sync(path.parent)
 
 

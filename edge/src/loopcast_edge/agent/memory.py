@@ -173,9 +173,10 @@ class Memory:
 
     def _save(self, kept: Kept) -> None:
         trust = b"" if self.trust is None else encode(self.trust)
-        self._kept, self._noted = msgspec.structs.replace(kept, trust=trust), False
+        self._kept, self._noted = msgspec.structs.replace(kept, trust=trust), True
         if not self.damaged:
             files.write(self._path, msgspec.msgpack.encode(self._kept))
+        self._noted = False
 
 
 def place_name(logical_model: str, segment: str) -> str:

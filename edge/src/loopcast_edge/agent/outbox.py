@@ -292,9 +292,14 @@ class Outbox:
             yield
             self._database.execute("COMMIT")
         except BaseException:
-            self._database.execute("ROLLBACK")
-            self._recount()
+            self._roll_back()
             raise
+
+    def _roll_back(self) -> None:
+        """End a transaction that cannot be kept; a full disk may have ended it already."""
+        if self._database.in_transaction:
+            self._database.execute("ROLLBACK")
+        self._recount()
 
 
 def _batch(what: _Kind, box: str, number: int, **fields: Any) -> Batch:

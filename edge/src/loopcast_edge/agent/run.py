@@ -19,6 +19,7 @@ import msgspec
 from loopcast_edge import __version__
 from loopcast_edge.agent import files, resident
 from loopcast_edge.agent.agent import Agent
+from loopcast_edge.agent.disk import DISK_ERRORS, Disk
 from loopcast_edge.agent.errors import EdgeError, LockedError, SettingsError
 from loopcast_edge.agent.golden import LONGEST_S, Child
 from loopcast_edge.agent.hands import Hands, Link
@@ -95,9 +96,7 @@ class Process:
         self._path, self._settings = path, settings
         self._queue: SimpleQueue[Any] = SimpleQueue()
         self._link = Changing()
-        self._outbox = Outbox(settings.state / "outbox.sqlite", settings.most_rows)
-        if self._outbox.set_aside is not None:
-            LOG.error("the outbox is damaged; it is set aside as %s", self._outbox.set_aside)
+        self._outbox = _outbox(settings)
         hands = Hands(self._link, _prove, self._outbox, Random(SystemRandom().getrandbits(64)))
         self._random = hands.random
         self._agent = Agent(settings, hands, __version__)
@@ -201,7 +200,8 @@ class Process:
 
     def _write(self, predictions: Sequence[Any]) -> None:
         if self._writer is not None:
-            self._writer.write(predictions)
+            with self._agent.disk.tolerated():
+                self._writer.write(predictions)
 
     def _drained(self) -> bool:
         """Tell whether nothing waits to be sent that could be."""
@@ -213,7 +213,8 @@ class Process:
         try:
             if self._settings.keys is not None:
                 keys = decode(self._settings.keys.read_bytes(), Keys)
-                self._agent.memory.hear(keys, time.time_ns() // 1_000_000)
+                with self._agent.disk.tolerated():
+                    self._agent.memory.hear(keys, time.time_ns() // 1_000_000)
             for folder in self._settings.local:
                 self._adopt_one(folder)
         except (OSError, WireError) as error:
@@ -296,7 +297,8 @@ class Process:
 
     def _note_status(self) -> None:
         self._noted = self._stages()
-        files.write(self._settings.state / STATUS, msgspec.json.encode(self._agent.report()))
+        with self._agent.disk.tolerated():
+            files.write(self._settings.state / STATUS, msgspec.json.encode(self._agent.report()))
 
     def _stages(self) -> list[tuple[str, str, int]]:
         """Return how far each package is."""
@@ -342,13 +344,33 @@ def _locked(state: Path) -> Iterator[None]:
 
 @contextmanager
 def _noted(state: Path) -> Iterator[bool]:
-    """Tell whether the last process died under this boot; power that went is no crash."""
+    """Tell whether the last process died under this boot.
+
+    Power that went is no crash, nor is an end of which the process itself can say why.
+    """
     boot = BOOT.read_bytes() if BOOT.exists() else b"unknown"
     note = state / RUNNING
     crashed = note.exists() and note.read_bytes() == boot
-    files.write(note, boot)
-    yield crashed
-    note.unlink()
+    with Disk(time.monotonic).tolerated():
+        files.write(note, boot)
+    try:
+        yield crashed
+    except EdgeError:
+        note.unlink(missing_ok=True)
+        raise
+    note.unlink(missing_ok=True)
+
+
+def _outbox(settings: Settings) -> Outbox:
+    """Open the outbox; on a disk that has no space for it, one in memory until the next start."""
+    try:
+        outbox = Outbox(settings.state / "outbox.sqlite", settings.most_rows)
+    except DISK_ERRORS as error:
+        LOG.error("the outbox: %s; until the next start, it is in memory alone", error)
+        return Outbox(None, settings.most_rows)
+    if outbox.set_aside is not None:
+        LOG.error("the outbox is damaged; it is set aside as %s", outbox.set_aside)
+    return outbox
 
 
 def _prove(digest: str, folder: Path) -> Child:

@@ -60,7 +60,7 @@ class Serving:
     def __init__(
         self, subject: Subject, outbox: Outbox, days: drift.Days, wall_ms: Callable[[], int]
     ) -> None:
-        self._subject, self._outbox, self._days = subject, outbox, days
+        self.subject, self._outbox, self._days = subject, outbox, days
         self._wall_ms = wall_ms
         self._packages = Packages()
         self._carried: dict[str, Carried] = {}
@@ -143,7 +143,7 @@ class Serving:
         if not isinstance(told, str) and not abs(told) <= LARGEST:
             raise WireError(f"outcome of {key!r:.40}: {told:g} is none")
         self._outbox.add_outcomes(
-            self._subject, [Outcome(subject=0, key=key, observed=now_ms, value=told)]
+            self.subject, [Outcome(subject=0, key=key, observed=now_ms, value=told)]
         )
         self._said.known(key)
         if isinstance(told, str):

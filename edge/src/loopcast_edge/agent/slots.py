@@ -58,17 +58,27 @@ class Slots:
         files.write(self._folder / POINTER, msgspec.msgpack.encode(place))
 
     def put(self, digest: str, package: Package) -> None:
-        """Keep a package under the digest of its manifest."""
+        """Keep a package under the digest of its manifest.
+
+        Raises
+        ------
+        OSError
+            If the disk is full or cannot be written; nothing of it is left.
+        """
         self._folder.mkdir(parents=True, exist_ok=True)
         target = self._folder / digest
         beside = self._folder / f"{digest}.new"
         shutil.rmtree(beside, ignore_errors=True)
         shutil.rmtree(target, ignore_errors=True)
-        beside.mkdir()
-        files.fill(beside / MANIFEST, package.envelope)
-        files.fill(beside / MODEL, package.model)
-        files.sync(beside)
-        beside.rename(target)
+        try:
+            beside.mkdir()
+            files.fill(beside / MANIFEST, package.envelope)
+            files.fill(beside / MODEL, package.model)
+            files.sync(beside)
+            beside.rename(target)
+        except OSError:
+            shutil.rmtree(beside, ignore_errors=True)
+            raise
         files.sync(self._folder)
 
     def package(self, digest: str) -> Optional[Package]:

@@ -10,9 +10,10 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from io import FileIO
 from pathlib import Path
 from queue import SimpleQueue
-from typing import IO, Any, NamedTuple, Optional, Union
+from typing import Any, NamedTuple, Optional, Union
 
 from loopcast_edge.agent.link import Local
 from loopcast_edge.agent.serving import Line
@@ -189,26 +190,46 @@ class Writer:
 
     def __init__(self, sink: Sink, local: Optional[Local]) -> None:
         self._sink, self._local = sink, local
-        self._file: Optional[IO[str]] = None if sink.path is None else sink.path.open("a")
+        self._file = None if sink.path is None else _appending(sink.path)
 
     def write(self, predictions: Iterable[Line]) -> None:
-        """Write predictions, each a line, and flush."""
+        """Write predictions, each a line, and flush.
+
+        Raises
+        ------
+        OSError
+            If the disk is full; the file ends with a whole line all the same.
+        """
         texts = [json.dumps(each, separators=(",", ":")) for each in predictions]
         if not texts:
             return
         if self._local is not None and self._sink.topic is not None:
             for text in texts:
                 self._local.publish(self._sink.topic, text.encode())
-        if self._file is not None or self._sink.topic is None:
-            out = self._file or sys.stdout
-            out.write("\n".join(texts) + "\n")
-            out.flush()
+        content = "\n".join(texts) + "\n"
+        if self._file is not None:
+            self._append(self._file, content.encode())
             self._turn()
+        elif self._sink.topic is None:
+            sys.stdout.write(content)
+            sys.stdout.flush()
 
     def close(self) -> None:
         """Close the file."""
         if self._file is not None:
             self._file.close()
+
+    @staticmethod
+    def _append(file: FileIO, content: bytes) -> None:
+        end = file.tell()
+        written = 0
+        try:
+            while written < len(content):
+                written += file.write(content[written:])
+        except OSError:
+            file.truncate(end)
+            file.seek(end)
+            raise
 
     def _turn(self) -> None:
         path = self._sink.path
@@ -219,4 +240,11 @@ class Writer:
         ):
             self._file.close()
             path.replace(path.with_name(path.name + ".1"))
-            self._file = path.open("a")
+            self._file = _appending(path)
+
+
+def _appending(path: Path) -> FileIO:
+    """Open a file without a buffer, which would be lost, or written twice, on a full disk."""
+    file = FileIO(path, "a")
+    file.seek(0, os.SEEK_END)
+    return file

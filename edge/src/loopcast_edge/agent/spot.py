@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Optional, Protocol
 
 from loopcast_edge.agent import machine
+from loopcast_edge.agent.disk import DISK_ERRORS
 from loopcast_edge.agent.errors import ModelError
 from loopcast_edge.agent.fetch import Come, Download, Fetcher
 from loopcast_edge.agent.golden import Verdict
@@ -110,25 +112,34 @@ class Spot:
         """Let the machine take a step, and do what it says, in order."""
         before = self._state
         self._state, effects = machine.step(before, happened)
-        for effect in effects:
-            EFFECTS[type(effect)](self, effect)
+        with self._or_set_back():
+            for effect in effects:
+                EFFECTS[type(effect)](self, effect)
         if self._state[:-1] != before[:-1] and effects:
             LOG.info("%s: %s, %s", self.name, _told(happened), _described(self._state))
             self._around.changed()
 
+    def start(self, *, crashed: bool) -> None:
+        """Load what is in the slots; a disk that cannot count a crash is no reason not to."""
+        self.feed(machine.Started(crashed))
+        if crashed and not self._loaded:
+            self.feed(machine.Started(crashed=False))
+
     def came(self, come: Come) -> None:
         """Take a package that was fetched."""
-        content = come.file.read_bytes()
-        self._slots.put(come.manifest, Package(come.envelope, content))
-        if come.file.parent.name == DOWNLOADS:
-            come.file.unlink()
-        self._fetched(come.manifest)
+        with self._or_set_back():
+            content = come.file.read_bytes()
+            self._slots.put(come.manifest, Package(come.envelope, content))
+            if come.file.parent.name == DOWNLOADS:
+                come.file.unlink()
+            self._fetched(come.manifest)
 
     def adopt(self, digest: str, package: Package) -> None:
         """Want a package that is here already."""
-        if digest != self.place.active:
-            self._slots.put(digest, package)
-        self.feed(machine.Wanted(digest, self.place.shadow, anew=True))
+        with self._or_set_back():
+            if digest != self.place.active:
+                self._slots.put(digest, package)
+            self.feed(machine.Wanted(digest, self.place.shadow, anew=True))
 
     def refuse(self, manifest: str, reason: str) -> None:
         """Take note that a package cannot be used."""
@@ -167,6 +178,22 @@ class Spot:
             known[place.active] = ("champion", "")
         for manifest, (role, reason) in known.items():
             yield self._package_state(manifest, role, reason)
+
+    @contextmanager
+    def _or_set_back(self) -> Iterator[None]:
+        """Go on with what is on the disk where it takes no more, as if power had gone.
+
+        What the centre wants is begun anew when it is told again.
+        """
+        try:
+            yield
+        except DISK_ERRORS as error:
+            LOG.error("%s: %s; what was under way is begun anew later", self.name, error)
+            if self.fetching is not None:
+                self._around.fetcher.drop(self.fetching)
+            self.stop()
+            self._proof = None
+            self._state = State(self._slots.place(), saved_s=self._state.saved_s)
 
     def _package_state(self, manifest: str, role: Role, reason: str) -> PackageState:
         stage = machine.stage(self._state, manifest) or "refused"
