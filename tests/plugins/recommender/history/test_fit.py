@@ -25,6 +25,7 @@ from loopcast_recommender.popularity import fit_popularity
 from ..samples import fashions, noise, query, rank_data, tastes
 
 DEFAULT = EaseParameters()
+ALWAYS = EaseParameters(search_every=1)
 UNKNOWN = Tuning(option=Ridge(7.0), half_life=None)
 """What nobody could choose today."""
 
@@ -128,12 +129,28 @@ def test_a_champion_is_left_for_what_is_clearly_better_and_for_nothing_else() ->
     own, lead = fitted(data).tuning, []
     for ridge in DEFAULT.ridges:
         champion = with_ridge(data, ridge)
-        found = fitted(data, champion=champion)
+        found = fitted(data, ALWAYS, champion)
         lead.append(clearly_better(quality(data, found), quality(data, champion)))
         assert (found.tuning == champion.tuning) == (not lead[-1])
         assert found.save() == with_options(data, found.tuning).save()
     assert sum(lead) in range(1, len(lead) - 1)  # some stay that would not be chosen anew
-    assert fitted(data, champion=with_options(data, own)).tuning == own
+    assert fitted(data, ALWAYS, with_options(data, own)).tuning == own
+
+
+def test_one_training_in_three_that_follows_a_champion_looks_for_other_options() -> None:
+    champion = with_ridge(fashions(seed=1), 1000.0)
+    nights = [fashions(seed=1, rows=rows) for rows in range(6_000, 6_090)]
+    looked = [fitted(data, champion=champion).tuning != champion.tuning for data in nights]
+    assert 20 <= sum(looked) <= 40
+    again = [fitted(data, champion=champion).tuning != champion.tuning for data in nights]
+    assert again == looked
+    assert all(fitted(data, ALWAYS, champion).tuning != champion.tuning for data in nights[:9])
+
+
+def test_each_training_looks_that_has_a_tenth_more_to_learn() -> None:
+    champion = with_ridge(fashions(seed=1, rows=2_000), 1000.0)
+    nights = [fashions(seed=1, rows=rows) for rows in range(2_600, 2_609)]
+    assert all(fitted(data, champion=champion).tuning != champion.tuning for data in nights)
 
 
 def with_options(data: RankData, tuning: Tuning) -> HistoryModel:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 import numpy as np
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
     from loopcast_recommender.history.hyperparameters import TuningParameters
     from loopcast_recommender.history.method import Method
+
+_GROWN = 1.1
+"""Choices, in those of its champion, with which every training looks for other options."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +59,9 @@ def fit_tuned(
     Parameters
     ----------
     champion
-        Begin at its options, and move from there for what is clearly better; at the middle option
-        and the first half-life where there is none, or it ranks by popularity.
+        Begin at its options, and move from there for what is clearly better, where it is the
+        training's turn to look for any; at the middle option and the first half-life where there is
+        none, or it ranks by popularity.
 
     Raises
     ------
@@ -64,6 +69,8 @@ def fit_tuned(
         Where there is nothing to learn from.
     """
     known, search = choices(data), _search(options, p.half_lives, champion)
+    if champion is not None and search.held and not _turn(data, champion, p.search_every):
+        return make_model(known, search.start, method)
     inner = hold_out(data, p.inner, p.count, seed)
     tuning = search.start if inner is None else _tuned(inner, method, search)
     return make_model(known, tuning, method)
@@ -90,6 +97,16 @@ def _search(
     return _Search(options=options, half_lives=half_lives, start=start, held=held)
 
 
+def _turn(data: RankData, champion: HistoryModel, every: int) -> bool:
+    """Tell whether options are looked for: where data has grown, and else one time in so many.
+
+    The draw follows from how much data there is and when it ends: the same data always gives the
+    same model, and no night is the turn of a whole family.
+    """
+    drawn = crc32(data.time[-1:].tobytes(), len(data.time)) % every == 0
+    return drawn or data.choices.nnz > _GROWN * champion.choices.nnz
+
+
 def _tuned(inner: Validation, method: Method[Any], search: _Search) -> Tuning:
     """Choose the option with the half-life of the start, then the half-life with that option."""
     present, start = presence(inner.training), search.start
@@ -107,9 +124,12 @@ def _tuned(inner: Validation, method: Method[Any], search: _Search) -> Tuning:
     def clearly(found: Tuning, than: Tuning) -> Tuning:
         return found if clearly_better(quality(found), quality(than)) else than
 
+    def moved(found: Tuning, before: Tuning) -> Tuning:
+        return clearly(found, before) if search.held else found
+
     options = [replace(start, option=option) for option in search.options]
     first = options.index(start)
     best = uphill(options, mean, first) if method.ordered else highest(options, mean)
-    best = clearly(best, start) if search.held else best
+    best = moved(best, start)
     lives = [replace(best, half_life=half_life) for half_life in search.half_lives]
-    return clearly(clearly(highest(lives, mean), best), POPULARITY)
+    return clearly(moved(highest(lives, mean), best), POPULARITY)
