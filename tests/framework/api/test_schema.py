@@ -66,6 +66,10 @@ RANK = RankSchema(entity="customer", item="product", time="sold")
         ({"resolutions": ("30min", "1h", "30min")}, "must be a multiple of the one before"),
         ({"horizon": "24h"}, "horizon 24h is not in whole days, as 1D is"),
         ({"resolutions": ("30min", "2D")}, "horizon 1D is not a multiple"),
+        (
+            {"horizon": "7D", "resolutions": ("30min", "1D", "7D")},
+            r"resolutions end at 1D; sum its forecasts for \('7D',\)",
+        ),
         ({"timezone": "Australia/Nowhere"}, "timezone 'Australia/Nowhere' is no IANA zone name"),
     ],
 )

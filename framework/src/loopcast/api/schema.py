@@ -17,7 +17,8 @@ Task = Literal["forecast", "score", "rank"]
 Step = Annotated[str, msgspec.Meta(pattern=r"^([1-9]\d*)(min|h|D)$")]
 """A length on the time axis: `30min`, `1h`, `1D` (a local calendar day, of 23 to 25 hours)."""
 
-SeriesName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\- ]*$", max_length=120)]
+SeriesName = Annotated[str, msgspec.Meta(pattern=r"^[^\W_][\w.\- ]*$", max_length=120)]
+"""Letters of any alphabet, digits, ``_``, ``.``, ``-`` and spaces."""
 
 _MINUTES = {"min": 1, "h": 60, "D": 1440}
 
@@ -176,6 +177,10 @@ class ForecastSchema(Record, frozen=True, tag_field="task", tag="forecast"):
         self.require(
             step_minutes(self.horizon) % steps[-1] == 0,
             f"horizon {self.horizon} is not a multiple of {self.resolutions[-1:]}",
+        )
+        self.require(
+            steps[-1] <= 1440,
+            f"resolutions end at 1D; sum its forecasts for {self.resolutions[-1:]}",
         )
 
 

@@ -192,14 +192,8 @@ def interval_starts(index: pd.DatetimeIndex, coarse: str) -> pd.DatetimeIndex:
     """Return, for each fine interval, the start of the coarse interval that it lies in."""
     midnight = index.normalize()
     minutes = step_minutes(coarse)
-    if minutes >= 1440:
-        if minutes == 1440:
-            return midnight
-        # Longer steps count whole local days from a Monday.
-        days = (midnight.tz_localize(None) - pd.Timestamp("2001-01-01")).days.to_numpy()
-        back = days % (minutes // 1440)
-        local = midnight.tz_localize(None) - pd.to_timedelta(back, unit="D")
-        return local.tz_localize(index.tz)
+    if minutes == 1440:
+        return midnight
     elapsed = (index - midnight) // pd.Timedelta(minutes=minutes)
     return midnight + elapsed * pd.Timedelta(minutes=minutes)
 
