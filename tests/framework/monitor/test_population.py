@@ -72,6 +72,18 @@ def test_few_rows_have_a_large_index_by_chance_and_that_is_said() -> None:
     assert few.verdict == "too few rows"
 
 
+def test_nothing_is_said_of_a_subpopulation_that_nobody_was_of() -> None:
+    known = people(2000, 0)
+    reference = fit_reference(known, {"probability": known["income"]})
+    group = Group(segment="north", version="a" * 16, bins=reference.bins.digest, subset="town=d")
+    columns = {**known, "output.probability": known["income"]}
+    measured = measure(reference, sketch(columns, reference.bins))
+    compared = Compared(groups=(group,), measured=measured)
+    names = {one.name for one in stabilities(compared, {group: 500}, LIMITS)}
+    assert names == {"income", "town", "probability"}
+    assert not list(stabilities(compared, {group: 0}, LIMITS))
+
+
 def labelled(said: float, happened: float, rows: int, days: int = 40) -> Labelled:
     """Scores of which the events of the last days are known already, and the others not."""
     random = np.random.default_rng(0)

@@ -121,6 +121,10 @@ def test_stability_is_told_by_the_limits_of_the_industry(home: Home) -> None:
     assert by_name["income"]["psi"] > 1.0
     assert by_name["probability"]["of"] == "population"
     assert by_name["town"]["verdict"] == "stable"
+    ahead = [*options[:4], "--since", "2026-03-20", "--until", "2026-03-21"]
+    none = CliRunner().invoke(stability, ahead)
+    assert "no predictions from 2026-03-20 to 2026-03-20" in str(none.exception)
+    assert "a day counts once it is over" in str(none.exception)
     wrong = CliRunner().invoke(stability, [*options, "--shifted", "0.05"])
     assert "--shifted 0.05 is below --shifting 0.1" in wrong.output
 

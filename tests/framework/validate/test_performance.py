@@ -251,6 +251,10 @@ def test_gaps_are_smaller_where_the_event_is_rare() -> None:
     )
     assert all(right.values())
     assert not any(half.values())
+    none = replace(outcomes[1], actual=np.zeros(rows), probability=np.full(rows, 0.0001))
+    [overall, *_] = check_calibration(with_own(subject, none), Calibration())
+    assert overall.passed
+    assert overall.measured.startswith("0 against 0.0001, interval -0.0002")
 
 
 def biased(subject: Subject, females_up_by: float) -> Subject:

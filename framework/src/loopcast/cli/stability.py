@@ -62,6 +62,9 @@ def stability(
 ) -> None:
     """Say how far scores and characteristics have moved since the training, by segment.
 
+    Inputs are compared with the same calendar months of the training where it spans a year, else
+    with all of it.
+
     The population stability index is judged by the limits; Kolmogorov and Smirnov's distance and
     Wasserstein's are beside it. An index of so few rows that chance explains it is no shift.
     """
@@ -84,7 +87,7 @@ def stability(
     if not found:
         raise NotFoundError(
             f"{model.name} has no predictions from {first} to {last} to compare with the training "
-            "of their versions; predict first, or look at other days"
+            "of their versions; a day counts once it is over: look again tomorrow, or at other days"
         )
     if page is not None:
         from loopcast.store.files import write_atomically

@@ -110,9 +110,11 @@ def population_stability(
 def stabilities(
     compared: Compared, rows: Mapping[Group, int], limits: StabilityLimits
 ) -> Iterator[Stability]:
-    """Yield the stability of each score and characteristic of groups that have one."""
+    """Yield the stability of each score and characteristic of groups that have rows and one."""
     measured = compared.measured
     for place, group in enumerate(compared.groups):
+        if not rows[group]:
+            continue
         for at in np.flatnonzero(np.isfinite(measured.psi[place])):
             name, psi = measured.names[at], float(measured.psi[place, at])
             p_value = float(np.nan_to_num(measured.p_chi2[place, at], nan=1.0))

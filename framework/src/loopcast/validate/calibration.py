@@ -116,7 +116,7 @@ def _probabilities(
             name,
             passed,
             f"the share of events is the mean probability ± {allowed:.2g}",
-            f"{found.value + said:.4g} against {said:.4g}, {words} of the difference",
+            f"{max(found.value + said, 0.0):.4g} against {said:.4g}, {words} of the difference",
         )
 
 

@@ -251,7 +251,7 @@ def _shares(rows: Rows, found: Decided, plan: Plan) -> tuple[Share, Share, Share
 def _surplus(rows: Rows, found: Decided, confidence: float) -> Interval:
     """Return the share of events minus the mean probability."""
     estimate = surplus_of(found.outcome, found.judged.block, rows)
-    low, high = estimate.interval(confidence) or (np.nan, np.nan)
+    low, high = estimate.interval(confidence, (-1.0, 1.0)) or (np.nan, np.nan)
     return Interval(value=estimate.value, low=low, high=high)
 
 
