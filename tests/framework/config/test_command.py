@@ -13,7 +13,7 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 
 from loopcast import config
-from loopcast.api import ConfigurationError, DataError, LoopcastError
+from loopcast.api import ConfigurationError, DataError, LoopcastError, StoreError
 from loopcast.plugins import PluginManager
 from loopcast.settings import RunSettings
 
@@ -99,6 +99,16 @@ def test_stores_are_where_the_environment_says_and_no_run_folder_says_where(
     kept = [file.read_text() for file in job.directories[0].rglob("*") if file.is_file()]
     assert len(kept) > 2
     assert not any("secret" in text for text in kept)
+
+
+def test_a_directory_that_cannot_be_written_is_one_sentence(
+    plugins: PluginManager, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    folder = tmp_path / "file/run"
+    with pytest.raises(StoreError) as error:
+        config.run([TOWN_RUN, f"hydra.run.dir={folder}"], plugins, unreachable)
+    assert str(error.value) == f"could not write the run folder {folder}: Not a directory"
 
 
 def test_an_error_of_the_job_is_its_own(

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from loopcast.api import ConfigurationError, LoopcastError
+from loopcast.api import ConfigurationError, LoopcastError, StoreError
 from loopcast.config.composition import (
     PRIMARY,
     VERSION_BASE,
@@ -69,6 +69,8 @@ def run(arguments: Sequence[str], plugins: PluginManager, job: Job) -> None:
     ------
     ConfigurationError
         Before any directory is made, except for what only a job of a multirun shows.
+    StoreError
+        Where the run directory cannot be made or written.
     LoopcastError
         What the job raised. In a multirun a job that fails is reported and the others go on;
         the error raised at the end counts them. A bug ends a multirun after its last job.
@@ -146,7 +148,11 @@ def _run_alone(config: Any, task: _Task) -> None:
         config.hydra.mode = RunMode.RUN
     none: Any = _NoCallbacks()
     context = HydraContext(GlobalHydra.instance().config_loader(), none)
-    done = run_job(task, config, "hydra.run.dir", None, hydra_context=context)
+    try:
+        done = run_job(task, config, "hydra.run.dir", None, hydra_context=context)
+    except OSError as error:  # none of the task's, which are kept for later
+        folder = config.hydra.run.dir
+        raise StoreError(f"could not write the run folder {folder}: {error.strerror}") from error
     _ = done.return_value  # raises what the task raised
 
 
