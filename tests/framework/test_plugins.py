@@ -280,6 +280,14 @@ def test_an_unknown_name_is_answered_with_the_nearest(site: Path) -> None:
     assert "plugin 'wrong' (loopcast-wrong 1.2.3) is broken: import of" in message(manager, "x.y")
 
 
+def test_a_name_whose_plugin_is_not_installed_says_so(site: Path) -> None:
+    install(site, "acme", offering("acme.mean"))
+    manager = load()
+    absent = "; no plugin 'zenith' is installed"
+    assert f"is not known; Installed: acme.mean{absent}; " in message(manager, "zenith.gam")
+    assert "no plugin" not in message(manager, "acme.maen")
+
+
 def test_what_an_unusable_plugin_could_offer_names_it(site: Path) -> None:
     install(site, "acme", offering("acme.mean"))
     install(site, "wrong", "import no_such_module")

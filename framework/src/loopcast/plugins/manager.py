@@ -158,11 +158,15 @@ class PluginManager:
         """Say why a name cannot be had: contested, unusable, or not known at all."""
         if (kind, name) in self._contested:
             return self._contested[kind, name]
+        domain = name.partition(".")[0] if "." in name else None
         for info in self._unusable():
-            domain = name.partition(".")[0] if "." in name else None
             if name in info.offers.get(kind, ()) or info.name == domain:
                 return f"{kind} {name!r} is not available: {info} is {_state(info)}"
-        return _unknown(kind, name, things) + self.unusable()
+        none = domain is not None and not any(thing.startswith(f"{domain}.") for thing in things)
+        absent = (
+            f"; no plugin {domain!r} is installed" if none and domain not in self._infos else ""
+        )
+        return _unknown(kind, name, things) + absent + self.unusable()
 
     def _unusable(self) -> list[PluginInfo]:
         return [info for info in self.plugins if info.status != "loaded"]
