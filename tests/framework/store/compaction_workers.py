@@ -17,6 +17,9 @@ from .workers import events, fork
 
 NO_TIME = timedelta()
 
+READS = 4
+"""Of all events while others compact them, at the least."""
+
 
 def kill(url: str) -> None:
     """Compact a day again and again, each time killed one system call later than before.
@@ -86,7 +89,7 @@ def compact_until(folder: str, step: int) -> None:
 def race(url: str) -> None:
     """Append, compact in two processes and read in another, all at once; print the reads."""
     batches = 40
-    appended = mmap.mmap(-1, 2)  # how many batches, and whether it is over
+    appended = mmap.mmap(-1, 3)  # how many batches, whether these are all, and whether it is over
 
     def append_all() -> None:
         log = EventLog(url)
@@ -95,12 +98,12 @@ def race(url: str) -> None:
             appended[0] = batch + 1
 
     def compact_all() -> None:
-        while not appended[1]:
+        while not appended[2]:
             EventLog(url).compact("demand", grace=NO_TIME)
 
     def read_all() -> None:
         reads = 0
-        while not appended[1]:
+        while not appended[1] or reads < READS:  # a busy machine appends faster than it reads
             before = appended[0]
             found = EventLog(url).read("demand", columns=["key"])["key"].to_pylist()
             assert len(found) == len(set(found)), "an event was seen twice"
@@ -110,9 +113,12 @@ def race(url: str) -> None:
         print(reads, flush=True)
 
     pids = [fork(task) for task in (append_all, compact_all, compact_all, read_all)]
-    statuses = [os.waitpid(pids[0], 0)[1]]
+    appender, *compacters, reader = pids
+    statuses = [os.waitpid(appender, 0)[1]]
     appended[1] = 1
-    statuses += [os.waitpid(pid, 0)[1] for pid in pids[1:]]
+    statuses.append(os.waitpid(reader, 0)[1])
+    appended[2] = 1
+    statuses += [os.waitpid(pid, 0)[1] for pid in compacters]
     sys.exit(max(map(os.waitstatus_to_exitcode, statuses)))
 
 
