@@ -1,10 +1,11 @@
 """The night of many tenants, through the product's own commands.
 
 Each tenant has 300 customers, 200 products and about 6,000 choices, resampled from the ratings of
-MovieLens: the first night trains all of them, the second trains again on what came since and judges
-each training beside its champion on what neither has seen: once each of them becomes a version, and
-once, from the same first night, those that are better. The last run of two makes the lists of every
-customer, and one from the same first night trains and makes lists in one pass.
+MovieLens: the first night trains all of them, the second trains again on what came in five weeks
+and judges each training beside its champion on what neither has seen: once each of them becomes a
+version, and once, from the same first night, those that are better. Lists of every customer are
+made after the second night, and in one pass with it; and so they are in a night that follows
+another one by a single day.
 Seconds are of the clock and of all processes together. ``peak_gb`` is that of the largest one,
 ``together_gb`` that of all at one moment, each shared page counted once, where Linux tells.
 """
@@ -38,6 +39,8 @@ BARE = Path(__file__).with_name("bare_night.py")
 BARELY = 640
 """Tenants of the bare script, at most."""
 TENANTS, CUSTOMERS, PRODUCTS, MOVIES, CHOICES, LEAST = 4_000, 300, 200, 600, 26, 30
+SHARES = {"first": 0.9, "eve": 364 / 365, "shops": 1.0}
+"""What is known of each tenant's year, by night."""
 SLOWING = ("PYTHONDONTWRITEBYTECODE", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 """Settings of a machine for tests, by which every start compiles what it imports."""
 LOOPCAST = Path(sys.executable).with_name("loopcast")
@@ -77,8 +80,9 @@ def run(scale: float) -> list[Row]:
         daily = ["job.at=2026-01-03", "retrain.every_days=1", "retrain.least_days=1"]
         better = [*daily, "retrain.keep=better"]
         first = _loopcast(folder, count, "job=train", "data=first", "job.at=2026-01-01")
-        for other in ("other", "another"):
+        for other in ("other", "another", "daily"):
             shutil.copytree(folder / "home", folder / other, symlinks=True)
+        _loopcast(folder, count, "job=night", "data=eve", *better, home="daily")
         found = {
             "first night": first,
             "second night": _loopcast(folder, count, "job=retrain", *daily),
@@ -88,6 +92,9 @@ def run(scale: float) -> list[Row]:
             "lists": _loopcast(folder, count, "job=serve"),
             "second night with lists": _loopcast(
                 folder, count, "job=night", *better, home="another"
+            ),
+            "a day later, with lists": _loopcast(
+                folder, count, "job=night", *better, "job.at=2026-01-04", home="daily"
             ),
             "bare script": _bare(folder, count),
         }
@@ -100,7 +107,7 @@ def _write(folder: Path, count: int) -> None:
     for group in ("data", "logical_model"):
         (folder / group).mkdir()
     (folder / "logical_model" / "shops.yaml").write_text(MODEL)
-    for night, share in (("first", 0.9), ("shops", 1.0)):
+    for night, share in SHARES.items():
         path = folder / f"{night}.parquet"
         (folder / "data" / f"{night}.yaml").write_text(DATA % path)
         write_tenants(path, count, share)
