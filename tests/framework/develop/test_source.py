@@ -10,7 +10,8 @@ from loopcast.api import NotFoundError, RankSchema, Reader
 from loopcast.develop.rank.prepare import fingerprint, prepare_rank
 from loopcast.develop.source import Batch, Source, source_of
 from loopcast.settings import DataSettings, RankTable
-from loopcast.store.readers import CsvReader, ParquetReader
+from loopcast.store.readers.parquet import ParquetReader
+from loopcast.store.readers.text import CsvReader
 
 from ..examples import sales
 

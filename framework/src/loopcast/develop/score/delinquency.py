@@ -16,7 +16,9 @@ import numpy as np
 from loopcast.api import Reader, Record, hookimpl
 from loopcast.api.record import Positive
 from loopcast.settings.conversion import LocalDate, is_day
-from loopcast.store.readers import CsvOptions, CsvReader, FileOptions, ParquetReader
+from loopcast.store.readers.file import FileOptions
+from loopcast.store.readers.parquet import ParquetReader
+from loopcast.store.readers.text import CsvOptions, CsvReader
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import create_engine
 
 from loopcast.api import DataError
-from loopcast.store.sql_reader import TableOptions, TableReader
+from loopcast.store.readers.sql import TableOptions, TableReader
 
 ROWS = pd.DataFrame(
     {
