@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from loopcast.develop.carried import LARGE, Packed, packed, unpacked
+from loopcast.develop.carried import LARGE, Carried, packed, unpacked
 
 COUNT = LARGE // 8
 """Numbers of 8 bytes that make a column a large one."""
@@ -85,6 +85,6 @@ def test_where_there_is_no_room_nothing_is_left_and_all_arrives(
     monkeypatch.setattr(Path, "write_bytes", full)
     for folder in (tmp_path, tmp_path / "removed"):
         sent = packed([column(), column()], folder)
-        assert sent == Packed(rest=sent.rest)
+        assert sent == Carried(rest=sent.rest)
         assert not list(tmp_path.iterdir())
         assert all(each.equals(column()) for each in unpacked(sent))

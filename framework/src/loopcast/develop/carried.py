@@ -18,7 +18,7 @@ LARGE = 2**17
 
 
 @dataclass(frozen=True, kw_only=True)
-class Packed:
+class Carried:
     """What is on its way.
 
     Attributes
@@ -33,7 +33,7 @@ class Packed:
     files: tuple[Path, ...] = ()
 
 
-def packed(thing: Any, folder: Path) -> Packed:
+def packed(thing: Any, folder: Path) -> Carried:
     """Put a thing of any kind, functions included, on its way to a process of the same run.
 
     Parameters
@@ -55,12 +55,12 @@ def packed(thing: Any, folder: Path) -> Packed:
 
     rest = dumps(thing, buffer_callback=stays)
     try:
-        return Packed(rest=rest, files=_written(large, folder))
+        return Carried(rest=rest, files=_written(large, folder))
     except OSError:
-        return Packed(rest=dumps(thing))
+        return Carried(rest=dumps(thing))
 
 
-def unpacked(found: Packed) -> Any:
+def unpacked(found: Carried) -> Any:
     """Return what :func:`packed` was given; a column is read when it is looked at."""
     return loads(found.rest, buffers=map(_taken, found.files))
 

@@ -34,7 +34,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from loopcast.api import Engine, LoopcastError
-from loopcast.develop.carried import Packed, packed, unpacked
+from loopcast.develop.carried import Carried, packed, unpacked
 from loopcast.develop.environment import package_versions
 from loopcast.settings import EngineSettings
 
@@ -122,7 +122,7 @@ class ProcessEngine:
     """
 
     workers: int
-    start: Callable[[], Callable[[Any], Future[Packed]]]
+    start: Callable[[], Callable[[Any], Future[Carried]]]
 
     def map(
         self, function: Callable[[ItemT], ResultT], items: Iterable[ItemT]
@@ -147,7 +147,7 @@ class ProcessEngine:
     def _spread(
         self, function: Callable[[ItemT], ResultT], items: Iterator[ItemT]
     ) -> Iterator[ResultT]:
-        waiting: deque[Future[Packed]] = deque()
+        waiting: deque[Future[Carried]] = deque()
         try:
             waiting.extend(self._submit(function, islice(items, AHEAD * self.workers)))
             while waiting:
@@ -163,17 +163,17 @@ class ProcessEngine:
 
     def _submit(
         self, function: Callable[[ItemT], ResultT], items: Iterator[ItemT]
-    ) -> Iterator[Future[Packed]]:
+    ) -> Iterator[Future[Carried]]:
         return (self.start()((function, item)) for item in items)
 
 
-def _carried(folder: Path, work: Packed) -> Packed:
+def _carried(folder: Path, work: Carried) -> Carried:
     function, item = unpacked(work)
     return packed(function(item), folder)
 
 
 @contextmanager
-def _processes(workers: int, modules: Sequence[str]) -> Iterator[Callable[[Any], Future[Packed]]]:
+def _processes(workers: int, modules: Sequence[str]) -> Iterator[Callable[[Any], Future[Carried]]]:
     """Provide what gives work to processes that end with this one.
 
     On Linux they are forked from a process that has only imported ``modules``, which takes a

@@ -15,7 +15,8 @@ from loopcast.deploy.bundle import StoredBundle, open_bundle
 from loopcast.develop.engine import LocalEngine
 from loopcast.develop.source import Batch, check_segment
 from loopcast.iterate.checking import check
-from loopcast.iterate.registering import Examiner, NewVersion, new_version, of_segment, ready
+from loopcast.iterate.new_version import NewVersion
+from loopcast.iterate.registering import Examiner, new_version, of_segment, ready
 from loopcast.iterate.retrain.champion import (
     Champions,
     beside_champion,

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from loopcast.api import Attempt, Segment, Stage, Version, VersionId
 from loopcast.develop.source import Source
 from loopcast.iterate.batch import Failed, Job, Kept, Result, Unfinished, Work, train_batch
-from loopcast.iterate.registering import Examiner, NewVersion, examiner_for, register
+from loopcast.iterate.new_version import NewVersion
+from loopcast.iterate.registering import Examiner, examiner_for, register
 from loopcast.iterate.verdict import kpi_of_champion
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from loopcast.deploy.lookup import Serving
 from loopcast.iterate.batch import Trained, train
-from loopcast.iterate.registering import NewVersion
+from loopcast.iterate.new_version import NewVersion
 from loopcast.iterate.tasks import steps_of
 from loopcast.serve.family import AtHand, Who, answer_tables
 

@@ -15,7 +15,6 @@ import msgspec
 
 from loopcast.api import (
     Dataset,
-    Evaluation,
     GateResult,
     Manifest,
     Segment,
@@ -33,13 +32,13 @@ from loopcast.develop.documentation import ALTERNATIVE_FILE, PREPARATION_FILE, d
 from loopcast.develop.environment import package_versions
 from loopcast.develop.judged import JUDGED_FILE, judged_bytes
 from loopcast.develop.score.finished import calibration_of
+from loopcast.iterate.new_version import NewVersion
 
 if TYPE_CHECKING:
     from loopcast.develop.checks.run import Checked
     from loopcast.develop.known import Known
     from loopcast.iterate.releasing import Rules
     from loopcast.iterate.tasks import Made
-    from loopcast.iterate.verdict import Verdict
     from loopcast.store.home import Home
     from loopcast.validate.run import Demand
 
@@ -67,34 +66,6 @@ class Ready:
     made: Made
     gates: tuple[GateResult, ...]
     files: Mapping[str, bytes]
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class NewVersion:
-    """A version that is ready to be stored and registered.
-
-    Attributes
-    ----------
-    datasets
-        As :class:`~loopcast.iterate.tasks.Made` has them.
-    evaluations, verdict
-        As :class:`~loopcast.iterate.tasks.Contest` has them.
-    gates
-        Of the contest, and of the checks of its data.
-    note
-        What a remedy did to its data, for the report.
-    examination
-        What the gates of the policy found of it; ``None`` where only the stores can tell.
-    """
-
-    version: Version
-    bundle: EncodedBundle
-    datasets: tuple[Dataset, ...]
-    evaluations: tuple[Evaluation, ...]
-    gates: tuple[GateResult, ...]
-    verdict: Verdict | None
-    note: str
-    examination: Examination | None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -30,7 +30,7 @@ from loopcast.store.catalog import Move, Standing
 
 if TYPE_CHECKING:
     from loopcast.develop.course import Course
-    from loopcast.iterate.registering import NewVersion
+    from loopcast.iterate.new_version import NewVersion
     from loopcast.plugins import PluginManager
     from loopcast.store.home import Home
 
