@@ -113,6 +113,27 @@ def test_a_correction_that_helps_no_other_device_is_not_published(
     assert len(open_home(place.folder).catalog.packages("demand", "")) == 1
 
 
+def test_a_correction_that_harms_the_median_device_is_not_published(
+    place: Home, package: Package
+) -> None:
+    for seed, (device, constant) in enumerate(zip(named(4), (0.0, 0.3, 4.0, 4.5), strict=True)):
+        send(place, device, seed, true=constant * np.eye(3)[0])
+    learned = learn_from_fleet(place, package)
+    assert learned.gain > 0.1
+    assert learned.median_gain < 0.0
+    with pytest.raises(DataError, match=r"and -\d+\.\d% from the median one: it is not published"):
+        told("learn", "-m", "demand", "--publish", "ann")
+
+
+def test_a_liar_is_named_and_not_heard(place: Home, package: Package) -> None:
+    for seed, device in enumerate(named(3)):
+        send(place, device, seed)
+    send(place, named(4)[3], 9, true=np.array([50.0, 0.0, 0.0]))
+    shown = told("learn", "-m", "demand").output
+    assert shown.startswith("300 outcomes of 3 devices: one +0.")
+    assert re.search(named(4)[3] + r" is left out: its residuals pull [34]\.\d+ away", shown)
+
+
 def test_what_is_missing_is_one_sentence(place: Home, package: Package) -> None:
     with pytest.raises(DataError, match="0 devices sent what can be learned from"):
         told("learn", "-m", "demand")

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from loopcast.api import DataError
-from loopcast.iterate.federated import learn
-from loopcast_edge.wire import Correction, Update, decode, encode, statistics, week_inputs
+from loopcast.iterate.federated import RIDGE, learn
+from loopcast_edge.wire import Correction, Update, decode, encode, statistics, unpacked, week_inputs
 
 NOON = 1_767_268_800_000
 HOUR = 3_600_000
@@ -81,13 +81,17 @@ def test_a_ridge_is_that_of_rows_added_to_the_data() -> None:
 def test_the_gain_is_that_of_leaving_each_device_out() -> None:
     devices = fleet(6, count=40)
     before = after = 0.0
+    shares = []
     for left_out, (moments, residuals) in devices.items():
         others = {device: found for device, found in devices.items() if device != left_out}
         coef, *_ = np.linalg.lstsq(*pooled(others), rcond=None)
         before += float(residuals @ residuals)
-        after += float(np.sum((residuals - week_inputs(CORRECTION, moments) @ coef) ** 2))
+        left = float(np.sum((residuals - week_inputs(CORRECTION, moments) @ coef) ** 2))
+        after += left
+        shares.append(1 - left / float(residuals @ residuals))
     told = {device: [update(found)] for device, found in devices.items()}
     learned = learn(told, CORRECTION, ridge=0.0)
+    assert learned.median_gain == pytest.approx(np.median(shares), rel=1e-9)
     assert learned.gain == pytest.approx(1 - after / before, rel=1e-9)
     assert learned.gain < learned.explained
 
@@ -113,12 +117,98 @@ def test_what_a_device_sends_day_by_day_adds_up() -> None:
     np.testing.assert_allclose(one.correction.coef, two.correction.coef)
 
 
-def test_no_device_outvotes_the_fleet() -> None:
-    told = {device: [update(found)] for device, found in fleet(9).items()}
-    told["loud"] = [update(rows(99, 20_000, true=TRUE + 10.0))]
-    loud = learn(told, CORRECTION, most_rows=200)
-    assert abs(loud.correction.coef[0] - TRUE[0]) < 1.5
-    assert learn(told, CORRECTION, most_rows=10**6).correction.coef[0] > 9.0
+def trusting(told: dict[str, list[Update]], most_rows: int = 5_000) -> NDArray[np.float64]:
+    """What all devices' sums say, none counting for more rows than so many."""
+    gram, cross, n = np.zeros((7, 7)), np.zeros(7), 0.0
+    for [each] in told.values():
+        sums = unpacked(each.n, each.gram, each.cross, each.squares)
+        share = min(1.0, most_rows / each.n)
+        gram, cross = gram + share * sums.gram, cross + share * sums.cross
+        n += share * each.n
+    return np.asarray(np.linalg.solve(gram + RIDGE * n * np.eye(7), cross))
+
+
+def lie(seed: int, count: int, against: NDArray[np.float64]) -> Update:
+    """The largest residuals that pass, all the way in one direction."""
+    moments, _ = rows(seed, count)
+    sides = np.where(week_inputs(CORRECTION, moments) @ against < 0, -1.0, 1.0)
+    return update((moments, CORRECTION.clip * sides))
+
+
+def test_where_devices_are_alike_nothing_is_changed() -> None:
+    told = {device: [update(found)] for device, found in fleet(12).items()}
+    learned = learn(told, CORRECTION)
+    assert learned.refused == {}
+    np.testing.assert_array_equal(learned.correction.coef, trusting(told))
+
+
+@pytest.mark.parametrize("against", [np.eye(7)[0], np.eye(7)[3], -TRUE], ids=["one", "day", "all"])
+@pytest.mark.parametrize(("liars", "of"), [(1, 4), (1, 5), (2, 5), (2, 10), (4, 10)])
+def test_liars_are_named_and_bend_nothing(
+    liars: int, of: int, against: NDArray[np.float64]
+) -> None:
+    """Devices of a hundred rows, and liars that claim fifty times as many."""
+    honest = {device: [update(found)] for device, found in fleet(of - liars, count=100).items()}
+    lying = {f"liar{n}": [lie(90 + n, 5_000, against)] for n in range(liars)}
+    learned = learn(honest | lying, CORRECTION)
+    assert learned.refused.keys() == lying.keys()
+    assert "pull" in learned.refused["liar0"]
+    honestly = trusting(honest)
+    bent = np.linalg.norm(trusting(honest | lying) - honestly)
+    assert bent > 10.0
+    assert np.linalg.norm(np.array(learned.correction.coef) - honestly) < 1e-12 * bent
+
+
+@pytest.mark.parametrize("size", [0.5, 1.0, 2.0, 4.0, 8.0])
+def test_a_lie_that_is_small_enough_to_stay_bends_little(size: float) -> None:
+    """It counts for three devices of twelve, and not for fifty of fifty-nine."""
+    honest = {device: [update(found)] for device, found in fleet(9, count=100).items()}
+    told = honest | {"liar": [update(rows(99, 20_000, true=TRUE + size * np.eye(7)[0]))]}
+    learned = learn(told, CORRECTION)
+    bent = np.linalg.norm(np.array(learned.correction.coef) - trusting(honest))
+    assert bent < 0.35 * np.linalg.norm(trusting(told) - trusting(honest))
+    assert bent < 0.5
+    assert learned.refused.keys() <= {"liar"}
+
+
+def test_devices_that_honestly_differ_in_size_are_all_learned_from() -> None:
+    sizes = (10, 12, 30, 100, 300, 1000, 3000, 5000)
+    told = {f"d{n}": [update(rows(n, n))] for n in sizes}
+    learned = learn(told, CORRECTION)
+    assert (learned.devices, learned.refused) == (8, {})
+    assert learned.rows == 10 + 12 + 30 + 100 + 300 + 3 * 600, "600: thrice the median"
+    np.testing.assert_allclose(learned.correction.coef, TRUE, atol=0.1)
+    for each in told:
+        without = {device: sums for device, sums in told.items() if device != each}
+        assert learn(without, CORRECTION).correction != learned.correction
+
+
+@pytest.mark.parametrize("spread", [0.5, 5.0])
+def test_devices_that_honestly_differ_in_what_they_say_are_all_learned_from(spread: float) -> None:
+    random = np.random.default_rng(3)
+    for seed in range(0, 200, 10):
+        told = {
+            f"d{n}": [update(rows(n, 200, true=TRUE + random.normal(0, spread, 7)))]
+            for n in range(seed, seed + 10)
+        }
+        assert learn(told, CORRECTION).refused == {}
+
+
+@pytest.mark.parametrize("ridge", [0.0, RIDGE])
+@pytest.mark.parametrize("true", [np.zeros(7), TRUE], ids=["right", "wrong by rule"])
+def test_models_without_noise_are_all_learned_from(true: NDArray[np.float64], ridge: float) -> None:
+    told = {f"d{n}": [update(rows(n, 50 + n, true=true, noise=0.0))] for n in range(6)}
+    learned = learn(told, CORRECTION, ridge=ridge)
+    assert learned.refused == {}
+    np.testing.assert_allclose(learned.correction.coef, true, atol=0.02)
+    assert learned.median_gain == pytest.approx(float(true.any()), abs=1e-3)
+
+
+def test_of_three_a_liar_is_not_told_but_its_correction_is_no_gain() -> None:
+    told = {device: [update(found)] for device, found in fleet(2, count=100).items()}
+    learned = learn(told | {"liar": [lie(99, 5_000, np.eye(7)[0])]}, CORRECTION)
+    assert learned.refused == {}
+    assert learned.median_gain < 0.0
 
 
 def test_what_cannot_be_is_refused() -> None:
@@ -150,6 +240,11 @@ def test_what_was_learned_with_other_settings_before_does_no_harm() -> None:
         for device, found in fleet(4).items()
     }
     assert learn(both, CORRECTION) == learn(told, CORRECTION)
+
+
+def test_devices_of_fewer_rows_than_inputs_need_no_ridge() -> None:
+    told = {device: [update(found)] for device, found in fleet(40, count=3).items()}
+    assert learn(told, CORRECTION, ridge=0.0).devices == 40
 
 
 def test_two_devices_are_no_fleet() -> None:

@@ -9,8 +9,20 @@ is what it would have solved with all rows at hand. From the same sums follows h
 correction of all *other* devices would have helped each: it is judged by that, since a device that
 learned nothing could still be fitted.
 
+A device may send what is possible and not true. None counts for more than some times the rows of
+the median device, and one whose rows pull far from where the others' do is left out. At the
+coordinate-wise median m of the devices' own solutions, the rows of device d pull by the gradient
+
+    g = (c − G m) / n,
+
+which holds for few rows too, where their own solution says little. Its distance from the
+coordinate-wise median of all is measured by the median distance, and by the chance of its own n.
+
 Source: for sums instead of rows, C. Chu et al., Map-Reduce for Machine Learning on Multicore,
-NIPS 19 (2006); for ridge regression, A. E. Hoerl and R. W. Kennard, Technometrics 12 (1970).
+NIPS 19 (2006); for ridge regression, A. E. Hoerl and R. W. Kennard, Technometrics 12 (1970); for
+medians of gradients, D. Yin et al., Byzantine-Robust Distributed Learning, ICML (2018), definition
+1; for the median of distances as a scale, P. J. Rousseeuw and C. Croux, Alternatives to the Median
+Absolute Deviation, JASA 88 (1993), section 1.
 """
 
 from __future__ import annotations
@@ -36,8 +48,10 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 RIDGE = 1e-3
-MOST_ROWS = 5_000
+MOST_TIMES = 3.0
+FAR = 6.0  # of 4 honest devices that differ normally in 3 inputs, one in 500 rounds leaves one out
 FEWEST_DEVICES = 3
+FEWEST_COMPARED = 4
 _ROUNDING = 1e-9
 
 
@@ -48,7 +62,7 @@ class Learned:
     Attributes
     ----------
     devices, rows
-        That it was learned from.
+        That it was learned from; rows of a device that has many count as fewer.
     refused
         Why what some devices sent was left out.
     explained
@@ -56,6 +70,9 @@ class Learned:
     gain
         The same for each device by what all others learned, taken together: what to expect of a
         device that is new. Below 0 it does harm.
+    median_gain
+        The gain of the median device, each by its own squared residuals: what a few devices with
+        large ones cannot raise.
     """
 
     correction: Correction
@@ -64,6 +81,7 @@ class Learned:
     refused: Mapping[DeviceName, str]
     explained: float
     gain: float
+    median_gain: float
 
 
 def learn(
@@ -71,7 +89,6 @@ def learn(
     correction: Correction,
     *,
     ridge: float = RIDGE,
-    most_rows: int = MOST_ROWS,
 ) -> Learned:
     """Solve for the correction of a fleet.
 
@@ -83,15 +100,16 @@ def learn(
         What was to be learned.
     ridge
         λ, which holds β down where rows say nothing.
-    most_rows
-        A device with more rows counts as if it had so many: none outvotes the fleet.
 
     Raises
     ------
     DataError
         When fewer than three devices sent what can be used.
     """
-    sums, refused = _usable(told, correction, most_rows)
+    usable, refused = _usable(told, correction)
+    apart = _apart(usable)
+    sums = _bounded([each for device, each in usable.items() if device not in apart])
+    refused |= apart
     if len(sums) < FEWEST_DEVICES:
         reasons = "".join(f"; {device}: {reason}" for device, reason in refused.items())
         raise DataError(
@@ -99,43 +117,80 @@ def learn(
             + reasons
         )
     whole = sum(sums[1:], start=sums[0])
-    gram, cross = np.stack([each.gram for each in sums]), np.stack([each.cross for each in sums])
-    rows = np.array([each.n for each in sums])
-    coef = _solved(whole.gram, whole.cross, np.array(whole.n), ridge)
+    rows, gram, cross, squares = _stacked(sums)
+    coef = _solved(whole.gram, whole.cross, np.array(float(whole.n)), ridge)
     others = _solved(whole.gram - gram, whole.cross - cross, whole.n - rows, ridge)
+    taken = _taken(others, gram, cross)
     return Learned(
         correction=msgspec.structs.replace(correction, coef=tuple(coef.tolist())),
         devices=len(sums),
         rows=whole.n,
         refused=refused,
-        explained=_share(coef, whole.gram, whole.cross, whole.squares),
-        gain=_share(others, gram, cross, whole.squares),
+        explained=float(_share(_taken(coef, whole.gram, whole.cross), whole.squares)),
+        gain=float(_share(taken.sum(), whole.squares)),
+        median_gain=float(np.median(_share(taken, squares))),
     )
 
 
-def _solved(gram: Floats, cross: Floats, rows: NDArray[np.int64], ridge: float) -> Floats:
+def _stacked(sums: Sequence[Statistics]) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return n, G, c and Σ r² of devices, each of shape (d, …)."""
+    return (
+        np.array([float(each.n) for each in sums]),
+        np.stack([each.gram for each in sums]),
+        np.stack([each.cross for each in sums]),
+        np.array([each.squares for each in sums]),
+    )
+
+
+def _solved(gram: Floats, cross: Floats, rows: Floats, ridge: float) -> Floats:
     """Return β of one or of many sums, shape (…, p)."""
     held = ridge * rows[..., None, None] * np.eye(gram.shape[-1])
     return np.asarray(np.linalg.solve(gram + held, cross[..., None])[..., 0])
 
 
-def _share(coef: Floats, gram: Floats, cross: Floats, squares: float) -> float:
-    """Return the share by which Σ (r − xᵀβ)² is less than Σ r²."""
-    less = 2.0 * np.sum(coef * cross) - np.einsum("...i,...ij,...j->...", coef, gram, coef).sum()
-    return float(less / squares) if squares > 0 else 0.0
+def _taken(coef: Floats, gram: Floats, cross: Floats) -> Floats:
+    """Return by how much Σ (r − xᵀβ)² is less than Σ r², of one or of many sums, shape (…)."""
+    fitted = np.einsum("...i,...ij,...j->...", coef, gram, coef)
+    return np.asarray(2.0 * np.sum(coef * cross, axis=-1) - fitted)
+
+
+def _share(taken: Floats, squares: Floats | float) -> Floats:
+    """Return shares of squared residuals; of none, nothing can be taken."""
+    return np.divide(taken, squares, out=np.zeros_like(taken), where=np.asarray(squares) > 0)
+
+
+def _apart(usable: Mapping[DeviceName, Statistics]) -> dict[DeviceName, str]:
+    """Return which devices' rows pull far from where the others' do, and how far.
+
+    Of three devices, two may agree by chance: nobody is told apart then.
+    """
+    if len(usable) < FEWEST_COMPARED:
+        return {}
+    rows, gram, cross, squares = _stacked(list(usable.values()))
+    centre = np.median(_solved(gram, cross, rows, RIDGE), axis=0)
+    pull = (cross - gram @ centre) / rows[:, None]
+    distance = np.linalg.norm(pull - np.median(pull, axis=0), axis=1)
+    noise = max(0.0, float(np.median((squares - _taken(centre, gram, cross)) / rows)))
+    chance = noise * np.trace(gram, axis1=1, axis2=2) / rows**2
+    usual = np.sqrt(np.median(distance) ** 2 + chance)
+    return {
+        device: f"its residuals pull {far:.3g} away from the others', where {near:.3g} is usual"
+        for device, far, near in zip(usable, distance, usual, strict=True)
+        if far > FAR * near
+    }
 
 
 def _usable(
-    told: Mapping[DeviceName, Sequence[Update]], correction: Correction, most_rows: int
-) -> tuple[list[Statistics], dict[DeviceName, str]]:
+    told: Mapping[DeviceName, Sequence[Update]], correction: Correction
+) -> tuple[dict[DeviceName, Statistics], dict[DeviceName, str]]:
     """Return the sums of each device, and why those of others are left out."""
-    sums, refused = [], {}
+    sums, refused = {}, {}
     for device, updates in told.items():
         mine = [update for update in updates if _settings(update) == _wanted(correction)]
         if not all(map(_possible, mine)):
             refused[device] = "no rows have such sums"
         elif mine:
-            sums.append(_bounded(_summed(mine), most_rows))
+            sums[device] = _summed(mine)
         elif updates:
             refused[device] = "it learned with other inputs, or with another clip"
     return sums, refused
@@ -170,9 +225,13 @@ def _summed(updates: Sequence[Update]) -> Statistics:
     return sum(parts[1:], start=parts[0])
 
 
-def _bounded(sums: Statistics, most_rows: int) -> Statistics:
-    """Return sums that weigh no more than so many rows."""
-    share = min(1.0, most_rows / sums.n)
+def _bounded(sums: Sequence[Statistics]) -> list[Statistics]:
+    """Return sums of which none weighs much more than the median one."""
+    most = MOST_TIMES * float(np.median([each.n for each in sums])) if sums else 0.0
+    return [_scaled(each, min(1.0, most / each.n)) for each in sums]
+
+
+def _scaled(sums: Statistics, share: float) -> Statistics:
     return Statistics(
         n=round(share * sums.n),
         gram=share * sums.gram,
@@ -213,12 +272,14 @@ def correct_package(
     Raises
     ------
     DataError
-        When the correction would help no device that it was not learned from.
+        When the correction would not help devices that it was not learned from, in sum and the
+        median one.
     """
-    if learned.gain <= 0.0:
+    if min(learned.gain, learned.median_gain) <= 0.0:
         raise DataError(
             f"what {learned.devices} devices learned takes {learned.gain:.1%} of squared residuals "
-            "from the others: it is not published"
+            f"from the others, and {learned.median_gain:.1%} from the median one: it is not "
+            "published"
         )
     known = msgspec.structs.asdict(manifest_of(place, package))
     same = {each.name: known[each.name] for each in fields(Contents) if each.name in known}

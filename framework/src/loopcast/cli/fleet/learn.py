@@ -44,7 +44,7 @@ def learn(
 
     The package was published with --learn. Gain is the share of squared residuals that what all
     other devices learned takes from each: with --publish, the correction is signed in a package of
-    the same file if there is any.
+    the same file if there is any, in sum and for the median device.
     """
     from loopcast.cli import tables
     from loopcast.fleet.founding import keys_folder
@@ -81,7 +81,8 @@ def _print(learned: Learned, made: Package | None) -> None:
     )
     click.echo(f"{learned.rows:,} outcomes of {learned.devices:,} devices: {terms}")
     gain = f"{learned.gain:.1%} less by what the others learned"
-    click.echo(f"squared residuals: {learned.explained:.1%} less, {gain}")
+    median = f"{learned.median_gain:.1%} less for the median device"
+    click.echo(f"squared residuals: {learned.explained:.1%} less, {gain}, {median}")
     for device, reason in learned.refused.items():
         click.echo(f"{device} is left out: {reason}")
     if made is not None:
