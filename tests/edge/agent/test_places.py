@@ -163,6 +163,39 @@ def test_a_trial_needs_its_time_and_outcomes(device: Device, centre: Centre) -> 
     assert device.state_of(package).stage == "running"
 
 
+def test_a_first_package_stays_on_trial_until_enough_is_answered(
+    device: Device, centre: Centre
+) -> None:
+    """There is none to go back to, and the sensor of the first interval is what failed."""
+    package = centre.package(trial=Trial(seconds=0, predictions=2, fallback_share=0.25))
+    device.publish(package)
+    device.want(1, package)
+    device.measure(0, None, 40.0)
+    for number in range(1, 4):
+        device.measure(number, 20.0)
+        device.run(2)
+        state = device.state_of(package)
+        assert (state.stage, state.fallbacks) == ("trial" if number < 3 else "running", 1)
+        device.power_cut()
+
+
+def test_a_later_package_gives_way_where_it_does_not_answer(device: Device, centre: Centre) -> None:
+    good, new = centre.package(1), centre.package(2, trial=Trial(seconds=0, predictions=2))
+    device.publish(good, new)
+    device.want(1, good)
+    for number in range(3):
+        device.measure(number, 20.0)
+    device.run(2)
+    device.want(2, new)
+    for number in (3, 4):
+        device.measure(number, None, 40.0)
+    device.measure(5, 20.0)
+    device.run(2)
+    assert device.state_of(new).stage == "returned"
+    assert device.state_of(new).reason == "it did not answer 67% of 3 times"
+    assert device.measure(6, 20.0)[0]["version"] == good.manifest.version
+
+
 def test_a_model_that_crashes_the_process_is_returned_from(device: Device, centre: Centre) -> None:
     good, bad = centre.package(1), centre.package(2)
     device.publish(good, bad)

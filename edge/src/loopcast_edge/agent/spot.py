@@ -246,7 +246,8 @@ class Spot:
         tallies = self.serving.tallies
         tally = tallies.of[active.digest]
         beside = tallies.paired.get((active.digest, place.previous or ""))
-        verdict = judge(active.manifest.trial, place.healthy_s, tally, beside)
+        alone = place.previous is None
+        verdict = judge(active.manifest.trial, place.healthy_s, tally, beside, alone=alone)
         if verdict is not None:
             if not verdict.good:
                 LOG.warning("%s: back from %s: %s", self.name, active.digest[:16], verdict.reason)

@@ -16,12 +16,20 @@ class Verdict(NamedTuple):
 
 
 def judge(
-    trial: Trial, healthy_s: float, tally: Tally, beside: Optional[Paired]
+    trial: Trial,
+    healthy_s: float,
+    tally: Tally,
+    beside: Optional[Paired],
+    *,
+    alone: bool = False,
 ) -> Optional[Verdict]:
     """Return the verdict, or ``None`` as long as it is open.
 
     A package is returned from as soon as it breaks a limit on enough predictions, and kept when its
     time is over and it has made enough predictions, of which enough have an outcome.
+
+    Without a package before, to go back for answers that were not given would leave the device with
+    none at all, and what was missing may have been the measurements: the trial stays open then.
 
     Parameters
     ----------
@@ -31,6 +39,8 @@ def judge(
         Seconds since the switch, by a clock that does not step.
     beside
         Its errors beside those of the package before, on the same predictions.
+    alone
+        Whether there is no package before.
 
     Examples
     --------
@@ -40,10 +50,15 @@ def judge(
     >>> judge(Trial(seconds=60, predictions=1), 61.0, tally, None)
     Verdict(good=True, reason='')
     """
-    reason = _unhealthy(trial, tally) or _too_wrong(trial, tally.errors, beside)
+    unhealthy = _unhealthy(trial, tally)
+    reason = ("" if alone else unhealthy) or _too_wrong(trial, tally.errors, beside)
     if reason:
         return Verdict(False, reason)
-    enough = tally.predictions >= trial.predictions and tally.errors.n >= trial.outcomes
+    enough = (
+        not unhealthy
+        and tally.predictions >= trial.predictions
+        and tally.errors.n >= trial.outcomes
+    )
     return Verdict(True) if enough and healthy_s >= trial.seconds else None
 
 
