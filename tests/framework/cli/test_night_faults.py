@@ -120,6 +120,9 @@ def test_a_night_that_was_killed_goes_on_and_makes_all_lists(
     assert (counts["released"], counts["not due"]) == (4, 0)
     champions = {name: {v.id} for name, v in home.catalog.champions("shop").items()}
     assert served(tmp_path) == champions
+    lists = pd.read_parquet(tmp_path / "run" / "rankings.parquet")
+    logged = home.events.read("shop", columns=["segment", "key"])
+    assert logged.num_rows == len(lists[["segment", "customer"]].drop_duplicates())
     assert not list((home.folder / "retrain").rglob("*.json"))
 
 

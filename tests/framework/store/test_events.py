@@ -6,6 +6,7 @@ import os
 from datetime import datetime, timedelta, timezone
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -55,6 +56,28 @@ _EVENTS = st.builds(
     propensity=st.floats(0.001, 1.0),
 )
 _FOLDERS = count()
+_ONE: dict[str, Any] = {
+    "inputs": {"age": 40.0, "town": "Perth"},
+    "outputs": {"mean": 1.0, "grade": "A"},
+    "explanation": {"age": 0.5},
+}
+_OTHERWISE: dict[str, Any] = {
+    "key": "another",
+    "time": NOON + timedelta(microseconds=1),
+    "logical_model": "credit",
+    "segment": "north",
+    "version": "f" * 16,
+    "role": "shadow",
+    "outputs": {"mean": 1.0, "grade": "B"},
+    "inputs": {"age": 40.5, "town": "Perth"},
+    "action": "withheld",
+    "explanation": {"age": 0.25},
+    "source": "rest",
+    "inclusion": 0.5,
+    "labelling": 0.5,
+    "propensity": 0.5,
+}
+"""What may differ of an event, one after the other."""
 
 
 @given(st.lists(_EVENTS, max_size=6))
@@ -96,6 +119,30 @@ class TestAppend:
             log.append(event_rows(["a", "b"]))
         log.append(event_rows(["c"]))
         assert keys(log.read("demand")) == ["a", "b", "c"]
+
+    def test_the_same_answers_that_took_another_time_are_the_same_events(
+        self, log: EventLog, tmp_path: Path
+    ) -> None:
+        for latency in (7.0, [3.0, 123.456]):
+            log.append(event_rows(["a", "b"], latency_ms=latency))
+        assert log.read("demand")["latency_ms"].to_pylist() == [7.0, 7.0], "the first stays"
+        log.append(event_rows(["c"]))
+        log.compact("demand", grace=timedelta())
+        log.append(event_rows(["a", "b"], latency_ms=5.0))
+        assert keys(log.read("demand")) == ["a", "b", "c"]
+
+    @pytest.mark.parametrize("name", sorted(_OTHERWISE))
+    def test_answers_that_differ_in_anything_else_are_others(
+        self, log: EventLog, name: str
+    ) -> None:
+        one, other = event(**_ONE), event(**_ONE | {name: _OTHERWISE[name]})
+        for each in (one, other, event(**_ONE | {name: _OTHERWISE[name], "latency_ms": 9.0})):
+            log.append([each])
+        found = [item for model in ("demand", "credit") for item in events_of(log.read(model))]
+        assert sorted(map(repr, found)) == sorted(map(repr, map(_utc, (one, other))))
+
+    def test_every_column_but_the_latency_tells_answers_apart(self) -> None:
+        assert {*_OTHERWISE, "latency_ms"} == {*Event.__struct_fields__}
 
     def test_nothing(self, log: EventLog, tmp_path: Path) -> None:
         log.append([])

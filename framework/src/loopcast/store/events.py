@@ -2,8 +2,9 @@
 
 Layout: ``logical_model=NAME/date=YYYY-MM-DD/DIGEST.parquet``, the day in UTC. Each append writes
 files of its own, named by their content, so any number of processes append without
-coordination, and an append that is repeated after a crash adds nothing twice. Compaction merges
-the files of a day under the readers' and writers' hands; see :mod:`loopcast.store.days`.
+coordination, and an append that is repeated after a crash adds nothing twice. How long an answer
+took is not in the name: it takes another time when it is given again. Compaction merges the files
+of a day under the readers' and writers' hands; see :mod:`loopcast.store.days`.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ class EventLog:
         """Append events; each file appears whole or not at all.
 
         An append is one file for each logical model and day; the same events appended again
-        change nothing.
+        change nothing, even if their latency differs: the first stays.
 
         Parameters
         ----------
@@ -96,7 +97,9 @@ class EventLog:
         files = {}
         for folder, part in _partitions(conform(table)):
             data = _encode(part)
-            files[f"{folder}/{sha256(data).hexdigest()[:32]}.parquet"] = data
+            name = f"{folder}/{_digest(data)}.parquet"
+            if not self._folder.exists(name):
+                files[name] = data
         if files:
             self._folder.write_all(files)
 
@@ -321,3 +324,15 @@ def _encode(part: pa.Table) -> bytes:
     buffer = pa.BufferOutputStream()
     pq.write_table(part.cast(_IN_FILE), buffer, **_APPENDED)
     return bytes(buffer.getvalue())
+
+
+def _digest(data: bytes) -> str:
+    """Return a name of what an encoded file says, but for the latency."""
+    content, found = memoryview(data), pq.read_metadata(pa.BufferReader(data))
+    groups = map(found.row_group, range(found.num_row_groups))
+    digest = sha256()
+    for column in (group.column(place) for group in groups for place in range(found.num_columns)):
+        if column.path_in_schema != "latency_ms":
+            start = column.dictionary_page_offset or column.data_page_offset
+            digest.update(content[start : start + column.total_compressed_size])
+    return digest.hexdigest()[:32]
