@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from loopcast.deploy.dossier import Dossier, gather
 from loopcast.deploy.releases import roll_back
 from loopcast.plugins import PluginManager
 from loopcast.store import database
+from loopcast.store.events import event_table
 from loopcast.store.home import Home
 from loopcast.web.dossier import tables, words
 from loopcast.web.dossier.page import render
@@ -52,6 +54,13 @@ def second(tmp_path: Path, run: Any, home: Home, policy: Policy) -> Version:
     home.catalog.put_validations([validated(newest.id, policy.row(_model(home)))])
     home.catalog.sign([signed(newest.id, "model_owner", "ann")])
     roll_back(home, "credit", [""], by="bob", reason="wrong on Sunday")
+    for keys in (["a1", "a2"], ["a1"]):  # one of them is logged again
+        home.events.append(
+            event_table(
+                key=keys, time=datetime(2026, 1, 5, tzinfo=UTC), logical_model="credit", segment="",
+                version=newest.id, role="champion", outputs={"probability": [0.1] * len(keys)},
+            )
+        )  # fmt: skip
     return newest
 
 
@@ -76,6 +85,7 @@ def test_it_tells_the_whole_story(dossier: Dossier, home: Home, second: Version)
     assert before.version == home.catalog.champion("credit")
     assert [name for name, *_ in before.settings] == ["seed"]
     assert dossier.stage == "retired"
+    assert dossier.outputs.count == 2
     explained = dossier.learned.explained
     assert explained is not None
     assert {one.feature for one in explained.dependences} == {"income", "debt"}

@@ -99,6 +99,21 @@ def test_ingest_and_status(call: Program, home: Home, tmp_path: Path) -> None:
     assert all(len(key) == 32 for key in keys), "a private key is hashed"
 
 
+def test_a_prediction_that_was_logged_again_counts_once(
+    call: Program, home: Home, tmp_path: Path
+) -> None:
+    file = tmp_path / "outcomes.csv"
+    pd.DataFrame({"id": ["k00", "k14"], "bad": [1, 0]}).to_csv(file, index=False)
+    call(
+        truth, "ingest", file, "-m", "credit", "--key", "id", "--value", "bad",
+        "--observed-at", "2026-03-01",
+    )  # fmt: skip
+    home.events.append(home.events.read("credit"))  # of two files, in one
+    assert home.events.read("credit").num_rows == 20
+    found = json.loads(call(truth, "status", "-m", "credit", "--json").output)
+    assert (found["events"], found["labelled"]) == (10, 2)
+
+
 def test_outcomes_of_forecasts_by_series_and_time(
     call: Program, home: Home, tmp_path: Path
 ) -> None:

@@ -134,6 +134,14 @@ def test_what_is_bought_after_the_next_night_belongs_to_the_list_of_its_id(home:
     assert (found.lists, found.heard, found.served.value) == (2, 1, 2.5)
 
 
+def test_a_list_that_was_logged_again_counts_once(home: Home) -> None:
+    log(home, ["ann", "bob"])
+    log(home, ["ann"])
+    deliver(home, row("ann", "bought", HOUR, value=6.0))
+    found = worth(MODEL, home, NIGHT + 20 * DAY)
+    assert (found.lists, found.heard, found.served.value) == (2, 1, 3.0)
+
+
 def test_feedback_on_what_was_never_logged_teaches_nothing(home: Home) -> None:
     log(home, ["ann"])
     deliver(home, row("stranger", "clicked", HOUR))

@@ -266,7 +266,10 @@ def _outputs(home: Home, version: Version) -> Outputs:
     """Count what was recorded of a version's predictions."""
     import pyarrow.compute as pc
 
-    times = home.events.read(version.logical_model, version=version.id, columns=["time"])["time"]
+    from loopcast.store.event_table import ONE_EVENT, once
+
+    events = home.events.read(version.logical_model, version=version.id, columns=ONE_EVENT)
+    times = once(events)["time"]
     if not len(times):
         return Outputs(count=0)
     ends = pc.min_max(times).as_py()

@@ -18,6 +18,7 @@ import pyarrow as pa
 from loopcast.api import DataError, LogicalModel, RankSchema
 from loopcast.iterate.experiments.offpolicy import Value, earned, snips
 from loopcast.serve.list_file import MADE
+from loopcast.store.event_table import ONE_EVENT, once
 from loopcast.store.feedback import FEEDBACK_SCHEMA
 from loopcast.store.recording import keyed
 from loopcast.store.truth import Ingestion, truth_table
@@ -182,8 +183,8 @@ def worth(
     one entity depend on each other, and errors are by entity. A list that nothing was heard of has
     earned nothing.
     """
-    columns = ["segment", "key", "time", "role", "propensity", "inclusion"]
-    events = home.events.read(model.name, columns=columns).to_pandas()
+    columns = [*ONE_EVENT, "propensity", "inclusion"]
+    events = once(home.events.read(model.name, columns=columns)).to_pandas()
     events = events[events["role"].isin(SERVED)].rename(columns={"time": "made"})
     old = events["made"] + timedelta(days=days) <= pd.Timestamp(now)
     came = came_of_lists(home.feedback.read(model.name), days)

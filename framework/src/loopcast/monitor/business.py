@@ -15,11 +15,12 @@ import pyarrow.compute as pc
 from loopcast.api import BusinessKpi, LogicalModel, Release, ScoreSchema, Segment
 from loopcast.develop.inference import Estimate, mean_influence, serial_error
 from loopcast.monitor.bins import Floats
-from loopcast.monitor.counted import once, used
+from loopcast.monitor.counted import used
 from loopcast.monitor.counting import hours_of
 from loopcast.monitor.kpi import RESULT_COLUMNS
 from loopcast.monitor.observed import column, happened, numbers, weights
 from loopcast.monitor.performance import change
+from loopcast.store.event_table import once
 from loopcast.store.truth import join
 
 if TYPE_CHECKING:

@@ -19,9 +19,6 @@ from loopcast.monitor.sketch import Sketch
 from loopcast.monitor.stack import Chosen, Places, sketch_stacked, stack_bins
 from loopcast.store.event_keys import forecast_keys
 
-ONE_EVENT = ("segment", "version", "role", "key", "time")
-"""Events that agree in these are one: the same answer was logged twice."""
-
 
 def used(events: pa.Table) -> pa.Table:
     """Return the events whose answers were used, in their order.
@@ -31,17 +28,6 @@ def used(events: pa.Table) -> pa.Table:
     role = events["role"]
     divided = pc.and_(pc.equal(role, "challenger"), pc.less(events["propensity"], 1.0))
     return events.filter(pc.or_(pc.is_in(role, pa.array(("champion", "canary"))), divided))
-
-
-def once(events: pa.Table) -> pa.Table:
-    """Return the events without those that repeat another, in their order."""
-    numbered = events.select(list(ONE_EVENT)).append_column(
-        "row", pa.array(np.arange(events.num_rows))
-    )
-    first = numbered.group_by(list(ONE_EVENT)).aggregate([("row", "min")])["row_min"]
-    if len(first) == events.num_rows:
-        return events
-    return events.take(pa.array(np.sort(first.to_numpy())))
 
 
 def on_day_before(events: pa.Table, midnight: datetime) -> pa.Table:

@@ -29,7 +29,7 @@ from loopcast.api import LogicalModel, Segment, VersionId
 from loopcast.fleet.sums import SummedDay, condensed_days
 from loopcast.monitor.bins import MISSING, Floats
 from loopcast.monitor.compare import read_references
-from loopcast.monitor.counted import chosen_rows, count_rows, joined, once, subsets_of, used
+from loopcast.monitor.counted import chosen_rows, count_rows, joined, subsets_of, used
 from loopcast.monitor.daily import SUMS, DailySketches, Day, Group, Part, daily_sketches
 from loopcast.monitor.devices import counted_by_devices, with_devices, without
 from loopcast.monitor.odd_keys import odd_keys
@@ -37,6 +37,7 @@ from loopcast.monitor.reference import Reference
 from loopcast.monitor.resemblance import places
 from loopcast.monitor.sketch import empty
 from loopcast.monitor.stack import Places
+from loopcast.store.event_table import once
 
 if TYPE_CHECKING:
     from loopcast.store.home import Home

@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from loopcast.api import DataError, ForecastSchema
+from loopcast.store.event_table import ONE_EVENT, once
 from loopcast.store.recording import keyed
 from loopcast.store.truth import Ingestion, Standing, standing, truth_table
 
@@ -103,7 +104,7 @@ def deliver(outcomes: pa.Table, model: LogicalModel, home: Home) -> tuple[Ingest
 
 def standing_of(model: LogicalModel, home: Home) -> Standing:
     """Count how far the events and outcomes of a logical model have found each other."""
-    events = home.events.read(model.name, columns=["segment", "key"])
+    events = once(home.events.read(model.name, columns=ONE_EVENT))
     return standing(events, home.truth.latest(model.name))
 
 

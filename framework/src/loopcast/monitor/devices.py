@@ -20,12 +20,13 @@ from numpy.typing import NDArray
 from loopcast.api import ForecastSchema, LogicalModel, VersionId
 from loopcast.fleet.sums import Member, Summed, SummedDay
 from loopcast.monitor.bins import MISSING, OTHER
-from loopcast.monitor.counted import once, used
+from loopcast.monitor.counted import used
 from loopcast.monitor.daily import Day, Group, Part
 from loopcast.monitor.edge import drift_reference
 from loopcast.monitor.reference import OUTPUT, Reference
 from loopcast.monitor.resemblance import places
 from loopcast.monitor.sketch import LOWEST, Sketch, empty
+from loopcast.store.event_table import once
 from loopcast_edge.wire import DaySketch, DriftReference, SketchDay, WireError, unpack_sketch
 
 References = Mapping[VersionId, Reference]

@@ -29,9 +29,9 @@ from loopcast.deploy.bundle import read_file
 from loopcast.develop.inference import Estimate
 from loopcast.develop.judged import JUDGED_FILE, read_judged
 from loopcast.develop.score.decisions import decision_of
-from loopcast.monitor.counted import ONE_EVENT
 from loopcast.monitor.findings import Moved
 from loopcast.monitor.performance import Labelled, change, estimate, overall_estimate
+from loopcast.store.event_table import ONE_EVENT
 
 if TYPE_CHECKING:
     from loopcast.store.home import Home

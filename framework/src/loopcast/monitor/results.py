@@ -20,7 +20,7 @@ from loopcast.api import ForecastSchema, LogicalModel, MetricDefinition, Segment
 from loopcast.monitor import business, calibration, intervals
 from loopcast.monitor.business import KpiCourse
 from loopcast.monitor.calibration import Large, calibration_in_the_large
-from loopcast.monitor.counted import once, used
+from loopcast.monitor.counted import used
 from loopcast.monitor.counting import hours_of
 from loopcast.monitor.findings import Moved
 from loopcast.monitor.intervals import IntervalCoverage, interval_coverage
@@ -29,6 +29,7 @@ from loopcast.monitor.missing import Missing, missing_answers, missing_forecasts
 from loopcast.monitor.performance import Labelled, labelled_events
 from loopcast.monitor.plan import Plan
 from loopcast.monitor.strange import Strange, strange_outcomes
+from loopcast.store.event_table import once
 from loopcast.store.truth import join
 
 if TYPE_CHECKING:

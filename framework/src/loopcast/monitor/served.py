@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from loopcast.api import DataError, LogicalModel, MetricDefinition, Version, place_name
 from loopcast.deploy.bundle import read_bundle
 from loopcast.monitor.business import input_columns
-from loopcast.monitor.counted import on_day_before, once, used
+from loopcast.monitor.counted import on_day_before, used
 from loopcast.monitor.counting import segment_days
 from loopcast.monitor.daily import Day
 from loopcast.monitor.kpi import RESULT_COLUMNS
@@ -23,6 +23,7 @@ from loopcast.monitor.performance import Every
 from loopcast.monitor.plan import Plan, usual_plan
 from loopcast.monitor.reference import REFERENCE_FILE
 from loopcast.monitor.totals import Total, totals
+from loopcast.store.event_table import once
 
 if TYPE_CHECKING:
     from loopcast.store.home import Home

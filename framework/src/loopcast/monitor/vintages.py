@@ -30,9 +30,10 @@ from loopcast.api import (
 from loopcast.develop.fairness.intervals import Interval
 from loopcast.develop.score.metrics import auc
 from loopcast.monitor.bins import Floats
-from loopcast.monitor.counted import once, used
+from loopcast.monitor.counted import used
 from loopcast.monitor.observed import happened, numbers, weights
 from loopcast.monitor.performance import estimate
+from loopcast.store.event_table import once
 from loopcast.store.truth import join
 
 if TYPE_CHECKING:

@@ -47,6 +47,9 @@ EVENT_SCHEMA = pa.schema(
 Files that are older than ``propensity`` lack it; :meth:`EventLog.read` fills in 1.
 """
 
+ONE_EVENT = ("segment", "version", "role", "key", "time")
+"""Events that agree in these are one: the same answer was logged twice."""
+
 
 def utc_day(moment: datetime | None) -> date | None:
     """Return the day in UTC of a moment.
@@ -217,6 +220,23 @@ def _map(name: str, columns: Mapping[str, Any], count: int, values: pa.DataType)
     order = np.arange(width * count).reshape(width, count).T.ravel()
     stacked = pa.concat_arrays(arrays) if arrays else pa.array([], values)
     return pa.MapArray.from_arrays(offsets, names, stacked.take(pa.array(order)))
+
+
+def once(events: pa.Table) -> pa.Table:
+    """Return the events without those that repeat another, in their order.
+
+    Parameters
+    ----------
+    events
+        With the columns :data:`ONE_EVENT` at least.
+    """
+    numbered = events.select(list(ONE_EVENT)).append_column(
+        "row", pa.array(np.arange(events.num_rows))
+    )
+    first = numbered.group_by(list(ONE_EVENT)).aggregate([("row", "min")])["row_min"]
+    if len(first) == events.num_rows:
+        return events
+    return events.take(pa.array(np.sort(first.to_numpy())))
 
 
 def table_of(events: Sequence[Event]) -> pa.Table:

@@ -247,7 +247,7 @@ class Standing:
     Attributes
     ----------
     events
-        Number of logged predictions.
+        Number of predictions.
     labelled
         Those whose outcome is known.
     outcomes
@@ -271,7 +271,7 @@ def standing(events: pa.Table, latest: pa.Table) -> Standing:
     Parameters
     ----------
     events
-        With the columns ``segment`` and ``key``.
+        Each once, with the columns ``segment`` and ``key``.
     latest
         As :meth:`TruthStore.latest` returns it.
     """

@@ -86,6 +86,7 @@ def test_whatever_comes_when_it_knows_what_a_count_by_hand_does(
     }
     for part in range(4):
         log(shop, dict(list(impressions.items())[part::4]))
+        log(shop, dict(list(impressions.items())[part::8]))  # again, which changes nothing
         some = list(outcomes)[part::4]
         told = [outcomes[key] for key in some]
         hear(shop.home, [name for name, _ in some], told, [at for _, at in some])

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from loopcast.api import LogicalModel
 from loopcast.iterate.experiments.measures import outcomes
 from loopcast.iterate.experiments.units import COLUMNS, SERVED, arms_of, units_of
+from loopcast.store.event_table import once
 from loopcast.store.truth import TRUTH_SCHEMA
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def served(
         pc.is_in(events["role"], pa.array(SERVED)), pc.less(events["propensity"], 1.0)
     )
     ours = pc.and_(assigned, pc.is_in(events["version"], pa.array(list(places))))
-    events = events.filter(ours).sort_by([("time", "ascending"), ("key", "ascending")])
+    events = once(events.filter(ours)).sort_by([("time", "ascending"), ("key", "ascending")])
     place = np.array(list(places.values()), dtype=np.intp).reshape(-1, 2)
     own = place[arms_of(events, list(places))]
     told = _told(events, home.truth.history(model.name, *read))
