@@ -29,8 +29,9 @@ from loopcast.develop import metrics
 from loopcast.develop.course import Contender
 from loopcast.develop.engine import LocalEngine
 from loopcast.develop.forecast.course import ForecastCourse, Plan
+from loopcast.develop.forecast.dataset import KnownForecast
+from loopcast.develop.forecast.horizon import latest_origin
 from loopcast.develop.forecast.prepare import dataset_record
-from loopcast.develop.known import Known
 from loopcast.iterate.course import course_of
 from loopcast.iterate.releasing import Rules
 from loopcast.iterate.train import TrainedVersion, find_version, train_version
@@ -78,9 +79,9 @@ def rules() -> Rules:
     return Rules(policy=config.compose_policy("default", plugins=plugins), plugins=plugins)
 
 
-def known(data: ForecastData) -> Known[ForecastData]:
+def known(data: ForecastData) -> KnownForecast:
     dataset = dataset_record("demo", data, "memory")
-    return Known(data=data, training=data, dataset=dataset)
+    return KnownForecast(data=data, training=data, dataset=dataset, origin=latest_origin(data))
 
 
 def trained(course: ForecastCourse, panel: ForecastData, home: Home) -> TrainedVersion:

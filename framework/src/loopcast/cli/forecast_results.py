@@ -24,6 +24,7 @@ from loopcast.deploy.forecast_bundle import ForecastVersion
 from loopcast.develop.forecast.course import ForecastCourse
 from loopcast.develop.forecast.dataset import KnownForecast
 from loopcast.develop.forecast.judged import drawn_rows
+from loopcast.develop.forecast.measured import filled_in_backtest
 from loopcast.iterate.train import TrainedVersion
 from loopcast.serve.answer_files import AnswerFile, arrow
 from loopcast.serve.batch import BatchForecast
@@ -178,8 +179,18 @@ def _notes(result: ForecastResult) -> tuple[str, ...]:
     if beyond:
         notes.append(f"{beyond}.")
     if known.dataset.imputed:
-        notes.append(f"{known.dataset.imputed} missing actuals were imputed, as configured.")
+        notes.append(_of_imputed(result))
     return tuple(notes)
+
+
+def _of_imputed(result: ForecastResult) -> str:
+    """Say what became of actuals that were filled in, and how many this run did not judge by."""
+    known = result.known
+    text = f"{known.dataset.imputed:,} missing actuals were imputed, as configured, to learn from"
+    if known.filled is None or not result.trained.fresh:
+        return f"{text}; no forecast is judged by them."
+    count = filled_in_backtest(result.course.plan, known.training, known.filled)
+    return f"{text}; the {count:,} of them in the judged days were left out of the backtest."
 
 
 def summary_of(result: ForecastResult, shadows: Mapping[str, str]) -> dict[str, Any]:

@@ -75,8 +75,15 @@ def _contest(
 def _judged(
     course: ForecastCourse, known: Known[ForecastData], engine: Engine, advance: Advance
 ) -> Contest:
-    fingerprint = known.dataset.fingerprint
-    found = forecast.run_contest(course, known.training, fingerprint, engine, advance)
+    assert isinstance(known, KnownForecast)
+    found = forecast.run_contest(
+        course,
+        known.training,
+        known.dataset.fingerprint,
+        engine,
+        advance,
+        filled=known.filled,
+    )
     return Contest(
         judged=found.judged,
         evaluations=found.evaluations,
@@ -142,6 +149,7 @@ def _judge(
     engine: Engine,
 ) -> tuple[Judged, Evaluation]:
     assert isinstance(course, ForecastCourse)
+    assert isinstance(known, KnownForecast)
     template: Any = _AsItIs(name=champion.name, models=champion.model.models)
     alone = replace(
         course,
@@ -151,7 +159,13 @@ def _judge(
     )
     series = list(contest.judged.keys[0].categories)
     _, theirs = forecast.run_backtest(
-        alone, known.training, known.dataset.fingerprint, engine, lambda _: None, keep=series
+        alone,
+        known.training,
+        known.dataset.fingerprint,
+        engine,
+        lambda _: None,
+        filled=known.filled,
+        keep=series,
     )
     return theirs.judged, theirs.evaluations[0]
 

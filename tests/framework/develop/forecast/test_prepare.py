@@ -144,7 +144,8 @@ def test_gaps_are_imputed_only_when_asked_and_counted(
 ) -> None:
     gaps = table.drop(index=[10, 11])
     prepared = prepare(gaps, schema, forecast_table(gaps="impute"))
-    assert prepared.imputed == 2
+    assert prepared.filled is not None
+    assert list(zip(*np.nonzero(prepared.filled.to_numpy()), strict=True)) == [(10, 0), (11, 0)]
     filled = prepared.data.target["north"].iloc[9:13].to_numpy()
     np.testing.assert_allclose(np.diff(filled), (filled[3] - filled[0]) / 3)
 
@@ -178,7 +179,7 @@ def test_what_cannot_be_imputed_may_stay_missing(
     assert target["west"].isna().all()
     assert target["north"].isna().sum() == 40  # no week before or after has the same time
     assert target["south"].notna().all()
-    assert prepared.imputed == 0
+    assert prepared.filled is None
     with pytest.raises(DataError, match="no data for series west; found north, south, west"):
         prepare(holes, schema, forecast_table(gaps="impute"))
 
@@ -311,6 +312,16 @@ def test_the_fingerprint_is_of_the_content(
     assert fingerprint(changed) != first
     warmer = table.assign(temp=table["temp"].mask(table.index == 0, 1.0))
     assert fingerprint(warmer) != first
+
+
+def test_the_fingerprint_tells_what_was_measured_from_what_was_filled_in(
+    table: pd.DataFrame, schema: ForecastSchema
+) -> None:
+    gappy = prepare(table.drop(index=[10, 11]), schema, forecast_table(gaps="impute"))
+    filled = dataset_record("demo", gappy.data, "x", gappy.filled)
+    measured = dataset_record("demo", gappy.data, "x")
+    assert (filled.imputed, measured.imputed) == (2, 0)
+    assert filled.fingerprint != measured.fingerprint
 
 
 def test_the_fingerprint_leaves_the_horizon_out(

@@ -30,9 +30,12 @@ class KnownForecast(Known[ForecastData]):
         What was known at the origin, without its horizon.
     origin
         The local midnight to forecast from.
+    filled : DataFrame, shape (time, series), bool
+        Which actuals of the training were not measured but filled in; ``None`` where none was.
     """
 
     origin: pd.Timestamp
+    filled: pd.DataFrame | None = None
 
 
 def known_forecast(
@@ -63,5 +66,13 @@ def known_forecast(
     end = horizon_end(moment, schema.horizon)
     data = covariates_through(prepared.data, end, source, names)
     training = data.until(moment, moment)
-    dataset = dataset_record(settings.name, training, source, prepared.imputed)
-    return KnownForecast(data=data, training=training, dataset=dataset, origin=moment)
+    filled = None if prepared.filled is None else prepared.filled.iloc[: len(training.times)]
+    if filled is not None and not filled.to_numpy().any():
+        filled = None
+    return KnownForecast(
+        data=data,
+        training=training,
+        dataset=dataset_record(settings.name, training, source, filled),
+        origin=moment,
+        filled=filled,
+    )

@@ -56,7 +56,7 @@ def site_weights(data: ForecastData, members: Members) -> dict[str, dict[str, fl
     The weather of an aggregate is the mean of its sites' weather under these weights, which
     belong to the version: they are computed from training data only.
     """
-    size = dict(zip(data.series, _mean_size(data.target.to_numpy()).tolist(), strict=True))
+    size = dict(zip(data.series, mean_size(data.target.to_numpy()).tolist(), strict=True))
     weights: dict[str, dict[str, float]] = {}
     for aggregate, bottom in members.items():
         by_site: dict[str, float] = {}
@@ -68,7 +68,7 @@ def site_weights(data: ForecastData, members: Members) -> dict[str, dict[str, fl
     return weights
 
 
-def _mean_size(values: Numbers) -> NDArray[np.float64]:
+def mean_size(values: Numbers) -> NDArray[np.float64]:
     """Return the mean absolute value of each column, 0 where there is none."""
     total, count = np.zeros(values.shape[1]), np.zeros(values.shape[1])
     for rows in row_blocks(values):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 COLUMNS_AT_ONCE = 128
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Prepared:
     """A panel that satisfies its schema, and what is to be said about it.
 
@@ -36,12 +36,12 @@ class Prepared:
     ----------
     data
         Actuals, and covariates through the end of the table.
-    imputed
-        Number of actuals that were filled in.
+    filled : DataFrame, shape (time, series), bool
+        Which actuals were not measured but filled in; ``None`` where none was.
     """
 
     data: ForecastData
-    imputed: int
+    filled: pd.DataFrame | None
 
 
 def prepare_forecast(
@@ -74,7 +74,7 @@ def prepare_forecast(
         name: check.covariate(long, name, schema.covariates[name], sites)
         for name in schema.covariates
     }
-    target, imputed = _complete_target(laid, list(sites), long, schema, names)
+    target, filled = _complete_target(laid, list(sites), long, schema, names)
     data = ForecastData(
         target=target,
         covariates=covariates,
@@ -85,7 +85,7 @@ def prepare_forecast(
         horizon=schema.horizon,
         unit=schema.unit,
     )
-    return Prepared(data=data, imputed=imputed)
+    return Prepared(data=data, filled=filled)
 
 
 class _Checker:
@@ -268,7 +268,7 @@ def _complete_target(
     long: LongTable,
     schema: ForecastSchema,
     names: ForecastTable,
-) -> tuple[pd.DataFrame, int]:
+) -> tuple[pd.DataFrame, pd.DataFrame | None]:
     """Cut the actuals after the last of them, and fill gaps where configuration says so."""
     missing = np.isnan(laid)
     observed = np.flatnonzero(~missing.all(axis=1))
@@ -284,13 +284,15 @@ def _complete_target(
             f"first at {times[row]} for series {series[column]}; expected a value "
             f"for each {schema.step} step, or data.table.gaps=impute to fill them in"
         )
-    filled = 0
     for gappy in _few(np.flatnonzero(missing.any(axis=0))):
         part = pd.DataFrame(laid[:, gappy], times, [series[k] for k in gappy])
         whole = fill_gaps(part, schema, long.source, tolerate=names.gaps == "tolerate").to_numpy()
-        filled += int(np.count_nonzero(missing[:, gappy] & ~np.isnan(whole)))
+        missing[:, gappy] &= ~np.isnan(whole)
         laid[:, gappy] = whole
-    return pd.DataFrame(laid, index=times, columns=series, copy=False), filled
+    target, filled = (
+        pd.DataFrame(each, index=times, columns=series, copy=False) for each in (laid, missing)
+    )
+    return target, filled if missing.any() else None
 
 
 def _few(columns: NDArray[np.intp]) -> list[NDArray[np.intp]]:
@@ -333,11 +335,18 @@ def covariates_through(
     return replace(data, covariates=complete)
 
 
-def dataset_record(name: str, data: ForecastData, origin_text: str, imputed: int = 0) -> Dataset:
+def dataset_record(
+    name: str, data: ForecastData, origin_text: str, filled: pd.DataFrame | None = None
+) -> Dataset:
     """Describe a panel, with a fingerprint of its content.
 
-    The fingerprint covers the actuals, the covariates over the same time, names, step, zone
-    and unit; it does not depend on the file format.
+    The fingerprint covers the actuals, which of them were filled in, the covariates over the same
+    time, names, step, zone and unit; it does not depend on the file format.
+
+    Parameters
+    ----------
+    filled : DataFrame, shape (time, series), bool
+        Which actuals were not measured; ``None`` where all were.
     """
     digest = hashlib.sha256()
     header = [data.step, data.timezone, data.unit, *data.series, *data.site_of.values()]
@@ -351,6 +360,8 @@ def dataset_record(name: str, data: ForecastData, origin_text: str, imputed: int
         past = frame.loc[: data.times[-1]]
         digest.update("\x1f".join([covariate, *map(str, past.columns)]).encode())
         digest.update(np.ascontiguousarray(past.to_numpy(np.float64)).tobytes())
+    if filled is not None:
+        digest.update(np.packbits(filled.to_numpy(), axis=1).tobytes())
     return Dataset(
         name=name,
         fingerprint=digest.hexdigest(),
@@ -358,5 +369,5 @@ def dataset_record(name: str, data: ForecastData, origin_text: str, imputed: int
         rows=int(data.target.size),
         start=data.times[0].to_pydatetime(),
         end=data.times[-1].to_pydatetime(),
-        imputed=imputed,
+        imputed=0 if filled is None else int(np.count_nonzero(filled)),
     )

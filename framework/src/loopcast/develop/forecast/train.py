@@ -32,6 +32,7 @@ from loopcast.develop.forecast.hierarchy import Hierarchy, errors_by_slot, recon
 from loopcast.develop.forecast.horizon import backtest_origins
 from loopcast.develop.forecast.intervals import Intervals, calibrate
 from loopcast.develop.forecast.judging import Reconciled, judge_all
+from loopcast.develop.forecast.measured import filled_levels, measured_alone
 from loopcast.develop.forecast.panel import at_step, bottom_members, site_weights, with_aggregates
 
 
@@ -146,12 +147,15 @@ def run_backtest(
     engine: Engine,
     advance: Advance,
     *,
+    filled: pd.DataFrame | None = None,
     keep: Collection[str] = (),
 ) -> tuple[Preparation, Backtested]:
     """Backtest, reconcile and score all contenders in the same way.
 
     Parameters
     ----------
+    filled : DataFrame, shape (time, series), bool
+        Which actuals were not measured but filled in: learned from, and judged by nobody.
     keep
         Series whose judged rows are kept; where it is empty, those that decide.
     """
@@ -159,7 +163,10 @@ def run_backtest(
     origins = backtest_origins(data, plan.calibration + plan.origins, plan.every)
     preparation = prepare_levels(data, course.schema, origins[0])
     levels = preparation.levels(data)
+    fine = levels[preparation.hierarchy.steps[0]]
     base = backtest(course, levels, origins, engine, advance)
+    if filled is not None:
+        base = measured_alone(base, filled_levels(preparation.hierarchy, fine, filled, origins[0]))
     reconciled = {
         label: reconcile_backtest(
             preparation.hierarchy,
@@ -170,7 +177,6 @@ def run_backtest(
         )
         for label, predictions in base.items()
     }
-    fine = levels[preparation.hierarchy.steps[0]]
     predictions = {label: by_step[fine.step] for label, by_step in reconciled.items()}
     judged, evaluations = judge_all(
         Reconciled(
@@ -208,6 +214,8 @@ def run_contest(
     dataset: str,
     engine: Engine,
     advance: Advance = lambda _: None,
+    *,
+    filled: pd.DataFrame | None = None,
 ) -> Contest:
     """Judge the candidate beside its baselines, and learn from its errors.
 
@@ -219,8 +227,10 @@ def run_contest(
         Fingerprint of the data.
     advance
         Called with a contender's label after each piece of its work.
+    filled
+        As :func:`run_backtest` has it.
     """
-    preparation, found = run_backtest(course, data, dataset, engine, advance)
+    preparation, found = run_backtest(course, data, dataset, engine, advance, filled=filled)
     label = course.candidate.label
     errors = errors_by_slot(preparation.hierarchy, found.base[label], len(found.origins))
     return Contest(

@@ -229,9 +229,12 @@ def _fingerprint(training: Any, known: Known[Any]) -> str:
         from loopcast.develop.score import prepare as score
 
         return score.fingerprint(training)
-    from loopcast.develop.forecast import prepare as forecast
+    from loopcast.develop.forecast.dataset import KnownForecast
+    from loopcast.develop.forecast.prepare import dataset_record
 
-    return forecast.dataset_record(known.dataset.name, training, known.dataset.origin).fingerprint
+    assert isinstance(known, KnownForecast)
+    record = known.dataset
+    return dataset_record(record.name, training, record.origin, known.filled).fingerprint
 
 
 def _leave_out(data: Any, features: Sequence[str]) -> Any:
