@@ -20,6 +20,7 @@ import pyarrow as pa
 import pytest
 
 from loopcast.api import Engine
+from loopcast.develop.carried import folder_of_columns
 from loopcast.develop.engine import AHEAD, EngineError, _problem, engine_for
 from loopcast.settings import EngineSettings
 
@@ -175,6 +176,39 @@ def test_processes_end_with_the_one_that_started_them(tmp_path: Path, how: int) 
         assert time.monotonic() < deadline
         time.sleep(0.02)
     assert not list(files.glob("loopcast-*"))
+
+
+def test_what_is_left_when_all_processes_are_killed_goes_with_the_next_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script, files = tmp_path / "killed.py", tmp_path / "files"
+    script.write_text(KILLED)
+    (files / "loopcast-home").mkdir(parents=True)
+    os.utime(files / "loopcast-home", (0, 0))
+    monkeypatch.setattr("tempfile.tempdir", str(files))
+    with subprocess.Popen(
+        [sys.executable, script],
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+        env={**os.environ, "TMPDIR": str(files)},
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        [left] = files.glob("loopcast-columns-*")
+        os.utime(left, (0, 0))
+        assert after_a_run(left), "it is at work, however old"
+        os.killpg(process.pid, signal.SIGKILL)
+    os.utime(left)
+    assert after_a_run(left), "it may just be made"
+    os.utime(left, (0, 0))
+    assert not after_a_run(left)
+    assert (files / "loopcast-home").is_dir()
+
+
+def after_a_run(left: Path) -> bool:
+    """Tell whether a folder is there after another run has begun and ended."""
+    with folder_of_columns():
+        return left.is_dir()
 
 
 STARTING = """

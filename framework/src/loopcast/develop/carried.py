@@ -5,16 +5,26 @@ A pipe would copy them six times on their way, and they would wait in the memory
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 from uuid import uuid4
 
 from cloudpickle import dumps, loads
 
+from loopcast.store.files import GRACE
+
 LARGE = 2**17
 """Bytes from which on a column goes by a file."""
+
+_PREFIX = "loopcast-columns-"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +41,33 @@ class Carried:
 
     rest: bytes
     files: tuple[Path, ...] = ()
+
+
+@contextmanager
+def folder_of_columns() -> Iterator[Path]:
+    """Provide a temporary folder for what this process sends and receives, which ends with it.
+
+    Those of runs that were killed with all of their processes are removed on the way: nobody has
+    locked them any more.
+    """
+    for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with suppress(OSError), _opened(left) as descriptor:
+            flock(descriptor, LOCK_EX | LOCK_NB)
+            if left.stat().st_mtime < time.time() - GRACE.total_seconds():  # not just being made
+                rmtree(left)
+    with tempfile.TemporaryDirectory(prefix=_PREFIX) as name, _opened(Path(name)) as descriptor:
+        with suppress(OSError):  # where nothing can be locked, nothing is removed either
+            flock(descriptor, LOCK_EX)
+        yield Path(name)
+
+
+@contextmanager
+def _opened(folder: Path) -> Iterator[int]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def packed(thing: Any, folder: Path) -> Carried:

@@ -29,12 +29,11 @@ from signal import (
     pthread_sigmask,
     signal,
 )
-from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from loopcast.api import Engine, LoopcastError
-from loopcast.develop.carried import Carried, packed, unpacked
+from loopcast.develop.carried import Carried, folder_of_columns, packed, unpacked
 from loopcast.develop.environment import package_versions
 from loopcast.settings import EngineSettings
 
@@ -185,8 +184,7 @@ def _processes(workers: int, modules: Sequence[str]) -> Iterator[Callable[[Any],
     for name, size in _MEMORY.items():
         os.environ.setdefault(name, size)
     context = _forking(modules) if sys.platform == "linux" else get_context("spawn")
-    with TemporaryDirectory(prefix="loopcast-") as name:
-        folder = Path(name)
+    with folder_of_columns() as folder:
         pool = ProcessPoolExecutor(workers, context, _begin, (folder, *gc.get_threshold()))
         try:
             yield lambda work: pool.submit(_carried, folder, packed(work, folder))
