@@ -54,9 +54,7 @@ def judged_beside(split: Split[Any], entities: list[str], items: list[str]) -> t
     own = lay_out(split, {"own": answer(First(), split, "acme.first")})
     contest = Contest(judged=own, evaluations=(), gates=(), own=SimpleNamespace(split=split))
     files = {"names.npz": npz_bytes({"entities": np.array(entities), "items": np.array(items)})}
-    champion = Champion(
-        name="champion", template="acme.first", model=model, schema=SCHEMA, files=files
-    )
+    champion = Champion(name="champion", template="acme.first", model=model, files=files)
     course: Any = SimpleNamespace(deciding=PRECISION)
     judged, evaluation = STEPS.judge(course, Any, champion, contest, LocalEngine())  # type: ignore[arg-type]
     assert [(m.name, m.subset) for m in evaluation.metrics] == [("precision", "")]

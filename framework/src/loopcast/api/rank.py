@@ -225,7 +225,7 @@ def last_places(
     from_end = np.repeat(np.cumsum(sizes), sizes) - np.arange(len(order))
     row = np.repeat(np.arange(shape[0]), sizes)
     cell, place = by_cell(row * shape[1] + item[order], from_end)
-    last = np.flatnonzero(np.diff(cell, prepend=-1))
+    last = run_starts(cell)
     return cells_matrix(cell[last], place[last].astype(np.float32), shape)
 
 
@@ -346,7 +346,25 @@ def distinct_pairs(
     import numpy as np
 
     pairs = np.sort(entity.astype(np.int64) * width + item)
-    return pairs[np.diff(pairs, prepend=-1) > 0]
+    return pairs[run_starts(pairs)]
+
+
+def run_starts(ordered: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
+    """Mark the first of equal numbers that follow each other, shape (n,).
+
+    To compare neighbours takes a fraction of what it takes to subtract them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> run_starts(np.array([2, 2, 5, 7, 7])).tolist()
+    [True, False, True, True, False]
+    """
+    import numpy as np
+
+    starts = np.ones(len(ordered), dtype=bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=starts[1:])
+    return starts
 
 
 def stable_order(codes: NDArray[np.integer[Any]]) -> NDArray[np.int64]:

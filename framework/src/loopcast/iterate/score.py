@@ -16,6 +16,7 @@ from loopcast.api import (
     ScoreData,
     ScoreSchema,
 )
+from loopcast.deploy.loaded import schema_of
 from loopcast.deploy.score_bundle import pack
 from loopcast.develop.contest import Trial, by_kpi
 from loopcast.develop.course import Advance, Course
@@ -92,7 +93,9 @@ def _judge(
     split = split_rows(
         _through(course, known).training, course.plan.after(known.since), course.seed
     )
-    names = [name for name, feature in champion.schema.features.items() if feature.used]
+    schema = schema_of(champion.files)
+    assert isinstance(schema, ScoreSchema)
+    names = [name for name, feature in schema.features.items() if feature.used]
     absent = [name for name in names if name not in split.judged.features]
     if absent:
         raise DataError(f"it needs the input {absent[0]!r}, which the data has no more")

@@ -97,8 +97,6 @@ class Champion:
         Name of the one that it is of.
     model
         A scorer, a ranker, or a forecast's models with what joins them.
-    schema
-        Its inputs, as they were when it was trained.
     files
         Of its bundle.
     """
@@ -106,7 +104,6 @@ class Champion:
     name: str
     template: str
     model: Any
-    schema: Any
     files: Mapping[str, bytes]
 
 

@@ -11,7 +11,6 @@ import pandas as pd
 import pyarrow as pa
 
 from loopcast.api import RankData, Ranking, RankQuery, RankSchema, last_places
-from loopcast.api.rank import matrix_rows
 from loopcast.deploy.rank_bundle import Names, codes_of, read_names
 from loopcast.develop.beyond import Reason
 from loopcast.develop.columns import text_array
@@ -275,10 +274,7 @@ def _unanswered(
 
 def _query(asking: _Asking, known: _KnownTo, wanted: NDArray[np.intp]) -> RankQuery:
     data, features, items = asking.data, asking.features, len(known.names.items)
-    if np.array_equal(known.item, np.arange(items)):
-        history = matrix_rows(data.choices, np.where(wanted < len(data.entities), wanted, -1))
-    else:
-        history = _recoded(data, known, wanted)
+    history = _history(data, known, wanted)
     return RankQuery(
         entities=known.entity[wanted].astype(np.int32),
         length=data.schema.length,
@@ -290,7 +286,7 @@ def _query(asking: _Asking, known: _KnownTo, wanted: NDArray[np.intp]) -> RankQu
     )
 
 
-def _recoded(data: RankData, known: _KnownTo, wanted: NDArray[np.intp]) -> sparse.csr_array:
+def _history(data: RankData, known: _KnownTo, wanted: NDArray[np.intp]) -> sparse.csr_array:
     """Return what some who ask have chosen among the items that a version knows, by its codes."""
     place = np.full(len(data.entities) + 1, -1, dtype=np.int64)
     place[wanted] = np.arange(len(wanted))

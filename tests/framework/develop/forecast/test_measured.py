@@ -75,7 +75,7 @@ def test_a_champion_is_judged_by_the_same_rows(course: ForecastCourse) -> None:
     ((_, found),) = STEPS.contest(course, {"": known}, LocalEngine(), lambda _: None)
     assert not isinstance(found, Exception)
     trained = train_on_all(course, known.training, found.own.contest, LocalEngine())
-    champion = Champion(name="c1", template="", model=trained, schema=course.schema, files={})
+    champion = Champion(name="c1", template="", model=trained, files={})
     judged, evaluation = STEPS.judge(course, known, champion, found, LocalEngine())
     assert all(map(np.array_equal, judged.keys, found.judged.keys))
     assert metric(evaluation, "mae", "north") == metric(found.evaluations[0], "mae", "north")

@@ -20,7 +20,7 @@ from loopcast.api import (
     RankQuery,
     Rater,
 )
-from loopcast.api.rank import matrix_rows, stable_order
+from loopcast.api.rank import matrix_rows, run_starts, stable_order
 from loopcast.develop.holdout import Holdout, Split, percent
 from loopcast.develop.rank.prepare import Part, Rows, part_fingerprint, part_of
 from loopcast.develop.rank.query import ranked
@@ -167,7 +167,7 @@ def _choices(data: RankData, judged: Rows, known: Part) -> Choices:
     if not data.schema.repeat:
         chosen = chosen[~_chosen_before(training, known.entity[entity[chosen]], item[chosen])]
     row = entity[chosen]
-    starts = np.diff(row, prepend=-1) > 0
+    starts = run_starts(row)
     who = row[starts]
     features = None if data.entity_features is None else data.entity_features.iloc[who]
     count = np.bincount(training.item, minlength=width)
@@ -195,7 +195,7 @@ def _once(entity: NDArray[np.int32], item: NDArray[np.int32], width: int) -> NDA
     known = np.flatnonzero(item >= 0)
     pairs = _pairs(entity[known], item[known], width)
     order = stable_order(pairs)
-    return known[order[np.diff(pairs[order], prepend=-1) > 0]]
+    return known[order[run_starts(pairs[order])]]
 
 
 def _chosen_before(

@@ -10,7 +10,7 @@ import msgspec
 
 from loopcast.api import IntegrityError, LoopcastError, PluginError, Version, VersionId
 from loopcast.deploy.bundle import StoredBundle, open_bundle
-from loopcast.deploy.loaded import load_model, schema_of
+from loopcast.deploy.loaded import load_model
 from loopcast.develop.documentation import ALTERNATIVE_FILE
 from loopcast.develop.engine import LocalEngine
 from loopcast.develop.judged import champion_label
@@ -175,6 +175,5 @@ def _load(
         name=version.id,
         template=version.template,
         model=load_model(task, files, template(version.template), template),
-        schema=schema_of(files),
         files=files,
     )

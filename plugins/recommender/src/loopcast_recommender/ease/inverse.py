@@ -53,7 +53,7 @@ def inverted(gram: NDArray[np.float32], ridge: float) -> NDArray[np.floating]:
 
 def _ridged(matrix: NDArray[FloatT], ridge: float) -> NDArray[FloatT]:
     """Add a ridge to a matrix, where it is."""
-    _diagonal(matrix)[:] += ridge
+    diagonal(matrix)[:] += ridge
     return matrix
 
 
@@ -105,10 +105,10 @@ def _packed(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     lower, _ = linalg.lapack.dtfttr(rows, packed, uplo="L")
     # What is above the diagonal is zero, and the matrix is no longer needed.
     np.add(lower, lower.T, out=matrix)
-    _diagonal(matrix)[:] /= 2.0
+    diagonal(matrix)[:] /= 2.0
     return matrix
 
 
-def _diagonal(matrix: NDArray[Any]) -> NDArray[Any]:
+def diagonal(matrix: NDArray[Any]) -> NDArray[Any]:
     """Return a view of the diagonal of a square matrix, whose rows follow each other in memory."""
     return matrix.reshape(-1)[:: len(matrix) + 1]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from loopcast.api import Files
-from loopcast_recommender.ease.inverse import inverted
+from loopcast_recommender.ease.inverse import diagonal, inverted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -133,5 +133,5 @@ def weights_of(gram: Floats32, ridge: float) -> Floats32:
     """Return I − P diag(P)⁻¹: zero on the diagonal, so that no item foretells itself."""
     weights = inverted(gram, ridge)
     weights /= -np.diag(weights)
-    np.fill_diagonal(weights, 0.0)
+    diagonal(weights)[:] = 0.0
     return weights.astype(np.float32, copy=False)

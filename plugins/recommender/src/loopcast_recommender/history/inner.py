@@ -10,7 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from loopcast.api import RankData
-from loopcast.api.rank import by_cell, cells_matrix, matrix_rows, stable_order
+from loopcast.api.rank import by_cell, cells_matrix, matrix_rows, run_starts, stable_order
 from loopcast_recommender.interactions import cells, remembered
 
 if TYPE_CHECKING:
@@ -229,7 +229,7 @@ def _parted(
     """
     cell, place = by_cell(cell, place)  # in each cell, first what is held out, then the last kept
     held = place == 0
-    starts = np.diff(cell, prepend=-1) != 0
+    starts = run_starts(cell)
     last = np.flatnonzero(~held & (starts | np.append(True, held[:-1])))
     asked = np.flatnonzero(held & (starts if repeat else np.append(starts[1:], True)))
     return cells_matrix(cell[last], place[last].astype(np.float32), shape), cell[asked]
