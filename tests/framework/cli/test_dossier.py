@@ -8,15 +8,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 from sqlalchemy import text
 
 from loopcast import config
-from loopcast.api import IntegrityError, Policy, Version
+from loopcast.api import IntegrityError, Policy, PolicyRow, Version
 from loopcast.cli import loopcast
 from loopcast.deploy.dossier import Dossier, gather
-from loopcast.deploy.releases import roll_back
+from loopcast.deploy.releases import release, roll_back
 from loopcast.plugins import PluginManager
 from loopcast.store import database
 from loopcast.store.events import event_table
@@ -62,6 +63,11 @@ def second(tmp_path: Path, run: Any, home: Home, policy: Policy) -> Version:
             )
         )  # fmt: skip
     return newest
+
+
+def _before(dossier: Dossier) -> Dossier:
+    """Return a dossier without the last act."""
+    return replace(dossier, entries=dossier.entries[:-1])
 
 
 def _model(home: Home) -> Any:
@@ -123,6 +129,34 @@ def test_what_an_auditor_should_see_first(
     }
     assert words.changes(other) == "There was no champion before it."
     assert "It was never validated." in render(other)
+
+
+def test_how_many_events_it_was_trained_and_judged_on(dossier: Dossier, tmp_path: Path) -> None:
+    trained, judged = tables.data(dossier).rows
+    given = applications(400, seed=1)["outcome"]
+    assert [cell.text for cell in trained[2:5]] == ["400", "400", str((given == "bad").sum())]
+    contest = dossier.evaluations[0].metrics[0]
+    assert judged[3].text == str(contest.count)
+    assert 0 < int(judged[4].text) < contest.count
+    silent = tables.data(replace(dossier, trained=None)).rows[0]
+    assert [cell.text for cell in silent[3:5]] == ["–", "–"]
+
+
+def test_a_release_under_another_policy_is_found(
+    home: Home, plugins: PluginManager, second: Version, policy: Policy
+) -> None:
+    lenient = msgspec.structs.replace(
+        policy, name="lenient", classes=dict.fromkeys(policy.classes, PolicyRow())
+    )
+    (standing,) = home.catalog.standings([second.id]).values()
+    release(home, [standing], "staging", lenient, by="cid", reason="in a hurry")
+    found = gather(home, plugins, second, policy)
+    (finding,) = [f for f in words.findings(found) if "lenient" in f.text]
+    assert finding.verdict == "bad"
+    assert "default is the one that stands" in finding.text
+    assert "lenient" in [row[3].text for row in tables.audit(found).rows]  # type: ignore[union-attr]
+    assert dict(words.risk(found))["Released by the policy"] == "default, lenient"
+    assert not any("stands" in f.text for f in words.findings(_before(found)))
 
 
 def test_the_command_writes_a_file(home: Home, second: Version, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from loopcast.api import (
 )
 from loopcast.store import database
 from loopcast.store.audit import GENESIS
-from loopcast.store.catalog import AuditFilter, Catalog
+from loopcast.store.catalog import AuditFilter, Catalog, Move
 
 from ..deploy.versions import FREE, STRICT, policy
 from .builders import NOON, logical_model, registrations, version
@@ -113,6 +114,35 @@ class TestLog:
                 refused()
         assert filled.audit_head() == before
         assert len(filled.sign_offs(version(1).id)) == 1
+
+    def test_who_acts_has_a_name_of_one_line(self, filled: Catalog) -> None:
+        before = filled.audit_head()
+        for by in ("eve\ncid", "eve\r", "\x1b[2Keve", "eve\u2028cid"):
+            for refused in (
+                partial(filled.sign, [replace(sign_off(1, "validator"), by=by)]),
+                partial(filled.put_validations, [replace(validation(1), by=by)]),
+                partial(filled.set_switch, "demand", [""], "off", by=by, reason="r"),
+                partial(
+                    filled.release,
+                    *("demand", "", version(0).id), stage="champion", by=by, reason="r",
+                ),
+                partial(filled.put_policy, policy(FREE), by=by),
+            ):  # fmt: skip
+                with pytest.raises(InvalidRecordError, match="control character"):
+                    refused()
+        assert filled.audit_head() == before
+        filled.set_switch("demand", [""], "off", by="Zoë d’Été-Łuk 山田", reason="r")
+
+    def test_a_release_names_the_policy_that_let_it(self, filled: Catalog) -> None:
+        move = Move(
+            logical_model="demand", segment="", version=version(0).id, stage="champion",
+            by="cid", reason="r",
+        )  # fmt: skip
+        filled.release_all([move], policy="lenient")
+        (entry, *older) = filled.audit_log()
+        assert entry.details["policy"] == "lenient"
+        assert all("policy" not in entry.details for entry in older)
+        filled.verify_audit()
 
     def test_it_can_be_filtered(self, filled: Catalog) -> None:
         def acts(**which: str) -> list[str]:

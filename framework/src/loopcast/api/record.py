@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import cache
 from typing import Annotated, get_type_hints
 
@@ -40,6 +41,25 @@ def place_name(logical_model: str, segment: str) -> str:
     ('demand/north', 'demand')
     """
     return f"{logical_model}/{segment}" if segment else logical_model
+
+
+def require_person(name: str) -> None:
+    """Check the name of whoever acts, which tables and logs show in one line.
+
+    It is asked where an act is written, and not by records, so that what was written before can
+    be read.
+
+    Raises
+    ------
+    InvalidRecordError
+        Where the name has control characters, such as a line break.
+    """
+    # Control characters, and the line and paragraph separators of Unicode.
+    if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in name):
+        raise InvalidRecordError(
+            f"the name {name!r:.120} has a control character, such as a line break; give it in "
+            "one line"
+        )
 
 
 @cache

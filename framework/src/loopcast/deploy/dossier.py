@@ -35,6 +35,7 @@ from loopcast.deploy.explained import Explained, explain_version
 from loopcast.deploy.fairness import FairnessReport, fairness_report
 from loopcast.deploy.learned import effects_of
 from loopcast.deploy.loaded import load_version
+from loopcast.deploy.outcomes import Outcomes, judged_on, trained_on
 from loopcast.deploy.releases import label_of
 from loopcast.develop.decision import decision_for
 from loopcast.develop.documentation import PREPARATION_FILE
@@ -126,6 +127,8 @@ class Dossier:
         Of the audit log that concern it, the oldest first.
     head
         Number and digest that stand for the whole audit log.
+    trained, judged
+        Outcomes that a score was trained and judged on, where its bundle says so.
     alternative
         What it is labelled as, where it is an alternative beside unconstrained versions.
     learned
@@ -150,6 +153,8 @@ class Dossier:
     switches: tuple[SwitchSetting, ...]
     predecessor: Predecessor | None
     outputs: Outputs
+    trained: Outcomes | None
+    judged: Outcomes | None
     alternative: str
     learned: Learned
     preparation: tuple[str, ...]
@@ -202,6 +207,8 @@ def gather(
         switches=catalog.switch_history(model.name, version.segment),
         predecessor=_predecessor(home, version, manifest),
         outputs=_outputs(home, version),
+        trained=trained_on(home, version) if model.task == "score" else None,
+        judged=judged_on(home, version) if model.task == "score" else None,
         alternative=label_of(home, version),
         learned=replace(learned, losses=tuple(losses), losses_note=losses_note),
         preparation=_preparation(home, version),

@@ -117,7 +117,8 @@ def release(
     _require_signed(home, standings, goal)
     models = {model.name: model for model in home.catalog.logical_models()}
     home.catalog.put_policy(policy, by=by)
-    home.catalog.release_all(moves, at=at, review=reviewer(moves, models, policy))
+    review = reviewer(moves, models, policy)
+    home.catalog.release_all(moves, at=at, review=review, policy=policy.name)
 
 
 def _require_signed(home: Home, standings: Iterable[Standing], goal: Goal) -> None:

@@ -13,6 +13,7 @@ from loopcast.api.formats import json_bytes
 from loopcast.deploy.frames import frame_bytes, read_frame
 from loopcast.deploy.limits import Limits, limits_files
 from loopcast.deploy.loaded import MODEL, Packed, load_model
+from loopcast.deploy.outcomes import outcomes_of
 from loopcast.develop.applicability import fit_domain
 from loopcast.develop.score.finished import finished_files
 from loopcast.develop.score.inputs import columns_of
@@ -66,7 +67,11 @@ def pack(
         **saved,
         SCENARIO_FILE: frame_bytes(rows, {"expected": expected}),
         "schema.json": json_bytes(
-            {"schema": msgspec.to_builtins(data.schema), "bounds": input_bounds(data.features)}
+            {
+                "schema": msgspec.to_builtins(data.schema),
+                "bounds": input_bounds(data.features),
+                "outcomes": msgspec.to_builtins(outcomes_of(data.target)),
+            }
         ),
         "evaluation.json": json_bytes(msgspec.to_builtins(trained.evaluations)),
         **limits_files(

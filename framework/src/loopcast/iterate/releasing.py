@@ -102,7 +102,8 @@ def release_by_policy(
     verdicts = {name: _verdict(course, item, home, around) for name, item in open_.items()}
     automatic = rules.policy.row(course.logical_model).release == "automatic"
     plan = partial(_moves, course, verdicts, rules.policy, automatic=automatic)
-    standings = home.catalog.advance([item.version.id for item in items], plan, at=at)
+    names = [item.version.id for item in items]
+    standings = home.catalog.advance(names, plan, at=at, policy=rules.policy.name)
     return {
         name: Released(
             stage=standing.stage,

@@ -13,6 +13,7 @@ from typing import get_args
 import msgspec
 
 from loopcast.api import Alert, IntegrityError, NotFoundError, Severity
+from loopcast.api.record import require_person
 from loopcast.store.files import open_folder
 
 _RANK = {severity: rank for rank, severity in enumerate(get_args(Severity))}
@@ -78,7 +79,10 @@ class AlertBook:
         ------
         NotFoundError
             When none or several begin like this.
+        InvalidRecordError
+            When the name of who knows has control characters.
         """
+        require_person(by)
         matching = [a for a in self.open(logical_model) if a.id.startswith(prefix)]
         if len(matching) != 1:
             known = ", ".join(a.id for a in self.open(logical_model)) or "none"

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Row, Select, func, select
 
 from loopcast.api import Act, AuditEntry, Digest, VersionId
 from loopcast.api.formats import json_bytes
+from loopcast.api.record import require_person
 from loopcast.store.columns import in_utc
 from loopcast.store.experiment_tables import experiment_steps, experiments
 from loopcast.store.fleet_tables import (
@@ -182,7 +183,13 @@ def append(
 
     Whoever acts may say when it was, as replays of the past do. Where that is not now, the
     entry also says when it was written, by the clock, so that no act is dated back unseen.
+
+    Raises
+    ------
+    InvalidRecordError
+        Where the name of who acts has control characters.
     """
+    require_person(by)
     last = connection.scalar(select(audit.c.digest).where(audit.c.number == number - 1))
     content = {
         name: rows_digest(connection.execute(CONTENT[name].where(_carrier(name).c.entry == number)))

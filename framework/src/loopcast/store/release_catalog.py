@@ -56,7 +56,12 @@ class ReleaseCatalog(CatalogPart):
         self.release_all([move], at=at)
 
     def release_all(
-        self, moves: Sequence[Move], *, at: datetime | None = None, review: Review | None = None
+        self,
+        moves: Sequence[Move],
+        *,
+        at: datetime | None = None,
+        review: Review | None = None,
+        policy: str = "",
     ) -> None:
         """Move versions to stages, all or none, of thousands of segments at once.
 
@@ -68,6 +73,8 @@ class ReleaseCatalog(CatalogPart):
             The moment of the move; now by default.
         review
             Sees where the versions stand, in the same transaction, and raises to refuse.
+        policy
+            Name of the policy by which it does, for the audit log.
 
         Raises
         ------
@@ -83,10 +90,15 @@ class ReleaseCatalog(CatalogPart):
         with database.writing(self._engine) as connection:
             if review is not None:
                 review(governance.standings(connection, [move.version for move in moves]))
-            apply_moves(connection, moves, at or datetime.now(UTC))
+            apply_moves(connection, moves, at or datetime.now(UTC), policy=policy)
 
     def advance(
-        self, versions: Sequence[VersionId], plan: Plan, *, at: datetime | None = None
+        self,
+        versions: Sequence[VersionId],
+        plan: Plan,
+        *,
+        at: datetime | None = None,
+        policy: str = "",
     ) -> dict[VersionId, Standing]:
         """Move versions on for as long as a plan has moves, and return where they stand then.
 
@@ -99,6 +111,8 @@ class ReleaseCatalog(CatalogPart):
             All that the plan moves.
         at
             The moment of the moves; now by default.
+        policy
+            Name of the policy that the plan follows, for the audit log.
 
         Raises
         ------
@@ -109,7 +123,7 @@ class ReleaseCatalog(CatalogPart):
         with database.writing(self._engine) as connection:
             standings = governance.standings(connection, versions)
             while moves := plan(standings):
-                apply_moves(connection, moves, moment)
+                apply_moves(connection, moves, moment, policy=policy)
                 standings = governance.moved(standings, moves)
         return standings
 

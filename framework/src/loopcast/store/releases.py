@@ -71,12 +71,19 @@ class Return(Record, frozen=True):
     version: VersionId
 
 
-def apply_moves(connection: Connection, moves: Sequence[Move], at: datetime) -> None:
+def apply_moves(
+    connection: Connection, moves: Sequence[Move], at: datetime, *, policy: str = ""
+) -> None:
     """Apply moves of different versions, all or none.
 
     A version that becomes champion retires the champion of its segment in the same
     transaction, at the same moment. A version that is in the stage already stays as it is. No
     entry begins before those that went before, even if clocks differ between machines.
+
+    Parameters
+    ----------
+    policy
+        Name of the policy that let them; empty where none was asked.
 
     Raises
     ------
@@ -97,7 +104,7 @@ def apply_moves(connection: Connection, moves: Sequence[Move], at: datetime) -> 
     champions = {key for key, (stage, _) in stages.items() if stage == "champion"}
     _refuse_gaps(pending, keys, champions)
     _refuse_second_canaries(connection, pending, keys)
-    _carry_out(connection, pending, keys, at, act="release")
+    _carry_out(connection, pending, keys, at, act="release", policy=policy)
 
 
 def apply_returns(
@@ -174,6 +181,7 @@ def _carry_out(
     at: datetime,
     *,
     act: Literal["release", "rollback"],
+    policy: str = "",
 ) -> None:
     """Write moves that were found to be right, and the entry of the audit log."""
     if not moves:
@@ -199,7 +207,8 @@ def _carry_out(
         by=", ".join(sorted({move.by for move in moves})),
         at=moment,
         subjects=[move.logical_model for move in moves],
-        details=audit.named([msgspec.structs.asdict(move) for move in moves]),
+        details=audit.named([msgspec.structs.asdict(move) for move in moves])
+        | ({"policy": policy} if policy else {}),
     )
 
 

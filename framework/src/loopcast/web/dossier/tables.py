@@ -3,37 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from loopcast.api import Dataset, Evaluation
 from loopcast.web import formats
-from loopcast.web.dossier.words import moment
+from loopcast.web.dossier.words import moment, policy_of
 from loopcast.web.page import Cell, Table, cells
 
 if TYPE_CHECKING:
     from loopcast.deploy.dossier import Dossier
+    from loopcast.deploy.outcomes import Outcomes
 
 MOST_SUBSETS = 40
 """Rows of subpopulations; the largest differences from the whole come first."""
 
 
 def data(dossier: Dossier) -> Table:
-    """Return the datasets and where they came from."""
+    """Return the datasets and where they came from, of a score with the outcomes in them."""
+    datasets, score = dossier.manifest.datasets, dossier.logical_model.task == "score"
+    known = (dossier.trained, dossier.judged)[: len(datasets)] if score else ()
     return Table(
         prose=True,
         caption="Datasets, the one it learned from first.",
-        columns=("name", "origin", "rows", "from", "to", "imputed", "fingerprint"),
-        rows=tuple(map(_dataset, dossier.manifest.datasets)),
+        columns=(
+            *("name", "origin", "rows"),
+            *(("known outcomes", "events") if score else ()),
+            *("from", "to", "imputed", "fingerprint"),
+        ),
+        rows=tuple(
+            _dataset(item, _outcomes(found) if score else ())
+            for item, found in zip_longest(datasets, known)
+        ),
     )
 
 
-def _dataset(item: Dataset) -> tuple[Cell, ...]:
+def _outcomes(found: Outcomes | None) -> tuple[str, str]:
+    if found is None:
+        return formats.MISSING, formats.MISSING
+    return f"{found.known:,}", f"{found.events:,}"
+
+
+def _dataset(item: Dataset, outcomes: tuple[str, ...]) -> tuple[Cell, ...]:
     return cells(
         item.name,
         item.origin,
         f"{item.rows:,}",
+        *outcomes,
         f"{item.start:%Y-%m-%d}" if item.start else "",
         f"{item.end:%Y-%m-%d}" if item.end else "",
         f"{item.imputed:,}",
@@ -241,9 +259,10 @@ def audit(dossier: Dossier) -> Table | None:
     return Table(
         prose=True,
         caption="Entries of the audit log; each carries the digest of the one before.",
-        columns=("entry", "when", "act", "by", "digest"),
+        columns=("entry", "when", "act", "policy", "by", "digest"),
         rows=tuple(
-            cells(str(e.number), moment(e.at), e.act, e.by, e.digest[:16]) for e in dossier.entries
+            cells(str(e.number), moment(e.at), e.act, policy_of(e), e.by, e.digest[:16])
+            for e in dossier.entries
         ),
     )
 

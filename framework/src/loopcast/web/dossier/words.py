@@ -10,7 +10,7 @@ from loopcast.web import formats
 from loopcast.web.page import Finding, KeyFigure
 
 if TYPE_CHECKING:
-    from loopcast.api import DecisionSettings
+    from loopcast.api import AuditEntry, DecisionSettings
     from loopcast.deploy.dossier import Dossier
 
 Facts = list[tuple[str, str]]
@@ -87,6 +87,7 @@ def findings(dossier: Dossier) -> list[Finding]:
         _validated(dossier),
         *_signed(dossier),
         *_documented(dossier),
+        *_other_policies(dossier),
         _log(dossier),
     ]
 
@@ -132,6 +133,27 @@ def _documented(dossier: Dossier) -> list[Finding]:
     if not empty:
         return []
     return [Finding(verdict="bad", text=f"The logical model does not say: {', '.join(empty)}.")]
+
+
+def policies(dossier: Dossier) -> tuple[str, ...]:
+    """Return the policies that let the version into its stages, as the audit log names them."""
+    entered = {entry.since for entry in dossier.history if entry.stage != "retired"}
+    named = [policy_of(entry) for entry in dossier.entries if entry.at in entered]
+    return tuple(dict.fromkeys(filter(None, named)))
+
+
+def policy_of(entry: AuditEntry) -> str:
+    """Return the policy that let a release; empty of other acts, and where none was asked."""
+    return str(entry.details.get("policy", "")) if entry.act == "release" else ""
+
+
+def _other_policies(dossier: Dossier) -> list[Finding]:
+    standing = dossier.policy.name
+    others = [name for name in policies(dossier) if name != standing]
+    if not others:
+        return []
+    text = f"It was released by the policy {', '.join(others)}; {standing} is the one that stands."
+    return [Finding(verdict="bad", text=text)]
 
 
 def _log(dossier: Dossier) -> Finding:
@@ -190,6 +212,7 @@ def risk(dossier: Dossier) -> Facts:
         [
             *questions,
             ("Risk class", f"{dossier.risk_class}, by the policy {dossier.policy.name}"),
+            ("Released by the policy", ", ".join(policies(dossier))),
             ("Gates demanded", ", ".join(row.gates)),
             ("Sign-offs demanded", signed or "none"),
             ("Signed by", "different people, none of whom releases" if row.four_eyes else ""),
