@@ -138,7 +138,7 @@ def test_an_auc_of_few_events_is_as_certain_as_few_numbers() -> None:
         score = rng.normal(size=400) + event
         error, freedom = jackknife_error(
             lambda left, score=score: auc(score[left], event[left]),  # type: ignore[misc]
-            np.arange(400), serial=False, event=event,
+            np.arange(400), serial=False, kind=event,
         )  # fmt: skip
         assert freedom == 3
         for degrees in held:

@@ -178,9 +178,9 @@ def test_who_is_moved_by_another_process_meanwhile_is_where_it_should_be(
     """Two runs that trained the same version both release it; the other one is first."""
     advance = home.catalog.advance
 
-    def after_another(versions: Any, plan: Any, *, at: Any) -> Any:
-        advance(versions, plan, at=at)
-        return advance(versions, plan, at=at)
+    def after_another(versions: Any, plan: Any, **options: Any) -> Any:
+        advance(versions, plan, **options)
+        return advance(versions, plan, **options)
 
     monkeypatch.setattr(home.catalog, "advance", after_another)
     found = trained(course, panel, home)
@@ -203,9 +203,9 @@ def test_who_finds_another_champion_than_it_was_judged_beside_does_not_follow_it
     crown(first)
     advance = home.catalog.advance
 
-    def after_another(versions: Any, plan: Any, *, at: Any) -> Any:
+    def after_another(versions: Any, plan: Any, **options: Any) -> Any:
         crown(other)
-        return advance(versions, plan, at=at)
+        return advance(versions, plan, **options)
 
     monkeypatch.setattr(home.catalog, "advance", after_another)
     found = trained_with(7)  # which is better than the first

@@ -253,7 +253,7 @@ def _whole_estimates(
             first,
             second,
             (
-                jackknife_error(change, subset.block, serial=serial, event=kinds)
+                jackknife_error(change, subset.block, serial=serial, kind=kinds)
                 if known
                 else (np.nan, 0)
             ),

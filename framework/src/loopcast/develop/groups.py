@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,11 +47,21 @@ class GroupDifference:
 def difference_of_groups(
     judged: Judged, contender: str, metric: MetricDefinition, first: Rows, second: Rows
 ) -> GroupDifference:
-    """Compare a metric of a contender between two groups of rows that share none."""
+    """Compare a metric of a contender between two groups of rows that share none.
+
+    The error of a score's metric is at least that of chance where scores are right: a group to
+    which a rare event has not happened yet shows no spread, and nothing is certain of it. A metric
+    that is no mean is as certain as the rarer outcome of the smaller group.
+    """
     outcome = judged.outcomes[contender]
     if metric.rows is not None:
         values, root = metric.rows(outcome), metric.root
-        return _of_means(judged, outcome, values, (first, second), root=root)
+        found = _of_means(judged, outcome, values, (first, second), root=root)
+        if not isinstance(outcome, ScoreOutcome) or root:
+            return found
+        chance = float(np.hypot(*(_by_chance(outcome, metric, rows) for rows in (first, second))))
+        error = float(np.maximum(found.difference.error, chance))
+        return replace(found, difference=replace(found.difference, error=error))
     whole = metric.whole
     assert whole is not None
     both = np.concatenate([first, second])
@@ -64,10 +74,29 @@ def difference_of_groups(
     one, two = whole(take(outcome, first)), whole(take(outcome, second))
     error, freedom = np.nan, 0
     if np.isfinite(one - two):
-        error, freedom = jackknife_error(change, judged.block[both], serial=_serial(outcome))
+        kind = in_first + 2.0 * outcome.actual[both] if isinstance(outcome, ScoreOutcome) else None
+        error, freedom = jackknife_error(
+            change, judged.block[both], serial=_serial(outcome), kind=kind
+        )
     return GroupDifference(
         first=one, second=two, difference=Estimate(value=one - two, error=error, freedom=freedom)
     )
+
+
+def _by_chance(outcome: ScoreOutcome, metric: MetricDefinition, rows: Rows) -> float:
+    """Return the error of a mean over rows that outcomes give by themselves, if scores are right.
+
+    Each row adds p (1 − p) times the square of what its outcome changes, as in
+    :func:`loopcast.develop.fairness.measures.surplus_of`.
+    """
+    assert metric.rows is not None
+    known = take(outcome, rows)
+    none, all_ = (
+        metric.rows(replace(known, actual=np.full(len(rows), event))) for event in (0.0, 1.0)
+    )
+    said, weight = known.probability, known.weight
+    moved = np.nan_to_num(all_ - none)  # undefined for one outcome: it moves nothing
+    return float(np.sqrt((weight * moved) ** 2 @ (said * (1.0 - said))) / weight.sum())
 
 
 def _of_means(

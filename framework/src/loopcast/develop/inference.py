@@ -130,7 +130,7 @@ def jackknife_error(
     block: NDArray[np.int64],
     *,
     serial: bool,
-    event: NDArray[np.bool_] | None = None,
+    kind: NDArray[np.generic] | None = None,
 ) -> tuple[float, int]:
     """Return the standard error and degrees of freedom of what is no mean, such as an AUC.
 
@@ -142,9 +142,9 @@ def jackknife_error(
     ----------
     estimate
         Takes the positions of the rows that are left.
-    event : ndarray, shape (rows,), or None
-        Of what tells two kinds of rows apart, which are of one kind. Certainty then comes from the
-        blocks of the rarer kind: an AUC of four events is as certain as four numbers are.
+    kind : ndarray, shape (rows,), or None
+        Of what tells kinds of rows apart, which one each is of. Certainty then comes from the
+        blocks of the rarest kind: an AUC of four events is as certain as four numbers are.
 
     Source: J. Shao and D. Tu (1995), The Jackknife and Bootstrap, section 2.3; P. S. Kott
     (2001), The delete-a-group jackknife, Journal of Official Statistics 17.
@@ -161,11 +161,10 @@ def jackknife_error(
     left = np.array([estimate(np.flatnonzero(of_row != number)) for number in range(groups)])
     deviations = left - left.mean()
     error = float(np.sqrt((groups - 1) / groups * (deviations @ deviations)))
-    return error, max(min(groups, *_kinds(place, event)) - 1, 1)
+    return error, max(min([groups, *_kinds(place, kind)]) - 1, 1)
 
 
-def _kinds(place: NDArray[np.intp], event: NDArray[np.bool_] | None) -> tuple[int, ...]:
+def _kinds(place: NDArray[np.intp], kind: NDArray[np.generic] | None) -> list[int]:
     """Return how many blocks have rows of each kind."""
-    if event is None:
-        return (GROUPS, GROUPS)
-    return len(np.unique(place[event])), len(np.unique(place[~event]))
+    known = [] if kind is None else np.unique(kind)
+    return [len(np.unique(place[kind == one])) for one in known]

@@ -330,7 +330,7 @@ def estimate(
             lambda left: whole(take(outcome, left)),
             block,
             serial=serial,
-            event=outcome.actual == 1.0 if isinstance(outcome, ScoreOutcome) else None,
+            kind=outcome.actual if isinstance(outcome, ScoreOutcome) else None,
         )
         return Estimate(value=float(whole(outcome)), error=error, freedom=freedom)
     assert definition.rows is not None

@@ -186,10 +186,10 @@ def _kpi_by_group(
             judged, subject.label, subject.metrics[kpi.metric], rows, others
         )
         interval = found.difference.interval(options.confidence)
-        ends = interval or (found.difference.value, found.difference.value)
         allowed = options.worse_by * abs(found.second)
-        # Undefined for a group, as an AUC where only one outcome occurred, tells nothing.
-        fair = not np.isfinite(found.difference.value) or min(sign * e for e in ends) <= allowed
+        # Undefined for a group, as an AUC where only one outcome occurred, tells nothing, and
+        # neither does one without an interval, as where it occurred once.
+        fair = interval is None or min(sign * end for end in interval) <= allowed
         yield say("fairness")(
             f"{attribute}={name}: {kpi.metric}",
             fair,
