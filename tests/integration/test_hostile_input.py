@@ -119,7 +119,7 @@ def test_a_missing_value_is_scored_where_the_schema_allows_it_and_else_refused(
     before = len(list(folder.glob("home/runs/credit_application/*/scores.parquet")))
     done = run(folder, rows.assign(Amount=[np.nan, *rows["Amount"][1:]]), "job=serve")
     assert done.returncode == 1
-    assert "column 'Amount': 1 missing values, the first nan in row 1" in done.stderr
+    assert "column 'Amount': missing values (1), the first nan in row 1" in done.stderr
     assert len(list(folder.glob("home/runs/credit_application/*/scores.parquet"))) == before
 
 

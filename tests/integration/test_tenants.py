@@ -108,7 +108,7 @@ REASONS = {
     "one": "nothing to judge",
     "twice": "duplicates is 0.5",
     "poison": "dominance is 0.99",
-    "nobody": "'customer': 1500 missing values",
+    "nobody": "'customer': missing values (1500)",
 }
 
 
@@ -127,7 +127,7 @@ def test_a_night_over_tenants(shops: Path, loopcast_home: Path) -> None:
     )
     again = night(shops, "job=train")["training"]
     assert again["counts"] == {
-        "better": 0, "not better": 0, "kept": 2, "frozen": 1, "failed": 5
+        "better": 0, "waiting": 0, "not better": 0, "kept": 2, "frozen": 1, "failed": 5
     }  # fmt: skip
     answered = night(shops, "job=serve")["predictions"]["segments"]
     assert {s["segment"] for s in answered if not s["reason"]} == {"acme", "cedar"}

@@ -115,6 +115,7 @@ def test_the_page_needs_nothing_else(home: Home, version: str, tmp_path: Path) -
     for heading in ("Why these rows are scored so", "Which inputs it lives on", "How robust it is"):
         assert heading in text
     assert "a1_3: probability" in text
+    assert "How much worse AUC is without what a feature knows" in text
 
 
 def test_options_that_do_not_go_together_are_refused(home: Home, version: str) -> None:

@@ -191,6 +191,6 @@ def test_a_stamp_of_the_future_stops_its_shop_before_anything_is_learned_from_it
     summary = shops()
     results = {item["segment"]: item for item in summary["retraining"]["segments"]}
     assert results["a"]["result"] == "failed"
-    assert "1 times in the future, the first '2099-01-01'" in results["a"]["reason"]
+    assert "times in the future (1), the first '2099-01-01'" in results["a"]["reason"]
     assert home.catalog.champions("shop")["a"] == before
     assert set(served(tmp_path)) == {"b", "c", "new"}

@@ -39,7 +39,14 @@ FAMILY = ("data.table.segment=region", "job=train")
 def test_a_broken_segment_stops_no_other(tmp_path: Path, run: Any, home: Home) -> None:
     family().sample(frac=1.0, random_state=1).to_csv(tmp_path / "applications.csv", index=False)
     found = run(*FAMILY)["training"]
-    assert found["counts"] == {"better": 2, "not better": 0, "kept": 0, "frozen": 0, "failed": 3}
+    assert found["counts"] == {
+        "better": 2,
+        "waiting": 0,
+        "not better": 0,
+        "kept": 0,
+        "frozen": 0,
+        "failed": 3,
+    }
     reasons = {item["segment"]: item["reason"] for item in found["segments"]}
     assert "segment young: column 'outcome': no row has the event 'bad'" in reasons["young"]
     assert "rows is 3 (checks.rows: 20)" in reasons["tiny"]

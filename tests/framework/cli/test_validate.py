@@ -251,6 +251,9 @@ def test_versions_are_set_side_by_side(
     assert set(rows[0]["settings"]) == {"ridge"}
     table = CliRunner().invoke(models, ["board", "-m", "credit"]).output
     assert table.splitlines()[3].split()[0] == rows[0]["version"]["id"]
+    assert max(map(len, table.splitlines())) <= 100
+    for name in (*rows[0]["values"], "ridge"):
+        assert name in table.split()
     assert "Versions of Credit" in page.read_text()
 
 

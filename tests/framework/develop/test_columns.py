@@ -55,7 +55,7 @@ def test_columns_of_categories_are_read_as_what_they_stand_for() -> None:
 @pytest.mark.parametrize("held", ["str", "category"])
 def test_a_name_that_is_missing_is_refused_where_it_is(held: str) -> None:
     columns = Columns(pd.DataFrame({"who": pd.Series(["x", None, "x"], dtype=held)}), "t.csv")
-    message = r"t\.csv: column 'who': 1 missing values, the first nan in row 2; expected one in"
+    message = r"t\.csv: column 'who': missing values \(1\), the first nan in row 2; expected one in"
     with pytest.raises(DataError, match=message):
         columns.coded("who")
     assert columns.missing("who").tolist() == [False, True, False]

@@ -8,6 +8,7 @@ import pytest
 
 from loopcast.iterate import family
 from loopcast.iterate.family import AT_ONCE, SOON, together
+from loopcast.iterate.releasing import Released
 
 LOADED = (
     "import sys, loopcast.{module}; print(sorted({{'sqlalchemy', 'scipy'}} & set(sys.modules)))"
@@ -48,3 +49,17 @@ def test_what_was_done_is_kept_before_an_error_is_told() -> None:
     assert next(found) == [1, 2]
     with pytest.raises(MemoryError):
         next(found)
+
+
+@pytest.mark.parametrize(
+    ("released", "status"),
+    [
+        (Released(stage="champion", better=True), "better"),
+        (Released(stage="staging", better=True), "waiting"),
+        (Released(stage="challenger", better=True), "waiting"),
+        (Released(stage="challenger"), "not better"),
+        (Released(stage="candidate"), "not better"),
+    ],
+)
+def test_who_waits_for_a_person_is_not_called_worse(released: Released, status: str) -> None:
+    assert family._status(released) == status

@@ -11,8 +11,15 @@ from loopcast.cli.selection import json_option, limit_option
 from loopcast.cli.stores import store_options
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rich.console import Console
+
     from loopcast.deploy.board import Board
     from loopcast.store.home import Home
+
+SIDE_BY_SIDE = 4
+"""Columns that are printed beside a version."""
 
 
 @click.command()
@@ -59,27 +66,49 @@ def board(
 def _print(found: Board) -> None:
     from loopcast.cli.tables import number, print_rows, terminal
 
-    settings = list(found.rows[0].settings)
-    names = [metric.name for metric in found.metrics]
+    console = terminal()
     print_rows(
-        terminal(),
+        console,
         f"on {found.dataset[:12]}, {found.protocol}",
-        ["version", "stage", *names, "to the best", "interval", "it is", *settings],
+        ["version", "stage", "to the best", "interval", "it is"],
         (
             [
                 row.version.id,
                 row.stage,
-                *(number(row.values[name]) for name in names),
                 number(row.against_best.difference, sign="+") if row.against_best else "best",
                 _interval(row.against_best),
                 row.against_best.verdict if row.against_best else "",
-                *(row.settings[name] for name in settings),
             ]
             for row in found.rows
         ),
     )
+    _print_columns(
+        console,
+        found,
+        "metrics",
+        {m.name: [number(row.values[m.name]) for row in found.rows] for m in found.metrics},
+    )
+    _print_columns(
+        console,
+        found,
+        "settings that differ",
+        {name: [row.settings[name] for row in found.rows] for name in found.rows[0].settings},
+    )
     if found.left_out:
-        terminal().print(f"{found.left_out} versions were judged on other data or otherwise")
+        console.print(f"{found.left_out} versions were judged on other data or otherwise")
+
+
+def _print_columns(
+    console: Console, found: Board, title: str, columns: Mapping[str, Sequence[str]]
+) -> None:
+    """Print columns of the board, few at a time, so that a narrow terminal breaks no names."""
+    from loopcast.cli.tables import print_rows
+
+    versions, all_names = [row.version.id for row in found.rows], list(columns)
+    for start in range(0, len(all_names), SIDE_BY_SIDE):
+        names = all_names[start : start + SIDE_BY_SIDE]
+        rows = zip(versions, *(columns[name] for name in names), strict=True)
+        print_rows(console, title, ["version", *names], rows)
 
 
 def _interval(difference: object) -> str:

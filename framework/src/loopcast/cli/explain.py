@@ -77,7 +77,8 @@ def explain(
             else importance_or_reason(loaded, plugins, base=Path.cwd())
         )
     if page is not None:
-        _write(page, loaded, whole, (losses, note), rows or [])
+        kpi = plugins.kpi_title(loaded.logical_model)
+        _write(page, loaded, whole, (losses, note), rows or [], kpi=kpi)
     if rows is None:
         _show_whole(whole, losses, note, as_json=as_json)
     else:
@@ -105,12 +106,14 @@ def _write(
     whole: Explained,
     importance: tuple[list[Importance], str],
     rows: Sequence[ExplainedRow],
+    *,
+    kpi: str,
 ) -> None:
     from loopcast.store.files import write_atomically
     from loopcast.web.explain.page import render
 
     losses, note = importance
-    write_atomically(page, render(loaded, whole, losses, note, rows).encode())
+    write_atomically(page, render(loaded, whole, losses, note, rows, kpi=kpi).encode())
 
 
 def _show_whole(

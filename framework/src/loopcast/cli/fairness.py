@@ -77,7 +77,9 @@ def fairness(
         from loopcast.store.files import write_atomically
         from loopcast.web.fairness.page import render
 
-        write_atomically(page, render(loaded, report).encode())
+        write_atomically(
+            page, render(loaded, report, plugins.kpi_title(loaded.logical_model)).encode()
+        )
     if as_json:
         print_json(_plain(report))
     else:

@@ -65,8 +65,11 @@ def comparison_table(
 ) -> Table:
     """Return the version against its baselines, the best value of each metric in bold.
 
-    Metrics are columns, or rows where they are many.
+    Metrics are columns, or rows where they are many; those that nobody has are left out.
     """
+    from loopcast.develop.metrics import known_of
+
+    metrics = known_of(metrics, evaluations)
     with_unit = {"rmse", "mae", "pinball"} if unit else set()
     titles = [f"{m.title}, {unit}" if m.name in with_unit else m.title for m in metrics]
     labels = [evaluation.contender for evaluation in evaluations]

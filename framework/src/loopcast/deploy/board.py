@@ -20,6 +20,7 @@ from loopcast.api import (
 from loopcast.deploy.bundle import read_manifest
 from loopcast.deploy.comparison import CONFIDENCE, judged_of, settings_of
 from loopcast.develop.compare import Difference, compare
+from loopcast.develop.metrics import known_of
 from loopcast.develop.pairing import pair
 from loopcast.store.catalog import VersionFilter
 
@@ -118,7 +119,7 @@ def board(
         logical_model=model,
         dataset=ways[0][0],
         protocol=ways[0][1],
-        metrics=metrics,
+        metrics=known_of(metrics, [entry.evaluation for entry in entries]),
         rows=_rows(home, model, metrics, _sorted(model, entries)),
         left_out=len(summaries) - len(entries),
     )

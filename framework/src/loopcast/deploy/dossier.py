@@ -117,6 +117,8 @@ class Dossier:
 
     Attributes
     ----------
+    kpi
+        What its KPI is called.
     policy, risk_class, row
         What was demanded of it, and why.
     history
@@ -141,6 +143,7 @@ class Dossier:
     version: Version
     stage: Stage
     logical_model: LogicalModel
+    kpi: str
     manifest: Manifest
     policy: Policy
     risk_class: RiskClass
@@ -195,6 +198,7 @@ def gather(
         version=version,
         stage=catalog.stage(version.id),
         logical_model=model,
+        kpi=plugins.kpi_title(model),
         manifest=manifest,
         policy=policy,
         risk_class=policy.risk_class(model.risk),

@@ -76,7 +76,7 @@ class Columns:
             value = self.raw(wanted).iloc[row]
             plain = value.item() if isinstance(value, np.generic) else value
             raise DataError(
-                f"{self.source}: column {self.name(wanted)!r}: {int(bad.sum())} {problem}, the "
+                f"{self.source}: column {self.name(wanted)!r}: {problem} ({int(bad.sum())}), the "
                 f"first {plain!r} in row {row + 1}; expected {expected}"
             )
 

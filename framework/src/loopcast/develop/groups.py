@@ -59,7 +59,7 @@ def difference_of_groups(
         found = _of_means(judged, outcome, values, (first, second), root=root)
         if not isinstance(outcome, ScoreOutcome) or root:
             return found
-        chance = float(np.hypot(*(_by_chance(outcome, metric, rows) for rows in (first, second))))
+        chance = np.hypot(_by_chance(outcome, metric, first), _by_chance(outcome, metric, second))
         error = float(np.maximum(found.difference.error, chance))
         return replace(found, difference=replace(found.difference, error=error))
     whole = metric.whole

@@ -166,5 +166,6 @@ def jackknife_error(
 
 def _kinds(place: NDArray[np.intp], kind: NDArray[np.generic] | None) -> list[int]:
     """Return how many blocks have rows of each kind."""
-    known = [] if kind is None else np.unique(kind)
-    return [len(np.unique(place[kind == one])) for one in known]
+    if kind is None:
+        return []
+    return [len(np.unique(place[kind == one])) for one in np.unique(kind)]

@@ -108,6 +108,17 @@ def evaluate(
     )
 
 
+def known_of(
+    metrics: Sequence[MetricDefinition], evaluations: Collection[Evaluation]
+) -> tuple[MetricDefinition, ...]:
+    """Return the metrics that are defined for somebody: none of ratings where there are none."""
+    return tuple(
+        metric
+        for metric in metrics
+        if any(evaluation.value(metric.name) is not None for evaluation in evaluations)
+    )
+
+
 def in_full(
     judged: Judged, found: Sequence[Evaluation], metrics: Sequence[MetricDefinition]
 ) -> tuple[Evaluation, ...]:

@@ -8,11 +8,11 @@ one that was tried by it beside today's champion and made no version.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 from loopcast.api import Attempt, Segment, Stage, Version, VersionId
 from loopcast.develop.source import Source
@@ -34,7 +34,7 @@ AT_ONCE = 4
 SOON = 1.0
 """Seconds that a batch waits to be settled with the next."""
 
-Status = Literal["better", "not better", "kept", "frozen", "failed"]
+Status = Literal["better", "waiting", "not better", "kept", "frozen", "failed"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,9 +44,10 @@ class SegmentReport:
     Attributes
     ----------
     status
-        ``better``: its new version is champion; ``not better``: it is not, or was not worth
-        making; ``kept``: nothing changed since its newest training; ``frozen``: it was switched
-        to keep its version, or off; ``failed``: see the reason.
+        ``better``: its new version is champion; ``waiting``: it passed its gates, and a person
+        decides; ``not better``: it is neither, or was not worth making; ``kept``: nothing changed
+        since its newest training; ``frozen``: it was switched to keep its version, or off;
+        ``failed``: see the reason.
     reason
         Why it failed, or why its new version is not champion, or was not made.
     better
@@ -267,7 +268,7 @@ def _report(course: Course[Any], item: NewVersion, released: Released) -> Segmen
     metric = course.logical_model.kpi.metric
     return SegmentReport(
         segment=item.version.segment,
-        status="better" if released.stage == "champion" else "not better",
+        status=_status(released),
         version=item.version.id,
         stage=released.stage,
         reason=_joined(item.note, released.reason),
@@ -277,8 +278,14 @@ def _report(course: Course[Any], item: NewVersion, released: Released) -> Segmen
     )
 
 
+def _status(released: Released) -> Status:
+    if released.stage == "champion":
+        return "better"
+    asks = released.stage == "staging" or (released.stage == "challenger" and released.better)
+    return "waiting" if asks else "not better"
+
+
 def counts(reports: Iterable[SegmentReport]) -> dict[str, int]:
     """Count reports by status, every status named."""
     found = Counter(report.status for report in reports)
-    names: Sequence[Status] = ("better", "not better", "kept", "frozen", "failed")
-    return {name: found[name] for name in names}
+    return {name: found[name] for name in get_args(Status)}

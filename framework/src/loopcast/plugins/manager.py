@@ -231,6 +231,11 @@ class PluginManager:
         found = (m if m.bind is None else m.bind(model) for m in self.metrics(model.task))
         return tuple(metric for metric in found if metric is not None)
 
+    def kpi_title(self, model: LogicalModel) -> str:
+        """Return what the KPI of a logical model is called, without its unit."""
+        titles = {metric.name: metric.title for metric in self.metrics_of(model)}
+        return titles.get(model.kpi.metric, model.kpi.metric).partition(", ")[0]
+
     def metric(self, name: str) -> MetricDefinition:
         """Return a metric; raise :class:`PluginError` as :meth:`template` does."""
         metric: MetricDefinition = self._get("metric", name)

@@ -56,5 +56,7 @@ def test_what_a_young_series_was_before_is_not_made_up(
 def test_a_gap_without_neighbours_is_refused(panel: ForecastData, schema: ForecastSchema) -> None:
     target = panel.target.copy()
     target.iloc[100 : 100 + 25 * 48, 2] = np.nan
-    with pytest.raises(DataError, match=r"missing values cannot be imputed, the first at .* west"):
+    with pytest.raises(
+        DataError, match=r"missing values cannot be imputed \(\d+\), the first at .* west"
+    ):
         fill_gaps(target, schema, "demand.csv")

@@ -63,29 +63,29 @@ def bad_target(table: pd.DataFrame, value: object) -> pd.DataFrame:
         (lambda t: t.iloc[:0], "demand.csv: no rows; expected one for each 30min step"),
         (
             lambda t: pd.concat([t, t.iloc[[3, 4]]], ignore_index=True),
-            "demand.csv: 2 duplicate time stamps, the first at 2014-10-02 15:30:00+00:00 for "
+            "demand.csv: duplicate time stamps (2), the first at 2014-10-02 15:30:00+00:00 for "
             "series north (row 859); expected one row for each time and series",
         ),
         (
             lambda t: t.drop(index=[10, 11]),
-            "demand.csv: column 'demand': 2 missing values, the first at "
+            "demand.csv: column 'demand': missing values (2), the first at "
             "2014-10-03 05:00:00+10:00 for series north; expected a value for each 30min step, "
             "or data.table.gaps=impute to fill them in",
         ),
         (
             lambda t: bad_target(t, "many"),
-            "demand.csv: column 'demand' is not numeric: 'many' in row 5 (1 such rows); "
+            "demand.csv: column 'demand' is not numeric: 'many' in row 5 (rows like it: 1); "
             "expected finite numbers",
         ),
         (
             lambda t: bad_target(t, -3.0),
-            "demand.csv: column 'demand': 1 negative values, the first -3 at "
+            "demand.csv: column 'demand': negative values (1), the first -3 at "
             "2014-10-02 16:00:00+00:00 (row 5); expected MW of at least 0, or "
             "logical_model.schema.negative=true",
         ),
         (
             lambda t: bad_target(t, float("inf")),
-            "demand.csv: column 'demand' is not numeric: inf in row 5 (1 such rows); "
+            "demand.csv: column 'demand' is not numeric: inf in row 5 (rows like it: 1); "
             "expected finite numbers",
         ),
         (
@@ -98,12 +98,12 @@ def bad_target(table: pd.DataFrame, value: object) -> pd.DataFrame:
         ),
         (
             lambda t: t.assign(temp=t["temp"].mask(t.index == 7, 99.0)),
-            "demand.csv: column 'temp': 1 values out of bounds, the first 99 at "
+            "demand.csv: column 'temp': values out of bounds (1), the first 99 at "
             "2014-10-02 17:30:00+00:00 (row 8); expected °C between -20 and 60",
         ),
         (
             lambda t: t.assign(hol=t["hol"].mask(t.index == 7, 2)),
-            "demand.csv: column 'hol': 1 values out of bounds, the first 2 at "
+            "demand.csv: column 'hol': values out of bounds (1), the first 2 at "
             "2014-10-02 17:30:00+00:00 (row 8); expected 0 or 1",
         ),
         (
@@ -120,14 +120,14 @@ def bad_target(table: pd.DataFrame, value: object) -> pd.DataFrame:
         ),
         (
             lambda t: t.assign(stamp=t["stamp"].mask(t.index == 2)),
-            "demand.csv: column 'stamp': 1 missing time stamps, the first in row 3",
+            "demand.csv: column 'stamp': missing time stamps (1), the first in row 3",
         ),
         (
             lambda t: t.assign(
                 stamp=t["stamp"].mask(t.index == 2, t["stamp"][2] + pd.Timedelta("7min"))
             ),
-            "demand.csv: 1 time stamps off the 30min grid that begins at "
-            "2014-10-02 14:00:00+00:00, the first 2014-10-02 15:07:00+00:00",
+            "demand.csv: time stamps off the 30min grid that begins at "
+            "2014-10-02 14:00:00+00:00 (1), the first 2014-10-02 15:07:00+00:00",
         ),
     ],
 )
@@ -154,7 +154,7 @@ def test_a_whole_row_that_is_missing_in_every_series_is_a_gap(
     table: pd.DataFrame, schema: ForecastSchema
 ) -> None:
     stamp = table["stamp"].iloc[20]
-    with pytest.raises(DataError, match="3 missing values, the first at 2014-10-03 10:00"):
+    with pytest.raises(DataError, match=r"missing values \(3\), the first at 2014-10-03 10:00"):
         prepare(table[table["stamp"] != stamp], schema)
 
 
@@ -193,7 +193,9 @@ def test_single_precision_stays_single(table: pd.DataFrame, schema: ForecastSche
 
 def test_a_row_without_a_series_is_refused(table: pd.DataFrame, schema: ForecastSchema) -> None:
     nameless = table.assign(region=table["region"].mask(table.index == 3))
-    with pytest.raises(DataError, match=r"column 'region': 1 rows name no series, the first is"):
+    with pytest.raises(
+        DataError, match=r"column 'region': no series is named \(1\), the first time in"
+    ):
         prepare(nameless, schema)
 
 
@@ -208,7 +210,7 @@ def test_missing_covariates_are_refused(
     with pytest.raises(DataError) as caught:
         covariates_through(data, end, "demand.csv", forecast_table())
     assert str(caught.value) == (
-        f"demand.csv: column 'temp': 1 values of temperature missing {where}, the first at "
+        f"demand.csv: column 'temp': no value of temperature {where} (1 missing), the first at "
         f"{stamp} for site city; a forecast needs one for each step until {end}"
     )
 
@@ -219,9 +221,9 @@ def test_a_horizon_beyond_the_covariates_is_refused(
     data = prepare(table, schema).data
     end = horizon_end(latest_origin(data), "1D")
     beyond = end + pd.DateOffset(days=1)
-    with pytest.raises(DataError, match=r"48 values|96 values") as caught:
+    with pytest.raises(DataError, match=r"48 missing|96 missing") as caught:
         covariates_through(data, beyond, "demand.csv", forecast_table())
-    assert f"missing over the horizon, the first at {end}" in str(caught.value)
+    assert f"over the horizon (96 missing), the first at {end}" in str(caught.value)
 
 
 def test_days_follow_the_local_calendar(schema: ForecastSchema) -> None:
@@ -244,9 +246,7 @@ def test_days_follow_the_local_calendar(schema: ForecastSchema) -> None:
     assert prepare(table, daily, starts).data.times.equals(days.rename("time"))
 
     at_one = table.assign(stamp=days + pd.Timedelta("1h"))
-    with pytest.raises(
-        DataError, match="275 time stamps off the 1D grid that begins at 2014-03-01 00"
-    ):
+    with pytest.raises(DataError, match="time stamps off the 1D grid that begins at 2014-03-01 00"):
         prepare(at_one, daily, names)
 
 
@@ -255,7 +255,7 @@ def test_what_is_off_the_grid_at_the_end_is_refused_too(
 ) -> None:
     last = table["stamp"].ge(table.loc[table["demand"].notna(), "stamp"].max())
     moved = table.assign(stamp=table["stamp"].mask(last, table["stamp"] + pd.Timedelta("1min")))
-    with pytest.raises(DataError, match="1 time stamps off the 30min grid"):
+    with pytest.raises(DataError, match="time stamps off the 30min grid"):
         prepare(moved, schema)
 
 

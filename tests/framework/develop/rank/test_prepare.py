@@ -74,8 +74,8 @@ def test_nothing_is_chosen_after_the_run_but_in_another_zone() -> None:
     now = datetime(2026, 1, 1, 12, tzinfo=UTC)
     table = sold("2025-12-31", "2026-01-02T11:59", "2099-01-01", "2026-01-02T12:01")
     message = (
-        r"stars.csv: column 'at': 2 times in the future, the first '2099-01-01' in row 3; expected "
-        r"none after the moment of the run, 2026-01-01 \(job.at\)"
+        r"stars.csv: column 'at': times in the future \(2\), the first '2099-01-01' in row 3; "
+        r"expected none after the moment of the run, 2026-01-01 \(job.at\)"
     )
     with pytest.raises(DataError, match=message):
         prepare_rank(table, RankTable(), SCHEMA, "stars.csv", now=now)

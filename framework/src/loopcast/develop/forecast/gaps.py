@@ -51,7 +51,7 @@ def fill_gaps(
     if left.any() and not tolerate:
         row, column = np.argwhere(left)[0]
         raise DataError(
-            f"{source}: {int(left.sum())} missing values cannot be imputed, the first at "
+            f"{source}: missing values cannot be imputed ({int(left.sum())}), the first at "
             f"{target.index[row]} for series {target.columns[column]}; "
             f"{_reason(target, row, column)}: shorten the data with data.table.since, or "
             "set data.table.gaps=tolerate to leave them missing"

@@ -105,7 +105,7 @@ class LongTable:
         repeated = (keys.duplicated() & (keys["place"] >= 0)).to_numpy()
         first = int(np.argmax(repeated))
         raise DataError(
-            f"{self.source}: {int(repeated.sum())} duplicate time stamps, the first at "
+            f"{self.source}: duplicate time stamps ({int(repeated.sum())}), the first at "
             f"{self.stamps.iloc[first]} for series {self.names[self.code[first]]} "
             f"(row {self.row[first]}); expected one row for each time and series"
         )
@@ -228,8 +228,8 @@ def _series(
     missing = raw.isna()
     if missing.any():
         raise DataError(
-            f"{source}: column {names.series!r}: {int(missing.sum())} rows name no series, "
-            f"the first is row {first_row(missing)}"
+            f"{source}: column {names.series!r}: no series is named ({int(missing.sum())}), "
+            f"the first time in row {first_row(missing)}"
         )
     if not isinstance(raw.dtype, pd.CategoricalDtype):
         numbered, found = pd.factorize(raw.astype(str))

@@ -148,7 +148,7 @@ class _Checker:
         if not schema.negative and bad.any():
             first = int(np.argmax(bad))
             raise DataError(
-                f"{self.source}: column {column!r}: {int(bad.sum())} negative values, the first "
+                f"{self.source}: column {column!r}: negative values ({int(bad.sum())}), the first "
                 f"{values[first]:g} at {long.described(first)}; expected {schema.unit} of at "
                 "least 0, or logical_model.schema.negative=true"
             )
@@ -165,7 +165,7 @@ class _Checker:
         off = long.off_grid(values)
         if len(off):
             raise DataError(
-                f"{self.source}: {len(off)} time stamps off {begins}, the first {off[0]}"
+                f"{self.source}: time stamps off {begins} ({len(off)}), the first {off[0]}"
             )
         local = long.grid.tz_convert(schema.timezone)
         midnights = local.normalize().unique()[1:]
@@ -223,7 +223,7 @@ class _Checker:
             first = int(np.argmax(bad))
             raise DataError(
                 f"{self.source}: column {column!r} is not numeric: {raw.iloc[first]!r} in row "
-                f"{long.row[first]} ({int(bad.sum())} such rows); expected finite numbers"
+                f"{long.row[first]} (rows like it: {int(bad.sum())}); expected finite numbers"
             )
         return values
 
@@ -244,7 +244,7 @@ class _Checker:
         if bad.any():
             first = int(np.argmax(bad))
             raise DataError(
-                f"{self.source}: column {column!r}: {int(bad.sum())} values out of bounds, the "
+                f"{self.source}: column {column!r}: values out of bounds ({int(bad.sum())}), the "
                 f"first {values[first]:g} at {long.described(first)}; expected {expected}"
             )
 
@@ -280,7 +280,7 @@ def _complete_target(
     if missing.any() and names.gaps == "refuse":
         row, column = np.argwhere(missing)[0]
         raise DataError(
-            f"{long.source}: column {names.target!r}: {int(missing.sum())} missing values, the "
+            f"{long.source}: column {names.target!r}: missing values ({int(missing.sum())}), the "
             f"first at {times[row]} for series {series[column]}; expected a value "
             f"for each {schema.step} step, or data.table.gaps=impute to fill them in"
         )
@@ -327,8 +327,8 @@ def covariates_through(
             row, column = np.argwhere(missing)[0]
             where = "over the horizon" if grid[row] > data.times[-1] else "in the past"
             raise DataError(
-                f"{source}: column {names.covariates[name]!r}: {int(missing.sum())} values of "
-                f"{name} missing {where}, the first at {grid[row]} for site "
+                f"{source}: column {names.covariates[name]!r}: no value of {name} "
+                f"{where} ({int(missing.sum())} missing), the first at {grid[row]} for site "
                 f"{filled.columns[column]}; a forecast needs one for each step until {end}"
             )
         complete[name] = filled

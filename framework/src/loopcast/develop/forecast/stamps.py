@@ -45,7 +45,7 @@ def moments(source: str, table: pd.DataFrame, names: ForecastTable) -> Stamps:
     missing = raw.isna()
     if missing.any():
         raise DataError(
-            f"{where}: {int(missing.sum())} missing time stamps, the first in row "
+            f"{where}: missing time stamps ({int(missing.sum())}), the first in row "
             f"{first_row(missing)}"
         )
     times = _parsed(where, raw, names.time_format)

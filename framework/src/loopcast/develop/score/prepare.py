@@ -148,7 +148,7 @@ def _target(
         columns.refuse(
             schema.target,
             known & ~accepted,
-            f"outcomes of rows that were not accepted ({columns.name(str(schema.accepted))!r} = 0)",
+            f"outcomes of rows that {columns.name(str(schema.accepted))!r} did not accept",
             "none, since nobody can know them",
         )
     event = (raw == schema.event).to_numpy(dtype=bool, na_value=False)

@@ -104,8 +104,7 @@ def _result(report: SegmentReport) -> Result:
         return "released"
     if report.stage == "candidate" or report.stopped:
         return "held back"
-    asks = report.stage == "staging" or (report.stage == "challenger" and report.better)
-    return "proposed" if asks else "not better"
+    return "proposed" if report.status == "waiting" else "not better"
 
 
 def counts(items: Sequence[Retrained]) -> dict[str, int]:

@@ -19,7 +19,7 @@ def render(dossier: Dossier) -> str:
     """Return the dossier as one HTML file that needs no other file and no network."""
     schema = dossier.logical_model.schema
     unit = schema.unit if isinstance(schema, ForecastSchema) else ""
-    learned, kpi = dossier.learned, dossier.logical_model.kpi.metric
+    learned, kpi = dossier.learned, dossier.kpi
     choice = effects.selector(learned.effects)
     return render_page(
         "dossier.html.j2",

@@ -82,7 +82,7 @@ def metrics(dossier: Dossier) -> Table | None:
     own = dossier.evaluations[0]
     others = [*dossier.baselines, *_before(dossier, own)]
     alike = [o for o in others if (o.dataset, o.protocol) == (own.dataset, own.protocol)]
-    names = [metric.name for metric in own.metrics if not metric.subset]
+    names = [m.name for m in own.metrics if not m.subset and m.value is not None]
     places = {name: formats.decimals([e.value(name) for e in (own, *alike)]) for name in names}
     return Table(
         caption=f"{own.protocol}; dataset {own.dataset[:12]}.",

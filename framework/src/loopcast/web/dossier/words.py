@@ -48,7 +48,7 @@ def key_figures(dossier: Dossier) -> list[KeyFigure]:
     value = dossier.evaluations[0].value(kpi) if dossier.evaluations else None
     return [
         KeyFigure(label="Risk class", value=dossier.risk_class, detail=_release(dossier)),
-        KeyFigure(label=kpi.upper(), value=formats.number(value), detail=_against(dossier)),
+        KeyFigure(label=dossier.kpi, value=formats.number(value), detail=_against(dossier)),
         KeyFigure(
             label="Tests of gates passed",
             value=passed,

@@ -43,10 +43,12 @@ def parts(whole: Explained, losses: Sequence[Importance], note: str, kpi: str) -
     ----------
     note
         Why there are no losses, where there are none.
+    kpi
+        What the KPI is called.
     """
     features = whole.schema.features
     return ExplainedParts(
-        importance=figures.importance(losses, features, kpi.upper()) if losses else None,
+        importance=figures.importance(losses, features, kpi) if losses else None,
         note=note,
         contributions=tables.parts(whole),
         method=whole.method,
@@ -62,6 +64,8 @@ def render(
     losses: Sequence[Importance],
     note: str,
     rows: Sequence[ExplainedRow],
+    *,
+    kpi: str,
 ) -> str:
     """Return the explanations as one HTML file that needs no other file and no network."""
     features, model = whole.schema.features, loaded.logical_model
@@ -71,7 +75,7 @@ def render(
         version=loaded.version,
         logical_model=model,
         whole=whole,
-        shown=parts(whole, losses, note, model.kpi.metric),
+        shown=parts(whole, losses, note, kpi),
         rows=[
             (
                 words.outcome_text(one),

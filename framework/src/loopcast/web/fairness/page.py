@@ -39,7 +39,13 @@ class FairnessParts:
 
 
 def parts(report: FairnessReport, kpi: str) -> FairnessParts:
-    """Return the tables, figures and findings of a report."""
+    """Return the tables, figures and findings of a report.
+
+    Parameters
+    ----------
+    kpi
+        What the KPI is called.
+    """
     return FairnessParts(
         about=_about(report),
         findings=_findings(report),
@@ -57,7 +63,7 @@ def parts(report: FairnessReport, kpi: str) -> FairnessParts:
         trade_offs=list(figures.trade_offs(report)),
         alternatives=tables.alternatives(report),
         beside=tables.beside(report),
-        kpi=tables.kpi(report, kpi.upper()),
+        kpi=tables.kpi(report, kpi),
     )
 
 
@@ -94,7 +100,7 @@ def _findings(report: FairnessReport) -> list[Finding]:
     return found
 
 
-def render(loaded: LoadedVersion, report: FairnessReport) -> str:
+def render(loaded: LoadedVersion, report: FairnessReport, kpi: str) -> str:
     """Return fairness as one HTML file that needs no other file and no network."""
     model = loaded.logical_model
     return render_page(
@@ -102,5 +108,5 @@ def render(loaded: LoadedVersion, report: FairnessReport) -> str:
         title=f"Fairness: {model.title}",
         version=loaded.version,
         logical_model=model,
-        shown=parts(report, model.kpi.metric),
+        shown=parts(report, kpi),
     )

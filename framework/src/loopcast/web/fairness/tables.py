@@ -180,7 +180,7 @@ def kpi(report: FairnessReport, name: str) -> Table | None:
             )
         )
     return Table(
-        caption=f"{name} of each group beside all others; the difference with its 95 % interval.",
+        caption=f"Each group beside all others: {name}, and the difference with its 95 % interval.",
         columns=("group", "rows", name, "of all others", "difference", "interval"),
         rows=tuple(rows),
     )
