@@ -110,3 +110,17 @@ def test_a_forecast_that_is_frozen_keeps_its_version(tmp_path: Path, run: Any, h
     assert home.catalog.count() == 1
     with pytest.raises(SwitchError, match="meters is frozen since"):
         run(*one, "job=train")
+
+
+def test_imputed_hours_are_counted_and_not_judged(tmp_path: Path, run: Any) -> None:
+    """A day of the last six, which are judged, and an hour before them."""
+    one = ("logical_model=meters", "data.table.segment=null", "+data.table.gaps=impute")
+    table = meters(1).set_index("at")
+    lost = table.index.str.startswith("2024-02-06") | table.index.str.startswith("2024-01-10T05")
+    table[~lost].to_csv(tmp_path / "meters.csv")
+    note = "25 missing actuals were imputed, as configured, to learn from; "
+    first, again = run(*one, "job=train"), run(*one)
+    told = f"{note}the 24 of them in the judged days were left out of the backtest."
+    assert told in first["notes"]
+    assert told.split(";")[0] in (tmp_path / "run" / "report.html").read_text()
+    assert f"{note}no forecast is judged by them." in again["notes"]

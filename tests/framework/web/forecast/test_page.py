@@ -14,12 +14,23 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from loopcast.api import Covariate, DataError, Dataset, Effect, Evaluation, Metric, ScoreSchema
+from loopcast.api import (
+    Covariate,
+    DataError,
+    Dataset,
+    Effect,
+    Evaluation,
+    Kpi,
+    Metric,
+    ScoreSchema,
+)
 from loopcast.api.schema import Feature
 from loopcast.web.forecast import words as forecast_words
 from loopcast.web.forecast.backtest import errors_by_day_type
 from loopcast.web.forecast.page import render
 from loopcast.web.forecast.report import ForecastReport
+from loopcast.web.forecast.tables import overview
+from loopcast.web.forecast.values import metric_text
 
 MakeReport = Callable[..., ForecastReport]
 
@@ -410,3 +421,14 @@ def test_measures_say_which_series_they_are_of(
     assert subjects(report) == ["MAPE in the backtest", "MAPE by day type"]
     assert subjects(market_report) == ["MAPE in the backtest, NEM", "MAPE by day type: NEM"]
     assert subjects(apart) == ["MAPE in the backtest, all series", "MAPE by day type: all series"]
+
+
+def test_series_are_measured_by_the_kpi(market_report: ForecastReport) -> None:
+    model = msgspec.structs.replace(market_report.logical_model, kpi=Kpi(metric="mae"))
+    table = overview(replace(market_report, logical_model=model))
+    assert table is not None
+    assert table.columns[-2:] == ("MAE", "best baseline")
+    assert market_report.champion is not None
+    for name, row in zip(market_report.series, table.rows, strict=True):
+        value = market_report.champion.value("mae", f"series={name}")
+        assert row[-2].text == metric_text(market_report, "mae", value)

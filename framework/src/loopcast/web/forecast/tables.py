@@ -118,7 +118,7 @@ def overview(report: ForecastReport) -> Table | None:
             "at",
             amount_title,
             INTERVAL,
-            "MAPE",
+            METRICS.get(kpi(report), kpi(report)),
             "best baseline",
         ),
         rows=rows,
@@ -133,12 +133,12 @@ def _means(report: ForecastReport, series: str) -> list[float]:
 
 
 def _series_accuracy(report: ForecastReport, series: str) -> tuple[str, str]:
-    subset = f"series={series}"
-    own = report.champion.value("mape", subset) if report.champion else None
-    rival = best_baseline(report, "mape", subset)
+    metric, subset = kpi(report), f"series={series}"
+    own = report.champion.value(metric, subset) if report.champion else None
+    rival = best_baseline(report, metric, subset)
     return (
-        metric_text(report, "mape", own),
-        metric_text(report, "mape", rival[1] if rival else None),
+        metric_text(report, metric, own),
+        metric_text(report, metric, rival[1] if rival else None),
     )
 
 
