@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from msgspec import structs
 
-from loopcast.api import DataError, ForecastSchema, Site
+from loopcast.api import DataError, ForecastSchema, Site, Step
 from loopcast.develop.forecast.horizon import horizon_end, latest_origin
 from loopcast.develop.forecast.prepare import (
     Prepared,
@@ -349,3 +349,24 @@ def test_categories_and_small_integers_are_read_alike(
     pd.testing.assert_frame_equal(found.target, expected.target)
     for name, frame in expected.covariates.items():
         pd.testing.assert_frame_equal(found.covariates[name], frame)
+
+
+@pytest.mark.parametrize("step", ["1D", "1h"])
+@pytest.mark.parametrize(("days", "refused"), [(20, False), (32, True), (60, True)])
+def test_a_day_without_a_midnight_is_refused(step: Step, days: int, *, refused: bool) -> None:
+    """Clocks of Santiago went from 23:59 to 1:00 that night; a horizon may reach it."""
+    zone = "America/Santiago"
+    schema = ForecastSchema(
+        unit="MW", step=step, timezone=zone, sites={"city": Site(timezone=zone)}
+    )  # fmt: skip
+    start = pd.Timestamp("2023-08-01", tz=zone).tz_convert("UTC")
+    times = pd.date_range(start, start + pd.Timedelta(days=days - 1), freq=pd.Timedelta(step))
+    table = pd.DataFrame({"stamp": times, "demand": 1.0})
+    settings = forecast_table(series=None, covariates={})
+    fixed = structs.replace(schema, timezone="Etc/GMT+4")
+    assert len(prepare(table, fixed, settings).data.target) == len(times)
+    if refused:
+        with pytest.raises(DataError, match="Santiago skip midnight on 2023-09-03, where a day"):
+            prepare(table, schema, settings)
+    else:
+        assert len(prepare(table, schema, settings).data.target) == len(times)

@@ -118,7 +118,14 @@ class LongTable:
 
 
 def read_long_table(
-    source: str, table: pd.DataFrame, names: ForecastTable, *, step: str, timezone: str, alone: str
+    source: str,
+    table: pd.DataFrame,
+    names: ForecastTable,
+    *,
+    step: str,
+    timezone: str,
+    horizon: str,
+    alone: str,
 ) -> LongTable:
     """Find the time and the series of each row.
 
@@ -126,7 +133,7 @@ def read_long_table(
     ----------
     source
         Where the table came from, for messages.
-    step, timezone
+    step, timezone, horizon
         As in the schema.
     alone
         Name of the series where no column tells series apart.
@@ -134,7 +141,8 @@ def read_long_table(
     Raises
     ------
     DataError
-        Where a time stamp or the name of a series is missing or is none, or nothing is left.
+        Where a time stamp or the name of a series is missing or is none, nothing is left, or a
+        local day has no midnight.
     """
     stamps = _moments(source, table, names, step, timezone)
     kept = _span(source, stamps, names, timezone)
@@ -143,6 +151,7 @@ def read_long_table(
         row = (np.flatnonzero(kept) + 1).tolist()
         table, stamps = table[kept], stamps[kept]
     code, found = _series(source, table, names, alone)
+    _require_midnights(source, stamps, horizon, timezone)
     grid, place = _on_grid(stamps, step, timezone)
     return LongTable(
         source=source,
@@ -154,6 +163,24 @@ def read_long_table(
         names=found,
         code=code,
     )
+
+
+def _require_midnights(source: str, stamps: pd.Series[Any], horizon: str, timezone: str) -> None:
+    """Refuse days that begin later, from the first time stamp through a horizon after the last."""
+    first, last = (
+        stamp.tz_convert(timezone).tz_localize(None).normalize()
+        for stamp in (stamps.min(), stamps.max())
+    )
+    ahead = pd.Timedelta(days=1, minutes=step_minutes(horizon))
+    days = pd.date_range(first, last + ahead, freq="D")
+    summer = np.ones(len(days), dtype=np.bool_)
+    skipped = days[days.tz_localize(timezone, ambiguous=summer, nonexistent="NaT").isna()]
+    if len(skipped):
+        raise DataError(
+            f"{source}: the clocks of {timezone} skip midnight on {skipped[0]:%Y-%m-%d}, where a "
+            "day would have to begin; expected a logical_model.schema.timezone without such a "
+            "change, such as Etc/GMT+4, which is four hours behind UTC all year"
+        )
 
 
 def _on_grid(

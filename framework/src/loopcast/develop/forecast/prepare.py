@@ -124,6 +124,7 @@ class _Checker:
             self.names,
             step=schema.step,
             timezone=schema.timezone,
+            horizon=schema.horizon,
             alone="" if self.names.series else self._one(schema),
         )
         long.check_repeats()
