@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 import scoringrules
 
-from loopcast.api import Evaluation, ForecastOutcome, Judged, take
-from loopcast.develop.metrics import evaluate, in_full, loopcast_metrics, pinball
+from loopcast.api import Evaluation, ForecastOutcome, Judged, Metric, take
+from loopcast.develop.metrics import evaluate, in_full, known_of, loopcast_metrics, pinball
 
 LEVELS = np.array([0.05, 0.5, 0.95])
 
@@ -30,6 +30,24 @@ def judged(seed: int = 0) -> Judged:
             )
         },
     )
+
+
+def test_what_nobody_has_is_not_shown() -> None:
+    mae, rmse = (next(m for m in loopcast_metrics() if m.name == name) for name in ("mae", "rmse"))
+    own, other = (
+        Evaluation(
+            contender=name,
+            dataset="a" * 64,
+            protocol="p",
+            metrics=(
+                Metric(name="mae", value=None, count=1),
+                Metric(name="rmse", value=value, count=1),
+            ),
+        )
+        for name, value in (("own", None), ("other", 1.0))
+    )
+    assert known_of((mae, rmse), (own, other)) == (rmse,)
+    assert known_of((mae, rmse), (own,)) == ()
 
 
 def outcome_of(data: Judged) -> ForecastOutcome:
