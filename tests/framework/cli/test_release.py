@@ -99,6 +99,15 @@ def test_a_turn_of_the_loop(home: Home, policy: Policy) -> None:
     assert run(home, "audit", "verify").startswith("13 entries are as they were written; head 13:")
 
 
+def test_who_comes_second_is_told_that_nothing_was_changed(home: Home, policy: Policy) -> None:
+    version = add(home, 1)
+    approve(home, policy, version)
+    run(home, "release", version, "--to", "staging", *WHO)
+    again = run(home, "release", version, "--to", "staging", *WHO)
+    assert again == f"demand: {version} is in staging already; nothing was changed\n"
+    assert len(home.catalog.history("demand")) == 1
+
+
 def test_who_was_champion_at_a_moment(home: Home, policy: Policy) -> None:
     first, second = add(home, 1), add(home, 2)
     release = home.catalog.release

@@ -84,7 +84,7 @@ class TestMigrations:
         assert database.database_state(engine) == "empty"
         real_upgrade = command.upgrade
         monkeypatch.setattr(command, "upgrade", upgrade_and_fail)
-        monkeypatch.setattr(database, "database_state", lambda _engine: "older")
+        monkeypatch.setattr(database, "state", lambda _connection: "older")
         with pytest.raises(KeyboardInterrupt):
             upgrade.upgrade(str(engine.url.render_as_string(hide_password=False)))
         monkeypatch.undo()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import msgspec
@@ -87,6 +88,16 @@ def test_an_older_catalog_is_refused_until_it_is_upgraded(old_url: str) -> None:
     assert upgrade.upgrade(old_url) == "older"
     assert upgrade.check(old_url) == "current"
     assert upgrade.upgrade(old_url) == "current"
+
+
+def test_of_two_at_once_one_upgrades(old_url: str) -> None:
+    engine = database.open_engine(old_url, create=False)
+    with ThreadPoolExecutor(2) as pool:
+        with database.writing(engine):
+            told = [pool.submit(upgrade.upgrade, old_url) for _ in range(2)]
+            wait(told, timeout=0.5)  # both have begun, and neither can go on
+        assert sorted(each.result() for each in told) == ["current", "older"]
+    engine.dispose()
 
 
 def test_everything_is_still_there(old_url: str) -> None:

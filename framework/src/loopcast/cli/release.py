@@ -20,6 +20,7 @@ from loopcast.cli.stores import store_options
 
 if TYPE_CHECKING:
     from loopcast.api import Policy
+    from loopcast.store.catalog import Standing
     from loopcast.store.home import Home
 
 
@@ -62,11 +63,16 @@ def release(
         if share is not None and goal != "canary":
             raise click.UsageError(f"--share is for a canary, not for {goal}")
         share = (share or 0.1) if goal == "canary" else None
-        release_versions(place, standings, goal, policy, by=by, reason=reason, share=share, at=at)
+        moved = release_versions(
+            place, standings, goal, policy, by=by, reason=reason, share=share, at=at
+        )
     for standing in standings:
         version = standing.version
-        was = f", after {standing.champion}" if goal == "champion" and standing.champion else ""
-        click.echo(
-            f"{place_of(version)}: {version.id} "
-            f"{standing.stage} -> {goal}{f' ({share:.0%})' if share else ''}{was}"
-        )
+        unchanged = f"is in {goal} already; nothing was changed"
+        done = _move(standing, goal, share) if version.id in moved else unchanged
+        click.echo(f"{place_of(version)}: {version.id} {done}")
+
+
+def _move(standing: Standing, goal: Goal, share: float | None) -> str:
+    was = f", after {standing.champion}" if goal == "champion" and standing.champion else ""
+    return f"{standing.stage} -> {goal}{f' ({share:.0%})' if share else ''}{was}"

@@ -81,13 +81,18 @@ def release(
     reason: str,
     share: float | None = None,
     at: datetime | None = None,
-) -> None:
+) -> frozenset[VersionId]:
     """Move versions to a stage, all or none, after everything that the policy demands.
 
     Parameters
     ----------
     at
         The moment of the move; now by default.
+
+    Returns
+    -------
+    frozenset of str
+        The versions that moved; others are in the stage already, and stay as they are.
 
     Raises
     ------
@@ -118,7 +123,7 @@ def release(
     models = {model.name: model for model in home.catalog.logical_models()}
     home.catalog.put_policy(policy, by=by)
     review = reviewer(moves, models, policy)
-    home.catalog.release_all(moves, at=at, review=review, policy=policy.name)
+    return home.catalog.release_all(moves, at=at, review=review, policy=policy.name)
 
 
 def _require_signed(home: Home, standings: Iterable[Standing], goal: Goal) -> None:

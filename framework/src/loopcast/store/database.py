@@ -155,9 +155,9 @@ def prepare(engine: Engine, *, create: bool) -> None:
     refuse(database_state(engine), engine.url)
 
 
-def refuse(state: State, url: URL) -> None:
+def refuse(found: State, url: URL) -> None:
     """Raise what a state of the schema deserves; nothing for the current one."""
-    match state:
+    match found:
         case "current":
             return
         case "empty":
@@ -176,10 +176,11 @@ def refuse(state: State, url: URL) -> None:
 def database_state(engine: Engine) -> State:
     """Compare the schema of a database with that of this package."""
     with reading(engine) as connection:
-        return _state(connection)
+        return state(connection)
 
 
-def _state(connection: Connection) -> State:
+def state(connection: Connection) -> State:
+    """Compare the schema that a transaction sees with that of this package."""
     tables = set(inspect(connection).get_table_names())
     revision = _revision(connection) if schema_version.name in tables else None
     if revision is None:
@@ -199,7 +200,7 @@ def create_schema(engine: Engine) -> None:
     """Create every table in one transaction; another process may do the same at once."""
     _use_wal(engine)
     with writing(engine) as connection:
-        if _state(connection) == "empty":
+        if state(connection) == "empty":
             metadata.create_all(connection, checkfirst=False)
             schema_version.create(connection, checkfirst=True)
             connection.execute(schema_version.insert().values(version_num=REVISIONS[-1]))

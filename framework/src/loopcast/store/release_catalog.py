@@ -62,7 +62,7 @@ class ReleaseCatalog(CatalogPart):
         at: datetime | None = None,
         review: Review | None = None,
         policy: str = "",
-    ) -> None:
+    ) -> frozenset[VersionId]:
         """Move versions to stages, all or none, of thousands of segments at once.
 
         A version that becomes champion retires its predecessor in the same transaction.
@@ -75,6 +75,11 @@ class ReleaseCatalog(CatalogPart):
             Sees where the versions stand, in the same transaction, and raises to refuse.
         policy
             Name of the policy by which it does, for the audit log.
+
+        Returns
+        -------
+        frozenset of str
+            The versions that were not where they were to go.
 
         Raises
         ------
@@ -90,7 +95,7 @@ class ReleaseCatalog(CatalogPart):
         with database.writing(self._engine) as connection:
             if review is not None:
                 review(governance.standings(connection, [move.version for move in moves]))
-            apply_moves(connection, moves, at or datetime.now(UTC), policy=policy)
+            return apply_moves(connection, moves, at or datetime.now(UTC), policy=policy)
 
     def advance(
         self,

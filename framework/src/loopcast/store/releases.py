@@ -73,7 +73,7 @@ class Return(Record, frozen=True):
 
 def apply_moves(
     connection: Connection, moves: Sequence[Move], at: datetime, *, policy: str = ""
-) -> None:
+) -> frozenset[VersionId]:
     """Apply moves of different versions, all or none.
 
     A version that becomes champion retires the champion of its segment in the same
@@ -84,6 +84,11 @@ def apply_moves(
     ----------
     policy
         Name of the policy that let them; empty where none was asked.
+
+    Returns
+    -------
+    frozenset of str
+        The versions that were not where they were to go.
 
     Raises
     ------
@@ -105,6 +110,7 @@ def apply_moves(
     _refuse_gaps(pending, keys, champions)
     _refuse_second_canaries(connection, pending, keys)
     _carry_out(connection, pending, keys, at, act="release", policy=policy)
+    return frozenset(move.version for move in pending)
 
 
 def apply_returns(

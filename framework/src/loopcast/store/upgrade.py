@@ -42,12 +42,13 @@ def upgrade(url: str) -> database.State:
 
 
 def _upgrade(engine: Engine) -> database.State:
-    found = database.database_state(engine)
-    if found != "older":
-        database.refuse(found, engine.url)
-        return found
+    """Upgrade what is older when its turn comes: another process may have done it by then."""
     with database.writing(engine) as connection:
-        command.upgrade(alembic_config(connection), "head")
+        found = database.state(connection)
+        if found == "older":
+            command.upgrade(alembic_config(connection), "head")
+        else:
+            database.refuse(found, engine.url)
     return found
 
 
