@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -25,6 +26,23 @@ def test_stores_live_in_the_folder(tmp_path: Path) -> None:
     assert home.catalog is home.catalog
     home.catalog.close()
     assert {path.name for path in home.folder.iterdir()} >= {"catalog.db", "artifacts"}
+
+
+def test_a_catalog_that_nobody_holds_is_closed_at_once(tmp_path: Path) -> None:
+    def opened() -> list[str]:
+        names = [os.path.realpath(file) for file in Path("/proc/self/fd").iterdir()]
+        return [name for name in names if "catalog.db" in name]
+
+    gc.collect()
+    gc.disable()  # or it would close, with a warning, whenever cycles are collected
+    try:
+        home = open_home(tmp_path)
+        home.catalog.put_logical_model(a_logical_model())
+        assert opened()
+        del home
+        assert opened() == []
+    finally:
+        gc.enable()
 
 
 def test_urls_move_them(tmp_path: Path) -> None:

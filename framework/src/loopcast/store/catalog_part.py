@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from typing import Self
+from weakref import finalize
 
 from loopcast.store import database
 
 
 class CatalogPart:
     """Methods of the catalog about one thing, over the engine that all its parts have.
+
+    Connections close with it, at the latest when nobody holds it any longer.
 
     Parameters
     ----------
@@ -23,6 +26,7 @@ class CatalogPart:
         except BaseException:
             self._engine.dispose()
             raise
+        finalize(self, self._engine.dispose)
 
     def close(self) -> None:
         """Close all connections."""
