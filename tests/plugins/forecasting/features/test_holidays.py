@@ -9,7 +9,7 @@ from loopcast_forecasting.features.clock import Dates
 
 
 def dates(first: str, last: str) -> Dates:
-    return np.arange(np.datetime64(first), np.datetime64(last) + 1)
+    return np.arange(np.datetime64(first), np.datetime64(last) + np.timedelta64(1, "D"))
 
 
 def test_states_differ() -> None:
