@@ -118,6 +118,18 @@ def test_a_model_without_the_form_says_what_it_has() -> None:
         export(loaded(Model(), "forecast"), "sql", NAMES, 1e-12)
 
 
+@pytest.mark.parametrize("form", ["sql", "c", "tflite"])
+def test_what_a_template_raises_names_it(monkeypatch: pytest.MonkeyPatch, form: str) -> None:
+    what = "to_graph" if form == "tflite" else f"to_{form}"
+    monkeypatch.setattr(Model, what, lambda *_: int("knots"), raising=False)
+    with pytest.raises(ModelError, match=rf"example\.model: {what} raised ValueError: .*knots"):
+        export(loaded(Model()), form, NAMES)
+    monkeypatch.undo()
+    monkeypatch.setattr(Model, "predict", lambda *_: int("age"))
+    with pytest.raises(ModelError, match=r"example\.model: predict raised ValueError: .*age"):
+        export(loaded(Model()), "sql", NAMES)
+
+
 def test_a_broken_statement_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ModelError, match="SQLite refuses the statement"):
         export(loaded(Model(sql="CASE WHEN nothing")), "sql", NAMES, 1e-12)

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
@@ -17,10 +18,16 @@ from loopcast.api import (
     ConfigurationError,
     DataError,
     Feature,
+    Files,
+    FitContext,
+    Forecast,
     ForecastData,
+    Forecaster,
     ForecastSchema,
     IntegrityError,
+    LoopcastError,
     ScoreSchema,
+    fit_each,
     hookimpl,
 )
 from loopcast.cli import plugin_manager
@@ -372,6 +379,40 @@ def test_a_model_that_does_not_load_as_it_was_is_not_registered(
 ) -> None:
     with pytest.raises(IntegrityError, match="differs from the fitted one by up to"):
         trained(make_course(schema, Forgetful()), panel, home)
+    assert home.catalog.count() == 0
+
+
+@dataclass(frozen=True)
+class Counting(LastWeekModel):
+    """Model that answers otherwise each time, as one does that draws."""
+
+    asked: list[int] = field(default_factory=list)
+
+    def predict(self, known: ForecastData, horizon: pd.DatetimeIndex) -> Forecast:
+        self.asked.append(len(horizon))
+        return Forecast(mean=super().predict(known, horizon).mean + len(self.asked))
+
+
+class Unsteady(LastWeek):
+    """Template of such models, which count together how often they are asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def fit(
+        self, family: Mapping[str, ForecastData], hyperparameters: Days, context: FitContext
+    ) -> Iterator[tuple[str, Forecaster | LoopcastError]]:
+        return fit_each(family, lambda data: self.load({}))
+
+    def load(self, files: Files) -> Counting:
+        return Counting(days=7, asked=self.asked)
+
+
+def test_a_model_that_answers_otherwise_each_time_is_told_from_one_that_is_not_saved(
+    schema: ForecastSchema, panel: ForecastData, home: Home
+) -> None:
+    with pytest.raises(IntegrityError, match="asked twice, the fitted model answers otherwise"):
+        trained(make_course(schema, Unsteady()), panel, home)
     assert home.catalog.count() == 0
 
 

@@ -10,14 +10,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from loopcast.api import Applicability, ForecastData, ForecastSchema, Treatment
+from loopcast.api import (
+    Applicability,
+    Forecast,
+    ForecastData,
+    ForecastSchema,
+    ModelError,
+    Treatment,
+)
 from loopcast.deploy.forecast_bundle import ForecastVersion, pack, unpack
 from loopcast.develop.course import Contender
 from loopcast.develop.forecast.hierarchy import BottomUp
 from loopcast.serve.batch import QUANTILE_COLUMNS, forecast
 
 from ..develop.conftest import make_course, make_panel, train
-from ..develop.contenders import Days, LastWeek
+from ..develop.contenders import Days, LastWeek, LastWeekModel
 
 YESTERDAY = Contender(label="fallback", template=LastWeek(), hyperparameters=Days(days=1))
 
@@ -100,6 +107,22 @@ def test_the_fallback_forecasts_what_is_beyond_and_all_of_it_adds_up(
     totals = table.groupby(["step", "series"])["total"].sum().unstack()
     np.testing.assert_allclose(totals["total"], totals["coast"] + totals["west"])
     np.testing.assert_allclose(totals.loc["30min"], totals.loc["1D"])
+
+
+def test_a_fallback_that_raises_is_an_error_of_the_version(
+    schema: ForecastSchema, panel: ForecastData
+) -> None:
+    class Failing(LastWeekModel):
+        def predict(self, known: ForecastData, horizon: pd.DatetimeIndex) -> Forecast:
+            raise KeyError("desert")
+
+    rules = Applicability(outside="fallback", novelty="ignore")
+    version = version_of(schema, panel, rules)
+    stand_ins = dict.fromkeys(version.limits.stand_ins, Failing(days=1))
+    version = replace(version, limits=replace(version.limits, stand_ins=stand_ins))
+    origin = panel.times[-1] + pd.Timedelta("30min")
+    with pytest.raises(ModelError, match="the fallback: predict raised KeyError: 'desert'"):
+        forecast(version, panel, origin, BottomUp(), rules)
 
 
 def test_an_unusual_combination_is_novel_though_each_value_is_ordinary(

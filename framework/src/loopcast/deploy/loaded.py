@@ -195,6 +195,23 @@ def load_model(
     return model
 
 
+def not_given_back(template: str, how: str, *, steady: bool) -> IntegrityError:
+    """Return the error of a model whose saved files answer otherwise.
+
+    Parameters
+    ----------
+    how
+        By how much the loaded one differs, in words that follow it.
+    steady
+        Whether the fitted model, asked once more, answers as before.
+    """
+    if steady:
+        fault = f"the model loaded from its saved files {how}"
+    else:
+        fault = "asked twice, the fitted model answers otherwise: predict may draw and keep nothing"
+    return IntegrityError(f"template {template}: {fault}; nothing was registered")
+
+
 def model_files(files: Mapping[str, bytes]) -> dict[str, bytes]:
     """Return the files that a scorer or ranker has saved, by its own names."""
     return files_below(MODEL, files)

@@ -11,12 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy import sparse
 
-from loopcast.api import Files, IntegrityError, RankData, Ranking, RankQuery, Scenario
+from loopcast.api import Files, RankData, Ranking, RankQuery, Scenario
 from loopcast.api.formats import json_bytes, npz_bytes, read_npz
 from loopcast.api.rank import matrix_rows
 from loopcast.deploy.frames import frame_bytes, read_frame
 from loopcast.deploy.limits import Limits, limits_files
-from loopcast.deploy.loaded import MODEL, Packed
+from loopcast.deploy.loaded import MODEL, Packed, not_given_back
 from loopcast.develop.applicability import fit_domain
 from loopcast.develop.columns import text_array
 from loopcast.develop.rank.inputs import entity_columns
@@ -76,15 +76,11 @@ def pack(
     with calling(name, "load"):
         loaded: Ranker = candidate.template.load(saved)
     again = ranked_again(loaded, query, data.schema, name)
-    same = np.array_equal(expected.items, again.items) and np.array_equal(
-        expected.scores, again.scores, equal_nan=True
-    )
-    if not same:
-        raise IntegrityError(
-            f"template {name}: the model loaded from its saved files ranks otherwise than the "
-            f"fitted one in {int((expected.items != again.items).sum())} places; nothing was "
-            "registered"
-        )
+    if not _same(expected, again):
+        steady = _same(expected, ranked_again(trained.model, query, data.schema, name))
+        places = int((expected.items != again.items).sum())
+        how = f"ranks otherwise than the fitted one in {places} places"
+        raise not_given_back(name, how, steady=steady)
     files = {
         **{f"{MODEL}{file}": content for file, content in saved.items()},
         _NAMES_FILE: npz_bytes(
@@ -105,6 +101,12 @@ def pack(
     }
     scenario = Scenario(name="", inputs=query, answer=expected, again=again)
     return Packed(files=files, model=loaded, scenario=scenario)
+
+
+def _same(one: Ranking, two: Ranking) -> bool:
+    return np.array_equal(one.items, two.items) and np.array_equal(
+        one.scores, two.scores, equal_nan=True
+    )
 
 
 def _scenario(data: RankData) -> RankQuery:

@@ -8,11 +8,11 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from loopcast.api import Files, IntegrityError, Scenario, ScoreData, Scores
+from loopcast.api import Files, Scenario, ScoreData, Scores
 from loopcast.api.formats import json_bytes
 from loopcast.deploy.frames import frame_bytes, read_frame
 from loopcast.deploy.limits import Limits, limits_files
-from loopcast.deploy.loaded import MODEL, Packed, load_model
+from loopcast.deploy.loaded import MODEL, Packed, load_model, not_given_back
 from loopcast.deploy.outcomes import outcomes_of
 from loopcast.develop.applicability import fit_domain
 from loopcast.develop.score.finished import finished_files
@@ -59,10 +59,9 @@ def pack(
     again = probabilities(loaded, rows, name)
     if not np.array_equal(expected, again):
         worst = float(np.max(np.abs(expected - again)))
-        raise IntegrityError(
-            f"template {name}: the model loaded from its saved files differs from the fitted one "
-            f"by up to {worst:g}; nothing was registered"
-        )
+        steady = np.array_equal(expected, probabilities(trained.model, rows, name))
+        how = f"differs from the fitted one by up to {worst:g}"
+        raise not_given_back(name, how, steady=steady)
     files = {
         **saved,
         SCENARIO_FILE: frame_bytes(rows, {"expected": expected}),

@@ -21,6 +21,7 @@ from loopcast.develop.forecast.hierarchy import (
 from loopcast.develop.forecast.horizon import horizon_index, slots
 from loopcast.develop.forecast.intervals import LEVELS
 from loopcast.develop.forecast.panel import interval_lengths
+from loopcast.plugins import calling
 from loopcast.serve.treatment import Treated, treat
 
 if TYPE_CHECKING:
@@ -136,7 +137,8 @@ def _handed_on(
     rows = treated.handed_on.reshape(mean.shape)
     if stand_in is None or not rows.any():
         return mean
-    other = np.asarray(stand_in.predict(level, times).mean, dtype=np.float64)
+    with calling("that is the fallback", "predict"):
+        other = np.asarray(stand_in.predict(level, times).mean, dtype=np.float64)
     return np.where(rows, np.nan_to_num(other), mean)  # zero where it has nothing to say either
 
 

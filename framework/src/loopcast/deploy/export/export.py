@@ -15,6 +15,7 @@ from loopcast.deploy.export.forms import FORMS, Names
 from loopcast.deploy.export.probes import probes
 from loopcast.deploy.export.tflite.export import TOLERANCE, checked_file
 from loopcast.develop.score.finished import parts_of
+from loopcast.plugins import calling
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,8 +97,10 @@ def _in_a_language(loaded: LoadedVersion, form: str, names: Names, tolerance: fl
             f"{', '.join(offered) or 'none'}"
         )
     rows = probes(_scenario(loaded))
-    content, run = FORMS[form].write(scorer, calibration, names)
-    expected = loaded.model.predict(rows).probability
+    with calling(loaded.version.template, f"to_{form}"):
+        content, run = FORMS[form].write(scorer, calibration, names)
+    with calling(loaded.version.template, "predict"):
+        expected = loaded.model.predict(rows).probability
     worst = {}
     for name, found in run(rows):
         worst[name] = _difference(np.asarray(found, np.float64), expected)

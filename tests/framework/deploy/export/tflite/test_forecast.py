@@ -108,6 +108,15 @@ def test_one_series_has_to_be_meant() -> None:
         exported(Persistent(), "a", of="c")
 
 
+@pytest.mark.parametrize("what", ["to_graph", "device_call"])
+def test_what_a_template_raises_names_it(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    monkeypatch.setattr(Persistent, what, lambda *_: int("knots"))
+    with pytest.raises(
+        ModelError, match=rf"example\.persistent: {what} raised ValueError: .*knots"
+    ):
+        exported(Persistent(), "a")
+
+
 def test_a_template_without_a_graph_says_so() -> None:
     with pytest.raises(ModelError, match=r"example\.persistent has no export to tflite"):
         exported(object(), "a")

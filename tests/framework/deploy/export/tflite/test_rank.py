@@ -134,6 +134,13 @@ def test_what_has_no_graph_or_series_says_so() -> None:
         exportable(loaded(Model(WEIGHTS)), "a")
 
 
+@pytest.mark.parametrize("what", ["to_graph", "predict", "device_call"])
+def test_what_a_template_raises_names_it(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    monkeypatch.setattr(Model, what, lambda *_: int("knots"))
+    with pytest.raises(ModelError, match=rf"example\.model: {what} raised ValueError: .*knots"):
+        exportable(loaded(Model(WEIGHTS)))
+
+
 def test_a_recipe_has_to_know_the_items_of_its_lists() -> None:
     class Backwards(Model):
         def to_graph(self, items: Sequence[str]) -> Portable:

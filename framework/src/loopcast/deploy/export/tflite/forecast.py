@@ -13,6 +13,7 @@ from loopcast.deploy.export.tflite.runtimes import sessions
 from loopcast.deploy.export.tflite.vectors import Vectors
 from loopcast.deploy.export.tflite.write import write_tflite
 from loopcast.deploy.forecast_scenario import read_scenario
+from loopcast.plugins import calling
 
 if TYPE_CHECKING:
     from loopcast.api.graph import Graph
@@ -38,8 +39,10 @@ def forecast_exportable(loaded: LoadedVersion, series: str) -> Exportable:
     name = _chosen(query.known, series)
     if not isinstance(model, PortableForecaster):
         raise ModelError(f"template {loaded.version.template} has no export to tflite")
-    portable = model.to_graph(query.known, name)
-    call = model.device_call(query.known, query.horizon, name)
+    with calling(loaded.version.template, "to_graph"):
+        portable = model.to_graph(query.known, name)
+    with calling(loaded.version.template, "device_call"):
+        call = model.device_call(query.known, query.horizon, name)
     vectors = Vectors(
         features=call.features.astype(np.float32),
         expected=answer.mean[:, [query.known.series.index(name)]],

@@ -18,11 +18,12 @@ from loopcast.deploy.export.tflite.exportable import Exportable, refuse_series
 from loopcast.deploy.export.tflite.list_names import list_names
 from loopcast.deploy.export.tflite.vectors import Vectors
 from loopcast.deploy.rank_bundle import read_names, read_scenario
+from loopcast.plugins import calling
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from loopcast.api import RankQuery
+    from loopcast.api import RankQuery, Version
     from loopcast.deploy.loaded import LoadedVersion
 
 NEVER = -1e9
@@ -47,12 +48,13 @@ def rank_exportable(loaded: LoadedVersion, series: str) -> Exportable:
         raise ModelError(f"template {loaded.version.template} has no export to tflite")
     items = tuple(read_names(loaded.bundle.files).items.to_pylist())
     length = min(schema.length, len(items))
-    portable = model.to_graph(items)
+    with calling(loaded.version.template, "to_graph"):
+        portable = model.to_graph(items)
     outputs = list_names(length)
     output = _listed(portable.graph.output, length, repeat=schema.repeat)
     graph = replace(portable.graph, output=output, outputs=outputs)
     query, _ = read_scenario(loaded.bundle.files)
-    vectors = _vectors(model, query, length, loaded.version.id)
+    vectors = _vectors(model, query, length, loaded.version)
     return Exportable(
         recipe=portable.recipe,
         outputs=outputs,
@@ -89,20 +91,22 @@ def _listed(scores: g.Block, length: int, *, repeat: bool) -> g.Block:
     return g.Joined((g.Sum((g.Product(places, shown), hidden)), g.Product(values, shown)))
 
 
-def _vectors(model: PortableRanker, query: RankQuery, length: int, version: str) -> Vectors:
+def _vectors(model: PortableRanker, query: RankQuery, length: int, version: Version) -> Vectors:
     """Return the entities of a query whose lists no rounding changes, and these lists."""
     assert isinstance(model, Ranker)
     longer = replace(query, length=min(length + 1, len(query.allowed)))
-    found = model.predict(longer)
+    with calling(version.template, "predict"):
+        found = model.predict(longer)
     scores = np.nan_to_num(found.scores.astype(np.float64))
     kept = _beyond_doubt(scores, found.items >= 0)
     if not kept.any():
         raise ModelError(
-            f"version {version}: no list of its test scenario has scores that are apart by more "
+            f"version {version.id}: no list of its test scenario has scores that are apart by more "
             "than rounding, by which a file could be compared"
         )
     expected = np.hstack([found.items[kept, :length], scores[kept, :length]])
-    call = model.device_call(query)
+    with calling(version.template, "device_call"):
+        call = model.device_call(query)
     features = call.features[kept].astype(np.float32)
     return Vectors(features=features, expected=expected, codes=length)
 

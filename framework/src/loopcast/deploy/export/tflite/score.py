@@ -14,6 +14,7 @@ from loopcast.deploy.export.tflite.exportable import Exportable, refuse_series
 from loopcast.deploy.export.tflite.vectors import Vectors
 from loopcast.deploy.score_bundle import read_scenario
 from loopcast.develop.score.finished import parts_of
+from loopcast.plugins import calling
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,7 +63,8 @@ def score_exportable(loaded: LoadedVersion, series: str) -> Exportable:
         recipe, outputs = table_recipe(loaded), ("probability",)
         vectors = _vectors(loaded, recipe, outputs)
         return Exportable(recipe=recipe, outputs=outputs, vectors=vectors, graph=None)
-    portable = scorer.to_graph()
+    with calling(loaded.version.template, "to_graph"):
+        portable = scorer.to_graph()
     if calibration is not None:
         portable = calibrated_portable(portable, calibration)
     recipe, graph = portable.recipe, portable.graph
@@ -73,7 +75,8 @@ def score_exportable(loaded: LoadedVersion, series: str) -> Exportable:
 def _vectors(loaded: LoadedVersion, recipe: r.Recipe, outputs: tuple[str, ...]) -> Vectors:
     """Return the rows of the test scenario, and odd ones, with what the model answers to them."""
     rows = probes(read_scenario(loaded.bundle.files)[0])
-    found = loaded.model.predict(rows)
+    with calling(loaded.version.template, "predict"):
+        found = loaded.model.predict(rows)
     columns = {"probability": found.probability, "points": found.points}
     expected = np.column_stack([columns[name] for name in outputs])
     return Vectors(features=score_features(recipe, rows), expected=expected)
