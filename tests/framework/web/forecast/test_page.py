@@ -374,6 +374,20 @@ def test_a_bad_model_is_called_so(report: ForecastReport, coverage: float, words
     assert "On days of type holiday, naive was better" in text
 
 
+def test_the_best_baseline_is_the_one_that_the_kpi_says(report: ForecastReport) -> None:
+    coverage = Kpi(metric="coverage", direction="higher")
+    own, wide, narrow = ("model", 0.9), ("wide", 0.95), ("narrow", 0.4)
+    judged = replace(
+        report,
+        logical_model=msgspec.structs.replace(report.logical_model, kpi=coverage),
+        evaluations=tuple(bad_evaluation(name, 0.1, value) for name, value in (own, wide, narrow)),
+    )
+    text = " ".join(finding.text for finding in forecast_words.findings(judged))
+    assert "does not beat every baseline" in text
+    assert "that of wide, the best baseline" in text
+    assert "On days of type holiday, wide was better" in text
+
+
 def test_amounts_are_not_called_energy(report: ForecastReport) -> None:
     schema = msgspec.structs.replace(report.schema, unit="pieces", over_time="sum")
     model = msgspec.structs.replace(report.logical_model, schema=schema)

@@ -95,13 +95,16 @@ def judged_on(report: ForecastReport) -> str:
 def best_baseline(
     report: ForecastReport, metric: str, subset: str = ""
 ) -> tuple[Evaluation, float] | None:
-    """Return the baseline with the lowest value of a metric, and that value."""
+    """Return the baseline with the best value of a metric, and that value."""
+    decides = report.logical_model.kpi
+    higher = metric == decides.metric and decides.direction == "higher"
     values = [
         (evaluation, value)
         for evaluation in report.baselines
         if (value := evaluation.value(metric, subset)) is not None
     ]
-    return min(values, key=lambda pair: pair[1]) if values else None
+    best = max if higher else min
+    return best(values, key=lambda pair: pair[1]) if values else None
 
 
 def subsets_of(report: ForecastReport, attribute: str) -> list[str]:

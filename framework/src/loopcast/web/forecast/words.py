@@ -219,7 +219,9 @@ def _weak_day_types(report: ForecastReport) -> list[Finding]:
         subset = f"day_type={name}"
         rival = best_baseline(report, metric, subset)
         value = report.champion.value(metric, subset) if report.champion else None
-        if rival is not None and value is not None and rival[1] < value:
+        if rival is None or value is None:
+            continue
+        if report.logical_model.kpi.better(rival[1], value):
             found.append(
                 Finding(
                     verdict="open",
