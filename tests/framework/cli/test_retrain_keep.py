@@ -66,7 +66,7 @@ def test_what_is_not_better_makes_no_version_and_is_remembered(
     assert (found.kpi, found.champion_kpi) == (segment["kpi"], segment["champion_kpi"])
     assert f"of champion {champion.id}: undecided" in found.reason
     page = (tmp_path / "run" / "retraining.html").read_text()
-    assert "1 were trained and are not better" in page
+    assert "1 was trained and is not better" in page
 
 
 def test_it_says_what_a_version_would_have_said(retrain: Any, home: Home) -> None:
