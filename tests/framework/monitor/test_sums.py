@@ -81,7 +81,7 @@ def predict(version: str, box: Outbox, role: str = "champion") -> None:
 
 
 def send(home: Home, name: str, box: Outbox) -> None:
-    """Send what an outbox holds home, each batch twice."""
+    """Send what an outbox holds home, each batch twice, and close it."""
     box.seal()
     while sent := box.batches():
         for each in sent * 2:
@@ -89,6 +89,7 @@ def send(home: Home, name: str, box: Outbox) -> None:
             home.catalog.put_uplinks([intake.uplink_of(message, datetime.now(UTC))])
         box.stored(Receipt(outbox=box.id, stored=tuple(each.sequence for each in sent)))
         box.seal()
+    box.close()
     intake.take_in(home)
 
 

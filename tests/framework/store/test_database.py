@@ -179,3 +179,19 @@ def test_a_busy_catalog_is_one_sentence(sqlite_url: str, monkeypatch: pytest.Mon
             catalog.put_logical_model(logical_model())
         other.dispose()
         assert catalog.logical_models() == ()
+
+
+def test_a_catalog_that_cannot_be_written_says_what_reading_needs(sqlite_url: str) -> None:
+    Catalog(sqlite_url).close()
+    engine = database.open_engine(sqlite_url, create=False)
+    message = "attempt to write a readonly database.*even to read.*read a copy"
+    statements = "PRAGMA query_only = ON", "CREATE TABLE other (number INTEGER)"
+
+    def write() -> None:
+        with database.writing(engine) as connection:
+            for statement in statements:
+                connection.exec_driver_sql(statement)
+
+    with pytest.raises(StoreError, match=message):
+        write()
+    engine.dispose()

@@ -137,6 +137,8 @@ def _explained(engine: Engine) -> Iterator[None]:
         reason = " ".join(str(error.orig).split())
         if "locked" in reason or "lock timeout" in reason:
             reason += f" by another process for {WAIT_SECONDS} s; try again"
+        if "readonly" in reason:
+            reason += " (even to read, SQLite writes into the folder of the file; read a copy)"
         raise StoreError(f"catalog {engine.url!r}: {reason}; nothing was changed") from error
 
 
