@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +57,7 @@ def second(tmp_path: Path, run: Any, home: Home, policy: Policy) -> Version:
     for keys in (["a1", "a2"], ["a1"]):  # one of them is logged again
         home.events.append(
             event_table(
-                key=keys, time=datetime(2026, 1, 5, tzinfo=UTC), logical_model="credit", segment="",
+                key=keys, time=newest.created, logical_model="credit", segment="",
                 version=newest.id, role="champion", outputs={"probability": [0.1] * len(keys)},
             )
         )  # fmt: skip

@@ -152,12 +152,29 @@ if __name__ == "__main__":
 """
 
 
+@pytest.fixture
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder for temporary files, the name of which leaves room for that of a socket."""
+    return tmp_path_factory.mktemp("files")
+
+
+def test_processes_start_anew_where_no_socket_has_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep = tmp_path / ("d" * 80)
+    deep.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(deep))
+    with processes() as engine:
+        assert list(engine.map(math.sqrt, [9, 4])) == [3, 2]
+    assert not list(deep.iterdir())
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_processes_end_with_the_one_that_started_them(tmp_path: Path, how: int) -> None:
+def test_processes_end_with_the_one_that_started_them(
+    tmp_path: Path, files: Path, how: int
+) -> None:
     script = tmp_path / "killed.py"
     script.write_text(KILLED)
-    files = tmp_path / "files"
-    files.mkdir()
     with subprocess.Popen(
         [sys.executable, script],
         stdout=subprocess.PIPE,
@@ -179,11 +196,11 @@ def test_processes_end_with_the_one_that_started_them(tmp_path: Path, how: int) 
 
 
 def test_what_is_left_when_all_processes_are_killed_goes_with_the_next_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    script, files = tmp_path / "killed.py", tmp_path / "files"
+    script = tmp_path / "killed.py"
     script.write_text(KILLED)
-    (files / "loopcast-home").mkdir(parents=True)
+    (files / "loopcast-home").mkdir()
     os.utime(files / "loopcast-home", (0, 0))
     monkeypatch.setattr("tempfile.tempdir", str(files))
     with subprocess.Popen(

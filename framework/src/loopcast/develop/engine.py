@@ -29,6 +29,7 @@ from signal import (
     pthread_sigmask,
     signal,
 )
+from tempfile import gettempdir
 from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -60,6 +61,10 @@ _ENDED = (
     "a process of engine=local ended before its work, most often because memory ran out: set "
     "engine.workers to fewer"
 )
+
+
+_LONGEST = 75
+"""Bytes of a folder's name: of the 107 that Linux gives a socket's, multiprocessing adds 32."""
 
 
 class EngineError(LoopcastError):
@@ -177,13 +182,15 @@ def _processes(workers: int, modules: Sequence[str]) -> Iterator[Callable[[Any],
 
     On Linux they are forked from a process that has only imported ``modules``, which takes a
     fraction of the time and memory of starting each anew; elsewhere libraries of the system do not
-    bear that.
+    bear that, nor can one be asked where the name of the folder of temporary files is so long that
+    a socket's has no room.
     """
     for name in _THREADS:  # sums must not depend on the number of cores
         os.environ.setdefault(name, "1")
     for name, size in _MEMORY.items():
         os.environ.setdefault(name, size)
-    context = _forking(modules) if sys.platform == "linux" else get_context("spawn")
+    forks = sys.platform == "linux" and len(os.fsencode(gettempdir())) <= _LONGEST
+    context = _forking(modules) if forks else get_context("spawn")
     with folder_of_columns() as folder:
         pool = ProcessPoolExecutor(workers, context, _begin, (folder, *gc.get_threshold()))
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from loopcast.api import Stage
-from loopcast.iterate.family import SegmentReport
+from loopcast.iterate.family import SegmentReport, Status
 from loopcast.iterate.retrain.decision import Decision
 from loopcast.iterate.retrain.report import Result, Retrained, counts, reasons, retrained
 
@@ -13,20 +13,20 @@ DUE = Decision(segment="north", status="due", reason="it drifted")
 
 
 @pytest.mark.parametrize(
-    ("stage", "better", "result"),
+    ("stage", "status", "better", "result"),
     [
-        ("champion", True, "released"),
-        ("challenger", True, "proposed"),
-        ("challenger", False, "not better"),
-        ("staging", False, "proposed"),
-        ("candidate", False, "held back"),
+        ("champion", "better", True, "released"),
+        ("challenger", "waiting", True, "proposed"),
+        ("challenger", "not better", False, "not better"),
+        ("staging", "waiting", False, "proposed"),
+        ("candidate", "not better", False, "held back"),
     ],
 )
 def test_the_result_follows_from_where_the_version_stands(
-    stage: Stage, better: bool, result: Result
+    stage: Stage, status: Status, better: bool, result: Result
 ) -> None:
     report = SegmentReport(
-        segment="north", status="not better", version="a" * 16, stage=stage, better=better
+        segment="north", status=status, version="a" * 16, stage=stage, better=better
     )
     found = retrained(DUE, report)
     assert (found.result, found.why) == (result, "it drifted")
