@@ -31,7 +31,7 @@ def test_stores_live_in_the_folder(tmp_path: Path) -> None:
 def test_a_catalog_that_nobody_holds_is_closed_at_once(tmp_path: Path) -> None:
     def opened() -> list[str]:
         names = [os.path.realpath(file) for file in Path("/proc/self/fd").iterdir()]
-        return [name for name in names if "catalog.db" in name]
+        return [name for name in names if name.startswith(f"{tmp_path}/catalog.db")]
 
     gc.collect()
     gc.disable()  # or it would close, with a warning, whenever cycles are collected
