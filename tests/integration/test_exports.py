@@ -12,7 +12,6 @@ import pytest
 
 from loopcast.api import (
     Feature,
-    FitContext,
     PortableScorer,
     ScoreData,
     Scorer,
@@ -28,6 +27,7 @@ from loopcast.deploy.export.tflite.write import write_tflite
 from loopcast.develop.calibration.learn import learn
 from loopcast.develop.calibration.maps import Calibration
 from loopcast.settings import CalibrationSettings
+from loopcast.testing import fit_context
 from loopcast_credit import loopcast_templates
 
 TEMPLATES = {template.name: template for template in loopcast_templates()}
@@ -83,7 +83,7 @@ def applications() -> ScoreData:
 
 def fitted(template: Template[Any, Any], data: ScoreData) -> Any:
     options = msgspec.convert(OPTIONS.get(template.name, {}), template.hyperparameters)
-    context = FitContext(seed=0, engine=None)  # type: ignore[arg-type]
+    context = fit_context()
     [(_, model)] = template.fit({"": data}, options, context)
     return model
 

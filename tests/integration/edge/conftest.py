@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
-
 import pandas as pd
 import pytest
 
-from loopcast.api import FitContext, ForecastData, Site
+from loopcast.api import ForecastData, Site
+from loopcast.testing import fit_context
 from loopcast_forecasting.additive.model import HybridModel
 from loopcast_forecasting.templates.gam_ridge import GamRidge
 
 ZONE, SERIES = "Australia/Melbourne", "victoria"
-
-
-class Here:
-    def map(self, function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
-        return map(function, items)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +36,7 @@ def data() -> ForecastData:
 @pytest.fixture(scope="module")
 def model(data: ForecastData) -> HybridModel:
     template = GamRidge()
-    context = FitContext(seed=0, engine=Here())
+    context = fit_context()
     [(_, found)] = template.fit({"": data}, template.hyperparameters(), context)
     assert isinstance(found, HybridModel)
     return found

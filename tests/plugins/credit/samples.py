@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from loopcast.api import Feature, FitContext, LoopcastError, ScoreData, ScoreSchema, Template
+from loopcast.api import Feature, LoopcastError, ScoreData, ScoreSchema, Template
+from loopcast.testing import fit_context
 from loopcast_credit.additive.scorer import AdditiveScorer
-
-ItemT = TypeVar("ItemT")
-ResultT = TypeVar("ResultT")
-
-
-class Here:
-    """Everything in this process, one after the other."""
-
-    def map(
-        self, function: Callable[[ItemT], ResultT], items: Iterable[ItemT]
-    ) -> Iterator[ResultT]:
-        return map(function, items)
 
 
 def score_data(
@@ -60,7 +48,7 @@ def part(data: ScoreData, rows: NDArray[Any]) -> ScoreData:
 
 def fitted(template: Template[ScoreData, Any], data: ScoreData, **options: Any) -> Any:
     """The model of a template, or the error that stopped it."""
-    context = FitContext(seed=0, engine=Here())
+    context = fit_context()
     [(_, model)] = template.fit({"": data}, template.hyperparameters(**options), context)
     if isinstance(model, LoopcastError):
         raise model

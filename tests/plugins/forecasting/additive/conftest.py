@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from loopcast.api import ForecastData, Site
+from loopcast.testing import fit_context
 from loopcast_forecasting.additive.hyperparameters import (
     GamArimaParameters,
     GamArParameters,
@@ -71,13 +72,6 @@ def simulate(step: str = "1h", days: int = 100, horizon: str = "2D") -> Forecast
     )
 
 
-class Here:
-    """An engine that runs work at once."""
-
-    def map(self, function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
-        return map(function, items)
-
-
 @pytest.fixture(scope="session")
 def simulated() -> Callable[..., ForecastData]:
     return simulate
@@ -89,20 +83,20 @@ def panel() -> ForecastData:
 
 
 def fit_arima(data: ForecastData, **hyperparameters: Any) -> HybridModel:
-    return fit_model(data, GamArimaParameters(**hyperparameters), Here(), ArimaStep)
+    return fit_model(data, GamArimaParameters(**hyperparameters), fit_context().engine, ArimaStep)
 
 
 def fit_ar(data: ForecastData, **hyperparameters: Any) -> HybridModel:
-    return fit_model(data, GamArParameters(**hyperparameters), Here(), ArStep)
+    return fit_model(data, GamArParameters(**hyperparameters), fit_context().engine, ArStep)
 
 
 def fit_ridge(data: ForecastData, **hyperparameters: Any) -> HybridModel:
-    return fit_model(data, GamRidgeParameters(**hyperparameters), Here(), DirectStep)
+    return fit_model(data, GamRidgeParameters(**hyperparameters), fit_context().engine, DirectStep)
 
 
 def fit_boosted(data: ForecastData, **hyperparameters: Any) -> HybridModel:
     chosen = {"trees": 50} | hyperparameters
-    return fit_model(data, GamBoostedParameters(**chosen), Here(), BoostedStep)
+    return fit_model(data, GamBoostedParameters(**chosen), fit_context().engine, BoostedStep)
 
 
 Fit = Callable[..., HybridModel]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from loopcast.api import DataError, FitContext, ForecastData, Forecaster, LoopcastError, Site
+from loopcast.api import DataError, ForecastData, Forecaster, LoopcastError, Site
+from loopcast.testing import fit_context
 from loopcast_forecasting.templates.gam_ar import GamAr
 from loopcast_forecasting.templates.gam_arima import GamArima
 from loopcast_forecasting.templates.gam_boosted import GamBoosted
@@ -22,14 +22,9 @@ from loopcast_forecasting.templates.gam_ridge import GamRidge
 ZONE = "Australia/Melbourne"
 
 
-class Here:
-    def map(self, function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
-        return map(function, items)
-
-
 Template = GamAr | GamArima | GamBoosted | GamRidge
 Outcomes = dict[str, Forecaster | LoopcastError]
-CONTEXT = FitContext(seed=0, engine=Here())
+CONTEXT = fit_context()
 
 
 @pytest.fixture(

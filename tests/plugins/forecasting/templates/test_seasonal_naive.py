@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from loopcast.api import DataError, FitContext, ForecastData, Forecaster, Site
+from loopcast.api import DataError, ForecastData, Forecaster, Site
+from loopcast.testing import fit_context
 from loopcast_forecasting.templates.seasonal_naive import SeasonalNaive, SeasonalNaiveParameters
 
 ZONE = "Australia/Melbourne"
@@ -26,7 +27,7 @@ def data(end: str, step: str = "30min", days: int = 20) -> ForecastData:
 
 def model(season: str) -> Forecaster:
     parameters = SeasonalNaiveParameters(season=season)  # type: ignore[arg-type]
-    context = FitContext(seed=0, engine=None)  # type: ignore[arg-type]
+    context = fit_context()
     ((_, fitted),) = SeasonalNaive().fit({"": data("2014-06-01")}, parameters, context)
     assert isinstance(fitted, Forecaster)
     return fitted

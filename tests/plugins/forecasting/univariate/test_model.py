@@ -18,6 +18,7 @@ from statsmodels.tsa.statespace.sarimax import SARIMAX
 
 from loopcast.api import ConvergenceError, DataError, ForecastData, ModelError, Site
 from loopcast.api.formats import json_bytes, read_json
+from loopcast.testing import fit_context
 from loopcast_forecasting.univariate.hyperparameters import EtsParameters, SarimaxParameters
 from loopcast_forecasting.univariate.method import maximum_likelihood
 from loopcast_forecasting.univariate.model import UnivariateModel, fit_model, load_model
@@ -26,11 +27,6 @@ ZONE = "Australia/Melbourne"
 WEEKS = 4
 ETS = EtsParameters(window_weeks=3)
 SARIMAX_ = SarimaxParameters(order=(1, 0, 0), daily_harmonics=2, weekly_harmonics=0, window_weeks=3)
-
-
-class Here:
-    def map(self, function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
-        return map(function, items)
 
 
 class Elsewhere:
@@ -74,7 +70,7 @@ def steps(data: ForecastData) -> pd.DatetimeIndex:
 
 @pytest.fixture(scope="module", params=[ETS, SARIMAX_], ids=["ets", "sarimax"])
 def model(data: ForecastData, request: pytest.FixtureRequest) -> UnivariateModel:
-    return fit_model(data, request.param, Here())
+    return fit_model(data, request.param, fit_context().engine)
 
 
 def column(model: UnivariateModel, data: ForecastData, steps: pd.DatetimeIndex, name: str) -> Any:
@@ -88,7 +84,7 @@ def test_exponential_smoothing_is_that_of_statsmodels(
     theirs = ETSModel(
         values, error="add", seasonal="add", seasonal_periods=168, initialization_method="heuristic"
     ).fit(disp=False)
-    found = column(fit_model(data, ETS, Here()), data, steps, "homes")
+    found = column(fit_model(data, ETS, fit_context().engine), data, steps, "homes")
     np.testing.assert_allclose(found, theirs.forecast(24), rtol=1e-4)
 
 
@@ -101,7 +97,7 @@ def test_sarimax_is_that_of_statsmodels(data: ForecastData, steps: pd.DatetimeIn
     X = (X - X[:-24].mean(axis=0)) / X[:-24].std(axis=0)
     values = data.target["homes"].to_numpy()[-3 * 168 :]
     theirs = SARIMAX(values, exog=X[:-24], order=(1, 0, 0), trend="c").fit(disp=False, maxiter=300)
-    found = column(fit_model(data, SARIMAX_, Here()), data, steps, "homes")
+    found = column(fit_model(data, SARIMAX_, fit_context().engine), data, steps, "homes")
     np.testing.assert_allclose(found, theirs.forecast(24, exog=X[-24:]), rtol=1e-3)
 
 
@@ -151,7 +147,7 @@ def test_what_statsmodels_warns_of_is_a_failure(
     data: ForecastData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("loopcast_forecasting.univariate.sarimax.ITERATIONS", 1)
-    failed = fit_model(data, SARIMAX_, Here())
+    failed = fit_model(data, SARIMAX_, fit_context().engine)
     assert failed.failures.keys() == {"homes", "shops", "dead"}
     assert failed.failures["homes"].startswith("SARIMAX did not converge: Maximum Likelihood")
     assert not failed.models
@@ -182,7 +178,7 @@ def test_values_that_do_not_suffice_stop_their_series_only(
     site_of = dict.fromkeys(map(str, target), "town")
     panel = replace(data, target=target, site_of=site_of)
     settings = EtsParameters(error="mul", seasonal="mul", window_weeks=3)
-    fitted = fit_model(panel, settings, Here())
+    fitted = fit_model(panel, settings, fit_context().engine)
     assert fitted.failures == {
         "signed": "values are not all positive; multiplicative smoothing needs that",
         "short": "199 of the last 504 steps have a value; exponential smoothing needs 336",
@@ -195,11 +191,11 @@ def test_values_that_do_not_suffice_stop_their_series_only(
     alone = replace(panel, target=target[["short"]], site_of={"short": "town"})
     many = SarimaxParameters(order=(4, 0, 4), weekly_harmonics=1, window_weeks=3)
     reason = "199 of the last 504 steps have a value; 22 parameters need 220"
-    assert fit_model(alone, many, Here()).failures == {"short": reason}
+    assert fit_model(alone, many, fit_context().engine).failures == {"short": reason}
 
 
 def test_other_panels_are_refused(data: ForecastData, steps: pd.DatetimeIndex) -> None:
-    model = fit_model(data, ETS, Here())
+    model = fit_model(data, ETS, fit_context().engine)
     strange = replace(
         data,
         target=data.target.assign(other=1.0),
@@ -209,7 +205,7 @@ def test_other_panels_are_refused(data: ForecastData, steps: pd.DatetimeIndex) -
         model.predict(strange, steps)
     cold = replace(data, covariates={})
     with pytest.raises(DataError, match="no covariate 'temperature'"):
-        fit_model(data, SARIMAX_, Here()).predict(cold, steps)
+        fit_model(data, SARIMAX_, fit_context().engine).predict(cold, steps)
 
 
 @pytest.mark.parametrize("settings", [EtsParameters(), SarimaxParameters()], ids=["ets", "sarimax"])
@@ -226,7 +222,7 @@ def test_days_are_filtered_over_as_many_steps_as_they_need(
         site_of={"homes": "town"},
         step="1D",
     )
-    model = fit_model(daily.until(index[-7], index[-1]), settings, Here())
+    model = fit_model(daily.until(index[-7], index[-1]), settings, fit_context().engine)
     assert not model.failures
     forecast = model.predict(daily.until(index[-7], index[-1]), index[-7:]).mean[:, 0]
     assert np.abs(forecast - weekly[-7:]).max() < 5

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from loopcast.api import FitContext, ModelError, RankQuery, Template
+from loopcast.api import ModelError, RankQuery, Template
 from loopcast.deploy.export.tflite.runtimes import sessions
 from loopcast.deploy.export.tflite.write import write_tflite
+from loopcast.testing import fit_context
 from loopcast_recommender.history.model import HistoryModel
 from loopcast_recommender.templates.als import Als
 from loopcast_recommender.templates.ease import Ease
@@ -19,7 +20,7 @@ from ..samples import noise, tastes
 
 
 def fitted(template: Template[Any, Any], data: Any, **options: Any) -> HistoryModel:
-    context = FitContext(seed=0, engine=None)  # type: ignore[arg-type]
+    context = fit_context()
     [(_, model)] = template.fit({"": data}, template.hyperparameters(**options), context)
     assert isinstance(model, HistoryModel)
     return model
