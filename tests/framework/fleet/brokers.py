@@ -80,13 +80,12 @@ def _local_listener() -> Listener:
     """Free ports of this machine; that of enrolment takes the one after it too."""
     user = "root" if os.geteuid() == 0 else ""
     while True:
-        port = free_port()
+        port, centre, enrolment = (free_port() for _ in range(3))
         with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port + 1)):
-                break
-    return Listener(
-        port=free_port(), centre=free_port(), address="127.0.0.1", user=user, enrolment=port
-    )
+            free = probe.connect_ex(("127.0.0.1", enrolment + 1))
+        if free and len({port, centre, enrolment, enrolment + 1}) == 4:
+            break
+    return Listener(port=port, centre=centre, address="127.0.0.1", user=user, enrolment=enrolment)
 
 
 @contextmanager
