@@ -11,15 +11,18 @@ import pytest
 
 from loopcast.api import NotFoundError, Version
 from loopcast.cli import plugin_manager
+from loopcast.deploy.bundle import read_bundle
 from loopcast.deploy.loaded import load_version
 from loopcast.develop.engine import LocalEngine
 from loopcast.iterate.rebuild import rebuild
+from loopcast.iterate.retrain.treatment import read_retraining
 from loopcast.plugins import PluginManager
 from loopcast.store.home import Home
 
 from ..distributions import SHIPPED
 
 FIRST, LATER = "job.at=2025-01-10", "job.at=2025-06-01"
+MUCH_LATER, AT_LAST = "job.at=2025-12-01", "job.at=2026-06-01"
 SHOP = ("logical_model=shop", "template=recommender.item_knn")
 
 
@@ -50,13 +53,15 @@ def plugins(plugins: PluginManager) -> PluginManager:
 def again(tmp_path: Path, run: Any, home: Home) -> Any:
     """A function that retrains after a first training, and returns its champion and the result."""
 
-    def go(*first: str) -> tuple[Version, dict[str, Any]]:
+    def go(*first: str, keep: str = "all") -> tuple[Version, dict[str, Any]]:
         tastes("2024-09-01").to_csv(tmp_path / "sales.csv", index=False)
         run("job=train", FIRST, *SHOP, *first)
         champion = home.catalog.champion("shop")
         assert champion is not None
         tastes("2024-12-31").to_csv(tmp_path / "sales.csv", index=False)
-        [segment] = run("job=retrain", LATER, *SHOP)["retraining"]["segments"]
+        [segment] = run("job=retrain", LATER, *SHOP, f"retrain.keep={keep}")["retraining"][
+            "segments"
+        ]
         return champion, dict(segment)
 
     return go
@@ -92,6 +97,24 @@ def test_what_began_at_its_champion_is_rebuilt_bit_for_bit(
     assert rebuild(home, plugins, version, LocalEngine(), base=tmp_path).identical
     monkeypatch.setattr("loopcast.iterate.rebuild.followed", lambda known, *_: known)
     assert not rebuild(home, plugins, version, LocalEngine(), base=tmp_path).identical
+
+
+def test_what_followed_a_try_is_rebuilt_bit_for_bit(
+    again: Any, run: Any, home: Home, plugins: PluginManager, tmp_path: Path
+) -> None:
+    again("template.hyperparameters.shrinkages=[10.0]", keep="better")
+    attempt = home.catalog.attempts("shop")[""]
+    [segment] = run("job=retrain", MUCH_LATER, *SHOP, "seed=5")["retraining"]["segments"]
+    version = home.catalog.version(segment["version"])
+    done = read_retraining(read_bundle(home.artifacts, version.manifest).files)
+    assert done is not None
+    assert done.tried == attempt.at
+    assert rebuild(home, plugins, version, LocalEngine(), base=tmp_path).identical
+    [segment] = run("job=retrain", AT_LAST, *SHOP, "seed=6")["retraining"]["segments"]
+    last = home.catalog.version(segment["version"])
+    done = read_retraining(read_bundle(home.artifacts, last.manifest).files)
+    assert done is not None
+    assert done.tried == version.created  # a version is a try too
 
 
 def test_a_version_is_not_rebuilt_without_the_champion_that_it_began_at(

@@ -8,13 +8,16 @@ this segment and no other. A single logical model without a family is the family
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
 from loopcast.api.errors import LoopcastError, ModelError
 from loopcast.api.schema import Task
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Files = Mapping[str, bytes]
 """Content of a bundle's files by name, in formats that cannot run code."""
@@ -57,10 +60,14 @@ class FitContext:
         the seed and its name, not from its position in the family.
     engine
         Runs independent pieces in parallel.
+    tried
+        When a segment was last trained beside the model that it follows, and nothing took the
+        place of that, as a time without zone in UTC.
     """
 
     seed: int
     engine: Engine
+    tried: Mapping[str, np.datetime64] = field(default_factory=dict)
 
 
 class Template(Protocol[DataT_contra, ModelT_co]):
@@ -141,8 +148,8 @@ class Continuing(Protocol):
     """A template that tunes itself, and can begin at what an earlier model was tuned to.
 
     Where a segment is trained every night, a champion's options are a good place to begin, and not
-    to be left for what is better by chance. Of the past it is told the model and nothing else, so
-    that a version is rebuilt from data and champion.
+    to be left for what is better by chance. Of the past it is told that model, and in the
+    context when it was last tried to follow it, and nothing else, so that a version is rebuilt.
     """
 
     def fit_after(

@@ -28,6 +28,8 @@ class Known(Generic[DataT]):
         are judged on the later half of what came after, which neither has seen.
     champion
         Its model, where a search of the candidate's template may begin at that.
+    tried
+        When there was last a training beside it that gave nothing in its place.
     """
 
     data: DataT
@@ -35,3 +37,4 @@ class Known(Generic[DataT]):
     dataset: Dataset
     since: datetime | None = None
     champion: Any = None
+    tried: datetime | None = None

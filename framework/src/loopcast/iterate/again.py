@@ -68,7 +68,7 @@ def read_again(
     done = read_retraining(bundle.files)
     know = steps_of(model.task).know
     read = know(table, settings.data, model, text, day=settings.origin, at=None)
-    whole = replace(read, since=done.since if done else None)
+    whole = replace(read, since=done.since, tried=done.tried) if done else read
     known = treated_again(whole, bundle.files)
     trained_on = bundle.manifest.datasets[0]
     if known.dataset.fingerprint != trained_on.fingerprint:

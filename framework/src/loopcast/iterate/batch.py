@@ -294,7 +294,7 @@ def _examine(job: Job, segment: str, table: pd.DataFrame, artifacts: Artifacts) 
         )
         bundle = again.champions.bundle(segment, artifacts) if again else None
         since = judged_since(bundle, task, whole.dataset)
-        whole = replace(whole, since=since)
+        whole = replace(whole, since=since, tried=_tried(job, segment))
         known, notes = _treated(again, whole, segment, course.seed)
         kept = _kept(job, course, known)
         if kept is not None:
@@ -307,12 +307,23 @@ def _examine(job: Job, segment: str, table: pd.DataFrame, artifacts: Artifacts) 
     return _New(known=known, whole=whole, checked=checked, notes=notes, champion=champion)
 
 
+def _tried(job: Job, segment: str) -> datetime | None:
+    """Return when there was last a training beside the champion that gave nothing in its place."""
+    champion = job.work.again.champions.versions.get(segment) if job.work.again else None
+    if champion is None:
+        return None
+    made, tried = job.newest[segment].created, job.tried.get(segment)
+    last = max(made, tried.at) if tried else made
+    return last if last > champion.created else None
+
+
 def _kept(job: Job, course: Course[Any], known: Known[Any]) -> Kept | None:
     """Tell whether a segment was trained or tried on the same data, or has no news."""
     newest, tried = job.newest.get(course.segment), job.tried.get(course.segment)
+    again = job.work.again
     if newest is not None and (_repeats(newest, course, known) or _no_news(known)):
         return Kept(version=newest.id)
-    if tried is not None and _repeats(tried, course, known):
+    if again and again.keep != "all" and tried and _repeats(tried, course, known):
         reason = f"tried on {tried.at:%Y-%m-%d} on the same data, not kept: {tried.reason}"
         return Kept(version=newest.id if newest else None, reason=reason)
     return None
@@ -349,7 +360,7 @@ def _treated(
     known, files = again.treatment.of(whole, segment, seed)
     champion = again.champions.versions.get(segment)
     named = champion.id if champion else None
-    return known, retraining_files(again.treatment, named, whole.since, files)
+    return known, retraining_files(again.treatment, named, whole, files)
 
 
 def _ready(job: Job, segment: str, new: _New, made: Made | LoopcastError) -> Trained:

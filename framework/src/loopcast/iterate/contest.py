@@ -13,6 +13,7 @@ from loopcast.develop.course import Advance, Contender, Course
 from loopcast.develop.holdout import Holdout
 from loopcast.develop.known import Known
 from loopcast.develop.metrics import in_full
+from loopcast.develop.moments import in_utc
 from loopcast.iterate.tasks import Contest, Made
 from loopcast.monitor.training import reference_file
 
@@ -30,7 +31,8 @@ def judge_family(
     trial: Trial[DataT],
 ) -> Iterator[tuple[str, Contest | LoopcastError]]:
     """Judge all contenders on each segment; an error is the outcome of its segment."""
-    context = FitContext(seed=course.seed, engine=engine)
+    tried = {s: in_utc(known.tried) for s, known in family.items() if known.tried is not None}
+    context = FitContext(seed=course.seed, engine=engine, tried=tried)
     for segment, found in contest_family(course, family, trial, context, advance):
         if isinstance(found, LoopcastError):
             yield segment, found

@@ -218,11 +218,10 @@ def training_of(
 
 
 def _tried(work: Work, attempts: Mapping[Segment, Attempt]) -> dict[Segment, Attempt]:
-    """Return what was tried before beside those who still serve, where that is an answer."""
-    again = work.again
-    if again is None or again.keep == "all":
+    """Return what was tried before beside those who still serve."""
+    if work.again is None:
         return {}
-    champions = again.champions.versions
+    champions = work.again.champions.versions
     names = {s: champions[s].id if s in champions else None for s in work.batch.segments}
     return {
         segment: attempts[segment]

@@ -31,10 +31,13 @@ UNKNOWN = Tuning(option=Ridge(7.0), half_life=None)
 
 
 def fitted(
-    data: RankData, p: EaseParameters = DEFAULT, champion: HistoryModel | None = None
+    data: RankData,
+    p: EaseParameters = DEFAULT,
+    champion: HistoryModel | None = None,
+    tried: np.datetime64 | None = None,
 ) -> HistoryModel:
     options = [Ridge(ridge) for ridge in p.ridges]
-    return fit_tuned(data, EASE, options, p, seed=0, champion=champion)
+    return fit_tuned(data, EASE, options, p, seed=0, champion=champion, tried=tried)
 
 
 def with_ridge(data: RankData, ridge: float) -> HistoryModel:
@@ -151,6 +154,21 @@ def test_each_training_looks_that_has_a_tenth_more_to_learn() -> None:
     champion = with_ridge(fashions(seed=1, rows=2_000), 1000.0)
     nights = [fashions(seed=1, rows=rows) for rows in range(2_600, 2_609)]
     assert all(fitted(data, champion=champion).tuning != champion.tuning for data in nights)
+
+
+def test_what_was_learned_from_at_the_last_try_is_no_more_to_learn() -> None:
+    champion = with_ridge(fashions(seed=1, rows=2_000), 1000.0)
+    nights = [fashions(seed=1, rows=rows) for rows in range(2_600, 2_690)]
+
+    def looked(known: float) -> int:
+        """Count trainings that look, of which the last one knew a share of the data."""
+        tried = [data.time[int(known * len(data.time)) - 1] for data in nights]
+        pairs = zip(nights, tried, strict=True)
+        found = [fitted(data, champion=champion, tried=at).tuning for data, at in pairs]
+        return sum(tuning != champion.tuning for tuning in found)
+
+    assert looked(0.8) == len(nights)
+    assert 20 <= looked(0.99) <= 40
 
 
 def with_options(data: RankData, tuning: Tuning) -> HistoryModel:

@@ -57,6 +57,8 @@ class Retraining(Record, frozen=True):
     since
         Until when the champion of a ranking was trained: both were judged on the later half of
         what came after.
+    tried
+        When there was last a training beside the champion that gave nothing in its place.
     rows, effective_rows, recent_rows
         Where rows were weighed: how many, how many equally weighted ones say as much (Kish), and
         how many of the recent population they were compared with.
@@ -66,6 +68,7 @@ class Retraining(Record, frozen=True):
     features: tuple[str, ...] = ()
     champion: VersionId | None = None
     since: datetime | None = None
+    tried: datetime | None = None
     rows: int | None = None
     effective_rows: float | None = None
     recent_rows: int | None = None
@@ -175,15 +178,16 @@ def treated_again(known: KnownT, files: Files) -> KnownT:
 
 
 def retraining_files(
-    treatment: Treatment, champion: VersionId | None, since: datetime | None, files: Files
+    treatment: Treatment, champion: VersionId | None, known: Known[Any], files: Files
 ) -> dict[str, bytes]:
-    """Return the files that say how a version was trained again."""
+    """Return the files that say how a version was trained again on what is known."""
     arrays = read_npz(files[WEIGHTS_FILE]) if WEIGHTS_FILE in files else None
     record = Retraining(
         remedy=treatment.remedy,
         features=treatment.features,
         champion=champion,
-        since=since,
+        since=known.since,
+        tried=known.tried,
         rows=None if arrays is None else len(arrays["weight"]),
         effective_rows=None if arrays is None else effective_size(arrays["weight"]),
         recent_rows=None if arrays is None else int(arrays["recent"][0]),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from loopcast_recommender.history.method import Method
 
 _GROWN = 1.1
-"""Choices, in those of its champion, with which every training looks for other options."""
+"""Choices, in those of the last training, with which each one looks for other options."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +51,7 @@ def fit_tuned(
     seed: int,
     *,
     champion: HistoryModel | None = None,
+    tried: np.datetime64 | None = None,
 ) -> HistoryModel:
     """Fit one segment with the best of the options.
 
@@ -62,6 +63,8 @@ def fit_tuned(
         Begin at its options, and move from there for what is clearly better, where it is the
         training's turn to look for any; at the middle option and the first half-life where there is
         none, or it ranks by popularity.
+    tried
+        When a training beside the champion last gave nothing better.
 
     Raises
     ------
@@ -69,7 +72,7 @@ def fit_tuned(
         Where there is nothing to learn from.
     """
     known, search = choices(data), _search(options, p.half_lives, champion)
-    if champion is not None and search.held and not _turn(data, champion, p.search_every):
+    if champion is not None and search.held and not _turn(data, champion, tried, p.search_every):
         return make_model(known, search.start, method)
     inner = hold_out(data, p.inner, p.count, seed)
     tuning = search.start if inner is None else _tuned(inner, method, search)
@@ -97,14 +100,17 @@ def _search(
     return _Search(options=options, half_lives=half_lives, start=start, held=held)
 
 
-def _turn(data: RankData, champion: HistoryModel, every: int) -> bool:
+def _turn(data: RankData, champion: HistoryModel, tried: np.datetime64 | None, every: int) -> bool:
     """Tell whether options are looked for: where data has grown, and else one time in so many.
 
     The draw follows from how much data there is and when it ends: the same data always gives the
     same model, and no night is the turn of a whole family.
     """
-    drawn = crc32(data.time[-1:].tobytes(), len(data.time)) % every == 0
-    return drawn or data.choices.nnz > _GROWN * champion.choices.nnz
+    if crc32(data.time[-1:].tobytes(), len(data.time)) % every == 0:
+        return True
+    if tried is None:
+        return data.choices.nnz > _GROWN * champion.choices.nnz
+    return len(data.time) > _GROWN * int(data.time.searchsorted(tried, side="right"))
 
 
 def _tuned(inner: Validation, method: Method[Any], search: _Search) -> Tuning:

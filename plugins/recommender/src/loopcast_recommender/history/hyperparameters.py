@@ -29,7 +29,7 @@ class TuningParameters(Hyperparameters, frozen=True):
     search_every
         Of trainings that begin at the options of a champion, one in so many looks for other ones,
         drawn for each segment and its data; so does every one that has a tenth more choices to
-        learn than the champion had. 1: all do.
+        learn than the last training had. 1: all do.
     """
 
     half_lives: tuple[Positive | None, ...] = (None, 30.0, 10.0, 3.0)

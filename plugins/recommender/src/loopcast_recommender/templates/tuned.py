@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from loopcast.api import Files, FitContext, LoopcastError, RankData, Ranker, fit_each
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from loopcast_recommender.history.method import Method
 
 
@@ -44,12 +46,13 @@ class Tuned(ABC):
 
         p, method, options = hyperparameters, self.method(), self.options(hyperparameters)
 
-        def fit(pair: tuple[Any, RankData]) -> Ranker:
-            champion, data = pair
-            return fit_tuned(data, method, options, p, context.seed, champion=champion)
+        def fit(known: tuple[Any, np.datetime64 | None, RankData]) -> Ranker:
+            champion, tried, data = known
+            return fit_tuned(data, method, options, p, context.seed, champion=champion, tried=tried)
 
-        pairs = {segment: (models.get(segment), data) for segment, data in family.items()}
-        return fit_each(pairs, fit)
+        return fit_each(
+            {s: (models.get(s), context.tried.get(s), data) for s, data in family.items()}, fit
+        )
 
     def refit(
         self,
