@@ -186,3 +186,8 @@ sys.modules["loopcast.cli.run"] = module
     done = start(site, "run", "logical_model=town", code=fake)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "acme.mean town acme.mean\n"
+
+
+def test_what_is_left_at_the_end_is_not_searched_for_cycles(site: Path) -> None:
+    watch = "import atexit, gc\natexit.register(lambda: print(gc.get_freeze_count() > 1_000))"
+    assert start(site, "--version", code=watch).stdout.splitlines()[-1] == "True"

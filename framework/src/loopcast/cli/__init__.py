@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import sys
@@ -118,12 +119,14 @@ def use_one_thread_for_algebra() -> None:
 
 
 def seldom_look_for_cycles() -> None:
-    """Let Python look for cycles of objects a tenth as often, here and in workers.
+    """Let Python look for cycles of objects a tenth as often, here and in workers, nor at the end.
 
     It looks through all that is imported, which stays, while work is done on arrays: that took a
-    twentieth of a night of small tenants, and as much of the start of a command.
+    twentieth of a night of small tenants, and as much of the start of a command; at the end, when
+    everything goes, a fifth of a second.
     """
     gc.set_threshold(10_000, 10, 10)
+    atexit.register(gc.freeze)
 
 
 def main() -> None:
