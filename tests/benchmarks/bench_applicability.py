@@ -23,6 +23,7 @@ from loopcast.api import (
     ScoreSchema,
 )
 from loopcast.deploy.limits import Limits
+from loopcast.deploy.loaded import Opened
 from loopcast.deploy.lookup import Serving
 from loopcast.develop.applicability import domains_bytes, fit_domain
 from loopcast.develop.course import Contender, Course
@@ -112,7 +113,9 @@ def _one_run(question: Question, model: Any, limits: Limits) -> None:
     """Do what a batch run does with a table that was read: answer, write, log."""
     serving = Serving(logical_model=MODEL.name, segment="", champion=VERSION)
     responsible = Responsible(
-        serving=serving, models={VERSION: model}, files={}, limits={VERSION: limits}
+        serving=serving,
+        opened={VERSION: Opened(files={}, model=model)},
+        limits={VERSION: limits},
     )
     answers = score.answer(question, score.prepare(question), responsible)
     item = SegmentAnswers(segment="", serving=serving, answers=answers)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from loopcast.api import (
@@ -13,8 +14,8 @@ from loopcast.api import (
     RankOutcome,
     RankQuery,
     RankSchema,
-    npz_bytes,
 )
+from loopcast.deploy.rank_bundle import Names
 from loopcast.develop.engine import LocalEngine
 from loopcast.develop.holdout import Holdout, Split
 from loopcast.develop.rank.metrics import loopcast_metrics
@@ -53,8 +54,9 @@ def judged_beside(split: Split[Any], entities: list[str], items: list[str]) -> t
     model = First()
     own = lay_out(split, {"own": answer(First(), split, "acme.first")})
     contest = Contest(judged=own, evaluations=(), gates=(), own=SimpleNamespace(split=split))
-    files = {"names.npz": npz_bytes({"entities": np.array(entities), "items": np.array(items)})}
-    champion = Champion(name="champion", template="acme.first", model=model, files=files)
+    text = pa.large_string()
+    names = Names(entities=pa.array(entities, text), items=pa.array(items, text))
+    champion = Champion(name="champion", template="acme.first", files={}, model=model, names=names)
     course: Any = SimpleNamespace(deciding=PRECISION)
     judged, evaluation = STEPS.judge(course, Any, champion, contest, LocalEngine())  # type: ignore[arg-type]
     assert [(m.name, m.subset) for m in evaluation.metrics] == [("precision", "")]

@@ -27,8 +27,9 @@ from loopcast.develop.judged import JUDGED_FILE, read_judged
 from loopcast.plugins import calling
 
 if TYPE_CHECKING:
-    from loopcast.api import Task
+    from loopcast.api import Files, Task
     from loopcast.deploy.forecast_bundle import ForecastVersion
+    from loopcast.deploy.rank_bundle import Names
     from loopcast.plugins import PluginManager
     from loopcast.store.home import Home
 
@@ -55,6 +56,25 @@ class Packed:
     files: Mapping[str, bytes]
     model: Any
     scenario: Scenario
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Opened:
+    """What answers of a version, read from its bundle.
+
+    Attributes
+    ----------
+    files
+        Of the bundle, each checked when it is taken.
+    model
+        As :func:`load_model` returns it.
+    names
+        As :func:`names_of` returns them.
+    """
+
+    files: Files
+    model: Any
+    names: Names | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -193,6 +213,15 @@ def load_model(
 
         return finished(model, files)
     return model
+
+
+def names_of(task: Task, files: Files) -> Names | None:
+    """Return the names behind the codes of a ranker; ``None`` for another task."""
+    if task != "rank":
+        return None
+    from loopcast.deploy.rank_bundle import read_names
+
+    return read_names(files)
 
 
 def not_given_back(template: str, how: str, *, steady: bool) -> IntegrityError:

@@ -6,10 +6,11 @@ those whom it expects to serve when the training is settled.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from loopcast.deploy.loaded import Opened, names_of
 from loopcast.deploy.lookup import Serving
 from loopcast.iterate.batch import Trained, train
 from loopcast.iterate.new_version import NewVersion
@@ -17,7 +18,7 @@ from loopcast.iterate.tasks import steps_of
 from loopcast.serve.family import AtHand, Who, answer_tables
 
 if TYPE_CHECKING:
-    from loopcast.api import Files, Segment, VersionId
+    from loopcast.api import Files, Segment, Task, VersionId
     from loopcast.iterate.batch import Job, Result
     from loopcast.serve.answered import AnsweredBatch
     from loopcast.serve.family import AnswerJob
@@ -65,7 +66,7 @@ def train_and_answer(job: NightJob) -> Done:
         own = {segment: tables[segment] for segment in training.work.batch.segments}
         trained |= train(training, own.items())
     who, task = _expected(job, trained), job.answer.course.logical_model.task
-    at_hand = {segment: _at_hand(found, steps_of(task).asked) for segment, found in trained.items()}
+    at_hand = {segment: _at_hand(found, task) for segment, found in trained.items()}
     return Done(
         results={segment: found.result for segment, found in trained.items()},
         serving=who.serving,
@@ -73,19 +74,19 @@ def train_and_answer(job: NightJob) -> Done:
     )
 
 
-def _at_hand(trained: Trained, asked: Callable[[Any], Any]) -> AtHand:
+def _at_hand(trained: Trained, task: Task) -> AtHand:
     """Return what a training leaves in memory for who answers."""
     files: dict[VersionId, Files] = {}
-    models: dict[VersionId, Any] = {}
-    champion, result = trained.champion, trained.result
-    if champion is not None:
-        files[champion.name], models[champion.name] = champion.files, champion.model
+    champion, result, known = trained.champion, trained.result, trained.known
+    opened: dict[VersionId, Opened] = {} if champion is None else {champion.name: champion}
     if isinstance(result, NewVersion):
-        files[result.version.id] = result.bundle.files
-        if trained.model is not None:
-            models[result.version.id] = trained.model
-    known = trained.known
-    return AtHand(data=None if known is None else asked(known), files=files, models=models)
+        name, own = result.version.id, result.bundle.files
+        if trained.model is None:
+            files[name] = own
+        else:
+            opened[name] = Opened(files=own, model=trained.model, names=names_of(task, own))
+    data = None if known is None else steps_of(task).asked(known)
+    return AtHand(data=data, files=files, opened=opened)
 
 
 def _expected(job: NightJob, trained: Mapping[Segment, Trained]) -> Who:

@@ -20,7 +20,7 @@ from loopcast.api import (
     RankSchema,
     last_places,
 )
-from loopcast.deploy.rank_bundle import Names, codes_of, pack, read_names
+from loopcast.deploy.rank_bundle import Names, codes_of, pack
 from loopcast.develop.columns import text_array
 from loopcast.develop.contest import Trial, by_kpi
 from loopcast.develop.course import Advance, Course
@@ -83,7 +83,8 @@ def _judge(
     contest: Contest,
     engine: Engine,
 ) -> tuple[Judged, Evaluation]:
-    split, names = contest.own.split, read_names(champion.files)
+    split, names = contest.own.split, champion.names
+    assert names is not None
     alike = _same(names, split.training)
     ranking = _lists(champion, split) if alike else _lists_by_name(champion, split, names)
     choices = split.judged

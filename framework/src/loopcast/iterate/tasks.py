@@ -17,6 +17,7 @@ from loopcast.api import (
     Scenario,
     Task,
 )
+from loopcast.deploy.loaded import Opened
 from loopcast.develop.course import Advance, Course
 from loopcast.develop.known import Known
 
@@ -86,7 +87,7 @@ class Made:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Champion:
+class Champion(Opened):
     """A version that serves, loaded to be judged on data that it was not trained on.
 
     Attributes
@@ -95,16 +96,10 @@ class Champion:
         For messages: its id.
     template
         Name of the one that it is of.
-    model
-        A scorer, a ranker, or a forecast's models with what joins them.
-    files
-        Of its bundle.
     """
 
     name: str
     template: str
-    model: Any
-    files: Mapping[str, bytes]
 
 
 Contests: TypeAlias = Iterator[tuple[str, Contest | LoopcastError]]

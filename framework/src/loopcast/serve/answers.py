@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from loopcast.api import Segment, VersionId
 from loopcast.deploy.limits import Limits
+from loopcast.deploy.loaded import Opened
 from loopcast.deploy.lookup import Serving
 from loopcast.develop.applicability import beyond
 from loopcast.develop.beyond import Beyond, Reason
@@ -82,9 +83,8 @@ class Responsible:
 
     Attributes
     ----------
-    models, files
-        By version: the champion's, and the canary's if there is one and the task is not
-        *forecast*; files of the bundle, each checked when it is taken.
+    opened
+        By version: the champion, and the canary if there is one and the task is not *forecast*.
     limits
         Of each version; those of a forecast are part of its models.
     regions
@@ -92,8 +92,7 @@ class Responsible:
     """
 
     serving: Serving
-    models: Mapping[VersionId, Any]
-    files: Mapping[VersionId, Mapping[str, bytes]]
+    opened: Mapping[VersionId, Opened]
     limits: Mapping[VersionId, Limits]
     regions: Mapping[VersionId, Region] = field(default_factory=dict)
 
@@ -109,6 +108,11 @@ class Responsible:
         if domain is None:
             return treat(Beyond.nowhere(len(next(iter(columns.values()), ()))), rules)
         return treat(beyond(domain, columns, rules.share, others), rules)
+
+    @property
+    def models(self) -> Mapping[VersionId, Any]:
+        """What answers of each version."""
+        return {version: own.model for version, own in self.opened.items()}
 
     @property
     def stand_ins(self) -> Mapping[VersionId, Any]:

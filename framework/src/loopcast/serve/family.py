@@ -21,7 +21,7 @@ from loopcast.api import (
 )
 from loopcast.deploy.bundle import open_bundle
 from loopcast.deploy.limits import read_limits
-from loopcast.deploy.loaded import load_model
+from loopcast.deploy.loaded import Opened, load_model, names_of
 from loopcast.deploy.lookup import Serving, look_up_all
 from loopcast.deploy.region import read_region
 from loopcast.develop.source import check_segment
@@ -149,14 +149,14 @@ class AtHand:
     data
         What its task prepares of its table; ``None`` where that is still to be done.
     files
-        Of the bundle of each version that was opened, checked when they are taken.
-    models
-        Of each version that was loaded from these files.
+        Of the bundle of each version that is to be loaded and may not be stored yet.
+    opened
+        Versions that need not be opened.
     """
 
     data: Any = None
     files: Mapping[VersionId, Files] = field(default_factory=dict)
-    models: Mapping[VersionId, Any] = field(default_factory=dict)
+    opened: Mapping[VersionId, Opened] = field(default_factory=dict)
 
 
 _NOTHING = AtHand()
@@ -231,20 +231,19 @@ def _responsible(
     names = (serving.version(),) if task == "forecast" else serving.candidates
     find = partial(_template, job.templates)
 
-    def files_of(name: VersionId) -> Files:
-        return at_hand.files.get(name) or open_bundle(artifacts, versions[name].manifest).files
+    def opened_of(name: VersionId) -> Opened:
+        if name in at_hand.opened:
+            return at_hand.opened[name]
+        files = at_hand.files.get(name) or open_bundle(artifacts, versions[name].manifest).files
+        model = load_model(task, files, find(versions[name].template), find)
+        return Opened(files=files, model=model, names=names_of(task, files))
 
-    def model_of(name: VersionId) -> Any:
-        if name in at_hand.models:
-            return at_hand.models[name]
-        return load_model(task, files[name], find(versions[name].template), find)
-
-    files = {name: files_of(name) for name in names}
+    opened = {name: opened_of(name) for name in names}
+    files = {name: own.files for name, own in opened.items()}
     limits = {} if task == "forecast" else {n: read_limits(files[n], find) for n in names}
     return Responsible(
         serving=serving,
-        models={name: model_of(name) for name in names},
-        files=files,
+        opened=opened,
         limits=limits,
         regions={n: region for n in names if (region := read_region(files[n], find))},
     )

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from loopcast.api import RankData, Ranking, RankQuery, RankSchema, last_places
-from loopcast.deploy.rank_bundle import Names, codes_of, read_names
+from loopcast.deploy.rank_bundle import Names, codes_of
 from loopcast.develop.beyond import Reason
 from loopcast.develop.columns import text_array
 from loopcast.develop.rank.inputs import columns_about
@@ -158,7 +158,8 @@ class _KnownTo:
 
 
 def _known_to(responsible: Responsible, version: str, data: RankData) -> _KnownTo:
-    names = read_names(responsible.files[version])
+    names = responsible.opened[version].names
+    assert names is not None
     return _KnownTo(
         version=version,
         names=names,

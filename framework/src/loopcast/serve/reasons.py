@@ -82,5 +82,6 @@ def explained(
 
 
 def _contributions(responsible: Responsible, version: str, rows: pd.DataFrame) -> Contributions:
-    background, _ = read_scenario(responsible.files[version])
-    return contributions_of(responsible.models[version], rows, background)
+    opened = responsible.opened[version]
+    background, _ = read_scenario(opened.files)
+    return contributions_of(opened.model, rows, background)

@@ -10,7 +10,7 @@ import msgspec
 
 from loopcast.api import IntegrityError, LoopcastError, PluginError, Version, VersionId
 from loopcast.deploy.bundle import StoredBundle, open_bundle
-from loopcast.deploy.loaded import load_model
+from loopcast.deploy.loaded import load_model, names_of
 from loopcast.develop.documentation import ALTERNATIVE_FILE
 from loopcast.develop.engine import LocalEngine
 from loopcast.develop.judged import champion_label
@@ -174,6 +174,7 @@ def _load(
     return Champion(
         name=version.id,
         template=version.template,
-        model=load_model(task, files, template(version.template), template),
         files=files,
+        model=load_model(task, files, template(version.template), template),
+        names=names_of(task, files),
     )
