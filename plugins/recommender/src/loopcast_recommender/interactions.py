@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,8 +46,7 @@ def pairs(
 
 def presence(matrix: sparse.csr_array) -> sparse.csr_array:
     """Return 1 where a matrix has an entry."""
-    ones = np.ones(matrix.nnz, dtype=np.float32)
-    return sparse.csr_array((ones, matrix.indices, matrix.indptr), shape=matrix.shape)
+    return _with(matrix, np.ones(matrix.nnz, dtype=np.float32))
 
 
 def remembered(matrix: sparse.csr_array, half_life: float | None) -> sparse.csr_array:
@@ -61,8 +61,14 @@ def remembered(matrix: sparse.csr_array, half_life: float | None) -> sparse.csr_
     """
     if half_life is None:
         return presence(matrix)
-    weight = np.exp2((1.0 - matrix.data) / np.float32(half_life)).astype(np.float32)
-    return sparse.csr_array((weight, matrix.indices, matrix.indptr), shape=matrix.shape)
+    return _with(matrix, np.exp2((1.0 - matrix.data) / np.float32(half_life)).astype(np.float32))
+
+
+def _with(matrix: sparse.csr_array, data: NDArray[np.float32]) -> sparse.csr_array:
+    """Return other values at the same places, which are not checked again."""
+    found = copy(matrix)
+    found.data = data
+    return found
 
 
 def histories(query: RankQuery, trained: sparse.csr_array) -> sparse.csr_array:
