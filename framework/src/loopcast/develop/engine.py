@@ -206,7 +206,7 @@ def _forking(modules: Sequence[str]) -> BaseContext:
     is forked from it first belongs to no pool, and ends by itself.
     """
     context = get_context("forkserver")
-    context.set_forkserver_preload([__name__, *modules])
+    context.set_forkserver_preload([__name__, *modules, "loopcast.develop.frozen"])
     resource_tracker.ensure_running()  # it would let interrupts in
     before = pthread_sigmask(SIG_BLOCK, {SIGINT})
     try:
@@ -221,7 +221,7 @@ def _forking(modules: Sequence[str]) -> BaseContext:
 
 def _begin(folder: Path, *threshold: int) -> None:
     """Look for cycles as often as the process that started this one, and end when it is killed."""
-    gc.freeze()  # what was imported stays, in memory that processes share until it is touched
+    gc.freeze()  # what was imported stays
     gc.set_threshold(*threshold)
     if getsignal(SIGINT) is default_int_handler:
         signal(SIGINT, SIG_DFL)  # it ends without a word; the one that started it has them
