@@ -1,4 +1,4 @@
-"""How work and results travel between the processes of a run: large columns of tables by files.
+"""How work and results travel between the processes of a run: large columns of tables by a file.
 
 A pipe would copy them six times on their way, and they would wait in the memory of who takes them.
 """
@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fcntl import LOCK_EX, LOCK_NB, flock
+from itertools import accumulate
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
@@ -21,8 +22,11 @@ from cloudpickle import dumps, loads
 
 from loopcast.store.files import GRACE
 
-LARGE = 2**17
+LARGE = 2**16
 """Bytes from which on a column goes by a file."""
+
+_ALIGNED = 64
+"""Bytes of whose multiples Arrow wants columns to begin at one."""
 
 _PREFIX = "loopcast-columns-"
 
@@ -35,12 +39,16 @@ class Carried:
     ----------
     rest
         All but the large columns of Arrow's tables.
-    files
-        One for each of these, gone once it is unpacked.
+    file
+        Has these one after another, each from a multiple of 64 bytes on, and is gone once it is
+        unpacked; ``None`` where there are none.
+    sizes
+        Bytes of each.
     """
 
     rest: bytes
-    files: tuple[Path, ...] = ()
+    file: Path | None = None
+    sizes: tuple[int, ...] = ()
 
 
 @contextmanager
@@ -76,7 +84,7 @@ def packed(thing: Any, folder: Path) -> Carried:
     Parameters
     ----------
     folder
-        For files, of the run alone. Where it has no room for them, columns go with the rest.
+        For a file, of the run alone. Where it has no room for it, columns go with the rest.
     """
     import pyarrow as pa
 
@@ -91,33 +99,45 @@ def packed(thing: Any, folder: Path) -> Carried:
         return False
 
     rest = dumps(thing, buffer_callback=stays)
+    if not large:
+        return Carried(rest=rest)
     try:
-        return Carried(rest=rest, files=_written(large, folder))
+        file = _written(large, folder)
     except OSError:
         return Carried(rest=dumps(thing))
+    return Carried(rest=rest, file=file, sizes=tuple(column.nbytes for column in large))
 
 
 def unpacked(found: Carried) -> Any:
-    """Return what :func:`packed` was given; a column is read when it is looked at."""
-    return loads(found.rest, buffers=map(_taken, found.files))
+    """Return what :func:`packed` was given; a column is read when it is looked at.
+
+    The space of the file is free again once none of its columns is held.
+    """
+    return loads(found.rest, buffers=_taken(found.file, found.sizes) if found.file else ())
 
 
-def _taken(path: Path) -> Any:
+def _taken(path: Path, sizes: Sequence[int]) -> Iterator[Any]:
     import pyarrow as pa
 
-    with pa.memory_map(str(path)) as file:  # which the column outlives; it keeps no file open
+    with pa.memory_map(str(path)) as file:  # which columns outlive; it keeps no file open
         content = file.read_buffer()
     path.unlink()
-    return content
+    starts = accumulate((size + _padding(size) for size in sizes), initial=0)
+    return map(content.slice, starts, sizes)
 
 
-def _written(columns: Sequence[memoryview], folder: Path) -> tuple[Path, ...]:
-    files = tuple(folder / uuid4().hex for _ in columns)
+def _written(columns: Sequence[memoryview], folder: Path) -> Path:
+    path = folder / uuid4().hex
     try:
-        for file, column in zip(files, columns, strict=True):
-            file.write_bytes(column)
+        with path.open("xb") as file:
+            for column in columns:
+                file.write(column)
+                file.write(bytes(_padding(column.nbytes)))
     except OSError:
-        for file in files:
-            file.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
         raise
-    return files
+    return path
+
+
+def _padding(size: int) -> int:
+    return -size % _ALIGNED

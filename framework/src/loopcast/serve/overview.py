@@ -7,9 +7,10 @@ comparable between series of any size.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -48,9 +49,9 @@ class Overview:
         Whether the row is inside the domain of its version.
     segments : DataFrame, indexed by segment, columns ``low``, ``middle``, ``high``
         The 5th, 50th and 95th percentile of the values.
-    reasons : Series
+    reasons
         Rows by the reason why they are beyond the domain.
-    items : Series
+    items
         Lists by the item that they recommend; empty but for rankings.
     courses
         Forecasts of the largest series of each segment; empty but for forecasts.
@@ -60,8 +61,8 @@ class Overview:
     values: NDArray[np.float32]
     own: NDArray[np.bool_]
     segments: pd.DataFrame
-    reasons: pd.Series[int]
-    items: pd.Series[int]
+    reasons: Mapping[str, int]
+    items: Mapping[str, int]
     courses: dict[str, tuple[float, ...]]
 
 
@@ -101,15 +102,18 @@ def all_of(parts: Sequence[Overview]) -> Overview:
         values=np.concatenate([part.values for part in parts]),
         own=np.concatenate([part.own for part in parts]),
         segments=pd.concat([part.segments for part in parts]),
-        reasons=_total([part.reasons for part in parts]),
-        items=_total([part.items for part in parts]),
+        reasons=_total(part.reasons for part in parts),
+        items=_total(part.items for part in parts),
         courses=courses,
     )
 
 
-def _total(parts: Sequence[pd.Series[Any]]) -> pd.Series[Any]:
-    summed: pd.Series[Any] = pd.concat(parts).groupby(level=0).sum()
-    return summed.sort_values(ascending=False, kind="stable")
+def _total(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Add up counts, the largest first."""
+    total = Counter[str]()
+    for part in parts:
+        total.update(part)
+    return dict(sorted(total.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _looked_at(table: pa.Table | Folded, model: LogicalModel) -> pa.Table:
@@ -140,20 +144,20 @@ def _counts(rows: pa.Table) -> pd.DataFrame:
     return counts.rename(columns={"count_all": "rows"})
 
 
-def _reasons(rows: pa.Table) -> pd.Series[Any]:
+def _reasons(rows: pa.Table) -> dict[str, int]:
     """Count rows by the reason why they are beyond the domain."""
     reasons = rows["reason"].drop_null().value_counts()
     names, counts = reasons.field("values"), reasons.field("counts")
-    return pd.Series(counts.to_numpy(), index=pd.Index(names.to_pylist(), dtype="str"))
+    return dict(zip(names.to_pylist(), counts.to_pylist(), strict=True))
 
 
-def _items(table: pa.Table | Folded, model: LogicalModel) -> pd.Series[Any]:
+def _items(table: pa.Table | Folded, model: LogicalModel) -> dict[str, int]:
     if not (isinstance(table, Folded) and isinstance(model.schema, RankSchema)):
-        return pd.Series(dtype=np.int64)
+        return {}
     coded = table.own[model.schema.item]
     counts = np.bincount(coded.indices.drop_null(), minlength=len(coded.dictionary))
-    found = pd.Series(counts, index=pd.array(coded.dictionary, dtype="str"))
-    return found[found > 0]
+    found = zip(coded.dictionary.to_pylist(), counts.tolist(), strict=True)
+    return {name: count for name, count in found if count}
 
 
 def _courses(table: pa.Table, model: LogicalModel) -> dict[str, tuple[float, ...]]:

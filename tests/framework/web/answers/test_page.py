@@ -114,7 +114,7 @@ def test_batches_give_the_same_as_the_whole() -> None:
     np.testing.assert_array_equal(parts.values, whole.values)
     np.testing.assert_array_equal(parts.own, whole.own)
     pd.testing.assert_frame_equal(parts.segments, whole.segments)
-    assert parts.reasons.to_dict() == whole.reasons.to_dict()
+    assert parts.reasons == whole.reasons
     columns = ["segment", "version", "action"]
     pd.testing.assert_series_equal(
         parts.counts.set_index(columns)["rows"].sort_index(),
@@ -141,7 +141,7 @@ def test_lists_count_entities_and_items() -> None:
     )
     seen = overview(lists, model(LISTS))
     assert seen.values.tolist() == [0.5, 0.75]
-    assert seen.items.to_dict() == {"tea": 2, "pot": 1}
+    assert seen.items == {"tea": 2, "pot": 1}
     assert seen.counts.set_index("action")["rows"].to_dict() == {"served": 2, "person": 1}
     text = text_of(page_of(model(LISTS), seen))
     assert "tea 2 66.7 %" in text

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -200,12 +201,12 @@ def _segment_plot(report: AnswersReport) -> Figure | None:
 
 
 def _reasons(found: Overview) -> Table | None:
-    if found.reasons.empty:
+    if not found.reasons:
         return None
     kinds = Counter[str]()
     for reason, count in found.reasons.items():
         # Bounds differ between segments; a row counts for each of its reasons.
-        kinds.update({part.partition(" (")[0]: count for part in str(reason).split("; ")})
+        kinds.update({part.partition(" (")[0]: count for part in reason.split("; ")})
     rows = tuple(cells(name, f"{count:,}") for name, count in kinds.most_common(SHOWN))
     return Table(caption="Why rows are unlike the training", columns=("reason", "rows"), rows=rows)
 
@@ -230,12 +231,12 @@ def _versions(found: Overview) -> Table:
 
 def _items(report: AnswersReport) -> Table | None:
     items = report.overview.items
-    if items.empty:
+    if not items:
         return None
     lists = int(report.overview.counts["rows"].sum())
     rows = tuple(
-        cells(str(name), f"{count:,}", formats.percent(count / lists))
-        for name, count in items.head(SHOWN).items()
+        cells(name, f"{count:,}", formats.percent(count / lists))
+        for name, count in islice(items.items(), SHOWN)
     )
     caption = f"The {len(rows)} most recommended of {len(items):,} items"
     return Table(caption=caption, columns=("item", "lists", "share of the lists"), rows=rows)
