@@ -88,7 +88,7 @@ class Examiner:
 
     def among(self, segments: Collection[Segment]) -> Examiner:
         """Return the same for some segments."""
-        return replace(self, serving={s: v for s, v in self.serving.items() if s in segments})
+        return replace(self, serving={s: self.serving[s] for s in segments if s in self.serving})
 
     def examine(
         self, course: Course[Any], made: Made, version: Version, bundle: EncodedBundle

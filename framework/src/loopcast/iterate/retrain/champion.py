@@ -48,7 +48,7 @@ class Champions:
 
     def among(self, segments: Collection[str]) -> Champions:
         """Return those of some segments."""
-        return replace(self, versions={s: v for s, v in self.versions.items() if s in segments})
+        return replace(self, versions={s: self.versions[s] for s in segments if s in self.versions})
 
     def bundle(self, segment: str, artifacts: Artifacts) -> StoredBundle | None:
         """Open the bundle of the one of a segment, if it has one."""
