@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from loopcast.api import (
     Dataset,
@@ -28,12 +28,15 @@ from loopcast.develop.holdout import Holdout, Split
 from loopcast.develop.known import Known
 from loopcast.develop.metrics import evaluate, in_full
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 DataT = TypeVar("DataT")
 
 
 @dataclass(frozen=True)
 class Trial(Generic[DataT]):
-    """How a task judges: three functions of its own.
+    """How a task judges: functions of its own.
 
     Attributes
     ----------
@@ -43,6 +46,9 @@ class Trial(Generic[DataT]):
         Ask a model about the judged part; the last argument names the template for messages.
     lay_out
         Put the outcomes of all contenders side by side.
+    keys
+        Return what identifies the judged rows, where :attr:`lay_out` leaves that to when they are
+        kept.
     finish
         Add to the candidate's models, by segment, what is learned with further fits: takes the
         course, models, their data, and what fits the candidate's template.
@@ -51,6 +57,7 @@ class Trial(Generic[DataT]):
     split: Callable[[DataT, Holdout, int], Split[DataT]]
     answer: Callable[[Any, Split[DataT], str], Outcome]
     lay_out: Callable[[Split[DataT], Mapping[str, Outcome]], Judged]
+    keys: Callable[[Split[DataT]], tuple[pd.Categorical[Any], ...]] | None = None
     finish: Finish | None = None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from loopcast.api import Engine, FitContext, LoopcastError
 from loopcast.deploy.loaded import Packed
@@ -62,9 +62,16 @@ def finish_family(
             yield segment, trained
             continue
         try:
-            yield segment, _made(course, contests[segment], trained, pack)
+            yield segment, _made(course, _kept(contests[segment], trial), trained, pack)
         except LoopcastError as error:
             yield segment, error
+
+
+def _kept(contest: Contest, trial: Trial[Any]) -> Contest:
+    """Return a contest whose judged rows are kept, with what identifies them."""
+    if trial.keys is None:
+        return contest
+    return replace(contest, judged=replace(contest.judged, keys=trial.keys(contest.own.split)))
 
 
 def _made(course: Course[Holdout], contest: Contest, trained: Trained, pack: Pack[DataT]) -> Made:

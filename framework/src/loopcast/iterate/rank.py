@@ -29,7 +29,7 @@ from loopcast.develop.known import Known
 from loopcast.develop.rank.inputs import inputs_of
 from loopcast.develop.rank.prepare import dataset_record, prepare_rank
 from loopcast.develop.rank.query import ranked, rows_of
-from loopcast.develop.rank.trial import answer, lay_out, split_interactions
+from loopcast.develop.rank.trial import answer, keys, lay_out, split_interactions
 from loopcast.iterate.contest import finish_family, judge_family
 from loopcast.iterate.tasks import Champion, Contest, Contests, Outcomes, TaskSteps
 from loopcast.settings import RankTable
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from loopcast.settings import DataSettings
 
-TRIAL = Trial(split=split_interactions, answer=answer, lay_out=lay_out)
+TRIAL = Trial(split=split_interactions, answer=answer, lay_out=lay_out, keys=keys)
 
 
 def _know(

@@ -31,7 +31,7 @@ from loopcast.develop.rank.prepare import (
     prepare_rank,
 )
 from loopcast.develop.rank.query import ranked
-from loopcast.develop.rank.trial import answer, lay_out, split_interactions
+from loopcast.develop.rank.trial import answer, keys, lay_out, split_interactions
 from loopcast.settings import RankTable
 
 from ...examples import sales
@@ -298,7 +298,7 @@ def test_judged_entities_are_known_or_new(table: pd.DataFrame) -> None:
     judged = lay_out(split, {"fixed": answer(Fixed([0, 1, 2, 3, 4]), split, "demo.fixed")})
     subsets = dict(judged.subsets())
     [new] = subsets["entity=new"]
-    assert judged.keys[0][new] == "late"
+    assert keys(split)[0][new] == "late"
     assert len(subsets["plan=basic"]) + len(subsets["plan=gold"]) == len(judged.block)
     assert isinstance(judged.outcomes["fixed"], RankOutcome)
 

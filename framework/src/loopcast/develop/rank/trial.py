@@ -43,8 +43,10 @@ class Choices:
     ----------
     query
         For each judged entity, in the codes of the training part.
-    entities : Index, shape (n,)
-        Names of the judged entities.
+    names : Index
+        Of all entities.
+    who : ndarray, shape (n,), int32
+        Which of them are judged.
     chosen_entity, chosen_item : ndarray, shape (choices,), int32
         Row of the query, and item in the codes of the training part.
     chosen_value : ndarray, shape (choices,), float32
@@ -59,13 +61,19 @@ class Choices:
     """
 
     query: RankQuery
-    entities: pd.Index
+    names: pd.Index
+    who: NDArray[np.int32]
     chosen_entity: NDArray[np.int32]
     chosen_item: NDArray[np.int32]
     chosen_value: NDArray[np.float32]
     popularity: NDArray[np.float64]
     features: pd.DataFrame | None
     history: sparse.csr_array
+
+    @property
+    def entities(self) -> pd.Index:
+        """Names of the judged entities, shape (n,)."""
+        return self.names[self.who]
 
 
 def split_interactions(data: RankData, plan: Holdout, seed: int) -> Split[RankData]:
@@ -180,7 +188,8 @@ def _choices(data: RankData, judged: Rows, known: Part) -> Choices:
             excluded=None if training.schema.repeat else history,
             entity_features=features,
         ),
-        entities=data.entities[who],
+        names=data.entities,
+        who=who,
         history=history,
         chosen_entity=(np.cumsum(starts) - 1).astype(np.int32),
         chosen_item=item[chosen],
@@ -248,9 +257,9 @@ def answer(model: Ranker, split: Split[RankData], template: str) -> RankOutcome:
 
 
 def lay_out(split: Split[RankData], outcomes: Mapping[str, Outcome]) -> Judged:
-    """Return the judged entities: each a row and a block of its own."""
+    """Return the judged entities, each a row and a block of its own, without their :func:`keys`."""
     choices: Choices = split.judged
-    rows = len(choices.entities)
+    rows = len(choices.who)
     new = (choices.query.entities < 0).astype(np.int8)
     attributes: dict[str, pd.Categorical[Any]]
     attributes = {"entity": pd.Categorical.from_codes(new, dtype=_SEEN)}
@@ -259,9 +268,16 @@ def lay_out(split: Split[RankData], outcomes: Mapping[str, Outcome]) -> Judged:
         protected = [name for name, feature in described if feature.protected]
         attributes |= {n: pd.Categorical(choices.features[n].astype("str")) for n in protected}
     return Judged(
-        keys=(pd.Categorical.from_codes(np.arange(rows), categories=choices.entities),),
+        keys=(),
         block=np.arange(rows, dtype=np.int64),
         overall=np.ones(rows, dtype=bool),
         attributes=attributes,
         outcomes=outcomes,
     )
+
+
+def keys(split: Split[RankData]) -> tuple[pd.Categorical[Any], ...]:
+    """Return the names of the judged entities, which take longer than to judge one."""
+    choices: Choices = split.judged
+    rows = np.arange(len(choices.who))
+    return (pd.Categorical.from_codes(rows, categories=choices.entities),)
