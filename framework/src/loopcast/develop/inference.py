@@ -84,8 +84,9 @@ def mean_influence(values: FloatArray, weight: FloatArray, *, root: bool = False
     The influences add up to zero. Source: the delta method, for example A. W. van der Vaart
     (1998), Asymptotic Statistics, chapter 3.
     """
-    mean = values @ weight / weight.sum()
-    influence = np.asarray(weight * (values - mean) / weight.sum())
+    total = weight.sum()
+    mean = values @ weight / total
+    influence = np.asarray(weight * (values - mean) / total)
     if not root:
         return influence
     return influence / (2.0 * np.sqrt(mean)) if mean > 0.0 else influence

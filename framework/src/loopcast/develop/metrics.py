@@ -174,7 +174,8 @@ def mean_of_rows(rows: FloatArray, weight: FloatArray, *, root: bool = False) ->
 
     An average over a part of the rows would look better than it is.
     """
-    if not len(rows) or not weight.sum():
+    total = weight.sum()
+    if not total:
         return float("nan")
-    value = float(rows @ weight / weight.sum())
+    value = float(rows @ weight / total)
     return float(np.sqrt(value)) if root else value

@@ -40,8 +40,9 @@ def rank(query: RankQuery, score: Callable[[RankQuery], NDArray[np.float32]]) ->
 
     def lists(asked: RankQuery) -> Lists:
         place, value = best(_masked(score(asked), asked), length)
-        nothing = np.isneginf(value)
-        return np.where(nothing, -1, place), np.where(nothing, np.nan, value)
+        nothing = value == -np.inf
+        place[nothing], value[nothing] = -1, np.nan
+        return place, value
 
     return _in_parts(query, lists)
 

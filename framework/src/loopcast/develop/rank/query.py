@@ -91,10 +91,11 @@ def _whole(found: Ranking, query: RankQuery, template: str) -> Ranking:
 def _refuse_wrong(found: Ranking, query: RankQuery, template: str) -> None:
     """Raise what is wrong with lists, naming the first."""
     for problem, bad in _problems(found.items, found.scores, query):
-        if bad.any():
+        count = np.count_nonzero(bad)
+        if count:
             row = int(np.argmax(bad.any(axis=1)))
             raise ModelError(
-                f"template {template}: {int(bad.sum())} places of its lists hold {problem}, the "
+                f"template {template}: {count} places of its lists hold {problem}, the "
                 f"first for entity {int(query.entities[row])}: {found.items[row].tolist()}"
             )
 
