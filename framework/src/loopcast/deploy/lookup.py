@@ -138,12 +138,17 @@ class Serving:
         """
         import numpy as np
 
-        champion, parts = self._champion(), self.parts
-        if len(parts) == 1:
-            return np.full(len(entities), champion)
-        shares = [part.share for part in parts]
-        arm = assignment.arms(entities, self._salt, shares)
-        return np.array([part.version for part in parts])[arm]
+        return np.array(self.candidates)[self.arms(entities)]
+
+    def arms(self, entities: Sequence[str] | pd.Index) -> NDArray[np.intp]:
+        """Return the place in ``candidates`` of what :meth:`versions` does, and raise likewise."""
+        import numpy as np
+
+        self._champion()
+        shares = [part.share for part in self.parts]
+        if len(shares) == 1:
+            return np.zeros(len(entities), dtype=np.intp)
+        return assignment.arms(entities, self._salt, shares)
 
     @property
     def _trial(self) -> Trial | None:

@@ -101,8 +101,8 @@ def answer(question: Question, data: RankData, responsible: Responsible) -> List
 
 def _version(responsible: Responsible, data: RankData) -> NDArray[np.intp]:
     """Return which candidate answers for each entity; the champion does for the newcomer."""
-    version = np.append(responsible.versions(data.entities), responsible.serving.version())
-    return np.asarray((version[:, None] == responsible.serving.candidates).argmax(axis=1))
+    serving = responsible.serving
+    return np.append(serving.arms(data.entities), serving.candidates.index(serving.version()))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -162,13 +162,13 @@ def _taken_apart(parts: Parts) -> tuple[bytes, Parts | None]:
         return (head if len(head) < _BEGINNING.stop else parts(slice(None))), None
     start, end = _COMPANY.size, _COMPANY.size + _COMPANY.unpack_from(head)[1]
     content = head[start:end] if end <= len(head) else parts(slice(start, end))
-    return content, partial(_part_after, parts, end)
+    return content, partial(_part_after, parts, head, end)
 
 
-def _part_after(parts: Parts, start: int, place: slice) -> bytes:
-    """Return a part of what follows a place."""
-    end = None if place.stop is None else start + place.stop
-    return parts(slice(start + (place.start or 0), end))
+def _part_after(parts: Parts, head: bytes, start: int, place: slice) -> bytes:
+    """Return a part of what follows a place; what the head has is not read again."""
+    first, end = start + (place.start or 0), None if place.stop is None else start + place.stop
+    return head[first:end] if end is not None and end <= len(head) else parts(slice(first, end))
 
 
 def _name(digest: Digest) -> str:
