@@ -24,6 +24,7 @@ from loopcast.cli.context import Run, Stopwatch
 from loopcast.cli.progress import comparison_table, progress_bar, result_lines
 from loopcast.develop.engine import engine_for
 from loopcast.iterate.family import SegmentReport, Status, counts, train_segments, training_of
+from loopcast.iterate.past import past_of
 from loopcast.iterate.settings_file import SETTINGS_FILE, settings_bytes
 from loopcast.serve.family import answer_segments
 
@@ -70,9 +71,8 @@ def _trains(run: Run) -> bool:
 
 
 def _train(run: Run, engine: Engine) -> list[SegmentReport]:
-    training = training_of(
-        run.course, run.home, run.rules, day=run.settings.job.origin, at=run.moment
-    )
+    past, day = past_of(run.home.catalog, run.name), run.settings.job.origin
+    training = training_of(run.course, run.home, run.rules, past, day=day, at=run.moment)
     extra = {SETTINGS_FILE: settings_bytes(run.settings)}
     with progress_bar(run.console, "training", None) as advance:
         return list(

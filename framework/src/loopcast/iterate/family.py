@@ -14,10 +14,11 @@ from datetime import datetime
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
-from loopcast.api import Attempt, Segment, Stage, Version, VersionId
+from loopcast.api import Attempt, Segment, Stage, VersionId
 from loopcast.develop.source import Source
 from loopcast.iterate.batch import Failed, Job, Kept, Result, Unfinished, Work, train_batch
 from loopcast.iterate.new_version import NewVersion
+from loopcast.iterate.past import Past
 from loopcast.iterate.registering import Examiner, examiner_for, register
 from loopcast.iterate.verdict import kpi_of_champion
 
@@ -144,10 +145,8 @@ class Training:
         The first day to forecast.
     at
         The moment of the training; now where ``None``.
-    newest
-        The newest version of each segment that has one.
-    attempts
-        What was tried and made no version, by segment.
+    past
+        What the catalog says of the segments.
     """
 
     course: Course[Any]
@@ -155,17 +154,16 @@ class Training:
     rules: Rules
     day: str | None
     at: datetime | None
-    newest: Mapping[Segment, Version]
-    attempts: Mapping[Segment, Attempt]
+    past: Past
     examiner: Examiner
 
     def job(self, work: Work) -> Job:
         """Return what a process needs to know to train some segments."""
-        segments = work.batch.segments
+        segments, newest = work.batch.segments, self.past.newest
         return Job(
             work=work,
-            newest={s: self.newest[s] for s in segments if s in self.newest},
-            tried=_tried(work, self.attempts),
+            newest={s: newest[s] for s in segments if s in newest},
+            tried=_tried(work, self.past.attempts),
             examiner=self.examiner.among(segments),
             day=self.day,
             artifacts=self.home.artifacts_url,
@@ -193,15 +191,16 @@ def training_of(
     course: Course[Any],
     home: Home,
     rules: Rules,
+    past: Past,
     *,
     day: str | None = None,
     at: datetime | None = None,
 ) -> Training:
-    """Read from the catalog what trainings of a family need to know.
+    """Return by what segments of a family are trained.
 
     Parameters
     ----------
-    rules, day, at
+    rules, past, day, at
         As :class:`Training` has them.
     """
     home.catalog.put_logical_model(course.logical_model)
@@ -211,9 +210,8 @@ def training_of(
         rules=rules,
         day=day,
         at=at,
-        newest=home.catalog.newest(course.logical_model.name),
-        attempts=home.catalog.attempts(course.logical_model.name),
-        examiner=examiner_for(course, home, rules),
+        past=past,
+        examiner=examiner_for(course, rules, past.champions),
     )
 
 

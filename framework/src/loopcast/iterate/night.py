@@ -65,8 +65,8 @@ def night(
         for answered in answer_segments(answering, outlook.batches, engine):
             yield NightBatch(retrained=(), answered=answered)
         return
-    training = training_for(asked)
-    jobs = _jobs(asked, outlook.batches, works, training, answering)
+    training = training_for(asked, outlook)
+    jobs = _jobs(asked, outlook, works, training, answering)
     batches = zip(outlook.batches, engine.map(train_and_answer, jobs), strict=True)
     for group in together(batches):
         results = {s: result for _, done in group for s, result in done.results.items()}
@@ -79,14 +79,15 @@ def night(
 
 def _jobs(
     asked: Asked,
-    batches: Sequence[Batch],
+    outlook: Outlook,
     works: Sequence[tuple[Work, ...]],
     training: Training,
     answering: Answering,
 ) -> Iterator[NightJob]:
-    who = answering.who(look_up_all(asked.home.catalog, asked.name))
+    serving = look_up_all(asked.home.catalog, asked.name)
+    who = answering.who(serving, outlook.past.champions.values())
     row = asked.settings.policy.row(asked.settings.logical_model)
-    for batch, own in zip(batches, works, strict=True):
+    for batch, own in zip(outlook.batches, works, strict=True):
         yield NightJob(
             trainings=tuple(map(training.job, own)),
             answer=answering.job(batch, who),

@@ -116,24 +116,18 @@ class Examiner:
 
 
 def examiner_for(
-    course: Course[Any], home: Home, rules: Rules, segments: Sequence[Segment] | None = None
+    course: Course[Any], rules: Rules, champions: Mapping[Segment, Version]
 ) -> Examiner:
     """Return what examines versions of a logical model, beside those who serve now.
-
-    Parameters
-    ----------
-    segments
-        All of them where it is left out.
 
     Raises
     ------
     ConfigurationError, PluginError
         Where the policy demands what a gate does not have, or a gate that is not installed.
     """
-    model, plugins = course.logical_model, rules.plugins
-    champions = home.catalog.champions(model.name, segments)
+    plugins = rules.plugins
     return Examiner(
-        demanded=demanded(rules.policy.row(model), plugins),
+        demanded=demanded(rules.policy.row(course.logical_model), plugins),
         templates=plugins.templates(),
         serving={segment: version.id for segment, version in champions.items()},
     )

@@ -143,7 +143,7 @@ def train_version(
     checked = check(course, known, known.dataset.origin, before)
     contest = alone(steps.contest(course, {segment: known}, engine, advance))
     made = alone(steps.finish(course, {segment: contest}, engine, advance))
-    examiner = examiner_for(course, home, rules, [segment])
+    examiner = examiner_for(course, rules, home.catalog.champions(name, [segment]))
     item = new_version(course, ready(course, known, made, checked, extra or {}), examiner, at)
     new = register(course, [item], home)
     released = release_by_policy(course, [item], home, rules, at=at)[item.version.id]

@@ -102,10 +102,17 @@ class Answering:
     day: str | None = None
     rules: RuleBook | None = None
 
-    def who(self, serving: Mapping[Segment, Serving]) -> Who:
-        """Return who answers, with the versions that are asked."""
-        names = [name for own in serving.values() for name in asked(own)]
-        return Who(serving=serving, versions=self.home.catalog.versions_of(names))
+    def who(self, serving: Mapping[Segment, Serving], known: Iterable[Version] = ()) -> Who:
+        """Return who answers, with the versions that are asked.
+
+        Parameters
+        ----------
+        known
+            Versions that need not be read.
+        """
+        found = {version.id: version for version in known}
+        names = [name for own in serving.values() for name in asked(own) if name not in found]
+        return Who(serving=serving, versions=found | self.home.catalog.versions_of(names))
 
     def job(self, batch: Batch, who: Who) -> AnswerJob:
         """Return what a process needs to know of a batch to answer it."""

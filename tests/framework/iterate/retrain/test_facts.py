@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from loopcast.api import Attempt, Segment
+from loopcast.iterate.past import past_of
 from loopcast.iterate.retrain.facts import facts_of
 from loopcast.settings.retrain import RetrainSettings
 from loopcast.store.home import Home, open_home
@@ -43,7 +44,9 @@ def filled(folder: Path) -> Home:
 
 
 def test_the_last_training_is_the_later_of_version_and_attempt(tmp_path: Path) -> None:
-    facts = facts_of(filled(tmp_path), logical_model(), RetrainSettings(), NOW)
+    home = filled(tmp_path)
+    past = past_of(home.catalog, "demand")
+    facts = facts_of(home, logical_model(), RetrainSettings(), NOW, past)
     trained: dict[Segment, datetime | None] = {s: found.trained for s, found in facts.items()}
     assert trained == {
         "north": NOON + timedelta(days=20), "south": NOON, "east": NOON + timedelta(days=1)
@@ -65,5 +68,6 @@ def test_outcomes_count_from_the_last_training_on(tmp_path: Path) -> None:
                     observed=NOON + timedelta(days=days),
                 ),
             )
-    facts = facts_of(home, logical_model(), RetrainSettings(outcomes=1), NOW)
+    past = past_of(home.catalog, "demand")
+    facts = facts_of(home, logical_model(), RetrainSettings(outcomes=1), NOW, past)
     assert {s: found.outcomes for s, found in facts.items()} == {"north": 2, "south": 5, "east": 0}

@@ -12,12 +12,13 @@ from loopcast.monitor.alerts import AlertBook
 
 if TYPE_CHECKING:
     from loopcast.api import Alert, LogicalModel, Segment, Version
+    from loopcast.iterate.past import Past
     from loopcast.settings.retrain import RetrainSettings
     from loopcast.store.home import Home
 
 
 def facts_of(
-    home: Home, model: LogicalModel, settings: RetrainSettings, now: datetime
+    home: Home, model: LogicalModel, settings: RetrainSettings, now: datetime, past: Past
 ) -> dict[Segment, Facts]:
     """Return what is known about each segment that was trained, or has a switch.
 
@@ -26,8 +27,7 @@ def facts_of(
     now
         Outcomes that were observed later are not known.
     """
-    trained = _trained(home, model.name)
-    champions = home.catalog.champions(model.name)
+    trained, champions = _trained(past), past.champions
     switches = home.catalog.switches(model.name)
     alerts = _alerts(home, model.name)
     outcomes = _outcomes(home, model.name, trained, now) if settings.outcomes is not None else {}
@@ -45,10 +45,10 @@ def facts_of(
     }
 
 
-def _trained(home: Home, name: str) -> dict[Segment, datetime]:
+def _trained(past: Past) -> dict[Segment, datetime]:
     """Return when each segment was last trained, whether a version came of it or not."""
-    made = {segment: version.created for segment, version in home.catalog.newest(name).items()}
-    tried = {segment: attempt.at for segment, attempt in home.catalog.attempts(name).items()}
+    made = {segment: version.created for segment, version in past.newest.items()}
+    tried = {segment: attempt.at for segment, attempt in past.attempts.items()}
     return {
         segment: max(moments[segment] for moments in (made, tried) if segment in moments)
         for segment in made.keys() | tried.keys()

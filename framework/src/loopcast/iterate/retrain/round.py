@@ -18,6 +18,7 @@ from loopcast.develop.source import Batch, Source
 from loopcast.iterate.batch import Again, Work
 from loopcast.iterate.course import course_of
 from loopcast.iterate.family import Training, train_works, training_of
+from loopcast.iterate.past import Past, past_of
 from loopcast.iterate.retrain.champion import Champions
 from loopcast.iterate.retrain.decision import Decision, Facts, triggers
 from loopcast.iterate.retrain.facts import facts_of
@@ -67,12 +68,15 @@ class Outlook:
 
     Attributes
     ----------
+    past
+        What it is decided by, and trained by.
     going_on
         When the round was begun that is gone on with; ``None`` for a new one.
     done
         What became of segments that were done before it was interrupted.
     """
 
+    past: Past
     batches: Sequence[Batch]
     decisions: Mapping[Segment, Decision]
     round: Round | None
@@ -97,7 +101,8 @@ class Outlook:
 def look_ahead(asked: Asked) -> Outlook:
     """Decide for every segment that the data or the catalog has."""
     settings, model = asked.settings, asked.settings.logical_model
-    facts = facts_of(asked.home, model, settings.retrain, asked.moment)
+    past = past_of(asked.home.catalog, asked.name)
+    facts = facts_of(asked.home, model, settings.retrain, asked.moment, past)
     batches = list(asked.source.batches())
     named = [segment for batch in batches for segment in batch.segments]
     delay = timedelta(days=model.truth_delay_days)
@@ -112,8 +117,11 @@ def look_ahead(asked: Asked) -> Outlook:
     decisions |= {segment: _gone(segment) for segment in sorted(facts.keys() - set(named))}
     begun = _journal(asked).unfinished(_digest(settings)) if settings.retrain.train else None
     if begun is None:
-        return Outlook(batches=batches, decisions=decisions, round=None, going_on=None, done={})
+        return Outlook(
+            past=past, batches=batches, decisions=decisions, round=None, going_on=None, done={}
+        )
     return Outlook(
+        past=past,
         batches=batches,
         decisions=decisions | {d.segment: d for d in begun.due if d.segment in decisions},
         round=begun,
@@ -152,19 +160,20 @@ def retrain(
     progress = begin(asked, outlook)
     if progress is None:
         return
-    training = training_for(asked)
+    training = training_for(asked, outlook)
     for reports in train_works(training, chain.from_iterable(works), engine):
         yield from progress.note(reports)
         advance(len(reports))
     progress.finish()
 
 
-def training_for(asked: Asked) -> Training:
+def training_for(asked: Asked, outlook: Outlook) -> Training:
     """Return by what the segments of a round are trained."""
     return training_of(
         _course(asked, asked.settings),
         asked.home,
         asked.rules,
+        outlook.past,
         day=asked.settings.job.origin,
         at=asked.moment,
     )
@@ -212,7 +221,10 @@ def works_of(asked: Asked, outlook: Outlook) -> tuple[tuple[Work, ...], ...]:
     kinds: dict[_Kind, set[Segment]] = defaultdict(set)
     for decision in outlook.due:
         kinds[decision.remedy, decision.features].add(decision.segment)
-    ways = [(members, _way(asked, members, *kind)) for kind, members in kinds.items()]
+    champions = Champions(
+        versions=outlook.past.champions, templates=asked.rules.plugins.templates()
+    )
+    ways = [(members, _way(asked, champions, members, *kind)) for kind, members in kinds.items()]
     return tuple(
         tuple(_work(batch, own, way) for members, way in ways if (own := members & names))
         for batch in outlook.batches
@@ -232,10 +244,14 @@ def _work(batch: Batch, members: Collection[Segment], way: _Way) -> Work:
 
 
 def _way(
-    asked: Asked, members: Collection[Segment], remedy: Any, features: tuple[str, ...]
+    asked: Asked,
+    champions: Champions,
+    members: Collection[Segment],
+    remedy: Any,
+    features: tuple[str, ...],
 ) -> _Way:
     """Return the course of a remedy, what it does, and the settings that the bundle keeps."""
-    settings, plugins = asked.settings, asked.rules.plugins
+    settings = asked.settings
     if remedy == "fall_back":
         settings = _with_fallback(settings)
     whole = _course(asked, settings)
@@ -251,10 +267,7 @@ def _way(
             recent=recent,
             bound=settings.retrain.weight_bound,
         ),
-        champions=Champions(
-            versions=asked.home.catalog.champions(asked.name),
-            templates=plugins.templates(),
-        ),
+        champions=champions,
         keep=settings.retrain.keep,
     )
     extra = {SETTINGS_FILE: settings_bytes(settings)}
