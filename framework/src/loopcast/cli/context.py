@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from loopcast.settings import RunSettings
     from loopcast.store.home import Home
 
+_NEEDED = ("loopcast.cli", "loopcast.store.readers", "fsspec.implementations.local")
+"""The program, whose main module each process runs again; what reads tables and artifacts."""
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Run:
@@ -56,19 +59,18 @@ class Run:
 
     @property
     def modules(self) -> tuple[str, ...]:
-        """What processes that share its work need of the core."""
+        """What processes that share its work need, but for plugins, whatever the work is."""
         task, job = self.settings.logical_model.task, self.settings.job.name
         trains = ("loopcast.iterate.batch", f"loopcast.iterate.{task}")
         answers = ("loopcast.serve.family", f"loopcast.serve.{task}")
-        match job:
-            case "train" | "retrain":
-                return trains
-            case "serve":
-                return answers
-            case "night":
-                return (*trains, *answers, "loopcast.iterate.night_batch")
-            case _:
-                return (*trains, *answers)
+        both = (*trains, *answers)
+        own = {
+            "train": trains,
+            "retrain": trains,
+            "serve": answers,
+            "night": (*both, "loopcast.iterate.night_batch"),
+        }
+        return (*_NEEDED, *own.get(job, both))
 
 
 @dataclass(frozen=True)

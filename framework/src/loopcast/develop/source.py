@@ -185,9 +185,10 @@ def _rows_by_value(values: pd.Series) -> dict[Any, NDArray[np.intp]]:
 
     coded = isinstance(values.dtype, pd.CategoricalDtype)
     codes, found = (values.array.codes, values.array.categories) if coded else pd.factorize(values)
-    order = np.argsort(codes, kind="stable")
-    ends = np.cumsum(np.bincount(codes + 1, minlength=len(found) + 1))
-    return dict(zip(found, np.split(order, ends[:-1])[1:], strict=True))
+    ordered = (codes[1:] >= codes[:-1]).all()  # as of a table that is sorted by segment
+    order = np.arange(len(codes)) if ordered else np.argsort(codes, kind="stable")
+    starts = np.searchsorted(codes[order], np.arange(len(found), dtype=codes.dtype))
+    return dict(zip(found, np.split(order, starts)[1:], strict=True))
 
 
 def _rows(table: pd.DataFrame, rows: NDArray[np.intp]) -> pd.DataFrame:
