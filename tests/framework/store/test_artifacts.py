@@ -106,7 +106,7 @@ def test_a_content_with_company_is_one_file(artifacts: Artifacts, tmp_path: Path
     assert artifacts.get(digest) == b"names"
 
 
-@pytest.mark.parametrize("size", [2**14 - 25, 2**14 - 24, 2**14, 2**16])
+@pytest.mark.parametrize("size", [9, 2**14 - 80, 2**14 - 25, 2**14 - 24, 2**14, 2**16])
 def test_parts_of_the_company_of_a_content_of_any_size(artifacts: Artifacts, size: int) -> None:
     content, whole = b"n" * size, b"what it names" * 9
     company = artifacts.get_with_company(artifacts.put_with_company([(content, [whole])])[0])[1]
