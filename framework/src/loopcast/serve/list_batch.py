@@ -107,13 +107,14 @@ def _events(
     )
 
 
-def _with_empty(found: Places, lists: int) -> Places:
-    """Return places with one of place 0 for each list that has none."""
-    empty = np.flatnonzero(np.bincount(found.row, minlength=lists) == 0)
-    if not len(empty):
-        return found
-    none = places.unanswered(empty)
-    return places.joined([found, none.untouched() if found.more else none])
+def _with_empty(found: Places, lists: int) -> tuple[Places, NDArray[np.intp]]:
+    """Return places with one of place 0 for each list that has none, and how many each has."""
+    counts = np.bincount(found.row, minlength=lists)
+    empty = np.flatnonzero(counts == 0)
+    if len(empty):
+        none = places.unanswered(empty)
+        found = places.joined([found, none.untouched() if found.more else none])
+    return found, np.maximum(counts, 1)
 
 
 def _table(listed: Listed, segments: Sequence[str], schema: RankSchema) -> Folded:
@@ -122,8 +123,8 @@ def _table(listed: Listed, segments: Sequence[str], schema: RankSchema) -> Folde
     Of an empty list it tells a place 0 without an item. What is the same for a whole list is told
     once, and texts by codes, until they are written: a place takes a few bytes between processes.
     """
-    found, own = _with_empty(listed.found, len(listed.entity)), ~listed.newcomer
-    counts = np.bincount(found.row, minlength=len(own))
+    own = ~listed.newcomer
+    found, counts = _with_empty(listed.found, len(own))
     kept = np.repeat(own, counts)
 
     def of_list(names: Sequence[str | None], codes: NDArray[np.intp]) -> pa.DictionaryArray:

@@ -90,7 +90,7 @@ class ListAnswers:
     @property
     def versions(self) -> tuple[str, ...]:
         """The versions that answered, sorted."""
-        used = np.unique(self.listed.version[:-1])
+        used = np.flatnonzero(np.bincount(self.listed.version[:-1]))
         return tuple(sorted(self.listed.versions[code] for code in used))
 
 

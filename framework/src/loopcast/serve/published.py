@@ -13,6 +13,7 @@ import re
 import shutil
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import file_digest, sha256
@@ -123,15 +124,14 @@ def publish(
     wrong = [name for name in files if not _FILE_NAME.fullmatch(name) or name == ABOUT]
     if wrong:
         raise StoreError(f"{wrong[0]!r} cannot be a file of a batch; use letters, digits, _ - .")
-    batch = Batch(
-        logical_model=logical_model,
-        made=made,
-        versions=dict(versions or {}),
-        files={
-            name: BundleFile(sha256=_digest(path), size=path.stat().st_size)
-            for name, path in files.items()
-        },
-    )
+    with ThreadPoolExecutor() as pool:
+        described = pool.map(_described, files.values())
+        batch = Batch(
+            logical_model=logical_model,
+            made=made,
+            versions=dict(versions or {}),
+            files=dict(zip(files, described, strict=True)),
+        )
     try:
         return _publish(folder, files, batch)
     except OSError as error:
@@ -140,9 +140,10 @@ def publish(
         ) from error
 
 
-def _digest(path: Path) -> str:
+def _described(path: Path) -> BundleFile:
     with path.open("rb") as file:
-        return file_digest(file, "sha256").hexdigest()
+        digest = file_digest(file, "sha256").hexdigest()
+    return BundleFile(sha256=digest, size=path.stat().st_size)
 
 
 def _publish(folder: Path, files: Mapping[str, Path], batch: Batch) -> Path:
