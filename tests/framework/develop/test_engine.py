@@ -77,6 +77,14 @@ def test_processes_ask_the_system_once_for_memory_that_they_use_again() -> None:
     assert max(found) < 2 * blocks * size / resource.getpagesize()
 
 
+def test_processes_have_one_allocator_for_arrow_and_all_else() -> None:
+    def pool() -> str:
+        return str(pa.default_memory_pool().backend_name)
+
+    with processes() as engine:
+        assert list(engine.map(operator.call, [pool] * 2)) == ["system"] * 2
+
+
 def test_one_item_starts_no_process() -> None:
     with processes() as engine:
         assert list(engine.map(operator.call, [os.getpid])) == [os.getpid()]

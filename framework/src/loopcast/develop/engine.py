@@ -51,11 +51,16 @@ AHEAD = 2
 """Items for each process that are at work, or done and not yet taken."""
 
 _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "8388608", "MALLOC_TRIM_THRESHOLD_": "16777216"}
-"""What glibc's allocator comes to by itself in a process that frees blocks of 8 MB.
+_MEMORY = {
+    "MALLOC_MMAP_THRESHOLD_": "8388608",
+    "MALLOC_TRIM_THRESHOLD_": "16777216",
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+}
+"""What glibc's allocator comes to by itself in a process that frees blocks of 8 MB, for Arrow too.
 
 Until then it gives each large block that is freed back to the system, which has to clear its pages
-when the next batch asks for them again.
+when the next batch asks for them again. Arrow would use an allocator of its own beside it, which
+keeps memory as well.
 """
 _ENDED = (
     "a process of engine=local ended before its work, most often because memory ran out: set "
