@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from loopcast.api import LoopcastError
+from loopcast.develop.moments import in_utc
 
 if TYPE_CHECKING:
     from loopcast.store.home import Home
@@ -98,7 +99,7 @@ def _events(home: Home, logical_model: str, at: datetime) -> Iterator[Health]:
     start = datetime.combine(days[-LOOK_BACK:][0], time(), UTC)
     moments = home.events.read(logical_model, start, at, columns=["time"])["time"]
     batches = np.sort(np.unique(moments.to_numpy().astype("datetime64[s]")))
-    age = np.datetime64(at.astimezone(UTC).replace(tzinfo=None), "s") - batches[-1]
+    age = in_utc(at) - batches[-1]
     longest = np.diff(batches).max()
     hours = age / np.timedelta64(1, "h")
     usual = longest / np.timedelta64(1, "h")

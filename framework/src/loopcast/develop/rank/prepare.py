@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -16,6 +16,7 @@ import pandas as pd
 
 from loopcast.api import DataError, Dataset, Feature, RankData, RankSchema
 from loopcast.develop.columns import Columns, codes_in_use, text_array
+from loopcast.develop.moments import in_utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -106,7 +107,7 @@ def _refuse_future(
 ) -> None:
     """Refuse choices of the future: nothing would be new beside them, or recent, until then."""
     if now is not None:
-        latest = np.datetime64(now.astimezone(UTC).replace(tzinfo=None), "us") + _ANY_ZONE
+        latest = in_utc(now) + _ANY_ZONE
         expected = f"none after the moment of the run, {now:%Y-%m-%d} (job.at)"
         columns.refuse(schema.time, time > latest, "times in the future", expected)
 

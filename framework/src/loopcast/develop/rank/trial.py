@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from loopcast.api import (
 )
 from loopcast.api.rank import matrix_rows, run_starts, stable_order
 from loopcast.develop.holdout import Holdout, Split, percent
+from loopcast.develop.moments import in_utc
 from loopcast.develop.rank.prepare import Part, Rows, part_fingerprint, part_of
 from loopcast.develop.rank.query import ranked
 
@@ -115,7 +115,7 @@ def _cut(data: RankData, plan: Holdout, seed: int) -> tuple[Rows, Rows, str]:
     """Return which interactions are learned from, which are judged, and the cut in words."""
     count = len(data.item)
     if plan.since is not None:
-        return _after(data, np.datetime64(plan.since.astimezone(UTC).replace(tzinfo=None), "us"))
+        return _after(data, in_utc(plan.since))
     if plan.method == "time":
         first = data.time[min(int(np.ceil((1.0 - plan.share) * count)), count - 1)]
         share = percent(plan.share)

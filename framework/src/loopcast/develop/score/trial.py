@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from loopcast.api import (
     ScoreOutcome,
 )
 from loopcast.develop.holdout import Holdout, Split, percent
+from loopcast.develop.moments import in_utc
 from loopcast.develop.score.prepare import fingerprint, rows_of
 from loopcast.develop.score.weights import judging_weight
 from loopcast.plugins import calling
@@ -81,7 +81,7 @@ def _by_time(
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], str]:
     share, ordered = plan.share, np.sort(time[known])
     if plan.since is not None:
-        moment = np.datetime64(plan.since.astimezone(UTC).replace(tzinfo=None), "us")
+        moment = in_utc(plan.since)
         newer = int((ordered > moment).sum())
         share = newer / 2 / len(ordered) if newer >= FEWEST_NEW else share
     cut = ordered[int(np.ceil((1.0 - share) * len(ordered))) - 1]
