@@ -266,15 +266,15 @@ def cells_matrix(
     """
     import numpy as np
 
-    row = cell // shape[1]
-    sizes = np.bincount(row, minlength=shape[0])
-    return rows_matrix(values, cell - row * shape[1], sizes, shape)
+    first = np.arange(shape[0] + 1) * shape[1]
+    ends = np.searchsorted(cell, first)
+    return rows_matrix(values, cell - np.repeat(first[:-1], np.diff(ends)), ends, shape)
 
 
 def rows_matrix(
     values: NDArray[np.float32],
     columns: NDArray[np.integer[Any]],
-    sizes: NDArray[np.integer[Any]],
+    ends: NDArray[np.integer[Any]],
     shape: tuple[int, int],
 ) -> sparse.csr_array:
     """Return a matrix whose entries are given row by row, in the order of their columns.
@@ -282,13 +282,13 @@ def rows_matrix(
     Parameters
     ----------
     values, columns : ndarray, shape (entries,)
-    sizes : ndarray, shape (rows,)
-        How many of them each row has.
+    ends : ndarray, shape (rows + 1,)
+        How many of them there are before each row, and in all.
 
     Examples
     --------
     >>> import numpy as np
-    >>> rows_matrix(np.array([5.0, 7.0]), np.array([1, 0]), np.array([1, 1]), (2, 2)).toarray()
+    >>> rows_matrix(np.array([5.0, 7.0]), np.array([1, 0]), np.array([0, 1, 2]), (2, 2)).toarray()
     array([[0., 5.],
            [7., 0.]])
     """
@@ -296,9 +296,8 @@ def rows_matrix(
     from scipy import sparse
 
     index = sparse.get_index_dtype(maxval=max(len(columns), *shape))
-    ends = np.zeros(shape[0] + 1, dtype=index)
-    np.cumsum(sizes, out=ends[1:])
-    return sparse.csr_array((values, columns.astype(index, copy=False), ends), shape=shape)
+    places = (columns.astype(index, copy=False), ends.astype(index, copy=False))
+    return sparse.csr_array((values, *places), shape=shape)
 
 
 def matrix_rows(matrix: sparse.csr_array, rows: NDArray[np.integer[Any]]) -> sparse.csr_array:
@@ -319,10 +318,10 @@ def matrix_rows(matrix: sparse.csr_array, rows: NDArray[np.integer[Any]]) -> spa
     known = np.maximum(rows, 0)
     first = matrix.indptr[known]
     sizes = np.where(rows < 0, 0, matrix.indptr[known + 1] - first)
-    ends = np.cumsum(sizes)
-    place = np.arange(sizes.sum()) + np.repeat(first - ends + sizes, sizes)
+    ends = np.append(0, np.cumsum(sizes))
+    place = np.arange(ends[-1]) + np.repeat(first - ends[:-1], sizes)
     shape = (len(rows), matrix.shape[1])
-    return rows_matrix(matrix.data[place], matrix.indices[place], sizes, shape)
+    return rows_matrix(matrix.data[place], matrix.indices[place], ends, shape)
 
 
 def distinct_pairs(

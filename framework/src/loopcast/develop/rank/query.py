@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from loopcast.api import ModelError, Ranking, RankQuery, RankSchema
-from loopcast.api.rank import distinct_pairs, rows_matrix
+from loopcast.api.rank import cells_matrix, distinct_pairs
 from loopcast.plugins import calling
 
 if TYPE_CHECKING:
@@ -26,9 +26,8 @@ def pairs_matrix(
     rows: NDArray[np.integer[Any]], columns: NDArray[np.integer[Any]], shape: tuple[int, int]
 ) -> sparse.csr_array:
     """Return a matrix that is 1 at each of the pairs, and 0 elsewhere."""
-    row, column = np.divmod(distinct_pairs(rows, columns, shape[1]), shape[1])
-    ones = np.ones(len(row), dtype=np.float32)
-    return rows_matrix(ones, column, np.bincount(row, minlength=shape[0]), shape)
+    pairs = distinct_pairs(rows, columns, shape[1])
+    return cells_matrix(pairs, np.ones(len(pairs), dtype=np.float32), shape)
 
 
 def rows_of(entities: NDArray[np.int32], count: int) -> NDArray[np.int64]:
