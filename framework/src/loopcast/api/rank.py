@@ -292,7 +292,6 @@ def rows_matrix(
     array([[0., 5.],
            [7., 0.]])
     """
-    import numpy as np
     from scipy import sparse
 
     index = sparse.get_index_dtype(maxval=max(len(columns), *shape))

@@ -208,9 +208,13 @@ def train_batch(job: Job) -> dict[str, Result]:
 
 
 def train(job: Job, tables: Iterable[tuple[str, pd.DataFrame]]) -> dict[str, Trained]:
-    """Train segments whose tables are read, and return what became of each."""
+    """Train segments whose tables are read, and return what became of each.
+
+    A step that is taken for all of them in a row finds its code in the caches of the processor.
+    """
     artifacts = Artifacts(job.artifacts)
-    examined = {segment: _examine(job, segment, table, artifacts) for segment, table in tables}
+    known = {segment: _know(job, segment, table) for segment, table in tables}
+    examined = {s: _examine(job, s, whole, artifacts) for s, whole in known.items()}
     new = {segment: found for segment, found in examined.items() if isinstance(found, _New)}
     contests = dict(_contests(job, new)) if new else {}
     weighed = {segment: _weigh(job, segment, new[segment], c) for segment, c in contests.items()}
@@ -282,16 +286,26 @@ def _beside(job: Job, segment: str, new: _New, contest: Contest) -> Contest:
     )
 
 
-def _examine(job: Job, segment: str, table: pd.DataFrame, artifacts: Artifacts) -> _New | Trained:
+def _know(job: Job, segment: str, table: pd.DataFrame) -> Known[Any] | LoopcastError:
+    """Return what the table of a segment says, or what is wrong with it."""
+    batch, model = job.work.batch, job.course.logical_model
+    know, settings = steps_of(model.task).know, batch.source.settings
+    try:
+        source = batch.describe(check_segment(segment))
+        return know(table, settings, model, source, day=job.day, at=job.at)
+    except LoopcastError as error:
+        return error
+
+
+def _examine(
+    job: Job, segment: str, whole: Known[Any] | LoopcastError, artifacts: Artifacts
+) -> _New | Trained:
     """Check the data of a segment, and tell whether it has to be trained."""
+    if isinstance(whole, LoopcastError):
+        return Trained(result=Failed(reason=str(whole)))
     course, again = of_segment(job.course, segment), job.work.again
     task, newest = course.logical_model.task, job.newest.get(segment)
     try:
-        source = job.work.batch.describe(check_segment(segment))
-        settings = job.work.batch.source.settings
-        whole = steps_of(task).know(
-            table, settings, course.logical_model, source, day=job.day, at=job.at
-        )
         bundle = again.champions.bundle(segment, artifacts) if again else None
         since = judged_since(bundle, task, whole.dataset)
         whole = replace(whole, since=since, tried=_tried(job, segment))
@@ -299,7 +313,8 @@ def _examine(job: Job, segment: str, table: pd.DataFrame, artifacts: Artifacts) 
         kept = _kept(job, course, known)
         if kept is not None:
             return Trained(result=kept, known=whole)
-        checked = check(course, known, source, _previous(newest, bundle, artifacts))
+        source, previous = job.work.batch.describe(segment), _previous(newest, bundle, artifacts)
+        checked = check(course, known, source, previous)
         champion = again.champions.load(segment, bundle, task) if again else None
     except LoopcastError as error:
         return Trained(result=Failed(reason=str(error)))
