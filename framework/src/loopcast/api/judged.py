@@ -33,7 +33,8 @@ class Judged:
     Attributes
     ----------
     keys : tuple of Categorical, shape (n,) each
-        Columns that together identify a row: series and time, application, entity.
+        Columns that together identify a row: series and time, application, entity. None in a
+        contest of rankers, of whose rows only those of a version are named.
     block : ndarray, shape (n,), int64
         Rows of one block are not independent of each other: a forecast origin, a customer.
         Equal numbers are one block; blocks in time are numbered in its order.
