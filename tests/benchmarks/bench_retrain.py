@@ -79,7 +79,7 @@ def _asked(folder: Path, count: int) -> Asked:
     )
     return Asked(
         settings=settings,
-        source=source_of(settings.data, plugins.reader("parquet"), folder),
+        batches=list(source_of(settings.data, plugins.reader("parquet"), folder).batches()),
         home=open_home(folder / "home"),
         rules=Rules(policy=settings.policy, plugins=plugins),
         moment=NOW,

@@ -177,6 +177,30 @@ def test_processes_start_anew_where_no_socket_has_room(
     assert not list(deep.iterdir())
 
 
+PREPARED = """
+import os, sys
+from pathlib import Path
+from loopcast.develop.engine import engine_for
+from loopcast.settings import EngineSettings
+
+if __name__ == "__main__":
+    with engine_for(EngineSettings(name="local", workers=2), items=int(sys.argv[1])):
+        print(len(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere processes start anew")
+@pytest.mark.parametrize(("items", "started"), [(0, 0), (1, 0), (2, 2)])  # one keeps watch
+def test_processes_import_before_there_is_work_where_they_are_certainly_needed(
+    tmp_path: Path, items: int, started: int
+) -> None:
+    script = tmp_path / "prepared.py"
+    script.write_text(PREPARED)
+    command = [sys.executable, str(script), str(items)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
+    assert (done.stdout, done.stderr) == (f"{started}\n", "")
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_processes_end_with_the_one_that_started_them(
     tmp_path: Path, files: Path, how: int

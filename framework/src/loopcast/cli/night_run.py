@@ -31,6 +31,7 @@ from loopcast.develop.engine import engine_for
 from loopcast.iterate.night import night
 
 if TYPE_CHECKING:
+    from loopcast.api import Engine
     from loopcast.iterate.retrain.report import Retrained
     from loopcast.iterate.retrain.round import Asked, Outlook
 
@@ -45,10 +46,12 @@ def execute_night(run: Run) -> None:
     GateError
         Where nothing was answered; what was trained is told all the same.
     """
-    watch, asked, console = Stopwatch(), asked_of(run), run.console
-    outlook = decide(run, asked, watch)
-    with watch.stage("train and answer"):
-        items, files, again = _pass(run, asked, outlook)
+    watch, console, batches = Stopwatch(), run.console, list(run.source.batches())
+    with engine_for(engine_of(run), run.modules, items=len(batches)) as engine:
+        asked = asked_of(run, batches)
+        outlook = decide(run, asked, watch)
+        with watch.stage("train and answer"):
+            items, files, again = _pass(run, asked, outlook, engine)
     told = tell(run, items)
     write_retraining_page(run, items, watch.seconds)
     files.require_rows()
@@ -65,12 +68,13 @@ def execute_night(run: Run) -> None:
         console.print(line, soft_wrap=True)
 
 
-def _pass(run: Run, asked: Asked, outlook: Outlook) -> tuple[list[Retrained], AnswerFiles, int]:
+def _pass(
+    run: Run, asked: Asked, outlook: Outlook, engine: Engine
+) -> tuple[list[Retrained], AnswerFiles, int]:
     """Return what became of all segments, the files of their answers, and how often again."""
     trains, answering = run.settings.retrain.train, answering_of(run)
     items, again = list(outlook.untouched()) if trains else looked_at(outlook), 0
     with (
-        engine_for(engine_of(run), run.modules) as engine,
         AnswerFiles(run) as files,
         progress_bar(run.console, "night", None) as advance,
     ):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 from rich.table import Table
@@ -24,6 +24,9 @@ from loopcast.iterate.retrain.report import (
 from loopcast.iterate.retrain.round import Asked, Outlook, look_ahead, retrain
 from loopcast.store.files import write_atomically
 from loopcast.web.retrain.page import render
+
+if TYPE_CHECKING:
+    from loopcast.develop.source import Batch
 
 RETRAINING = "retraining.html"
 """The page of a round."""
@@ -58,7 +61,7 @@ def retrain_and_tell(run: Run, watch: Stopwatch) -> dict[str, Any]:
     ConfigurationError
         As :func:`execute_retraining`.
     """
-    asked = asked_of(run)
+    asked = asked_of(run, list(run.source.batches()))
     outlook = decide(run, asked, watch)
     with watch.stage("train"):
         found = _train(run, asked, outlook) if run.settings.retrain.train else looked_at(outlook)
@@ -68,11 +71,11 @@ def retrain_and_tell(run: Run, watch: Stopwatch) -> dict[str, Any]:
     return told
 
 
-def asked_of(run: Run) -> Asked:
+def asked_of(run: Run, batches: Sequence[Batch]) -> Asked:
     """Return what a round of retraining works with."""
     return Asked(
         settings=run.settings,
-        source=run.source,
+        batches=batches,
         home=run.home,
         rules=run.rules,
         moment=run.moment,

@@ -77,13 +77,18 @@ class EngineError(LoopcastError):
 
 
 @contextmanager
-def engine_for(settings: EngineSettings, modules: Sequence[str] = ()) -> Iterator[Engine]:
+def engine_for(
+    settings: EngineSettings, modules: Sequence[str] = (), items: int = 0
+) -> Iterator[Engine]:
     """Provide the engine of a run; what it started ends with the run, also with a failed one.
 
     Parameters
     ----------
     modules
         What processes of this machine import once for all of them, before they begin.
+    items
+        How many there are to be, where that is known: of several it is certain that processes are
+        needed, and they import while the caller prepares.
 
     Raises
     ------
@@ -103,6 +108,8 @@ def engine_for(settings: EngineSettings, modules: Sequence[str] = ()) -> Iterato
         yield LocalEngine()
     else:
         with ExitStack() as started:
+            if items > 1:
+                _context(modules)
             start = cache(lambda: started.enter_context(_processes(settings.workers, modules)))
             yield ProcessEngine(settings.workers, start)
 
@@ -183,19 +190,13 @@ def _carried(folder: Path, work: Carried) -> Carried:
 
 @contextmanager
 def _processes(workers: int, modules: Sequence[str]) -> Iterator[Callable[[Any], Future[Carried]]]:
-    """Provide what gives work to processes that end with this one.
-
-    On Linux they are forked from a process that has only imported ``modules``, which takes a
-    fraction of the time and memory of starting each anew; elsewhere libraries of the system do not
-    bear that, nor can one be asked where the name of the folder of temporary files is so long that
-    a socket's has no room.
-    """
-    for name in _THREADS:  # sums must not depend on the number of cores
-        os.environ.setdefault(name, "1")
-    for name, size in _MEMORY.items():
-        os.environ.setdefault(name, size)
-    forks = sys.platform == "linux" and len(os.fsencode(gettempdir())) <= _LONGEST
-    context = _forking(modules) if forks else get_context("spawn")
+    """Provide what gives work to processes that end with this one."""
+    context = _context(modules)
+    if context.get_start_method() == "forkserver":
+        # What is forked first belongs to no pool: who is interrupted before leaves none behind.
+        first = get_context("forkserver").Process(target=int)
+        first.start()
+        first.join()
     with folder_of_columns() as folder:
         pool = ProcessPoolExecutor(workers, context, _begin, (folder, *gc.get_threshold()))
         try:
@@ -204,11 +205,26 @@ def _processes(workers: int, modules: Sequence[str]) -> Iterator[Callable[[Any],
             pool.shutdown(cancel_futures=True)
 
 
-def _forking(modules: Sequence[str]) -> BaseContext:
-    """Return how processes are forked from one that has imported modules, once it has.
+def _context(modules: Sequence[str]) -> BaseContext:
+    """Return how processes are started.
 
-    Who is interrupted before leaves none behind: that one does not heed an interrupt, and what
-    is forked from it first belongs to no pool, and ends by itself.
+    On Linux they are forked from a process that has only imported ``modules``, which takes a
+    fraction of the time and memory of starting each anew; elsewhere libraries of the system do not
+    bear that, nor can one be asked where the name of the folder of temporary files is so long that
+    a socket's has no room.
+    """
+    for name in _THREADS:  # sums must not depend on the number of cores
+        os.environ.setdefault(name, "1")
+    for name, value in _MEMORY.items():
+        os.environ.setdefault(name, value)
+    forks = sys.platform == "linux" and len(os.fsencode(gettempdir())) <= _LONGEST
+    return _forking(modules) if forks else get_context("spawn")
+
+
+def _forking(modules: Sequence[str]) -> BaseContext:
+    """Return how processes are forked from one that imports modules, and begins to.
+
+    It does not heed an interrupt, and ends with this one.
     """
     context = get_context("forkserver")
     context.set_forkserver_preload([__name__, *modules, "loopcast.develop.frozen"])
@@ -218,9 +234,6 @@ def _forking(modules: Sequence[str]) -> BaseContext:
         forkserver.ensure_running()
     finally:
         pthread_sigmask(SIG_SETMASK, before)
-    first = context.Process(target=int)
-    first.start()
-    first.join()
     return context
 
 

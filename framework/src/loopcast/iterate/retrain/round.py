@@ -14,7 +14,7 @@ import msgspec
 
 from loopcast.api import ConfigurationError, Segment
 from loopcast.deploy.region import find_region
-from loopcast.develop.source import Batch, Source
+from loopcast.develop.source import Batch
 from loopcast.iterate.batch import Again, Work
 from loopcast.iterate.course import course_of
 from loopcast.iterate.family import Training, train_works, training_of
@@ -46,12 +46,14 @@ class Asked:
 
     Attributes
     ----------
+    batches
+        All segments of the data.
     moment
         Now, or the moment of a replay.
     """
 
     settings: RunSettings
-    source: Source
+    batches: Sequence[Batch]
     home: Home
     rules: Rules
     moment: datetime
@@ -103,7 +105,7 @@ def look_ahead(asked: Asked) -> Outlook:
     settings, model = asked.settings, asked.settings.logical_model
     past = past_of(asked.home.catalog, asked.name)
     facts = facts_of(asked.home, model, settings.retrain, asked.moment, past)
-    batches = list(asked.source.batches())
+    batches = asked.batches
     named = [segment for batch in batches for segment in batch.segments]
     delay = timedelta(days=model.truth_delay_days)
     decisions = {
