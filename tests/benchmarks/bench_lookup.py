@@ -24,11 +24,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from loopcast.api import Kpi, LogicalModel, RankSchema
-from loopcast.serve.list_file import ListFile, entries
+from loopcast.serve.list_file import MADE, ListFile, entries
 from loopcast.serve.lists import Lists
 from loopcast.serve.lookup import LISTS, LookUp, key
-from loopcast.serve.published import publish, published, served_folder
-from loopcast.store.home import open_home
+from loopcast.serve.published import publish, served_folder
+from loopcast.store.home import Home, open_home
 
 TENANTS, CUSTOMERS, PRODUCTS, LENGTH = 4_000, 300, 200, 20
 ASKS = 300_000
@@ -63,31 +63,34 @@ def run(scale: float) -> list[dict[str, Any]]:
         names = [(f"tenant {t}", f"customer {c}") for t, c in _pairs(rng, tenants, asks)]
         with LookUp(home, "shop") as lists:
             rows.append({"what": "look up", **_timed(lists.ask, names)})
-        with LookUp(home, "shop") as lists, _nights(folder) as nights:
-            first = published(served_folder(home.folder, "shop")).batch.made
-            taken = [_asked(lists.ask, names)]
-            while (swaps := _nights_since(home.folder, first)) < NIGHTS:
-                taken.append(_asked(lists.ask, names))
-            nights.terminate()
-            nights.wait()
-            rows.append(
-                {
-                    "what": "look up while nights swap",
-                    "nights": swaps,
-                    **_described(np.concatenate(taken)),
-                }
-            )
+        rows.append(
+            {"what": "look up while nights swap", **_while_nights_swap(home, tenants, names)}
+        )
         rows.append({"what": "SQLite", **_sqlite(path, Path(folder) / "lists.db", names)})
         return rows
 
 
-def _write(path: Path, tenants: int) -> None:
+def _while_nights_swap(home: Home, tenants: int, names: list[tuple[str, str]]) -> dict[str, float]:
+    """Ask until some nights were gone over to, which are files of their own."""
+    with LookUp(home, "shop") as lists, _nights(home.folder, tenants) as nights:
+        first, taken = _made(lists), [_asked(lists.ask, names)]
+        while (swaps := (_made(lists) - first).days) < NIGHTS:
+            if lists.trouble or nights.poll() is not None:
+                raise RuntimeError(lists.trouble or "the process that publishes has ended")
+            taken.append(_asked(lists.ask, names))
+        nights.terminate()
+        nights.wait()
+    return {"nights": swaps, **_described(np.concatenate(taken))}
+
+
+def _write(path: Path, tenants: int, number: int = 0) -> None:
     lists = [_tenant(np.random.default_rng(seed)) for seed in range(8)]
     with ListFile(path) as file:
         for tenant in range(tenants):
             own = lists[tenant % 8]
             segment = pa.repeat(pa.scalar(f"tenant {tenant}", pa.large_string()), len(own.entity))
-            file.write(entries(replace(own, segment=segment), START, {}))
+            made = START + timedelta(days=number)
+            file.write(entries(replace(own, segment=segment), made, {}))
 
 
 def _tenant(rng: np.random.Generator) -> Lists:
@@ -120,13 +123,15 @@ def _publish(folder: str, number: int) -> None:
     )
 
 
-def _nights(folder: str) -> subprocess.Popen[bytes]:
-    """Publish in another process until it is ended, half a second after each other."""
-    return subprocess.Popen([sys.executable, __file__, folder])
+def _nights(folder: Path, tenants: int) -> subprocess.Popen[bytes]:
+    """Write and publish nights in another process until it is ended, half a second between."""
+    return subprocess.Popen([sys.executable, __file__, str(folder), str(tenants)])
 
 
-def _nights_since(home: Path, first: datetime) -> int:
-    return (published(served_folder(home, "shop")).batch.made - first).days
+def _made(lists: LookUp) -> datetime:
+    """Return when the lists were made that are answered from, as the id of one says."""
+    moment = lists.ask("tenant 0", "customer 0").id.partition("/")[0]
+    return datetime.strptime(moment, MADE).replace(tzinfo=UTC)
 
 
 def _timed(ask: Callable[..., object], questions: list[tuple[str, str]]) -> dict[str, float]:
@@ -166,5 +171,6 @@ if __name__ == "__main__":
     night = 0
     while True:
         night += 1
+        _write(Path(sys.argv[1]) / LISTS, int(sys.argv[2]), night)
         _publish(sys.argv[1], night)
         time.sleep(0.5)

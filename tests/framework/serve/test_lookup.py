@@ -252,6 +252,19 @@ def test_one_process_may_look_up_twice(home: Home) -> None:
         assert first.ask("acme", "ann") == second.ask("acme", "ann")
 
 
+def test_a_file_of_two_names_is_the_same_file(home: Home, tmp_path: Path) -> None:
+    night(home, [answered("acme", ["ann"], [["p1"]])])
+    link = tmp_path / "link"
+    link.symlink_to(home.folder)
+    with LookUp(home, "shop", seconds=60) as first, LookUp(open_home(link), "shop") as second:
+        assert first.ask("acme", "ann") == second.ask("acme", "ann")
+        path = home.folder / LISTS
+        folder = served_folder(home.folder, "shop")
+        publish(folder, {LISTS: path}, logical_model="shop", made=NOON + timedelta(days=1))
+        first.refresh()
+        assert first.ask("acme", "ann").items == ("p1",)
+
+
 ASK = """
 import json, sys
 from loopcast.serve.lookup import LookUp

@@ -46,8 +46,9 @@ MAP_BYTES = 2**38
 KEY_BYTES = 511
 """The longest key that LMDB takes."""
 
-# A process may map a file once: who looks up beside others shares it, until the last one lets go.
-_mapped: WeakValueDictionary[str, lmdb.Environment] = WeakValueDictionary()
+# A process may map a file once, whatever its names: who looks up beside others shares it, until the
+# last one lets go. What is mapped is not deleted, so that no other file has its device and number.
+_mapped: WeakValueDictionary[tuple[int, int], lmdb.Environment] = WeakValueDictionary()
 _opening = Lock()
 
 
@@ -212,24 +213,26 @@ class LookUp:
 
 def _open(folder: Path) -> lmdb.Environment | None:
     """Return the lists of a batch; ``None`` where it has gone since it was current."""
-    path = str(folder / LISTS)
+    path = folder / LISTS
     try:
         with _opening:
-            found = _mapped.get(path)
+            about = path.stat()
+            file = (about.st_dev, about.st_ino)
+            found = _mapped.get(file)
             if found is None:
-                found = _mapped[path] = _map(path)
+                found = _mapped[file] = _map(path)
             return found
-    except lmdb.Error as error:
+    except (FileNotFoundError, lmdb.Error) as error:
         if not folder.exists():
             return None
-        if not Path(path).exists():
+        if not path.exists():
             raise NotFoundError(f"{folder} has no {LISTS}; a ranking publishes one") from None
         raise IntegrityError(f"{path} is not a file of lists: {error}") from None
 
 
-def _map(path: str) -> lmdb.Environment:
+def _map(path: Path) -> lmdb.Environment:
     return lmdb.open(
-        path, map_size=MAP_BYTES, subdir=False, readonly=True, lock=False, readahead=False
+        str(path), map_size=MAP_BYTES, subdir=False, readonly=True, lock=False, readahead=False
     )
 
 
