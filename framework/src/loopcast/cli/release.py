@@ -48,10 +48,11 @@ def release(
     share: float | None,
     at: datetime | None,
 ) -> None:
-    """Move a VERSION along: candidate, staging, challenger or canary, champion.
+    """Move each VERSION along: candidate, staging, challenger or canary, champion.
 
     Everything that the policy demands for the move has to be done; otherwise it is refused, and
-    what is missing is listed. The champion that gives way is retired in the same moment.
+    what is missing is listed. All are moved or none. A champion that gives way is retired in the
+    same moment.
     """
     from loopcast.cli.tables import place_of
     from loopcast.deploy.releases import release as release_versions

@@ -142,16 +142,7 @@ def tell(run: Run, items: Sequence[Retrained]) -> dict[str, Any]:
 
 def _commands(run: Run, items: Sequence[Retrained]) -> tuple[str, ...]:
     """Return what a person types to release what is proposed."""
-    proposed = [item for item in items if item.result == "proposed"]
-    if not proposed:
-        return ()
-    row = run.settings.policy.row(run.settings.logical_model)
-    first = proposed[0]
-    assert first.stage is not None
-    alone = len(proposed) == 1 and first.version is not None
-    name = run.settings.logical_model.name
-    which = str(first.version) if alone else f"-m {name} --all-segments"
-    return commands(row, which, first.stage)
+    return commands(run.settings.policy.row(run.settings.logical_model), items)
 
 
 def _show(run: Run, items: Sequence[Retrained], todo: Sequence[str]) -> None:

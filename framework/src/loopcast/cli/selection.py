@@ -80,7 +80,7 @@ def segment_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def version_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Let a command take one VERSION, or those of a family that are in a stage.
+    """Let a command take each VERSION, or those of a family that are in a stage.
 
     It gets them as one argument, ``which``, for :func:`selected`.
     """
@@ -88,19 +88,19 @@ def version_options(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def with_versions(
         *,
-        version: str | None,
+        versions: tuple[str, ...],
         logical_model: str | None,
         segment: str | None,
         all_segments: bool,
         stage: Stage,
         **others: Any,
     ) -> None:
-        if (version is None) == (logical_model is None):
+        if bool(versions) == (logical_model is not None):
             raise click.UsageError(
                 "give a VERSION, or --logical-model with --segment or --all-segments"
             )
         which = {
-            "version": version,
+            "versions": versions,
             "logical_model": logical_model,
             "segment": segment,
             "all_segments": all_segments,
@@ -109,8 +109,8 @@ def version_options(command: Callable[..., None]) -> Callable[..., None]:
         command(which=which, **others)
 
     options = (
-        click.argument("version", required=False),
-        click.option("--logical-model", "-m", help="Versions of this one instead of a VERSION."),
+        click.argument("versions", metavar="[VERSION]...", nargs=-1),
+        click.option("--logical-model", "-m", help="Versions of this one instead of each VERSION."),
         *_SEGMENTS,
         click.option(
             "--in",
@@ -130,8 +130,8 @@ def selected(catalog: Catalog, which: Mapping[str, Any]) -> list[Standing]:
     """Return where the versions stand that were asked for."""
     from loopcast.deploy.releases import newest_in_stage, segments_of
 
-    if which["version"] is not None:
-        ids = [catalog.version(which["version"]).id]
+    if which["versions"]:
+        ids = [catalog.version(name).id for name in which["versions"]]
     else:
         name = which["logical_model"]
         segments = segments_of(catalog, name, which["segment"], all_segments=which["all_segments"])

@@ -38,7 +38,7 @@ def sign(
     statement: str,
     at: datetime | None,
 ) -> None:
-    """Sign, in a role, that a VERSION may enter a stage."""
+    """Sign, in a role, that each VERSION may enter a stage."""
     from datetime import UTC
 
     from loopcast.api import SignOff

@@ -36,7 +36,7 @@ def validate(
     workers: int,
     as_json: bool,
 ) -> None:
-    """Run the gates that the risk class of a VERSION demands, and store what they found.
+    """Run the gates that the risk class of each VERSION demands, and store what they found.
 
     Each test of a gate says what it expects and what it measured. The exit code is 1 where one
     fails; a version that failed is not released.

@@ -18,6 +18,7 @@ from loopcast.api import (
     Files,
     IntegrityError,
     InvalidRecordError,
+    LoopcastError,
     Manifest,
     ModelError,
     NotFoundError,
@@ -273,6 +274,24 @@ def open_bundle(artifacts: Artifacts, digest: Digest) -> StoredBundle:
     """Read the manifest of a bundle, for who takes it apart; raises as :func:`read_bundle` does."""
     content, company = artifacts.get_with_company(digest)
     return StoredBundle(digest, decode_manifest(content), company, artifacts)
+
+
+def find_bundle(
+    artifacts: Artifacts, digest: Digest
+) -> StoredBundle | IntegrityError | NotFoundError:
+    """Read the manifest of a bundle, or return the error that says that it is damaged or gone."""
+    try:
+        return open_bundle(artifacts, digest)
+    except (IntegrityError, NotFoundError) as error:
+        return error
+
+
+def is_whole(bundle: StoredBundle | LoopcastError | None) -> bool:
+    """Tell whether a bundle that was found can be read to its last file."""
+    try:
+        return isinstance(bundle, StoredBundle) and bundle.whole() is not None
+    except IntegrityError:
+        return False
 
 
 def read_bundle(artifacts: Artifacts, digest: Digest) -> Bundle:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from loopcast.api import (
     GateResult,
+    IntegrityError,
     Judged,
     LogicalModel,
     NotFoundError,
@@ -224,15 +225,29 @@ def subject_of(
     return subject_from(
         loaded,
         judged,
-        rival_of(home, version, judged, around.champion(version)),
+        _rival_or_why(home, version, judged, around.champion(version)),
         metrics=plugins.metrics_of(loaded.logical_model),
         find=plugins.template,
         production=recent_production(home, loaded) if production else None,
     )
 
 
+def _rival_or_why(home: Home, version: Version, judged: Judged, champion: Version | None) -> Rival:
+    """Return the rival of a version; gates are told of a champion that is damaged or gone."""
+    try:
+        return rival_of(home, version, judged, champion)
+    except (IntegrityError, NotFoundError) as error:
+        return None, f"champion {_id_of(champion)} cannot be compared: {error}"
+
+
 def rival_of(home: Home, version: Version, judged: Judged, champion: Version | None) -> Rival:
-    """Put the champion's judged rows beside the version's, or say why there are none."""
+    """Put the champion's judged rows beside the version's, or say why there are none.
+
+    Raises
+    ------
+    IntegrityError, NotFoundError
+        Where the champion's bundle is damaged or gone.
+    """
     at_hand = rival_at_hand(version.id, judged, _id_of(champion))
     if at_hand is not None:
         return at_hand

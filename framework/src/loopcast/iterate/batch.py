@@ -10,11 +10,18 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from loopcast.api import Attempt, Dataset, LoopcastError, Segment, Version, VersionId
-from loopcast.deploy.bundle import StoredBundle, open_bundle
+from loopcast.api import (
+    Attempt,
+    Dataset,
+    LoopcastError,
+    Segment,
+    Version,
+    VersionId,
+)
+from loopcast.deploy.bundle import is_whole
 from loopcast.develop.engine import LocalEngine
 from loopcast.develop.source import Batch, check_segment
-from loopcast.iterate.checking import check
+from loopcast.iterate.checking import check, previous_bundle
 from loopcast.iterate.new_version import NewVersion
 from loopcast.iterate.registering import Examiner, new_version, of_segment, ready
 from loopcast.iterate.retrain.champion import (
@@ -310,11 +317,13 @@ def _examine(
         since = judged_since(bundle, task, whole.dataset)
         whole = replace(whole, since=since, tried=_tried(job, segment))
         known, notes = _treated(again, whole, segment, course.seed)
-        kept = _kept(job, course, known)
-        if kept is not None:
+        previous = previous_bundle(newest, bundle, artifacts)
+        lost = any(isinstance(stored, LoopcastError) for stored in (bundle, previous))
+        kept = None if lost else _kept(job, course, known)
+        # Who is told that a file was changed trains again, on the same data if need be.
+        if kept is not None and (again is not None or is_whole(previous)):
             return Trained(result=kept, known=whole)
-        source, previous = job.work.batch.describe(segment), _previous(newest, bundle, artifacts)
-        checked = check(course, known, source, previous)
+        checked = check(course, known, job.work.batch.describe(segment), previous)
         champion = again.champions.load(segment, bundle, task) if again else None
     except LoopcastError as error:
         return Trained(result=Failed(reason=str(error)))
@@ -342,17 +351,6 @@ def _kept(job: Job, course: Course[Any], known: Known[Any]) -> Kept | None:
         reason = f"tried on {tried.at:%Y-%m-%d} on the same data, not kept: {tried.reason}"
         return Kept(version=newest.id if newest else None, reason=reason)
     return None
-
-
-def _previous(
-    newest: Version | None, champion: StoredBundle | None, artifacts: Artifacts
-) -> StoredBundle | None:
-    """Open the bundle of the newest version, which often is the champion."""
-    if newest is None:
-        return None
-    if champion is not None and champion.digest == newest.manifest:
-        return champion
-    return open_bundle(artifacts, newest.manifest)
 
 
 def _repeats(last: Version | Attempt, course: Course[Any], known: Known[Any]) -> bool:

@@ -278,7 +278,8 @@ def _report(course: Course[Any], item: NewVersion, released: Released) -> Segmen
 def _status(released: Released) -> Status:
     if released.stage == "champion":
         return "better"
-    asks = released.stage == "staging" or (released.stage == "challenger" and released.better)
+    open_ = released.better or released.doubtful
+    asks = released.stage == "staging" or (released.stage == "challenger" and open_)
     return "waiting" if asks else "not better"
 
 

@@ -14,7 +14,16 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from loopcast.api import Goal, Policy, Stage, SwitchSetting, Validation, VersionId
+from loopcast.api import (
+    Goal,
+    IntegrityError,
+    NotFoundError,
+    Policy,
+    Stage,
+    SwitchSetting,
+    Validation,
+    VersionId,
+)
 from loopcast.deploy.releases import label_of
 from loopcast.deploy.validation import (
     Surroundings,
@@ -25,7 +34,7 @@ from loopcast.deploy.validation import (
 from loopcast.develop.engine import LocalEngine
 from loopcast.develop.judged import JUDGED_FILE, read_judged
 from loopcast.govern.demands import lacking
-from loopcast.iterate.verdict import Verdict, chosen, failures, verdict_beside
+from loopcast.iterate.verdict import Verdict, chosen, failures, not_judged, verdict_beside
 from loopcast.store.catalog import Move, Standing
 
 if TYPE_CHECKING:
@@ -62,11 +71,14 @@ class Released:
         Why it came no further; empty for a champion.
     better
         Whether it passed its gates and is better than the champion, or there is none.
+    doubtful
+        Whether it passed its gates, and only a person can decide whether it is better.
     """
 
     stage: Stage
     reason: str = ""
     better: bool = False
+    doubtful: bool = False
 
 
 def release_by_policy(
@@ -111,6 +123,7 @@ def release_by_policy(
             if standing.stage == "champion"
             else stopped.get(name) or _waiting(standing, verdicts.get(name), automatic=automatic),
             better=name in verdicts and (verdicts[name].better or verdicts[name].improved),
+            doubtful=name in verdicts and verdicts[name].doubtful,
         )
         for name, standing in standings.items()
     }
@@ -168,11 +181,14 @@ def _verdict(course: Course[Any], item: NewVersion, home: Home, around: Surround
         return Verdict(champion=None, reason="first version to pass its gates", better=True)
     if item.verdict is not None and item.verdict.champion == champion.id:
         return item.verdict
-    label = label_of(home, champion)
+    judged = read_judged(item.bundle.files[JUDGED_FILE], course.logical_model.task)
+    try:
+        label = label_of(home, champion)
+        rival, note = rival_of(home, version, judged, champion)
+    except (IntegrityError, NotFoundError) as error:
+        return not_judged(champion.id, error)
     if label:
         return chosen(champion.id, label)
-    judged = read_judged(item.bundle.files[JUDGED_FILE], course.logical_model.task)
-    rival, note = rival_of(home, version, judged, champion)
     if rival is None:
         return Verdict(champion=champion.id, reason=note, better=True)
     return verdict_beside(rival, champion.id, course)

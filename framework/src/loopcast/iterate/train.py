@@ -13,10 +13,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from loopcast.api import Stage, SwitchError, SwitchSetting, Version
-from loopcast.deploy.bundle import open_bundle, read_bundle
+from loopcast.deploy.bundle import read_bundle
 from loopcast.deploy.lookup import look_up
 from loopcast.develop.course import Advance, Course
-from loopcast.iterate.checking import check
+from loopcast.iterate.checking import check, previous_bundle
 from loopcast.iterate.registering import examiner_for, new_version, ready, register
 from loopcast.iterate.releasing import Rules, release_by_policy
 from loopcast.iterate.tasks import alone, steps_of
@@ -139,7 +139,7 @@ def train_version(
     steps = steps_of(course.logical_model.task)
     name, segment = course.logical_model.name, course.segment
     previous = home.catalog.newest(name, [segment]).get(segment)
-    before = open_bundle(home.artifacts, previous.manifest) if previous is not None else None
+    before = previous_bundle(previous, None, home.artifacts)
     checked = check(course, known, known.dataset.origin, before)
     contest = alone(steps.contest(course, {segment: known}, engine, advance))
     made = alone(steps.finish(course, {segment: contest}, engine, advance))

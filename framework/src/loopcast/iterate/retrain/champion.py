@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from loopcast.api import IntegrityError, LoopcastError, PluginError, Version, VersionId
-from loopcast.deploy.bundle import StoredBundle, open_bundle
+from loopcast.deploy.bundle import StoredBundle, find_bundle
 from loopcast.deploy.loaded import load_model, names_of
 from loopcast.develop.documentation import ALTERNATIVE_FILE
 from loopcast.develop.engine import LocalEngine
@@ -50,20 +50,20 @@ class Champions:
         """Return those of some segments."""
         return replace(self, versions={s: self.versions[s] for s in segments if s in self.versions})
 
-    def bundle(self, segment: str, artifacts: Artifacts) -> StoredBundle | None:
-        """Open the bundle of the one of a segment, if it has one."""
+    def bundle(self, segment: str, artifacts: Artifacts) -> StoredBundle | LoopcastError | None:
+        """Open the bundle of the one of a segment, if it has one, or say why it cannot be."""
         version = self.versions.get(segment)
-        return None if version is None else open_bundle(artifacts, version.manifest)
+        return None if version is None else find_bundle(artifacts, version.manifest)
 
     def load(
-        self, segment: str, bundle: StoredBundle | None, task: Task
+        self, segment: str, bundle: StoredBundle | LoopcastError | None, task: Task
     ) -> Champion | Verdict | None:
         """Load the one of a segment, to be judged and to be followed.
 
         Parameters
         ----------
         bundle
-            As :meth:`bundle` opens it.
+            As :meth:`bundle` returns it.
 
         Returns
         -------
@@ -74,6 +74,8 @@ class Champions:
         if bundle is None:
             return None
         version = self.versions[segment]
+        if isinstance(bundle, LoopcastError):
+            return not_judged(version.id, bundle)
         try:
             return _load(version, self.templates, bundle, task)
         except LoopcastError as error:
@@ -89,9 +91,11 @@ def champions_of(home: Home, plugins: PluginManager, ids: Sequence[VersionId]) -
     )
 
 
-def judged_since(champion: StoredBundle | None, task: Task, dataset: Dataset) -> datetime | None:
+def judged_since(
+    champion: StoredBundle | LoopcastError | None, task: Task, dataset: Dataset
+) -> datetime | None:
     """Return until when a champion was trained, where it is judged on what came after."""
-    if champion is None or task == "forecast":
+    if not isinstance(champion, StoredBundle) or task == "forecast":
         return None
     until, end = champion.manifest.datasets[0].end, dataset.end
     if task == "score" and until is not None and end is not None and end <= until:

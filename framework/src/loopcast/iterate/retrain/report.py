@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -118,29 +118,29 @@ def counts(items: Sequence[Retrained]) -> dict[str, int]:
     }
 
 
-def commands(row: PolicyRow, which: str, stage: Stage) -> tuple[str, ...]:
+def commands(row: PolicyRow, items: Iterable[Retrained]) -> tuple[str, ...]:
     """Return what a person types to release what is proposed, by what the policy demands.
 
-    Parameters
-    ----------
-    which
-        A version's id, or ``-m NAME --all-segments``.
-    stage
-        Where it waits.
+    Versions are named: others of the family stand in the same stage, and are not proposed.
     """
-    family = which.startswith("-m")
-    lines, stands = [], stage
+    waiting = defaultdict[Stage, list[VersionId]](list)
+    for item in items:
+        if item.result == "proposed" and item.version is not None and item.stage is not None:
+            waiting[item.stage].append(item.version)
+    return tuple(
+        line
+        for stage, versions in waiting.items()
+        for line in _commands(row, " ".join(versions), stage)
+    )
+
+
+def _commands(row: PolicyRow, which: str, stage: Stage) -> Iterator[str]:
     for goal in ("challenger", "champion"):
         if goal == stage:
             continue
-        place = f"{which} --in {stands}" if family else which
-        lines += [
-            f"loopcast sign {place} --role {role} --for {goal} --by NAME --statement TEXT"
-            for role in row.sign_offs.get(goal, ())
-        ]
-        lines.append(f"loopcast release {place} --to {goal} --by NAME --reason TEXT")
-        stands = goal
-    return tuple(lines)
+        for role in row.sign_offs.get(goal, ()):
+            yield f"loopcast sign {which} --role {role} --for {goal} --by NAME --statement TEXT"
+        yield f"loopcast release {which} --to {goal} --by NAME --reason TEXT"
 
 
 @dataclass(frozen=True, kw_only=True)
