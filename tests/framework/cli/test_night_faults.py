@@ -126,6 +126,26 @@ def test_a_night_that_was_killed_goes_on_and_makes_all_lists(
     assert not list((home.folder / "retrain").rglob("*.json"))
 
 
+def test_who_is_frozen_or_off_since_a_night_was_killed_is_not_trained_when_it_goes_on(
+    tmp_path: Path, home: Home, shops: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(training: Training, results: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "settle", killed)
+        with pytest.raises(KeyboardInterrupt):
+            shops()
+    home.catalog.set_switch("shop", ["a"], "freeze", by="ann", reason="audit")
+    home.catalog.set_switch("shop", ["b"], "off", by="ann", reason="asked")
+    found = {item["segment"]: item for item in shops()["retraining"]["segments"]}
+    assert (found["a"]["result"], found["b"]["result"]) == ("frozen", "off")
+    assert found["a"]["version"] is found["b"]["version"] is None
+    assert found["c"]["result"] == "released"
+    assert home.catalog.count() == 3 + 2
+    assert set(served(tmp_path)) == {"a", "c", "new"}
+
+
 def test_a_night_that_only_looks_answers_by_who_serves(
     tmp_path: Path, run: Any, home: Home, shops: Any
 ) -> None:

@@ -18,7 +18,6 @@ from loopcast.api import (
     Files,
     IntegrityError,
     InvalidRecordError,
-    LoopcastError,
     Manifest,
     ModelError,
     NotFoundError,
@@ -284,14 +283,6 @@ def find_bundle(
         return open_bundle(artifacts, digest)
     except (IntegrityError, NotFoundError) as error:
         return error
-
-
-def is_whole(bundle: StoredBundle | LoopcastError | None) -> bool:
-    """Tell whether a bundle that was found can be read to its last file."""
-    try:
-        return isinstance(bundle, StoredBundle) and bundle.whole() is not None
-    except IntegrityError:
-        return False
 
 
 def read_bundle(artifacts: Artifacts, digest: Digest) -> Bundle:

@@ -18,10 +18,9 @@ from loopcast.api import (
     Version,
     VersionId,
 )
-from loopcast.deploy.bundle import is_whole
 from loopcast.develop.engine import LocalEngine
 from loopcast.develop.source import Batch, check_segment
-from loopcast.iterate.checking import check, previous_bundle
+from loopcast.iterate.checking import check, is_whole, previous_bundle
 from loopcast.iterate.new_version import NewVersion
 from loopcast.iterate.registering import Examiner, new_version, of_segment, ready
 from loopcast.iterate.retrain.champion import (

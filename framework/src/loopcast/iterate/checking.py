@@ -58,6 +58,14 @@ def previous_bundle(
     return find_bundle(artifacts, newest.manifest)
 
 
+def is_whole(previous: StoredBundle | LoopcastError | None) -> bool:
+    """Tell whether the bundle of the newest version can be read to its last file."""
+    try:
+        return isinstance(previous, StoredBundle) and previous.whole() is not None
+    except IntegrityError:
+        return False
+
+
 def _profile(previous: StoredBundle | LoopcastError | None) -> Profile | LoopcastError | None:
     """Return the profile of a version's training data; none for a version from before profiles."""
     if not isinstance(previous, StoredBundle):

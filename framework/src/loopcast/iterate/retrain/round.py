@@ -125,11 +125,19 @@ def look_ahead(asked: Asked) -> Outlook:
     return Outlook(
         past=past,
         batches=batches,
-        decisions=decisions | {d.segment: d for d in begun.due if d.segment in decisions},
+        decisions=decisions | _still_due(begun, decisions),
         round=begun,
         going_on=begun.moment,
         done=_journal(asked).done(begun),
     )
+
+
+def _still_due(begun: Round, now: Mapping[Segment, Decision]) -> dict[Segment, Decision]:
+    """Return what a round has decided to train, and nobody has frozen or switched off since."""
+    held = ("frozen", "off")
+    return {
+        d.segment: d for d in begun.due if d.segment in now and now[d.segment].status not in held
+    }
 
 
 def _gone(segment: str) -> Decision:
