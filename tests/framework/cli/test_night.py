@@ -146,3 +146,23 @@ def begin(home: Home, segment: str, arms: tuple[str, ...], kind: Any) -> None:
     )  # fmt: skip
     home.catalog.declare([experiment])
     home.catalog.take_step([experiment], ExperimentStep(step="begun", at=NOON, by="ann"))
+
+
+def test_a_champion_below_what_is_popular_gives_way_though_little_tells_them_apart(
+    tmp_path: Path, run: Any, home: Home
+) -> None:
+    beside = (*SHOPS, EASE, "+baselines.popularity.name=recommender.popularity")
+    past = sales("a", 0, 700)
+    past.to_csv(tmp_path / "sales.csv", index=False)
+    pd.DataFrame(columns=["rule", "does"]).to_csv(tmp_path / "rules.csv", index=False)
+    run("job=train", FIRST, *beside)
+    favourite, *_, rare = past["product"].value_counts().index
+    those = past["customer"][past["product"] == favourite]
+    never = sorted(set(past["customer"]) - set(those))[:4]
+    few = sales("a", 50, 4, "2025-01-15")
+    few = few.assign(customer=never, product=[favourite, favourite, favourite, rare])
+    pd.concat([past, few]).to_csv(tmp_path / "sales.csv", index=False)
+    [told] = run("job=night", LATER, BETTER, *beside)["retraining"]["segments"]
+    assert told["result"] == "released"
+    moves = [r for r in home.catalog.history("shop", "a") if r.version == told["version"]]
+    assert any("undecided; that is below popularity" in move.reason for move in moves)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from loopcast.api import VersionId
+from loopcast.develop.baselines import better
 from loopcast.develop.compare import compare
 from loopcast.develop.judged import CHAMPION
 from loopcast.validate.performance import Variation, measure_variation
@@ -65,13 +66,18 @@ def kpi_of_champion(evaluations: Iterable[Evaluation], metric: str) -> float | N
     return champion.value(metric) if champion else None
 
 
-def verdict_beside(rival: Judged, champion: VersionId, course: Course[Any]) -> Verdict:
+def verdict_beside(
+    rival: Judged, champion: VersionId, course: Course[Any], floor: Evaluation | None = None
+) -> Verdict:
     """Compare a version with the champion, row by row.
 
     Parameters
     ----------
     rival
         The outcomes of the champion and of the version, in this order.
+    floor
+        What a baseline did that the version is as good as, and the champion is not to be below:
+        one that is would not be released today, and holds off nothing that would.
     """
     kpi = course.logical_model.kpi
     first, second = rival.outcomes
@@ -80,6 +86,9 @@ def verdict_beside(rival: Judged, champion: VersionId, course: Course[Any]) -> V
         f"{kpi.metric} {shown(found.second)} against {shown(found.first)} of champion "
         f"{champion}: {found.verdict}"
     )
+    if floor is not None and better(floor.value(kpi.metric), found.first, kpi):
+        told = f"that is below {floor.contender}, {shown(floor.value(kpi.metric))}"
+        return Verdict(champion=champion, reason=f"{reason}; {told}", better=True)
     if found.verdict != "better":
         return Verdict(champion=champion, reason=reason)
     tests = measure_variation(rival, course.logical_model.task, LIMITS)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from loopcast.api import IntegrityError, LoopcastError, PluginError, Version, VersionId
+from loopcast.api import GivingWay, IntegrityError, LoopcastError, PluginError, Version, VersionId
 from loopcast.deploy.bundle import StoredBundle, find_bundle
 from loopcast.deploy.loaded import load_model, names_of
 from loopcast.develop.documentation import ALTERNATIVE_FILE
@@ -22,7 +22,7 @@ from loopcast.iterate.verdict import Verdict, chosen, not_judged, verdict_beside
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from loopcast.api import Dataset, Task, Template
+    from loopcast.api import Dataset, Evaluation, Task, Template
     from loopcast.develop.course import Course
     from loopcast.plugins import PluginManager
     from loopcast.store.artifacts import Artifacts
@@ -162,8 +162,23 @@ def _judged_beside(
         ),
         verdict=chosen(champion.name, alternative)
         if alternative
-        else verdict_beside(rival, champion.name, course),
+        else verdict_beside(rival, champion.name, course, _floor(contest, course, champion)),
     )
+
+
+def _floor(contest: Contest, course: Course[Any], champion: Champion) -> Evaluation | None:
+    """Return what the baseline did that the candidate gives way to, unless the champion is one."""
+    name, template = course.candidate.template.name, course.candidate.template
+    if not isinstance(template, GivingWay) or champion.template == template.gives_way_to:
+        return None
+    if champion.template == name and template.give_way(champion.model) is champion.model:
+        return None  # an older one of the same
+    floors = [
+        evaluation
+        for contender, evaluation in zip(course.contenders, contest.evaluations, strict=True)
+        if contender.template.name == template.gives_way_to
+    ]
+    return floors[0] if floors else None
 
 
 def _load(
