@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from loopcast.api import ConfigurationError, DataError
+from loopcast.serve.lookup import LookUp
 from loopcast.store.home import Home
 
 from ..examples import sales
@@ -77,6 +78,30 @@ def _effects_add_up(folder: Path, summary: dict[str, Any], before: pd.DataFrame,
     total = sum(count for own in counted.values() for count in own.values())
     assert total == len(effects)
     assert set(effects.columns) == {"segment", "customer", "product", "place", "rule", "effect"}
+
+
+def test_who_may_not_be_shown_something_is_not_and_neither_is_a_newcomer(
+    tmp_path: Path, run: Any, home: Home, shops: pd.DataFrame
+) -> None:
+    minors = {f"c{code}" for code in range(0, 40, 3)}
+    group = shops["customer"].map(lambda name: "minor" if name in minors else "adult")
+    shops.assign(age_group=group, town="north").to_csv(tmp_path / "sales.csv", index=False)
+    barred = {"segment": "t1", "rule": "not for minors", "does": "hide", "feature": "kind",
+              "value": "k0", "entity_feature": "age_group", "entity_value": "minor"}  # fmt: skip
+    rules(tmp_path, barred)
+    features = "+logical_model.schema.entity_features"
+    summary = run(*SHOP, f"{features}.age_group.kind=category", f"{features}.town.kind=category")
+    lists = pd.read_parquet(tmp_path / "run/rankings.parquet")
+    kinds = lists["product"].map(shops.groupby("product")["kind"].first())
+    shown = lists[kinds == "k0"].groupby("segment")["customer"].agg(set)
+    assert shown["t1"]
+    assert not shown["t1"] & minors
+    assert shown["t2"] & minors
+    assert summary["predictions"]["rules"]["not for minors"]["removed"] > 0
+    with LookUp(home, "shop") as published:
+        newcomer = published.ask("t1", "nobody").items
+    assert newcomer
+    assert not set(newcomer) & set(shops.loc[shops["kind"] == "k0", "product"])
 
 
 def test_recommend_nothing_below_a_value(

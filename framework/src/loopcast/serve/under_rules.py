@@ -65,7 +65,8 @@ def _entity_features(data: RankData, wanted: NDArray[np.intp]) -> pd.DataFrame:
     if features is None:
         return pd.DataFrame(index=entities)
     found = features.iloc[wanted].astype("str")
-    return found.mask(entities == NEWCOMER)
+    found.loc[entities == NEWCOMER] = np.nan
+    return found
 
 
 def places_under_rules(
