@@ -84,10 +84,12 @@ def _keys(lists: Lists) -> pa.Array:
 
 def _values(lists: Lists, moment: bytes) -> pa.Array:
     ends = np.append(0, np.cumsum(lists.counts, dtype=np.int64)) * 4
+    # What is pinned is where it is whatever its score; who reads the file goes by that.
+    scores = lists.scores if lists.pinned is None else np.where(lists.pinned, np.nan, lists.scores)
     packed = pa.Array.from_buffers(
         pa.large_binary(),
         len(lists.counts),
-        [None, pa.py_buffer(ends), pa.py_buffer(lists.scores.astype("<f4"))],
+        [None, pa.py_buffer(ends), pa.py_buffer(scores.astype("<f4"))],
     )
     texts = (
         pc.fill_null(column.cast(pa.large_binary()), b"")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from loopcast.api import Segment
     from loopcast.serve.listed import Listed
+    from loopcast.serve.places import Places
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -32,6 +33,8 @@ class Lists:
     counts : ndarray, shape (n,)
         Places of each list.
     scores : ndarray, shape (places,), float32
+    pinned : ndarray, shape (places,), bool
+        Whether a rule put an item there; ``None`` where it did nowhere.
     version, action, reason : StringArray, shape (n,)
         No reason where the version answers as ever.
     """
@@ -44,6 +47,7 @@ class Lists:
     version: pa.Array
     action: pa.Array
     reason: pa.Array
+    pinned: NDArray[np.bool_] | None = None
 
     @property
     def best(self) -> NDArray[np.float64]:
@@ -77,7 +81,16 @@ def as_texts(listed: Listed, segments: Sequence[Segment]) -> Lists:
         version=taken(listed.versions, listed.version),
         action=ruled_actions(actions, found.row, listed.effects),
         reason=taken([said.reason for said in listed.said], listed.code),
+        pinned=_pinned(found, filled),
     )
+
+
+def _pinned(found: Places, filled: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+    rule = found.more.get("rule")
+    if rule is None or rule.null_count == len(rule):
+        return None
+    there: NDArray[np.bool_] = rule.is_valid().to_numpy(zero_copy_only=False)[filled]
+    return there
 
 
 def taken(names: Sequence[str | None], codes: NDArray[np.intp]) -> pa.Array:

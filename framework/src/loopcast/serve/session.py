@@ -1,7 +1,7 @@
 """Lists adjusted to what an entity is looking at now, by the item model that made them.
 
 Only the order of a list changes: what is in it has passed the rules of the night, and what is not
-has not.
+has not. What a rule has pinned stays in its place.
 """
 
 from __future__ import annotations
@@ -61,14 +61,18 @@ class Sessions:
             Where the version cannot be read.
         """
         model = self._model(found.version) if found.items and found.action != "fallback" else None
-        scores = np.array(found.scores, dtype=np.float32)
+        scores, seen = np.array(found.scores, dtype=np.float32), set(viewed)
+        pinned = np.isnan(scores)
         if model is not None:
             ranker, codes = model
             known = [codes[item] for item in viewed if item in codes]
             added = ranker.session_scores(np.array(known, dtype=np.int32))
-            scores += np.float32(weight) * added[[codes[item] for item in found.items]]
-        seen = set(viewed)
-        order = [n for n in np.argsort(-scores, kind="stable") if found.items[n] not in seen]
+            free = np.flatnonzero(~pinned)
+            scores[free] += np.float32(weight) * added[[codes[found.items[n]] for n in free]]
+        left = np.array([item not in seen for item in found.items], dtype=bool)
+        order = [n for n in np.argsort(-scores, kind="stable") if left[n] and not pinned[n]]
+        for place in np.flatnonzero(pinned & left):
+            order.insert(place, place)
         return msgspec.structs.replace(
             found,
             items=tuple(found.items[n] for n in order),

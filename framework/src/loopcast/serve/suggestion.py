@@ -19,7 +19,8 @@ class Suggestion(msgspec.Struct, frozen=True):
     action, reason
         What was done, as the event log has it: ``served``, ``flagged``, ``refused``, ….
     items, scores
-        The best first; empty where nothing is recommended.
+        The best first; empty where nothing is recommended. What a rule has pinned has the score
+        NaN, and the place that the rule says.
     """
 
     id: str
