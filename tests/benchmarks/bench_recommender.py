@@ -45,8 +45,8 @@ from loopcast_recommender.ratings.model import fit_ratings
 HERE = Path(__file__).resolve().parent
 RETAIL = HERE.parents[2] / "shared/data/online_retail_ii/online_retail_ii.parquet"
 PEERS = [
-    "implicit==0.7.3", "cornac==3.0.1", "scikit-surprise==1.1.5", "myfm==0.4.0", "setuptools<81",
-    "pandas", "pyarrow",
+    "implicit==0.7.3", "cornac==3.0.1", "rectools-lightfm==1.17.3", "scikit-surprise==1.1.5",
+    "myfm==0.4.0", "setuptools<81", "pandas", "pyarrow",
 ]  # fmt: skip
 TEMPLATES = {template.name: template for template in loopcast_templates()}
 RANKED = ("recommender.ease", "recommender.als", "recommender.item_knn", "recommender.popularity")

@@ -85,9 +85,29 @@ def cornac_ease(ridge: float) -> Fit:
     return fit
 
 
+def warp(factors: int, penalty: float) -> Fit:
+    def fit(choices: Any) -> Callable[[Any], Any]:
+        from lightfm import LightFM
+
+        model = LightFM(
+            no_components=factors, loss="warp", item_alpha=penalty, user_alpha=penalty,
+            learning_rate=0.05, random_state=0,
+        )  # fmt: skip
+        model.fit(choices, epochs=30, num_threads=1)
+
+        def score(rows: Any) -> Any:
+            item_bias, items = model.get_item_representations()
+            return model.get_user_representations()[1][rows] @ items.T + item_bias
+
+        return score
+
+    return fit
+
+
 PEERS: dict[str, list[Fit]] = {
     "implicit ALS": [als(f, p, c) for f in (16, 32, 64) for p in (3.0, 30.0) for c in (2.0, 10.0)],
     "implicit BPR": [bpr(f, p) for f in (32, 64) for p in (0.01, 0.05)],
+    "LightFM WARP": [warp(f, p) for f in (32, 64) for p in (0.0, 1e-5)],
     "implicit BM25": [bm25(k) for k in (20, 100, 400)],
     "cornac EASE": [cornac_ease(r) for r in (30.0, 100.0, 300.0, 1000.0)],
 }

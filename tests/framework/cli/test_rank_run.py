@@ -13,9 +13,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from loopcast.api import (
-    NotFoundError,
-)
+from loopcast.api import NotFoundError, Ranking, RankQuery
 from loopcast.cli.feedback import feedback
 from loopcast.deploy.bundle import read_bundle
 from loopcast.deploy.loaded import load_version
@@ -67,6 +65,26 @@ def test_rankings_go_the_same_way(
     np.testing.assert_array_equal(again.items, expected.items)
     assert query.entities[-1] == -1
     assert loaded.judged().outcomes.keys() == {"popularity"}
+
+
+def test_lists_are_for_the_moment_of_the_run_though_the_last_sale_was_long_ago(
+    tmp_path: Path, run: Any, home: Home, plugins: PluginManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sales(900, seed=1).to_csv(tmp_path / "sales.csv", index=False)
+    run(SHOP, "job.at=2025-01-02")
+    champion = home.catalog.champion("shop")
+    assert champion is not None
+    kind = type(load_version(home, plugins, champion).model)
+    predict, moments = kind.predict, []
+
+    def noting(self: Any, query: RankQuery) -> Ranking:
+        moments.append(query.moment)
+        found: Ranking = predict(self, query)
+        return found
+
+    monkeypatch.setattr(kind, "predict", noting)
+    run(SHOP, "job=serve", "job.at=2025-02-14T20:00:00-08:00")
+    assert set(moments) == {np.datetime64("2025-02-15T04:00")}
 
 
 def test_rankings_are_looked_up(tmp_path: Path, run: Any, home: Home) -> None:

@@ -14,6 +14,7 @@ from loopcast.api import RankData, Ranking, RankQuery, RankSchema, last_places
 from loopcast.deploy.rank_bundle import Names, codes_of
 from loopcast.develop.beyond import Reason
 from loopcast.develop.columns import text_array
+from loopcast.develop.moments import in_utc
 from loopcast.develop.rank.inputs import columns_about
 from loopcast.develop.rank.prepare import prepare_rank
 from loopcast.develop.rank.query import ranked
@@ -32,6 +33,7 @@ from loopcast.settings import RankTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from numpy.typing import NDArray
     from scipy import sparse
@@ -74,7 +76,7 @@ def answer(question: Question, data: RankData, responsible: Responsible) -> List
     schema, count = data.schema, len(data.entities)
     if question.rules is not None:
         question.rules.check(schema)
-    candidates, asking = responsible.serving.candidates, _asking(data)
+    candidates, asking = responsible.serving.candidates, _asking(data, question.made)
     known_to = [_known_to(responsible, version, data) for version in candidates]
     asked = _asked(responsible, _version(responsible, data), asking, known_to, question)
     found, effects = _places(responsible, asking, asked, known_to, question.rules)
@@ -113,11 +115,14 @@ class _Asking:
     ----------
     names : LargeStringArray, shape (n,)
     features : DataFrame, shape (n, features), or None
+    made
+        For when the lists are.
     """
 
     data: RankData
     names: pa.Array
     features: pd.DataFrame | None
+    made: datetime
 
     def whole(self) -> RankData:
         """Return the data with the newcomer among its entities."""
@@ -126,7 +131,7 @@ class _Asking:
         return replace(self.data, entities=names, entity_features=known)
 
 
-def _asking(data: RankData) -> _Asking:
+def _asking(data: RankData, made: datetime) -> _Asking:
     """Add an entity that has chosen nothing and is like most."""
     names, features = text_array(data.entities.array), data.entity_features
     if features is not None:
@@ -136,6 +141,7 @@ def _asking(data: RankData) -> _Asking:
         data=data,
         names=pa.concat_arrays([names, pa.array([NEWCOMER], names.type)]),
         features=features,
+        made=made,
     )
 
 
@@ -283,7 +289,7 @@ def _query(asking: _Asking, known: _KnownTo, wanted: NDArray[np.intp]) -> RankQu
         excluded=None if data.schema.repeat else history,
         history=history,
         entity_features=None if features is None else features.iloc[wanted],
-        moment=data.time[-1],
+        moment=in_utc(asking.made),
     )
 
 
