@@ -98,6 +98,21 @@ def test_the_moment_matters() -> None:
     assert tables.lifts["season"][1, 7] < -0.5
 
 
+def test_what_pay_day_counts_is_learned_from_choices_of_many_days() -> None:
+    rng = np.random.default_rng(2)
+    data = rank_data(rng.integers(0, 150, 6_000), rng.integers(0, 30, 6_000))
+    days = np.sort(rng.integers(0, 365, 6_000)).astype("timedelta64[D]")
+    time = np.datetime64("2025-01-15", "us") + days
+    paid = moments(time, pay_day=28)["pay day"] == 0
+    item = np.where(paid & (rng.random(6_000) < 0.6), rng.integers(0, 5, 6_000), data.item)
+    model = fit_features(replace(data, item=item.astype(np.int32), time=time), QUICK, seed=0)
+    assert model.cold is not None
+    for day, expected in (("2026-01-27", True), ("2026-01-10", False)):
+        asked = query(data, entities=np.array([-1], np.int32), moment=np.datetime64(day, "us"))
+        [items] = model.predict(asked).items
+        assert (set(items[:5].tolist()) == set(range(5))) == expected
+
+
 def test_behaviour_is_that_of_the_last_days() -> None:
     data = rank_data(np.array([1, 2, 2, 2]), np.array([1, 1, 2, 3]))
     days = np.array([20, 61, 95, 99], dtype="timedelta64[D]")

@@ -9,7 +9,9 @@ import numpy as np
 from scipy import optimize
 
 from loopcast.api import RankData, RankQuery
+from loopcast.api.rank import run_starts
 from loopcast_recommender.ease.method import EASE, Ridge
+from loopcast_recommender.features.groups import moments
 from loopcast_recommender.features.model import FeatureModel
 from loopcast_recommender.features.tables import groups_of, make_tables
 from loopcast_recommender.history.fit import fit_tuned, refit
@@ -89,22 +91,28 @@ def _rest(data: RankData, p: FeatureParameters, seed: int) -> RankData:
 def _learned(
     part: FeatureModel, inner: Validation, data: RankData, p: FeatureParameters, seed: int
 ) -> FeatureModel:
-    """Learn both weights, and keep those that are clearly better than none."""
+    """Learn both weights, and keep those that are clearly better than none.
+
+    Each choice is one of its own moment: from a single one, nothing is learned of moments. A list
+    is judged at the last of its entity's, in which those who buy at once chose all of them.
+    """
     block = inner.sample(_ENTITIES, seed)
     entities = block.entities.astype(np.int32)
     history = histories(_query(entities, data), inner.training)
     nothing = history * np.float32(0.0)
     nothing.eliminate_zeros()
-    chosen = np.zeros(history.shape, dtype=bool)
-    chosen.reshape(-1)[block.chosen] = True
+    moment = _chose(data, entities[block.row], block.item, p, seed)
+    last = np.maximum.reduceat(moment, np.flatnonzero(run_starts(block.row)))
     found = part
     for name, seen in (("warm", history), ("cold", nothing)):
-        base, features = _features(part, seen, entities)
+        base, features = _features(part, seen, entities, last)
         among = _candidates(base, block.hidden, p.candidates)
-        weights = _logistic(features if name == "warm" else features[1:], chosen, among, p.penalty)
+        x = _of_choices(part, features, among, block, moment)
+        y = among[block.row] == block.item[:, None]
+        weights = _logistic(x if name == "warm" else x[1:], y, p.penalty)
         tried = replace(found, warm=weights) if name == "warm" else replace(found, cold=weights)
         before, after = (
-            block.gains(_asked(model, seen, entities, block), inner.length)
+            block.gains(_asked(model, seen, entities, block, last), inner.length)
             for model in (found, tried)
         )
         found = tried if clearly_better(after, before) else found
@@ -116,25 +124,33 @@ def _query(entities: NDArray[np.int32], data: RankData) -> RankQuery:
 
 
 def _features(
-    model: FeatureModel, history: sparse.csr_array, entities: NDArray[np.int32]
+    model: FeatureModel,
+    history: sparse.csr_array,
+    entities: NDArray[np.int32],
+    moment: NDArray[np.datetime64],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     seen = remembered(history, model.base.tuning.half_life)
     base = scores(seen, model.base.scorer, model.base.share)
     groups = groups_of(model.tables, entities, None)
-    return base, model.features(base, history, groups, model.end)
+    return base, model.features(base, history, groups, moment)
 
 
 def _asked(
-    model: FeatureModel, history: sparse.csr_array, entities: NDArray[np.int32], block: Block
+    model: FeatureModel,
+    history: sparse.csr_array,
+    entities: NDArray[np.int32],
+    block: Block,
+    moment: NDArray[np.datetime64],
 ) -> NDArray[np.float32]:
-    return model.scores(
+    return model.scores_at(
         RankQuery(
             entities=entities,
             length=1,
             allowed=np.ones(history.shape[1], dtype=bool),
             excluded=pairs(*np.divmod(block.hidden, history.shape[1]), history.shape),
             history=history,
-        )
+        ),
+        moment,
     )
 
 
@@ -146,20 +162,44 @@ def _candidates(
     return best(open_, min(count, base.shape[1]))[0]
 
 
-def _logistic(
+def _chose(
+    data: RankData,
+    entity: NDArray[np.int32],
+    item: NDArray[np.intp],
+    p: FeatureParameters,
+    seed: int,
+) -> NDArray[np.datetime64]:
+    """Return when entities first chose what is held out of them, shape (choices,)."""
+    held = np.flatnonzero(held_out(data.entity, p.inner, p.count, seed))
+    cell, first = np.unique(
+        data.entity[held].astype(np.int64) * len(data.items) + data.item[held], return_index=True
+    )
+    asked = entity.astype(np.int64) * len(data.items) + item
+    return np.asarray(data.time[held[first[cell.searchsorted(asked)]]])
+
+
+def _of_choices(
+    model: FeatureModel,
     features: NDArray[np.float32],
-    chosen: NDArray[np.bool_],
     among: NDArray[np.intp],
-    penalty: float,
+    block: Block,
+    moment: NDArray[np.datetime64],
 ) -> Floats:
+    """Return the features of candidates at each choice, shape (features, choices, candidates)."""
+    x = features[:, np.arange(len(among))[:, None], among][:, block.row].astype(np.float64)
+    names, now = model.tables.names(), moments(moment, model.pay_day)
+    for name, group in now.items():
+        x[1 + names.index(name)] = model.tables.lifts[name][group[:, None], among[block.row]]
+    return x
+
+
+def _logistic(x: Floats, chosen: NDArray[np.bool_], penalty: float) -> Floats:
     """Return the weights of a conditional logit: which of its candidates an entity chose.
 
     Source: D. McFadden (1974), Conditional logit analysis of qualitative choice behavior, in
     Frontiers in Econometrics; each choice is one among all candidates.
     """
-    rows = np.arange(len(among))[:, None]
-    x = features[:, rows, among].astype(np.float64)
-    y = chosen[rows, among].astype(np.float64)
+    y = chosen.astype(np.float64)
     total = y.sum(axis=1, keepdims=True)
 
     def loss(weights: Floats) -> tuple[float, Floats]:

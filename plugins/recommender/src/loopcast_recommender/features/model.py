@@ -58,6 +58,10 @@ class FeatureModel:
 
     def scores(self, query: RankQuery) -> Floats32:
         """Return the scores of all items for the entities of a query, shape (entities, items)."""
+        return self.scores_at(query, np.array([self.end if query.moment is None else query.moment]))
+
+    def scores_at(self, query: RankQuery, moment: NDArray[np.datetime64]) -> Floats32:
+        """Return the scores for a moment, or for one of each entity, shape (1,) or (entities,)."""
         history = histories(query, self.base.choices)
         seen = remembered(history, self.base.tuning.half_life)
         found = base_scores(seen, self.base.scorer, self.base.share)
@@ -65,7 +69,7 @@ class FeatureModel:
             found,
             history,
             groups_of(self.tables, query.entities, query.entity_features),
-            self.end if query.moment is None else query.moment,
+            moment,
         )
         new = np.diff(history.indptr) == 0
         if self.cold is not None and new.any():
@@ -98,16 +102,20 @@ class FeatureModel:
         base: Floats32,
         history: sparse.csr_array,
         groups: dict[str, Any],
-        moment: np.datetime64,
+        moment: NDArray[np.datetime64],
     ) -> Floats32:
-        """Return the features of entities and items, shape (features, rows, items)."""
-        rows = len(base)
+        """Return the features of entities and items, shape (features, rows, items).
+
+        Parameters
+        ----------
+        moment : ndarray, shape (1,) or (rows,), datetime64
+        """
         spread = base.std(axis=1, keepdims=True)
         parts = [(base - base.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1.0)]
         parts += [np.broadcast_to(row, base.shape) for row in self.tables.general]
-        now = moments(np.array([moment]), self.pay_day)
+        now = moments(moment, self.pay_day)
         for name, lift in self.tables.lifts.items():
-            code = groups[name] if name in groups else np.repeat(now[name], rows)
+            code = groups[name] if name in groups else np.broadcast_to(now[name], len(base))
             parts.append(lift[code])
         parts += [same_kind(history, kind) for kind in self.tables.kinds.values()]
         return np.stack(parts).astype(np.float32)
