@@ -32,8 +32,9 @@ class Past:
 
 def past_of(catalog: Catalog, logical_model: Name) -> Past:
     """Read what the catalog says of all segments of a logical model."""
+    champions = catalog.champions(logical_model)  # first: each is registered by the next question
     return Past(
         newest=catalog.newest(logical_model),
-        champions=catalog.champions(logical_model),
+        champions=champions,
         attempts=catalog.attempts(logical_model),
     )
