@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from cloudpickle import dumps
 
-from loopcast.develop.carried import LARGE, Carried, packed, unpacked
+from loopcast.develop.carried import LARGE, SMALL, Carried, packed, unpacked
 
 COUNT = LARGE // 8
 """Numbers of 8 bytes that make a column a large one."""
@@ -30,7 +31,7 @@ def test_large_columns_go_by_a_file_that_is_gone_when_they_arrive(tmp_path: Path
     series = pd.Series(texts.dictionary.to_pylist(), dtype="str")
     sent = packed((table, series), tmp_path)
     assert [sent.file] == list(tmp_path.iterdir())
-    assert len(sent.rest) < LARGE
+    assert sent.sizes[0] < LARGE
     columns, values = unpacked(sent)
     assert not list(tmp_path.iterdir())
     columns.validate(full=True)
@@ -41,7 +42,7 @@ def test_large_columns_go_by_a_file_that_is_gone_when_they_arrive(tmp_path: Path
 @pytest.mark.skipif(sys.platform != "linux", reason="it lists what a process has open")
 def test_columns_that_are_kept_keep_no_file_open(tmp_path: Path) -> None:
     sent = packed([column() for _ in range(20)], tmp_path)
-    assert len(sent.sizes) == 20
+    assert len(sent.sizes) == 1 + 20
     before = open_files()
     kept = unpacked(sent)
     assert open_files() == before
@@ -51,16 +52,28 @@ def test_columns_that_are_kept_keep_no_file_open(tmp_path: Path) -> None:
 def test_arrays_that_may_be_changed_arrive_as_ones_own(tmp_path: Path) -> None:
     numbers = np.arange(COUNT, dtype=np.float64)
     sent = packed((numbers, pd.DataFrame({"a": numbers})), tmp_path)
-    assert sent.file is None
+    assert len(sent.sizes) == 1
     found, frame = unpacked(sent)
     found[3] = -1.0
     frame.iloc[3, 0] = -1.0
     assert found.sum() == frame["a"].sum() == numbers.sum() - 4.0
 
 
-def test_small_columns_take_no_file(tmp_path: Path) -> None:
+def test_small_things_take_no_file(tmp_path: Path) -> None:
+    sent = packed({"numbers": [1.0]}, tmp_path)
+    assert sent == Carried(content=sent.content)
+    assert len(sent.content) <= SMALL
+    assert unpacked(sent) == {"numbers": [1.0]}
+
+
+def test_what_travels_in_a_message_is_small(tmp_path: Path) -> None:
+    for thing in (bytes(SMALL), bytes(10 * LARGE), column(), [column(4)] * 9):
+        assert len(dumps(packed(thing, tmp_path))) <= 2 * SMALL
+
+
+def test_small_columns_are_kept_with_all_else(tmp_path: Path) -> None:
     sent = packed({"numbers": column(COUNT - 1)}, tmp_path)
-    assert sent.file is None
+    assert len(sent.sizes) == 1
     assert unpacked(sent)["numbers"].equals(column(COUNT - 1))
 
 
@@ -91,6 +104,6 @@ def test_where_there_is_no_room_nothing_is_left_and_all_arrives(
     monkeypatch.setattr(Path, "open", full)
     for folder in (tmp_path, tmp_path / "removed"):
         sent = packed([column(), column()], folder)
-        assert sent == Carried(rest=sent.rest)
+        assert sent == Carried(content=sent.content)
         assert not list(tmp_path.iterdir())
         assert all(each.equals(column()) for each in unpacked(sent))

@@ -142,6 +142,12 @@ def test_an_error_arrives_as_it_is_and_a_process_that_ends_is_told() -> None:
         assert list(engine.map(math.sqrt, [9, 4])) == [3, 2]
 
 
+def test_no_run_waits_for_a_process_that_ended_before_it_had_read_its_work() -> None:
+    large = bytes(1 << 20)  # more than a pipe has room for
+    with processes() as engine, pytest.raises(EngineError, match="ended before its work"):
+        list(engine.map(lambda status: os._exit(status + len(large) % 2), [3] * 8))
+
+
 KILLED = """
 import os, signal, time
 import numpy as np

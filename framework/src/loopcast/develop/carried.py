@@ -1,6 +1,8 @@
-"""How work and results travel between the processes of a run: large columns of tables by a file.
+"""How work and results travel between the processes of a run: by files, but for what is small.
 
-A pipe would copy them six times on their way, and they would wait in the memory of who takes them.
+A pipe would copy large columns of tables six times on their way, and they would wait in the memory
+of who takes them. And whoever writes more into a pipe than it has room for waits for ever where the
+process that should read it was killed; a message that names a file fits.
 """
 
 from __future__ import annotations
@@ -23,7 +25,10 @@ from cloudpickle import dumps, loads
 from loopcast.store.files import GRACE
 
 LARGE = 2**16
-"""Bytes from which on a column goes by a file."""
+"""Bytes from which on a column of a table is kept apart from all else."""
+
+SMALL = 2**9
+"""Bytes up to which a thing needs no file: a pipe has room for a hundred of them."""
 
 _ALIGNED = 64
 """Bytes of whose multiples Arrow wants columns to begin at one."""
@@ -37,16 +42,16 @@ class Carried:
 
     Attributes
     ----------
-    rest
-        All but the large columns of Arrow's tables.
+    content
+        The thing, pickled; nothing where there is a file.
     file
-        Has these one after another, each from a multiple of 64 bytes on, and is gone once it is
-        unpacked; ``None`` where there are none.
+        Has all but the large columns of Arrow's tables, pickled, and these one after another, each
+        from a multiple of 64 bytes on; it is gone once it is unpacked.
     sizes
-        Bytes of each.
+        Bytes of each part of the file.
     """
 
-    rest: bytes
+    content: bytes = b""
     file: Path | None = None
     sizes: tuple[int, ...] = ()
 
@@ -84,7 +89,7 @@ def packed(thing: Any, folder: Path) -> Carried:
     Parameters
     ----------
     folder
-        For a file, of the run alone. Where it has no room for it, columns go with the rest.
+        For a file, of the run alone. Where it has no room for it, the thing goes without.
     """
     import pyarrow as pa
 
@@ -98,14 +103,15 @@ def packed(thing: Any, folder: Path) -> Carried:
         large.append(content)
         return False
 
-    rest = dumps(thing, buffer_callback=stays)
-    if not large:
-        return Carried(rest=rest)
+    content = dumps(thing, buffer_callback=stays)
+    if len(content) <= SMALL and not large:
+        return Carried(content=content)
+    parts = [memoryview(content), *large]
     try:
-        file = _written(large, folder)
+        file = _written(parts, folder)
     except OSError:
-        return Carried(rest=dumps(thing))
-    return Carried(rest=rest, file=file, sizes=tuple(column.nbytes for column in large))
+        return Carried(content=dumps(thing))
+    return Carried(file=file, sizes=tuple(part.nbytes for part in parts))
 
 
 def unpacked(found: Carried) -> Any:
@@ -113,7 +119,10 @@ def unpacked(found: Carried) -> Any:
 
     The space of the file is free again once none of its columns is held.
     """
-    return loads(found.rest, buffers=_taken(found.file, found.sizes) if found.file else ())
+    if found.file is None:
+        return loads(found.content)
+    content, *columns = _taken(found.file, found.sizes)
+    return loads(content, buffers=columns)
 
 
 def _taken(path: Path, sizes: Sequence[int]) -> Iterator[Any]:
@@ -126,13 +135,13 @@ def _taken(path: Path, sizes: Sequence[int]) -> Iterator[Any]:
     return map(content.slice, starts, sizes)
 
 
-def _written(columns: Sequence[memoryview], folder: Path) -> Path:
+def _written(parts: Sequence[memoryview], folder: Path) -> Path:
     path = folder / uuid4().hex
     try:
         with path.open("xb") as file:
-            for column in columns:
-                file.write(column)
-                file.write(bytes(_padding(column.nbytes)))
+            for part in parts:
+                file.write(part)
+                file.write(bytes(_padding(part.nbytes)))
     except OSError:
         path.unlink(missing_ok=True)
         raise
