@@ -8,6 +8,8 @@ from loopcast.api import Evaluation, GateResult, Kpi
 
 UNDEFINED = "undefined on the judged rows; choose a kpi.metric that is defined on each of them"
 
+NO_VALUE = "(it has none: name a baseline that has one, or another kpi.metric)"
+
 
 def beats_baselines(
     evaluations: Sequence[Evaluation], kpi: Kpi, baselines: Sequence[str], *, same: str = ""
@@ -26,7 +28,8 @@ def beats_baselines(
         other = by_label[label].value(kpi.metric)
         as_good = own is not None and own == other
         margin = f" by more than {kpi.minimum_effect:g}" if kpi.minimum_effect else ""
-        asked = f"{kpi.direction} than {label}'s {_shown(other)}{margin}"
+        theirs = _shown(other) if other is not None or own is None else NO_VALUE
+        asked = f"{kpi.direction} than {label}'s {theirs}{margin}"
         results.append(
             GateResult(
                 gate=f"beats_{label}",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -65,6 +66,11 @@ def test_the_gate_is_to_beat_every_baseline(panel: ForecastData, schema: Forecas
         False,
         "profit undefined on the judged rows; choose a kpi.metric that is defined on each of them",
     )
+    own, other, *_ = good.evaluations
+    silent = [own, msgspec.structs.replace(other, metrics=())]
+    [gate] = beats_baselines(silent, Kpi(metric="mape"), [other.contender])
+    assert not gate.passed
+    assert "it has none: name a baseline that has one" in gate.expectation
 
 
 def test_too_little_data_is_refused(schema: ForecastSchema, panel: ForecastData) -> None:
