@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from loopcast.api import Engine, FitContext, LoopcastError
+from loopcast.api import Engine, FitContext, LoopcastError, Ranking
 from loopcast.deploy.loaded import Packed
 from loopcast.develop.contest import Trained, Trial, contest_family, fit_family
 from loopcast.develop.course import Advance, Contender, Course
@@ -78,7 +78,9 @@ def _made(course: Course[Holdout], contest: Contest, trained: Trained, pack: Pac
     known, own = trained.contest.known, trained.evaluations
     champion = in_full(contest.judged, contest.evaluations[len(own) :], course.metrics)
     packed = pack(trained, course.candidate, known.training, course.stand_in)
-    reference = reference_file(known.training, trained.contest.judged, course.seed)
+    answer = packed.scenario.answer
+    lists = answer if isinstance(answer, Ranking) else None
+    reference = reference_file(known.training, trained.contest.judged, course.seed, lists)
     return Made(
         datasets=(known.dataset, trained.contest.test),
         files={**packed.files, **reference},

@@ -13,6 +13,7 @@ from loopcast.api import (
     ForecastData,
     ForecastOutcome,
     Judged,
+    Ranking,
     RankOutcome,
     ScoreData,
     ScoreOutcome,
@@ -29,12 +30,16 @@ from loopcast.monitor.reference import (
 YEAR = pd.Timedelta(days=360)
 
 
-def reference_file(data: Any, judged: Judged, seed: int) -> dict[str, bytes]:
+def reference_file(
+    data: Any, judged: Judged, seed: int, lists: Ranking | None = None
+) -> dict[str, bytes]:
     """Return the reference of a training as a file of its bundle."""
-    return {REFERENCE_FILE: reference_bytes(training_reference(data, judged, seed))}
+    return {REFERENCE_FILE: reference_bytes(training_reference(data, judged, seed, lists))}
 
 
-def training_reference(data: Any, judged: Judged, seed: int) -> Reference:
+def training_reference(
+    data: Any, judged: Judged, seed: int, lists: Ranking | None = None
+) -> Reference:
     """Take down what a version's training data and first predictions looked like.
 
     Personal inputs stay out, as they do of the event log.
@@ -45,6 +50,9 @@ def training_reference(data: Any, judged: Judged, seed: int) -> Reference:
         What the version was trained on: the data of its task.
     judged
         Its contest; the first contender is the version's template.
+    lists
+        What a ranker says that was fitted to all data, whose scores may grow with the data; those
+        of the contest where it is ``None``.
     """
     outcome = next(iter(judged.outcomes.values()))
     if isinstance(data, ForecastData) and isinstance(outcome, ForecastOutcome):
@@ -71,7 +79,7 @@ def training_reference(data: Any, judged: Judged, seed: int) -> Reference:
             seed=seed,
         )
     assert isinstance(outcome, RankOutcome)
-    best = outcome.ranking.scores[:, 0].astype(np.float64)
+    best = (lists or outcome.ranking).scores[:, 0].astype(np.float64)
     return fit_reference({}, {"score": best}, seed=seed)
 
 
