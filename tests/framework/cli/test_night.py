@@ -148,8 +148,9 @@ def begin(home: Home, segment: str, arms: tuple[str, ...], kind: Any) -> None:
     home.catalog.take_step([experiment], ExperimentStep(step="begun", at=NOON, by="ann"))
 
 
-def test_a_champion_below_what_is_popular_gives_way_though_little_tells_them_apart(
-    tmp_path: Path, run: Any, home: Home
+@pytest.mark.parametrize("count", [3, 16])
+def test_a_champion_that_is_clearly_below_what_is_popular_holds_off_nothing(
+    tmp_path: Path, run: Any, home: Home, count: int
 ) -> None:
     beside = (*SHOPS, EASE, "+baselines.popularity.name=recommender.popularity")
     past = sales("a", 0, 700)
@@ -158,11 +159,14 @@ def test_a_champion_below_what_is_popular_gives_way_though_little_tells_them_apa
     run("job=train", FIRST, *beside)
     favourite, *_, rare = past["product"].value_counts().index
     those = past["customer"][past["product"] == favourite]
-    never = sorted(set(past["customer"]) - set(those))[:4]
-    few = sales("a", 50, 4, "2025-01-15")
-    few = few.assign(customer=never, product=[favourite, favourite, favourite, rare])
-    pd.concat([past, few]).to_csv(tmp_path / "sales.csv", index=False)
+    never = sorted(set(past["customer"]) - set(those))[: count + 1]
+    new = sales("a", 50, len(never), "2025-01-15")
+    new = new.assign(customer=never, product=[*[favourite] * (len(never) - 1), rare])
+    pd.concat([past, new]).to_csv(tmp_path / "sales.csv", index=False)
     [told] = run("job=night", LATER, BETTER, *beside)["retraining"]["segments"]
+    if count == 3:  # as little as that tells nothing
+        assert (told["result"], told["reason"].rpartition(": ")[2]) == ("not better", "undecided")
+        return
     assert told["result"] == "released"
     moves = [r for r in home.catalog.history("shop", "a") if r.version == told["version"]]
-    assert any("undecided; that is below popularity" in move.reason for move in moves)
+    assert any("but popularity is better than that champion" in move.reason for move in moves)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from loopcast.api import VersionId
-from loopcast.develop.baselines import better
 from loopcast.develop.compare import compare
 from loopcast.develop.judged import CHAMPION
 from loopcast.validate.performance import Variation, measure_variation
@@ -67,7 +66,7 @@ def kpi_of_champion(evaluations: Iterable[Evaluation], metric: str) -> float | N
 
 
 def verdict_beside(
-    rival: Judged, champion: VersionId, course: Course[Any], floor: Evaluation | None = None
+    rival: Judged, champion: VersionId, course: Course[Any], floor: str = ""
 ) -> Verdict:
     """Compare a version with the champion, row by row.
 
@@ -76,8 +75,8 @@ def verdict_beside(
     rival
         The outcomes of the champion and of the version, in this order.
     floor
-        What a baseline did that the version is as good as, and the champion is not to be below:
-        one that is would not be released today, and holds off nothing that would.
+        A baseline that the version is as good as, and that is better than the champion, which
+        would not be released today, and holds off nothing that would.
     """
     kpi = course.logical_model.kpi
     first, second = rival.outcomes
@@ -86,9 +85,9 @@ def verdict_beside(
         f"{kpi.metric} {shown(found.second)} against {shown(found.first)} of champion "
         f"{champion}: {found.verdict}"
     )
-    if floor is not None and better(floor.value(kpi.metric), found.first, kpi):
-        told = f"that is below {floor.contender}, {shown(floor.value(kpi.metric))}"
-        return Verdict(champion=champion, reason=f"{reason}; {told}", better=True)
+    if floor:
+        told = f"{reason}, but {floor} is better than that champion"
+        return Verdict(champion=champion, reason=told, better=True)
     if found.verdict != "better":
         return Verdict(champion=champion, reason=reason)
     tests = measure_variation(rival, course.logical_model.task, LIMITS)

@@ -11,6 +11,7 @@ import msgspec
 from loopcast.api import GivingWay, IntegrityError, LoopcastError, PluginError, Version, VersionId
 from loopcast.deploy.bundle import StoredBundle, find_bundle
 from loopcast.deploy.loaded import load_model, names_of
+from loopcast.develop.compare import compare
 from loopcast.develop.documentation import ALTERNATIVE_FILE
 from loopcast.develop.engine import LocalEngine
 from loopcast.develop.judged import champion_label
@@ -22,7 +23,7 @@ from loopcast.iterate.verdict import Verdict, chosen, not_judged, verdict_beside
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from loopcast.api import Dataset, Evaluation, Task, Template
+    from loopcast.api import Dataset, Judged, Task, Template
     from loopcast.develop.course import Course
     from loopcast.plugins import PluginManager
     from loopcast.store.artifacts import Artifacts
@@ -153,32 +154,43 @@ def _judged_beside(
         raise IntegrityError(f"it was judged {evaluation.protocol}, not {first.protocol}")
     [outcome] = theirs.outcomes.values()
     alternative = champion.files.get(ALTERNATIVE_FILE, b"").decode()
+    judged, floor = replace(own, outcomes={**own.outcomes, label: outcome}), ""
+    if not alternative:
+        floor = _clearly_above(judged, label, course, _floor(course, champion))
     return replace(
         contest,
-        judged=replace(own, outcomes={**own.outcomes, label: outcome}),
+        judged=judged,
         evaluations=(
             *contest.evaluations,
             msgspec.structs.replace(evaluation, contender=label, dataset=first.dataset),
         ),
         verdict=chosen(champion.name, alternative)
         if alternative
-        else verdict_beside(rival, champion.name, course, _floor(contest, course, champion)),
+        else verdict_beside(rival, champion.name, course, floor),
     )
 
 
-def _floor(contest: Contest, course: Course[Any], champion: Champion) -> Evaluation | None:
-    """Return what the baseline did that the candidate gives way to, unless the champion is one."""
+def _floor(course: Course[Any], champion: Champion) -> str:
+    """Return the label of the baseline that the candidate gives way to; empty without one.
+
+    A champion that answers as that does, from older data, is left by the usual rule.
+    """
     name, template = course.candidate.template.name, course.candidate.template
     if not isinstance(template, GivingWay) or champion.template == template.gives_way_to:
-        return None
+        return ""
     if champion.template == name and template.give_way(champion.model) is champion.model:
-        return None  # an older one of the same
-    floors = [
-        evaluation
-        for contender, evaluation in zip(course.contenders, contest.evaluations, strict=True)
-        if contender.template.name == template.gives_way_to
-    ]
-    return floors[0] if floors else None
+        return ""
+    labels = (c.label for c in course.baselines if c.template.name == template.gives_way_to)
+    return next(labels, "")
+
+
+def _clearly_above(judged: Judged, champion: str, course: Course[Any], floor: str) -> str:
+    """Return the label of a baseline that is better than the champion; empty where it is not."""
+    if not floor:
+        return ""
+    kpi = course.logical_model.kpi
+    [found, *_] = compare(judged, champion, floor, [course.deciding], kpi, by=())
+    return floor if found.verdict == "better" else ""
 
 
 def _load(
