@@ -1,11 +1,11 @@
 """The night of many tenants, through the product's own commands.
 
 Each tenant has 300 customers, 200 products and about 6,000 choices, resampled from the ratings of
-MovieLens: the first night trains all of them, the second trains again on what came in five weeks
-and judges each training beside its champion on what neither has seen: once each of them becomes a
-version, and once, from the same first night, those that are better. Lists of every customer are
-made after the second night, and in one pass with it; and so they are in a night that follows
-another one by a single day.
+MovieLens. The first night trains all of them. A night trains again on what came since, judges each
+training beside its champion on what neither has seen, keeps what is better, and makes the lists of
+every customer in the same pass: one day after the first training, and one day after another night
+that had followed it by five weeks. That night, five weeks at once, is measured too, and what it
+consists of: where each training becomes a version, where the better ones do, and the lists.
 Seconds are of the clock and of all processes together. ``peak_gb`` is that of the largest one,
 ``together_gb`` that of all at one moment, each shared page counted once, where Linux tells.
 """
@@ -22,6 +22,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -35,6 +36,8 @@ from spent import adopt, wait_for  # type: ignore[import-not-found]  # beside th
 
 Row = dict[str, Any]
 
+DAILY = ("job.at=2026-01-03", "retrain.every_days=1", "retrain.least_days=1")
+BETTER = (*DAILY, "retrain.keep=better")
 BARE = Path(__file__).with_name("bare_night.py")
 BARELY = 640
 """Tenants of the bare script, at most."""
@@ -72,35 +75,40 @@ table: {task: rank, segment: tenant}
 
 
 def run(scale: float) -> list[Row]:
-    """Time two nights and the lists of a share of the full number of tenants."""
+    """Time nights of a share of the full number of tenants."""
     count = max(20, round(TENANTS * scale))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         _write(folder, count)
-        daily = ["job.at=2026-01-03", "retrain.every_days=1", "retrain.least_days=1"]
-        better = [*daily, "retrain.keep=better"]
-        first = _loopcast(folder, count, "job=train", "data=first", "job.at=2026-01-01")
-        for other in ("other", "another", "daily"):
-            shutil.copytree(folder / "home", folder / other, symlinks=True)
-        _loopcast(folder, count, "job=night", "data=eve", *better, home="daily")
-        found = {
-            "first night": first,
-            "second night": _loopcast(folder, count, "job=retrain", *daily),
-            "second night, better kept": _loopcast(
-                folder, count, "job=retrain", *better, home="other"
-            ),
-            "lists": _loopcast(folder, count, "job=serve"),
-            "second night with lists": _loopcast(
-                folder, count, "job=night", *better, home="another"
-            ),
-            "a day later, with lists": _loopcast(
-                folder, count, "job=night", *better, "job.at=2026-01-04", home="daily"
-            ),
-            "bare script": _bare(folder, count),
-        }
-        return [
-            {"data": "tenants", "name": name, "tenants": count} | row for name, row in found.items()
+        found = [
+            *_day_by_day(folder, count),
+            *_five_weeks_later(folder, count),
+            ("bare script", _bare(folder, count)),
         ]
+        return [{"data": "tenants", "name": name, "tenants": count} | row for name, row in found]
+
+
+def _day_by_day(folder: Path, count: int) -> Iterator[tuple[str, Row]]:
+    """Time nights that follow another training by one day."""
+    go = partial(_loopcast, folder, count)
+    yield "first night", go("job=train", "data=eve", "job.at=2026-01-02", home="new")
+    yield "a night, a day after the first", go("job=night", *BETTER, home="new")
+    go("job=train", "data=first", "job.at=2026-01-01", home="daily")
+    shutil.copytree(folder / "daily", folder / "home", symlinks=True)
+    go("job=night", "data=eve", *BETTER, home="daily")
+    later = (*BETTER, "job.at=2026-01-04")
+    yield "a night, a day after another", go("job=night", *later, home="daily")
+
+
+def _five_weeks_later(folder: Path, count: int) -> Iterator[tuple[str, Row]]:
+    """Time a night five weeks after the first training, and what it consists of."""
+    for other in ("other", "another"):
+        shutil.copytree(folder / "home", folder / other, symlinks=True)
+    go, title = partial(_loopcast, folder, count), "five weeks after the first"
+    yield f"a night, {title}", go("job=night", *BETTER, home="another")
+    yield f"trainings, {title}", go("job=retrain", *BETTER, home="other")
+    yield f"trainings, {title}, each a version", go("job=retrain", *DAILY)
+    yield "lists", go("job=serve")
 
 
 def _write(folder: Path, count: int) -> None:

@@ -138,6 +138,7 @@ def test_what_is_better_or_needs_a_person_is_the_version_that_it_always_was(
     monkeypatch.setattr("loopcast.iterate.verdict.LIMITS", Variation(median=1.0, p95=1.0))
     segment = retrain(table, MUCH_LATER, BETTER, *WIDE, "seed=5")
     assert (segment["result"], segment["stage"]) == ("released", "champion")
+    assert segment["reason"].endswith(": better")
     assert not home.catalog.attempts("credit")
 
 

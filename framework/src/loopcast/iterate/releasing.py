@@ -68,7 +68,7 @@ class Released:
     Attributes
     ----------
     reason
-        Why it came no further; empty for a champion.
+        Why it came no further, or what the champion before it was; empty for a first one.
     better
         Whether it passed its gates and is better than the champion, or there is none.
     doubtful
@@ -119,9 +119,7 @@ def release_by_policy(
     return {
         name: Released(
             stage=standing.stage,
-            reason=""
-            if standing.stage == "champion"
-            else stopped.get(name) or _waiting(standing, verdicts.get(name), automatic=automatic),
+            reason=_said(standing, verdicts.get(name), stopped.get(name, ""), automatic=automatic),
             better=name in verdicts and (verdicts[name].better or verdicts[name].improved),
             doubtful=name in verdicts and verdicts[name].doubtful,
         )
@@ -244,8 +242,12 @@ def _overtaken(standing: Standing, verdict: Verdict) -> bool:
     return standing.champion not in (None, verdict.champion)
 
 
-def _waiting(standing: Standing, verdict: Verdict | None, *, automatic: bool) -> str:
-    """Say why a version that passed stands where it does, and what a person may do."""
+def _said(standing: Standing, verdict: Verdict | None, stopped: str, *, automatic: bool) -> str:
+    """Say why a version stands where it does, and what a person may do."""
+    if standing.stage == "champion":
+        return verdict.reason if verdict and verdict.champion else ""
+    if stopped:
+        return stopped
     command = f"'loopcast release {standing.version.id} --by NAME --reason TEXT'"
     said = verdict.reason if verdict else ""
     if frozen := _frozen(standing):
