@@ -11,6 +11,7 @@ import msgspec
 from loopcast.api import GivingWay, IntegrityError, LoopcastError, PluginError, Version, VersionId
 from loopcast.deploy.bundle import StoredBundle, find_bundle
 from loopcast.deploy.loaded import load_model, names_of
+from loopcast.develop.baselines import better
 from loopcast.develop.compare import compare
 from loopcast.develop.documentation import ALTERNATIVE_FILE
 from loopcast.develop.engine import LocalEngine
@@ -23,7 +24,7 @@ from loopcast.iterate.verdict import Verdict, chosen, not_judged, verdict_beside
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from loopcast.api import Dataset, Judged, Task, Template
+    from loopcast.api import Dataset, Task, Template
     from loopcast.develop.course import Course
     from loopcast.plugins import PluginManager
     from loopcast.store.artifacts import Artifacts
@@ -154,20 +155,16 @@ def _judged_beside(
         raise IntegrityError(f"it was judged {evaluation.protocol}, not {first.protocol}")
     [outcome] = theirs.outcomes.values()
     alternative = champion.files.get(ALTERNATIVE_FILE, b"").decode()
-    judged, floor = replace(own, outcomes={**own.outcomes, label: outcome}), ""
-    if not alternative:
-        floor = _clearly_above(judged, label, course, _floor(course, champion))
-    return replace(
+    evaluation = msgspec.structs.replace(evaluation, contender=label, dataset=first.dataset)
+    found = replace(
         contest,
-        judged=judged,
-        evaluations=(
-            *contest.evaluations,
-            msgspec.structs.replace(evaluation, contender=label, dataset=first.dataset),
-        ),
-        verdict=chosen(champion.name, alternative)
-        if alternative
-        else verdict_beside(rival, champion.name, course, floor),
+        judged=replace(own, outcomes={**own.outcomes, label: outcome}),
+        evaluations=(*contest.evaluations, evaluation),
     )
+    if alternative:
+        return replace(found, verdict=chosen(champion.name, alternative))
+    floor = _clearly_above(found, label, course, _floor(course, champion))
+    return replace(found, verdict=verdict_beside(rival, champion.name, course, floor))
 
 
 def _floor(course: Course[Any], champion: Champion) -> str:
@@ -184,12 +181,13 @@ def _floor(course: Course[Any], champion: Champion) -> str:
     return next(labels, "")
 
 
-def _clearly_above(judged: Judged, champion: str, course: Course[Any], floor: str) -> str:
+def _clearly_above(contest: Contest, champion: str, course: Course[Any], floor: str) -> str:
     """Return the label of a baseline that is better than the champion; empty where it is not."""
-    if not floor:
-        return ""
     kpi = course.logical_model.kpi
-    [found, *_] = compare(judged, champion, floor, [course.deciding], kpi, by=())
+    values = {own.contender: own.value(kpi.metric) for own in contest.evaluations}
+    if not floor or not better(values[floor], values[champion], kpi):
+        return ""
+    [found, *_] = compare(contest.judged, champion, floor, [course.deciding], kpi, by=())
     return floor if found.verdict == "better" else ""
 
 
