@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,17 @@ def answered(folder: Path) -> set[str]:
     return set(pd.read_parquet(folder / "run" / "rankings.parquet")["segment"])
 
 
+def three_of_four_damaged(folder: Path, run: Any, home: Home, file: str) -> Mapping[str, Version]:
+    """Train four champions, and damage the manifest of one, a file of one, and all of a third."""
+    put_shops(folder, night=1, names="abcd")
+    run("job=train", FIRST, *SHOPS, POPULAR)
+    champions = home.catalog.champions("shop")
+    change(home, champions["a"])
+    change(home, champions["b"], file)
+    stored(home, champions["c"]).unlink()
+    return champions
+
+
 def test_a_person_releases_what_follows_a_champion_that_is_damaged_or_gone(
     tmp_path: Path, run: Any, home: Home, shops: Any
 ) -> None:
@@ -87,12 +99,7 @@ def test_a_person_releases_what_follows_a_champion_that_is_damaged_or_gone(
 def test_a_damaged_champion_stops_no_other_training(
     tmp_path: Path, run: Any, home: Home, unasked: None
 ) -> None:
-    put_shops(tmp_path, night=1, names="abcd")
-    run("job=train", FIRST, *SHOPS, POPULAR)
-    champions = home.catalog.champions("shop")
-    change(home, champions["a"])
-    change(home, champions["b"], "judged.npz")
-    stored(home, champions["c"]).unlink()
+    champions = three_of_four_damaged(tmp_path, run, home, "judged.npz")
     told = run("job=train", LATER, *SHOPS, EASE)["training"]["segments"]
     found = {item["segment"]: item for item in told}
     assert [found[name]["status"] for name in "abcd"] == ["waiting"] * 3 + ["better"]
@@ -103,12 +110,7 @@ def test_a_damaged_champion_stops_no_other_training(
 def test_training_again_on_the_same_data_mends_what_was_damaged(
     tmp_path: Path, run: Any, home: Home
 ) -> None:
-    put_shops(tmp_path, night=1, names="abcd")
-    run("job=train", FIRST, *SHOPS, POPULAR)
-    champions = home.catalog.champions("shop")
-    change(home, champions["a"])
-    change(home, champions["b"], "names.npz")
-    stored(home, champions["c"]).unlink()
+    champions = three_of_four_damaged(tmp_path, run, home, "names.npz")
     run("job=serve", FIRST, *SHOPS)
     assert answered(tmp_path) == {"d"}
     told = run("job=train", LATER, *SHOPS, POPULAR)["training"]["segments"]

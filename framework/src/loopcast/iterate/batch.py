@@ -10,14 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from loopcast.api import (
-    Attempt,
-    Dataset,
-    LoopcastError,
-    Segment,
-    Version,
-    VersionId,
-)
+from loopcast.api import Attempt, Dataset, LoopcastError, Segment, Version, VersionId
 from loopcast.develop.engine import LocalEngine
 from loopcast.develop.source import Batch, check_segment
 from loopcast.iterate.checking import check, is_whole, previous_bundle
