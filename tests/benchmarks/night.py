@@ -4,7 +4,7 @@ Each tenant has 300 customers, 200 products and about 6,000 choices, resampled f
 MovieLens. The first night trains all of them. A night trains again on what came since, judges each
 training beside its champion on what neither has seen, keeps what is better, and makes the lists of
 every customer in the same pass: one day after the first training, and one day after another night
-that had followed it by five weeks. That night, five weeks at once, is measured too, and what it
+that had followed it by five weeks, with and without a table of the lists. That night, five weeks at once, is measured too, and what it
 consists of: where each training becomes a version, where the better ones do, and the lists.
 Seconds are of the clock and of all processes together. ``peak_gb`` is that of the largest one,
 ``together_gb`` that of all at one moment, each shared page counted once, where Linux tells.
@@ -96,8 +96,11 @@ def _day_by_day(folder: Path, count: int) -> Iterator[tuple[str, Row]]:
     go("job=train", "data=first", "job.at=2026-01-01", home="daily")
     shutil.copytree(folder / "daily", folder / "home", symlinks=True)
     go("job=night", "data=eve", *BETTER, home="daily")
+    shutil.copytree(folder / "daily", folder / "tabled", symlinks=True)
     later = (*BETTER, "job.at=2026-01-04")
     yield "a night, a day after another", go("job=night", *later, home="daily")
+    table = go("job=night", *later, "job.table=true", home="tabled")
+    yield "the same, its lists as a table too", table
 
 
 def _five_weeks_later(folder: Path, count: int) -> Iterator[tuple[str, Row]]:

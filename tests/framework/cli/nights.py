@@ -30,6 +30,7 @@ SHOPS = (
     "+logical_model.schema.item_features.kind.kind=category",
     "+rules.reader=csv",
     "+rules.options.path=rules.csv",
+    "job.table=true",
 )
 POPULAR, EASE = "template=recommender.popularity", "template=recommender.ease"
 CREDIT = ("data.table.segment=region", "checks.shift_ks=null", "checks.shift_psi=null")

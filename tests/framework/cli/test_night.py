@@ -22,16 +22,18 @@ from .nights import (
     LATER,
     POPULAR,
     SHOPS,
+    entries,
     plugins,
     put_credit,
     put_shops,
     sales,
     same,
+    shops,
     two_and_one,
     unasked,
 )
 
-__all__ = ["plugins", "two_and_one", "unasked"]
+__all__ = ["plugins", "shops", "two_and_one", "unasked"]
 
 
 @pytest.mark.usefixtures("unasked")
@@ -62,6 +64,22 @@ def test_lists_of_a_night_are_those_of_two_jobs(
     names = {path.name for path in (tmp_path / "other-home/served/shop/current").iterdir()}
     assert {"rankings.parquet", LISTS, "summary.json", "report.html"} <= names
     assert "4 have new champions" in (tmp_path / "run/retraining.html").read_text()
+
+
+def test_lists_of_a_night_are_no_table_unless_asked(tmp_path: Path, shops: Any, home: Home) -> None:
+    at = "job.at=2025-01-12"
+    shops()  # since when nobody has anything to learn
+    asked = shops(at)
+    names = {path.name for path in (home.folder / "served/shop/current").iterdir()}
+    assert "rankings.parquet" in names
+    with_table = entries(tmp_path / "run" / LISTS)
+    (tmp_path / "run/rankings.parquet").unlink()
+    told = shops(at, "job.table=null")
+    assert told["predictions"] == asked["predictions"]
+    assert entries(tmp_path / "run" / LISTS) == with_table
+    now = {path.name for path in (home.folder / "served/shop/current").iterdir()}
+    assert now == names - {"rankings.parquet"}
+    assert not (tmp_path / "run/rankings.parquet").exists()
 
 
 @pytest.mark.usefixtures("unasked")

@@ -139,3 +139,8 @@ def test_rules_are_over_lists(run: Any) -> None:
         run("+rules.reader=csv", "+rules.options.path=rules.csv")
     with pytest.raises(ConfigurationError, match=r"rules\.reader"):
         run("logical_model=shop", "+rules.reader=cvs")
+
+
+def test_whether_lists_are_a_table_is_asked_of_rankings(run: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"job\.table is for the lists of a ranking"):
+        run("job.table=false")

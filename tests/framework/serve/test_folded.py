@@ -42,8 +42,6 @@ def test_rows_are_those_of_the_runs_one_by_one(runs: list[Run]) -> None:
     table = folded(runs)
     assert len(table) == len(rows)
     assert [tuple(row.values()) for row in table.whole().to_pylist()] == rows
-    first = table.first("number", "reason").to_pylist()
-    assert [tuple(row.values()) for row in first] == [(own[0], why) for _, why, own in runs]
     chosen = table.some(pa.array([who == "bob" for who, *_ in runs])).whole()
     assert [tuple(row.values()) for row in chosen.to_pylist()] == [r for r in rows if r[0] == "bob"]
 

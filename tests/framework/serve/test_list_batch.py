@@ -86,7 +86,7 @@ BATCH: list[SegmentAnswers[ListAnswers]] = [
 
 
 def one_by_one() -> list[Written]:
-    return [written_lists([item], MODEL, NOON) for item in BATCH]
+    return [written_lists([item], MODEL, NOON, table=True) for item in BATCH]
 
 
 def whole_table(written: Written) -> pa.Table:
@@ -102,7 +102,7 @@ def plain(table: pa.Table) -> pa.Table:
 
 
 def test_a_batch_is_written_as_its_segments_one_by_one() -> None:
-    whole, apart = written_lists(BATCH, MODEL, NOON), one_by_one()
+    whole, apart = written_lists(BATCH, MODEL, NOON, table=True), one_by_one()
     tables = [plain(whole_table(each)) for each in apart if each.table is not None]
     assert plain(whole_table(whole)) == pa.concat_tables(tables)
     by = [("segment", "ascending"), ("version", "ascending"), ("key", "ascending")]
@@ -119,7 +119,7 @@ def test_a_batch_is_written_as_its_segments_one_by_one() -> None:
 
 
 def test_the_table_has_the_places_of_all_but_newcomers() -> None:
-    table = whole_table(written_lists(BATCH, MODEL, NOON))
+    table = whole_table(written_lists(BATCH, MODEL, NOON, table=True))
     assert [field.name for field in table.schema if field.nullable] == [
         "product",
         "score",
@@ -135,8 +135,36 @@ def test_the_table_has_the_places_of_all_but_newcomers() -> None:
     ]
 
 
+def test_without_a_table_all_else_is_the_same() -> None:
+    asked = written_lists(BATCH, MODEL, NOON, table=True)
+    unasked = written_lists(BATCH, MODEL, NOON, table=False)
+    assert unasked.table is None
+    assert unasked.for_people is not None
+    assert asked.for_people is not None
+    assert plain(unasked.for_people) == plain(asked.for_people)
+    assert unasked.for_people["customer"].to_pylist() == ["bob"]
+    assert unasked.events == asked.events
+    assert unasked.lists is not None
+    assert asked.lists is not None
+    assert unasked.lists.values == asked.lists.values
+
+
+def test_the_overview_counts_lists_but_those_of_newcomers() -> None:
+    seen = written_lists(BATCH, MODEL, NOON, table=False).seen
+    assert seen is not None
+    counts = seen.counts.set_index(["segment", "version", "action"])["rows"].to_dict()
+    assert counts == {
+        ("acme", "champ", "served"): 1, ("acme", "champ", "person"): 1,
+        ("cid", "new", "served"): 1, ("cid", "champ", "served"): 1,
+    }  # fmt: skip
+    assert seen.items == {"cup": 2, "tea": 1, "pot": 1}
+    assert seen.values.tolist() == [0.5, 1.5]  # the first places; two lists have none
+    assert seen.reasons == {FEW.reason: 1}
+    assert seen.segments["middle"].to_dict() == {"acme": 0.5, "cid": 1.5}
+
+
 def test_events_are_of_each_entity_and_of_who_answered_it() -> None:
-    events = written_lists(BATCH, MODEL, NOON).events
+    events = written_lists(BATCH, MODEL, NOON, table=True).events
     assert events is not None
     said = [
         (
@@ -163,7 +191,7 @@ def test_events_are_of_each_entity_and_of_who_answered_it() -> None:
 
 
 def test_a_batch_without_answers_says_why_there_are_no_lists() -> None:
-    written = written_lists(BATCH[1:2], MODEL, NOON)
+    written = written_lists(BATCH[1:2], MODEL, NOON, table=True)
     assert (written.table, written.events, written.ruled) == (None, None, None)
     assert written.lists is not None
     [value] = written.lists.values.to_pylist()

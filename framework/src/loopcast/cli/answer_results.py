@@ -54,6 +54,7 @@ def answering_of(run: Run) -> Answering:
         made=run.moment,
         day=run.settings.job.origin,
         rules=_rules(run),
+        table=run.settings.job.lists_as_table,
     )
 
 
@@ -97,13 +98,13 @@ class AnswerFiles:
         """Add what the segments of a batch were answered."""
         written = batch.written
         self._answers.write(written.table)
-        self._for_people.write(batch.for_people)
+        self._for_people.write(written.for_people)
         self._ruled.write(written.ruled)
         if self._lists and written.lists:
             self._lists.write(written.lists)
         if written.events is not None:
             self._run.home.record(written.events, self._run.settings.logical_model)
-        self._seen += [batch.seen] if batch.seen else []
+        self._seen += [written.seen] if written.seen else []
         self.answered += batch.segments
 
     def __exit__(
@@ -224,8 +225,8 @@ def write_answers_page(run: Run, files: AnswerFiles, seconds: Mapping[str, float
 
 def publish_answers(run: Run) -> None:
     """Put what the released versions answered where consumers read it."""
-    names = [ANSWER_FILES[run.settings.logical_model.task], "summary.json", PAGE]
-    extra = (WORK_LIST, RULES_FILE, LISTS)
+    names = ["summary.json", PAGE]
+    extra = (ANSWER_FILES[run.settings.logical_model.task], WORK_LIST, RULES_FILE, LISTS)
     names += [name for name in extra if (run.folder / name).exists()]
     publish(
         served_folder(run.home.folder, run.name),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from loopcast.api import Segment
     from loopcast.serve.answers import Answers, SegmentAnswers
     from loopcast.serve.list_file import Entries
+    from loopcast.serve.overview import Overview
 
 
 class AnswerFile:
@@ -129,18 +130,24 @@ class Written:
     ----------
     table
         For people and systems, with a column of segments.
+    for_people
+        Its rows that a person has to decide on.
     events
         For the event log.
     ruled
         What rules did to lists.
     lists
         Of a ranking, for look-up.
+    seen
+        For the page; ``None`` where no row was answered.
     """
 
     table: pa.Table | Folded | None = None
+    for_people: pa.Table | None = None
     events: pa.Table | None = None
     ruled: pa.Table | None = None
     lists: Entries | None = None
+    seen: Overview | None = None
 
 
 def answer_table(batch: Sequence[SegmentAnswers[Answers]]) -> pa.Table | None:

@@ -11,12 +11,10 @@ from loopcast.api import RankSchema, Segment
 from loopcast.serve.answer_events import batch_events
 from loopcast.serve.answer_files import Written, answer_table
 from loopcast.serve.list_batch import written_lists
-from loopcast.serve.overview import Overview, overview
+from loopcast.serve.overview import overview
 from loopcast.serve.treatment import work_list
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from loopcast.api import LogicalModel
     from loopcast.serve.answers import Answers, SegmentAnswers
 
@@ -47,40 +45,42 @@ class AnsweredBatch:
     segments
         What the summary says of each.
     written
-        The tables of all.
-    for_people
-        Rows of the answers that a person has to decide on.
-    seen
-        For the page; ``None`` where no row was answered.
+        What is left of the answers of all.
     """
 
     segments: Sequence[Answered]
     written: Written
-    for_people: pa.Table | None = None
-    seen: Overview | None = None
 
 
 def answered_batch(
-    batch: Sequence[SegmentAnswers[Any]], model: LogicalModel, made: datetime
+    batch: Sequence[SegmentAnswers[Any]], model: LogicalModel, made: datetime, *, table: bool
 ) -> AnsweredBatch:
-    """Put together what segments were answered, those without answers too."""
-    segments = tuple(map(_answered, batch))
-    ranks = isinstance(model.schema, RankSchema)
-    written = (written_lists if ranks else _written)(batch, model, made)
-    if written.table is None:
-        return AnsweredBatch(segments=segments, written=written)
-    return AnsweredBatch(
-        segments=segments,
-        written=written,
-        for_people=work_list(written.table),
-        seen=overview(written.table, model) if len(written.table) else None,
-    )
+    """Put together what segments were answered, those without answers too.
+
+    Parameters
+    ----------
+    table
+        Whether lists are a table, too.
+    """
+    if isinstance(model.schema, RankSchema):
+        written = written_lists(batch, model, made, table=table)
+    else:
+        written = _written(batch, model, made)
+    return AnsweredBatch(segments=tuple(map(_answered, batch)), written=written)
 
 
 def _written(
     batch: Sequence[SegmentAnswers[Answers]], model: LogicalModel, made: datetime
 ) -> Written:
-    return Written(table=answer_table(batch), events=batch_events(batch, model.name, made))
+    table = answer_table(batch)
+    if table is None:
+        return Written()
+    return Written(
+        table=table,
+        for_people=work_list(table),
+        events=batch_events(batch, model.name, made),
+        seen=overview(table, model) if len(table) else None,
+    )
 
 
 def _answered(item: SegmentAnswers[Any]) -> Answered:

@@ -79,6 +79,7 @@ class AnswerJob:
     templates: Mapping[str, Template[Any, Any]]
     artifacts: str
     rules: Mapping[Segment, RuleBook]
+    table: bool
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -93,6 +94,8 @@ class Answering:
         The first day to forecast; the next one of each segment where ``None``.
     rules
         Over the lists of a ranking. A segment of which one is wrong has that as its reason.
+    table
+        Whether the lists of a ranking are a table, too; other answers always are.
     """
 
     course: Course[Any]
@@ -101,6 +104,7 @@ class Answering:
     made: datetime
     day: str | None = None
     rules: RuleBook | None = None
+    table: bool = True
 
     def who(self, serving: Mapping[Segment, Serving], known: Iterable[Version] = ()) -> Who:
         """Return who answers, with the versions that are asked.
@@ -126,6 +130,7 @@ class Answering:
             templates={n: t for n, t in self.plugins.templates().items() if t.task == task},
             artifacts=self.home.artifacts_url,
             rules={name: self.rules.of(name) for name in batch.segments} if self.rules else {},
+            table=self.table,
         )
 
 
@@ -186,7 +191,7 @@ def answer_tables(
         _answer(job, segment, table, known.get(segment, _NOTHING), artifacts)
         for segment, table in tables
     ]
-    return answered_batch(found, job.course.logical_model, job.made)
+    return answered_batch(found, job.course.logical_model, job.made, table=job.table)
 
 
 def _answer(

@@ -40,11 +40,6 @@ class Folded:
         """Return the number of rows."""
         return int(self.counts.sum())
 
-    def first(self, *names: str) -> pa.Table:
-        """Return some columns of the first row of each run."""
-        starts, shared = pa.array(np.cumsum(self.counts) - self.counts), self.shared
-        return pa.table({n: shared[n] if n in shared else self.own[n].take(starts) for n in names})
-
     def whole(self) -> pa.Table:
         """Return all rows."""
         run = pa.array(np.repeat(np.arange(len(self.counts), dtype=np.int32), self.counts))

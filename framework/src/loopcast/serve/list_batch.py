@@ -17,8 +17,10 @@ from loopcast.serve.folded import Folded
 from loopcast.serve.list_file import entries
 from loopcast.serve.listed import Listed, joined
 from loopcast.serve.lists import Lists, as_texts, taken
+from loopcast.serve.overview import Overview, overview
 from loopcast.serve.places import Places
 from loopcast.serve.shadow import WITHHELD
+from loopcast.serve.treatment import work_list
 from loopcast.store.event_table import event_table
 
 if TYPE_CHECKING:
@@ -30,9 +32,19 @@ if TYPE_CHECKING:
 
 
 def written_lists(
-    batch: Sequence[SegmentAnswers[ListAnswers]], model: LogicalModel, made: datetime
+    batch: Sequence[SegmentAnswers[ListAnswers]],
+    model: LogicalModel,
+    made: datetime,
+    *,
+    table: bool,
 ) -> Written:
-    """Put the lists of segments together, those of shadows as events only."""
+    """Put the lists of segments together, those of shadows as events only.
+
+    Parameters
+    ----------
+    table
+        Whether they are a table, too.
+    """
     assert isinstance(model.schema, RankSchema)
     unanswered = {item.segment: item.reason for item in batch if item.answers is None}
     served = [(item, item.answers) for item in batch if item.answers is not None]
@@ -51,11 +63,15 @@ def written_lists(
         time=made,
     )
     heard = _heard_events(batch, logical_model=model.name, time=made)
+    waiting = any(listed.said[code].action == "person" for code in np.unique(listed.code))
+    rows = _table(listed, names, model.schema) if table or waiting else None
     return Written(
-        table=_table(listed, names, model.schema),
+        table=rows if table else None,
+        for_people=work_list(rows) if rows and waiting else None,
         events=pa.concat_tables([events, *heard]),
         ruled=ruled_table([(item.segment, answers.ruled) for item, answers in served]),
         lists=entries(lists, made, unanswered),
+        seen=_seen(listed, lists, names, model),
     )
 
 
@@ -107,6 +123,43 @@ def _events(
     )
 
 
+def _seen(
+    listed: Listed, lists: Lists, segments: Sequence[str], model: LogicalModel
+) -> Overview | None:
+    """Look at all lists but those of newcomers."""
+    own = ~listed.newcomer
+    if not own.any():
+        return None
+    rows = pa.table({**_told(listed, segments, own), "score": lists.best[own]})
+    return overview(rows, model, _recommended(listed.found, own))
+
+
+def _told(
+    listed: Listed, segments: Sequence[str], own: NDArray[np.bool_]
+) -> dict[str, pa.DictionaryArray]:
+    """Return by codes what is the same for a whole list, of some of them."""
+    said = listed.said
+    of_list = {
+        "version": (listed.versions, listed.version),
+        "action": ([each.action for each in said], listed.code),
+        "reason": ([each.reason for each in said], listed.code),
+        "segment": (segments, listed.segment),
+    }
+    return {
+        column: places.coded(pa.array(names, pa.large_string()), pa.array(codes[own]))
+        for column, (names, codes) in of_list.items()
+    }
+
+
+def _recommended(found: Places, own: NDArray[np.bool_]) -> dict[str, int]:
+    """Return in how many of some lists each item is."""
+    counts = np.bincount(found.item[own[found.row] & (found.item >= 0)], minlength=len(found.names))
+    once = found.names.dictionary_encode()  # segments may have the same items
+    total = np.bincount(once.indices, weights=counts, minlength=len(once.dictionary)).astype(int)
+    named = zip(once.dictionary.to_pylist(), total.tolist(), strict=True)
+    return {name: count for name, count in named if count}
+
+
 def _with_empty(found: Places, lists: int) -> tuple[Places, NDArray[np.intp]]:
     """Return places with one of place 0 for each list that has none, and how many each has."""
     counts = np.bincount(found.row, minlength=lists)
@@ -126,17 +179,10 @@ def _table(listed: Listed, segments: Sequence[str], schema: RankSchema) -> Folde
     own = ~listed.newcomer
     found, counts = _with_empty(listed.found, len(own))
     kept = np.repeat(own, counts)
-
-    def of_list(names: Sequence[str | None], codes: NDArray[np.intp]) -> pa.DictionaryArray:
-        return places.coded(pa.array(names, pa.large_string()), pa.array(codes[own]))
-
     return Folded(
         shared={
             schema.entity: listed.entity.filter(pa.array(own)).dictionary_encode(),
-            "version": of_list(listed.versions, listed.version),
-            "action": of_list([said.action for said in listed.said], listed.code),
-            "reason": of_list([said.reason for said in listed.said], listed.code),
-            "segment": of_list(segments, listed.segment),
+            **_told(listed, segments, own),
         },
         own={
             "place": pa.array(found.place[kept]),

@@ -19,7 +19,6 @@ import pyarrow.compute as pc
 
 from loopcast.api import ForecastSchema, RankSchema
 from loopcast.serve.answer_files import plain_schema
-from loopcast.serve.folded import Folded
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,14 +65,18 @@ class Overview:
     courses: dict[str, tuple[float, ...]]
 
 
-def overview(table: pa.Table | Folded, model: LogicalModel) -> Overview:
+def overview(
+    table: pa.Table, model: LogicalModel, items: Mapping[str, int] | None = None
+) -> Overview:
     """Look at the answers of some segments.
 
     Parameters
     ----------
     table
-        As it is written: answers with columns ``segment``, ``version``, ``action``, ``reason``;
-        lists folded, a run each.
+        Answers with the columns ``segment``, ``version``, ``action``, ``reason`` and the number by
+        which they are looked at; of a ranking a row for each list, in codes.
+    items
+        Lists by the item that they recommend.
     """
     rows = _looked_at(table, model)
     values = _numbers(rows, model)
@@ -87,7 +90,7 @@ def overview(table: pa.Table | Folded, model: LogicalModel) -> Overview:
         own=pc.equal(rows["action"], "served").to_numpy()[known],
         segments=spread.set_axis(list(LEVELS), axis="columns").rename(index=str),
         reasons=_reasons(rows),
-        items=_items(table, model),
+        items=items or {},
         courses=_courses(rows, model),
     )
 
@@ -116,10 +119,10 @@ def _total(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
     return dict(sorted(total.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _looked_at(table: pa.Table | Folded, model: LogicalModel) -> pa.Table:
+def _looked_at(table: pa.Table, model: LogicalModel) -> pa.Table:
     """Return the rows that count one each."""
-    if isinstance(table, Folded):
-        return table.first(*_COUNTED, "reason", "score")
+    if isinstance(model.schema, RankSchema):
+        return table
     plain = table.cast(plain_schema(table))
     if isinstance(model.schema, ForecastSchema):
         return plain.filter(pc.equal(plain["step"], model.schema.step))
@@ -149,15 +152,6 @@ def _reasons(rows: pa.Table) -> dict[str, int]:
     reasons = rows["reason"].drop_null().value_counts()
     names, counts = reasons.field("values"), reasons.field("counts")
     return dict(zip(names.to_pylist(), counts.to_pylist(), strict=True))
-
-
-def _items(table: pa.Table | Folded, model: LogicalModel) -> dict[str, int]:
-    if not (isinstance(table, Folded) and isinstance(model.schema, RankSchema)):
-        return {}
-    coded = table.own[model.schema.item]
-    counts = np.bincount(coded.indices.drop_null(), minlength=len(coded.dictionary))
-    found = zip(coded.dictionary.to_pylist(), counts.tolist(), strict=True)
-    return {name: count for name, count in found if count}
 
 
 def _courses(table: pa.Table, model: LogicalModel) -> dict[str, tuple[float, ...]]:

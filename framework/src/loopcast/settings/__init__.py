@@ -124,6 +124,11 @@ class RunSettings(Record, frozen=True):
             f"has the task {model.task}",
         )
         self.require(
+            self.job.table is None or model.task == "rank",
+            f"job.table is for the lists of a ranking, and logical model {model.name} has the task "
+            f"{model.task}, whose answers always are a table",
+        )
+        self.require(
             self.rules is None or model.task == "rank",
             f"rules are over the lists of a ranking, and logical model {model.name} has the task "
             f"{model.task}",

@@ -28,11 +28,15 @@ class JobSettings(Record, frozen=True):
     at
         The moment of the run where it is not now: a replay of the past says it. A day in UTC, or
         a moment with a time zone.
+    table
+        Of a ranking, whether its lists are written as a table, too; with ``None``, where the job
+        is not ``night``, whose lists are looked up. Other answers always are a table.
     """
 
     name: Literal["predict", "train", "serve", "retrain", "night"]
     origin: LocalDate | None = None
     at: Text | None = None
+    table: bool | None = None
 
     def check(self) -> None:
         """The origin is a day of the calendar, and the moment is one."""
@@ -44,6 +48,11 @@ class JobSettings(Record, frozen=True):
         self.require(
             zoned, f"at {self.at} is no moment; expected 2014-12-31, or 2014-12-31T06:00:00Z"
         )
+
+    @property
+    def lists_as_table(self) -> bool:
+        """Whether the lists of a ranking are written as a table."""
+        return self.name != "night" if self.table is None else self.table
 
     @property
     def moment(self) -> datetime:

@@ -17,7 +17,6 @@ import pytest
 from loopcast.api import Kpi, LogicalModel, RankSchema, ScoreSchema
 from loopcast.api.schema import Feature, ForecastSchema, Site
 from loopcast.serve.answer_files import arrow
-from loopcast.serve.folded import Folded
 from loopcast.serve.overview import Overview, all_of, overview
 from loopcast.web.answers.page import AnswersReport, render
 
@@ -124,24 +123,17 @@ def test_batches_give_the_same_as_the_whole() -> None:
 
 def test_lists_count_entities_and_items() -> None:
     served, never = "served", "customer never seen in training"
-    lists = Folded(
-        shared={
-            "customer": pa.array(["ann", "bob", "cid"]),
+    lists = pa.table(
+        {
             "version": pa.array(["a" * 16] * 3),
             "action": pa.array([served, served, "person"]),
-            "reason": pa.array([None, None, never]),
+            "reason": pa.array([None, None, never]).dictionary_encode(),
             "segment": pa.array([""] * 3),
+            "score": np.array([0.5, 0.75, np.nan]),
         },
-        own={
-            "place": pa.array([1, 2, 1, 0], pa.int16()),
-            "product": pa.array(["tea", "pot", "tea", None]).dictionary_encode(),
-            "score": pa.array([0.5, 0.25, 0.75, None], pa.float32()),
-        },
-        counts=np.array([2, 1, 1]),
     )
-    seen = overview(lists, model(LISTS))
+    seen = overview(lists, model(LISTS), {"tea": 2, "pot": 1})
     assert seen.values.tolist() == [0.5, 0.75]
-    assert seen.items == {"tea": 2, "pot": 1}
     assert seen.counts.set_index("action")["rows"].to_dict() == {"served": 2, "person": 1}
     text = text_of(page_of(model(LISTS), seen))
     assert "tea 2 66.7 %" in text
