@@ -4,8 +4,9 @@ Each tenant has 300 customers, 200 products and about 6,000 choices, resampled f
 MovieLens. The first night trains all of them. A night trains again on what came since, judges each
 training beside its champion on what neither has seen, keeps what is better, and makes the lists of
 every customer in the same pass: one day after the first training, and one day after another night
-that had followed it by five weeks, with and without a table of the lists. That night, five weeks at once, is measured too, and what it
-consists of: where each training becomes a version, where the better ones do, and the lists.
+that had followed it by five weeks, without and with a table of the lists. The night of five weeks
+at once is measured too, and what it consists of: where each training becomes a version, where the
+better ones do, and the lists.
 Seconds are of the clock and of all processes together. ``peak_gb`` is that of the largest one,
 ``together_gb`` that of all at one moment, each shared page counted once, where Linux tells.
 """
