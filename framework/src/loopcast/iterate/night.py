@@ -6,7 +6,7 @@ answers are kept where they are, and asked for again elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,8 @@ from loopcast.iterate.retrain.round import begin, training_for, works_of
 from loopcast.serve.family import answer_batch, answer_segments
 
 if TYPE_CHECKING:
-    from loopcast.api import Engine
+    from loopcast.api import Engine, Segment
+    from loopcast.deploy.lookup import Serving
     from loopcast.develop.source import Batch
     from loopcast.iterate.batch import Work
     from loopcast.iterate.family import Training
@@ -72,8 +73,11 @@ def night(
         results = {s: result for _, done in group for s, result in done.results.items()}
         settled = progress.note(training.settle(results)) if results else ()
         told = {item.segment: item for item in settled}
+        named = [segment for batch, _ in group for segment in batch.segments]
+        found = look_up_all(asked.home.catalog, asked.name, named)
         for batch, done in group:
-            yield _confirmed(answering, batch, done, tuple(told[s] for s in done.results))
+            own = tuple(told[s] for s in done.results)
+            yield _confirmed(answering, batch, done, own, found)
     progress.finish()
 
 
@@ -96,12 +100,15 @@ def _jobs(
 
 
 def _confirmed(
-    answering: Answering, batch: Batch, done: Done, retrained: tuple[Retrained, ...]
+    answering: Answering,
+    batch: Batch,
+    done: Done,
+    retrained: tuple[Retrained, ...],
+    found: Mapping[Segment, Serving],
 ) -> NightBatch:
     """Return the answers of a batch by who serves now, which are asked for again where needed."""
-    catalog, name = answering.home.catalog, answering.course.logical_model.name
-    found = look_up_all(catalog, name, batch.segments)
-    now = {s: own for s, own in found.items() if s in done.serving or own.champion is not None}
+    own = {segment: found[segment] for segment in batch.segments}
+    now = {s: who for s, who in own.items() if s in done.serving or who.champion is not None}
     if now == done.serving:
         return NightBatch(retrained=retrained, answered=done.answered)
     answered = answer_batch(answering.job(batch, answering.who(now)))
