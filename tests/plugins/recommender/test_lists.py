@@ -24,14 +24,23 @@ SCORES = arrays(
 )
 
 
-@given(scores=SCORES, length=st.integers(0, 15))
-def test_the_best_are_the_first_of_a_full_sort(scores: Any, length: int) -> None:
-    places, values = lists.best(scores, length)
+@given(scores=SCORES, length=st.integers(0, 15), short=st.sampled_from([0, 256]))
+def test_the_best_are_the_first_of_a_full_sort(scores: Any, length: int, short: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lists, "_SHORT", short)
+        places, values = lists.best(scores, length)
     expected = -np.sort(-scores, axis=1)[:, :length]
     assert np.array_equal(values, expected)
     assert np.array_equal(np.take_along_axis(scores, places, axis=1), expected)
     first = np.argsort(-scores, axis=1, kind="stable")[:, :length]
     assert np.array_equal(places, first)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_what_is_hidden_has_the_lowest_score_in_whatever_order_of_memory(order: Any) -> None:
+    scores = np.arange(6, dtype=np.float32).reshape(2, 3).copy(order)
+    found = lists.without(scores, np.array([1, 5]))
+    assert found.tolist() == [[0.0, -np.inf, 2.0], [3.0, 4.0, -np.inf]]
 
 
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,9 @@ _CELLS = 4_000_000
 _NEAR = 64_000
 """Scores that stay in the cache while they are put in order."""
 
+_SHORT = 256
+"""Scores of a row that are put in order as fast as they are parted."""
+
 _PLACE = 0xFFFFFFFF
 """Bits of a key that are a place."""
 
@@ -120,8 +123,18 @@ def _masked(scores: NDArray[np.float32], query: RankQuery) -> NDArray[np.float32
         scores[:, ~query.allowed] = -np.inf
     if query.excluded is not None:
         row, item = cells(query.excluded)
-        scores.put(row * scores.shape[1] + item, -np.inf)
+        return without(scores, row * scores.shape[1] + item)
     return scores
+
+
+def without(scores: NDArray[np.float32], cell: NDArray[np.intp]) -> NDArray[np.float32]:
+    """Return scores with −∞ at some cells, as row · items + item; it may change them.
+
+    Numpy assigns to places of a flat array several times as fast as ``put`` does.
+    """
+    flat = scores.ravel()
+    flat[cell] = -np.inf
+    return flat.reshape(scores.shape)
 
 
 def best(scores: NDArray[np.float32], length: int) -> tuple[NDArray[Any], NDArray[np.float32]]:
@@ -137,9 +150,11 @@ def best(scores: NDArray[np.float32], length: int) -> tuple[NDArray[Any], NDArra
     step = max(1, _NEAR // max(items, 1))
     for start in range(0, rows, step) if length else ():
         keys = _keys(scores[start : start + step])
-        keys.partition(items - length, axis=1)
-        top = np.sort(keys[:, items - length :], axis=1)[:, ::-1]
-        places[start : start + step] = items - 1 - (top & _PLACE)
+        if items > _SHORT:
+            keys.partition(items - length, axis=1)
+            keys = keys[:, items - length :]
+        keys.sort(axis=1)
+        places[start : start + step] = items - 1 - (keys[:, : -length - 1 : -1] & _PLACE)
     return places, scores.take(places + np.arange(rows)[:, None] * items)
 
 

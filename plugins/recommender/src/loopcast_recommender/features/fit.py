@@ -24,7 +24,7 @@ from loopcast_recommender.history.inner import (
 )
 from loopcast_recommender.history.model import scores
 from loopcast_recommender.interactions import histories, pairs, remembered
-from loopcast_recommender.lists import best
+from loopcast_recommender.lists import best, without
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -157,9 +157,7 @@ def _asked(
 def _candidates(
     base: NDArray[np.float32], hidden: NDArray[np.intp], count: int
 ) -> NDArray[np.intp]:
-    open_ = base.copy()
-    open_.put(hidden, -np.inf)
-    return best(open_, min(count, base.shape[1]))[0]
+    return best(without(base.copy(), hidden), min(count, base.shape[1]))[0]
 
 
 def _chose(

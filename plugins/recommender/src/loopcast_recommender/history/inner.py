@@ -12,6 +12,7 @@ from scipy import sparse
 from loopcast.api import RankData
 from loopcast.api.rank import by_cell, cells_matrix, matrix_rows, run_starts, stable_order
 from loopcast_recommender.interactions import cells, remembered
+from loopcast_recommender.lists import without
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,8 +57,8 @@ class Block:
 
     def gains(self, scores: NDArray[np.float32], length: int) -> NDArray[np.float64]:
         """Return the nDCG of each entity, by scores of shape (rows, items), which it may change."""
-        scores.put(self.hidden, -np.inf)
-        near, twice = _places(scores, self.row, self.chosen, length)
+        shown = without(scores, self.hidden)
+        near, twice = _places(shown, self.row, self.chosen, length)
         gain = _worth(length)[twice]
         gains = np.bincount(self.row[near], weights=gain, minlength=len(self.best))
         return np.asarray(gains / self.best)
