@@ -34,7 +34,7 @@ from loopcast.develop.score.prepare import prepare_score
 from loopcast.serve import score
 from loopcast.serve.answer_events import batch_events
 from loopcast.serve.answer_files import AnswerFile, answer_table
-from loopcast.serve.answers import Question, Responsible, SegmentAnswers
+from loopcast.serve.answers import Posed, Question, Responsible, SegmentAnswers
 from loopcast.settings import DataSettings, ScoreTable
 from loopcast.store.events import EventLog
 from loopcast_credit import loopcast_templates
@@ -117,7 +117,8 @@ def _one_run(question: Question, model: Any, limits: Limits) -> None:
         opened={VERSION: Opened(files={}, model=model)},
         limits={VERSION: limits},
     )
-    answers = score.answer(question, score.prepare(question), responsible)
+    data = score.prepare(question)
+    answers = score.answer(Posed(question=question, data=data, responsible=responsible))
     item = SegmentAnswers(segment="", serving=serving, answers=answers)
     with tempfile.TemporaryDirectory() as folder:
         events = batch_events([item], MODEL.name, datetime.now(UTC))

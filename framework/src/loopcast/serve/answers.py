@@ -151,6 +151,21 @@ class Question:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class Posed:
+    """A question with all that it takes to answer it.
+
+    Attributes
+    ----------
+    data
+        What the task prepares of the table.
+    """
+
+    question: Question
+    data: Any
+    responsible: Responsible
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class SegmentAnswers(Generic[AnswersT]):
     """The answers of one segment, or why there are none.
 

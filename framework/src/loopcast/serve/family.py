@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from importlib import import_module
@@ -26,7 +26,7 @@ from loopcast.deploy.lookup import Serving, look_up_all
 from loopcast.deploy.region import read_region
 from loopcast.develop.source import check_segment
 from loopcast.serve.answered import AnsweredBatch, answered_batch
-from loopcast.serve.answers import Question, Responsible, SegmentAnswers
+from loopcast.serve.answers import Posed, Question, Responsible, SegmentAnswers
 from loopcast.serve.shadow import listen
 from loopcast.store.artifacts import Artifacts
 
@@ -181,6 +181,8 @@ def answer_tables(
 ) -> AnsweredBatch:
     """Ask those who answer for segments whose tables are read.
 
+    A step that is taken for all of them in a row finds its code in the caches of the processor.
+
     Parameters
     ----------
     at_hand
@@ -188,15 +190,23 @@ def answer_tables(
     """
     artifacts, known = Artifacts(job.artifacts), at_hand or {}
     found = [
-        _answer(job, segment, table, known.get(segment, _NOTHING), artifacts)
+        _posed(job, segment, table, known.get(segment, _NOTHING), artifacts)
         for segment, table in tables
     ]
+    for step in _task(job).STEPS:
+        found = [_after(step, item) for item in found]
     return answered_batch(found, job.course.logical_model, job.made, table=job.table)
 
 
-def _answer(
+def _task(job: AnswerJob) -> Any:
+    """Return the module that answers for the task: ``prepare``, and the ``STEPS`` after it."""
+    return import_module(f"loopcast.serve.{job.course.logical_model.task}")
+
+
+def _posed(
     job: AnswerJob, segment: Segment, table: pd.DataFrame, at_hand: AtHand, artifacts: Artifacts
 ) -> SegmentAnswers[Any]:
+    """Return what is to be answered for a segment, and what its shadows do."""
     serving, model = job.who.serving.get(segment), job.course.logical_model
     question = Question(
         table=table,
@@ -207,32 +217,47 @@ def _answer(
         made=job.made,
         rules=job.rules.get(segment),
     )
-    module = import_module(f"loopcast.serve.{model.task}")
+    task = _task(job)
     try:
         if serving is None:
             check_segment(segment)  # a name or a table that cannot be used says more
-            module.prepare(question)
+            task.prepare(question)
             raise NotFoundError(f"{model.name}/{segment} has no version; train it first")
         serving.version()
         started = time.perf_counter()
         responsible = _responsible(job, serving, at_hand, artifacts)
-        data = module.prepare(question) if at_hand.data is None else at_hand.data
-        found = module.answer(question, data, responsible)
+        data = task.prepare(question) if at_hand.data is None else at_hand.data
         seconds = time.perf_counter() - started
     except LoopcastError as error:
         return SegmentAnswers(segment=segment, serving=serving, reason=str(error))
+    posed = Posed(question=question, data=data, responsible=responsible)
 
     def ask(version: VersionId) -> Any:
         alone = _responsible(job, serving.alone(version), at_hand, artifacts)
-        return module.answer(question, data, alone)
+        found: Any = replace(posed, responsible=alone)
+        for step in task.STEPS:
+            found = step(found)
+        return found
 
     return SegmentAnswers(
         segment=segment,
         serving=serving,
-        answers=found,
+        answers=posed,
         seconds=seconds,
         heard=listen(serving.shadows, ask),
     )
+
+
+def _after(step: Callable[[Any], Any], item: SegmentAnswers[Any]) -> SegmentAnswers[Any]:
+    """Take a step towards the answers of a segment, where none has failed before."""
+    if item.answers is None:
+        return item
+    started = time.perf_counter()
+    try:
+        found = step(item.answers)
+    except LoopcastError as error:
+        return SegmentAnswers(segment=item.segment, serving=item.serving, reason=str(error))
+    return replace(item, answers=found, seconds=item.seconds + time.perf_counter() - started)
 
 
 def _responsible(

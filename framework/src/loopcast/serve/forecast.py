@@ -14,7 +14,7 @@ from loopcast.serve.batch import forecast
 from loopcast.serve.outputs import about_forecast, event_inputs, event_keys, event_outputs
 
 if TYPE_CHECKING:
-    from loopcast.serve.answers import Question, Responsible
+    from loopcast.serve.answers import Posed, Question
 
 
 def prepare(question: Question) -> KnownForecast:
@@ -32,15 +32,10 @@ def prepare(question: Question) -> KnownForecast:
     )
 
 
-def answer(question: Question, known: KnownForecast, responsible: Responsible) -> Answers:
+def answer(posed: Posed) -> Answers:
     """Forecast the series of one segment, coherent and with intervals.
 
     The champion forecasts all of them: two versions, each with a share, would not add up.
-
-    Parameters
-    ----------
-    known
-        As :func:`prepare` gives it.
 
     Raises
     ------
@@ -49,7 +44,8 @@ def answer(question: Question, known: KnownForecast, responsible: Responsible) -
     ModelError
         Where a model's answer cannot be used.
     """
-    course = question.course
+    course, responsible = posed.question.course, posed.responsible
+    known: KnownForecast = posed.data
     assert isinstance(course, ForecastCourse)
     version = responsible.serving.version()
     batch = forecast(
@@ -68,3 +64,6 @@ def answer(question: Question, known: KnownForecast, responsible: Responsible) -
         inputs=event_inputs(batch, known.data),
         about=about_forecast(batch),
     )
+
+
+STEPS = (answer,)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from loopcast.api import RankData, Ranking, RankQuery, RankSchema, last_places
+from loopcast.api import RankData, RankQuery, RankSchema, last_places
 from loopcast.deploy.rank_bundle import Names, codes_of
 from loopcast.develop.beyond import Reason
 from loopcast.develop.columns import text_array
@@ -32,14 +32,14 @@ from loopcast.serve.under_rules import (
 from loopcast.settings import RankTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from numpy.typing import NDArray
     from scipy import sparse
 
-    from loopcast.api import VersionId
-    from loopcast.serve.answers import Question, Responsible
+    from loopcast.api import Ranker, VersionId
+    from loopcast.serve.answers import Posed, Question, Responsible
     from loopcast.serve.rules import RuleBook
 
 
@@ -58,34 +58,45 @@ def prepare(question: Question) -> RankData:
     return prepared.data
 
 
-def answer(question: Question, data: RankData, responsible: Responsible) -> ListAnswers:
-    """Rank for the entities of one segment.
-
-    Parameters
-    ----------
-    data
-        As :func:`prepare` gives it.
+def decide(posed: Posed) -> _Decided:
+    """Decide on every entity of one segment: who answers for it, and what is done.
 
     Raises
     ------
     DataError
         Where a rule cannot be used.
+    """
+    question, responsible, data = posed.question, posed.responsible, posed.data
+    if question.rules is not None:
+        question.rules.check(data.schema)
+    asking = _asking(data, question.made)
+    known_to = [_known_to(responsible, version, data) for version in responsible.serving.candidates]
+    asked = _asked(responsible, _version(responsible, data), asking, known_to, question)
+    return _Decided(posed=posed, asking=asking, known_to=known_to, asked=asked)
+
+
+def call(decided: _Decided) -> _Called:
+    """Write down what each model is asked that answers for someone."""
+    return _Called(decided=decided, calls=list(_calls(decided)))
+
+
+def fill(called: _Called) -> ListAnswers:
+    """Ask the models for their lists, and put them together.
+
+    Raises
+    ------
     ModelError
         Where a list breaks its rules.
     """
-    schema, count = data.schema, len(data.entities)
-    if question.rules is not None:
-        question.rules.check(schema)
-    candidates, asking = responsible.serving.candidates, _asking(data, question.made)
-    known_to = [_known_to(responsible, version, data) for version in candidates]
-    asked = _asked(responsible, _version(responsible, data), asking, known_to, question)
-    found, effects = _places(responsible, asking, asked, known_to, question.rules)
+    asking, asked = called.decided.asking, called.decided.asked
+    schema, count = asking.data.schema, len(asking.data.entities)
+    found, effects = _places(called)
     ruled = effects[effects["row"] < count] if len(effects) else effects
     return ListAnswers(
         listed=Listed(
             sizes=(count + 1,),
             entity=asking.names,
-            versions=candidates,
+            versions=tuple(known.version for known in called.decided.known_to),
             version=asked.version,
             said=tuple(asked.said),
             code=asked.code,
@@ -99,6 +110,10 @@ def answer(question: Question, data: RankData, responsible: Responsible) -> List
         else None,
         about={**about_said(asked.said, asked.code[:count]), **about_rules(ruled)},
     )
+
+
+STEPS = (decide, call, fill)
+"""Each is given what the one before it returns; the last one returns the answers."""
 
 
 def _version(responsible: Responsible, data: RankData) -> NDArray[np.intp]:
@@ -221,27 +236,64 @@ def _asked(
     return _Asked(version=version, own=own, handed_on=handed_on, said=said, code=code)
 
 
-def _places(
-    responsible: Responsible,
-    asking: _Asking,
-    asked: _Asked,
-    known_to: Sequence[_KnownTo],
-    book: RuleBook | None,
-) -> tuple[Places, pd.DataFrame]:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Decided:
+    """A segment whose entities have been decided on."""
+
+    posed: Posed
+    asking: _Asking
+    known_to: Sequence[_KnownTo]
+    asked: _Asked
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Call:
+    """What a model is asked.
+
+    Attributes
+    ----------
+    known
+        To its version, or to that which it stands in for.
+    wanted
+        Rows of the entities that it is asked for.
+    """
+
+    model: Ranker
+    known: _KnownTo
+    wanted: NDArray[np.intp]
+    query: RankQuery
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Called:
+    """A segment whose models are about to be asked."""
+
+    decided: _Decided
+    calls: Sequence[_Call]
+
+
+def _calls(decided: _Decided) -> Iterator[_Call]:
+    responsible, asked = decided.posed.responsible, decided.asked
+    for who, models in ((asked.own, responsible.models), (asked.handed_on, responsible.stand_ins)):
+        for place, known in enumerate(decided.known_to):
+            wanted = np.flatnonzero((asked.version == place) & who)
+            if len(wanted) and known.version in models:
+                query = _query(decided.asking, known, wanted)
+                yield _Call(model=models[known.version], known=known, wanted=wanted, query=query)
+
+
+def _places(called: _Called) -> tuple[Places, pd.DataFrame]:
     """Return the places of all lists, and what rules did to them.
 
     Of the effects: row of the entity, entity, item, place without rules, rule and effect.
     """
+    asking, book = called.decided.asking, called.decided.posed.question.rules
     parts, effects = [], []
-    for who, models in ((asked.own, responsible.models), (asked.handed_on, responsible.stand_ins)):
-        for place, known in enumerate(known_to):
-            wanted, own = np.flatnonzero((asked.version == place) & who), known.version
-            if len(wanted) and own in models:
-                ask = partial(ranked, models[own], schema=asking.data.schema, template=own)
-                part, done = _part(ask, asking, known, wanted, book)
-                parts.append(part)
-                effects.append(done)
-    nobody = _unanswered(responsible, asked, known_to)
+    for own in called.calls:
+        part, done = _part(own, asking, book)
+        parts.append(part)
+        effects.append(done)
+    nobody = _unanswered(called.decided)
     if len(nobody) or not parts:
         none = places.unanswered(nobody)
         parts.append(none if book is None else none.untouched())
@@ -254,28 +306,21 @@ def _places(
     return places.joined(parts), ruled_table
 
 
-def _part(
-    ask: Callable[[RankQuery], Ranking],
-    asking: _Asking,
-    known: _KnownTo,
-    wanted: NDArray[np.intp],
-    book: RuleBook | None,
-) -> tuple[Places, pd.DataFrame]:
-    """Return the lists of some entities by one model, and what rules did to them."""
-    query = _query(asking, known, wanted)
+def _part(called: _Call, asking: _Asking, book: RuleBook | None) -> tuple[Places, pd.DataFrame]:
+    """Return the lists that a model makes, and what rules did to them."""
+    names, wanted = called.known.names, called.wanted
+    ask = partial(ranked, called.model, schema=asking.data.schema, template=called.known.version)
     if book is None or book.table.empty:
-        free = places.filled(ask(query), known.names.items, wanted)
+        free = places.filled(ask(called.query), names.items, wanted)
         return (free if book is None else free.untouched()), NO_EFFECTS
-    about = subject(book, asking.whole(), known.names, wanted)
-    lists, effects = places_under_rules(book, query, about, ask)
+    about = subject(book, asking.whole(), names, wanted)
+    lists, effects = places_under_rules(book, called.query, about, ask)
     return places.under_rules(lists, wanted), effects.assign(row=wanted[effects["row"]])
 
 
-def _unanswered(
-    responsible: Responsible, asked: _Asked, known_to: Sequence[_KnownTo]
-) -> NDArray[np.intp]:
-    stand_ins = responsible.stand_ins
-    stands_in = np.array([known.version in stand_ins for known in known_to])
+def _unanswered(decided: _Decided) -> NDArray[np.intp]:
+    asked, stand_ins = decided.asked, decided.posed.responsible.stand_ins
+    stands_in = np.array([known.version in stand_ins for known in decided.known_to])
     return np.flatnonzero(~(asked.own | (asked.handed_on & stands_in[asked.version])))
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from loopcast.api import Applicability, ScoreData, Scorer
-    from loopcast.serve.answers import Question, Responsible
+    from loopcast.serve.answers import Posed, Question, Responsible
 
 ASIDE = ("version", "chance", "action", "reason")
 """Columns of a table of scores that the event log has elsewhere, or not at all."""
@@ -45,28 +45,23 @@ def prepare(question: Question) -> ScoreData:
     return prepare_score(question.table, names, schema, question.source, labelled=False)
 
 
-def answer(question: Question, data: ScoreData, responsible: Responsible) -> Answers:
+def answer(posed: Posed) -> Answers:
     """Score the rows of one segment.
-
-    Parameters
-    ----------
-    data
-        As :func:`prepare` gives it.
 
     Raises
     ------
     ModelError
         Where an answer is no probability, or their number is wrong.
     """
-    schema = data.schema
+    data: ScoreData = posed.data
+    responsible, model, schema = posed.responsible, posed.question.course.logical_model, data.schema
     versions = responsible.versions(data.features.index)
-    rules = question.course.logical_model.applicability
     parts = [
-        _score(responsible, version, data.features.loc[versions == version], rules)
+        _score(responsible, version, data.features.loc[versions == version], model.applicability)
         for version in responsible.serving.candidates
     ]
     scored = parts[0] if len(parts) == 1 else pd.concat(parts).loc[data.features.index]
-    model, before = question.course.logical_model, _refused_before(responsible, versions, data)
+    before = _refused_before(responsible, versions, data)
     scored = _without(scored, before)
     own = scored.pop("own").to_numpy(bool)
     why = explained(model, schema.features, responsible, data.features, versions, answered=own)
@@ -151,3 +146,6 @@ def _inputs(features: pd.DataFrame) -> Mapping[str, Any]:
         else column.to_numpy()
         for name, column in features.items()
     }
+
+
+STEPS = (answer,)
