@@ -215,7 +215,7 @@ def codes_in_use(codes: NDArray[np.integer[Any]], count: int) -> NDArray[np.int3
     [-1, 0, -1, 1, -1]
     """
     seen = np.zeros(count + 1, dtype=bool)
-    seen[codes] = True  # none marks the last
+    seen[codes.astype(np.intp, copy=False)] = True  # none marks the last
     used = seen[:count]
     return np.where(used, np.cumsum(used) - 1, -1).astype(np.int32)
 
