@@ -210,9 +210,12 @@ def _contest(
         }
         stages.append(models | answers)
         advance(contender.label)
-    errors = _errors(stages)
+    errors, template = _errors(stages), course.candidate.template
+    way = template if trial.finish is None and isinstance(template, GivingWay) else None
     results = {
-        segment: _attempt(partial(_result, course, trial, split, candidates[segment], answers))
+        segment: _attempt(
+            partial(_result, course, trial, split, candidates[segment], answers, way=way)
+        )
         for segment, split in splits.items()
         if segment not in errors
         for answers in [[stage[segment] for stage in stages[1:]]]
@@ -280,15 +283,15 @@ def _result(
     split: Split[Any],
     model: Any,
     answers: Sequence[Outcome],
+    *,
+    way: GivingWay | None,
 ) -> _Result:
     """Measure all by the KPI; the candidate gives way where a baseline is as good, if it can."""
     outcomes = dict(zip((c.label for c in course.contenders), answers, strict=True))
     judged = trial.lay_out(split, outcomes)
     evaluations = tuple(by_kpi(course, split, judged, c.label) for c in course.contenders)
     result = _Result(model=model, judged=judged, evaluations=evaluations)
-    if trial.finish is None and isinstance(course.candidate.template, GivingWay):
-        return _giving_way(course, trial, split, course.candidate.template, result)
-    return result
+    return _giving_way(course, trial, split, way, result) if way else result
 
 
 def _giving_way(

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from loopcast.api.rank import run_starts
+
 FloatArray = NDArray[np.float64]
 
 GROUPS = 50
@@ -69,8 +71,7 @@ def block_places(block: NDArray[np.int64]) -> NDArray[np.intp]:
     """
     if (block[1:] < block[:-1]).any():
         return np.unique(block, return_inverse=True)[1]
-    new = np.diff(block, prepend=block[:1]) > 0  # nothing to sort, as for most contests
-    return np.asarray(np.cumsum(new), dtype=np.intp)
+    return np.cumsum(run_starts(block)) - 1  # nothing to sort, as for most contests
 
 
 def block_sums(influence: FloatArray, block: NDArray[np.int64]) -> FloatArray:

@@ -163,7 +163,7 @@ def _judged_beside(
     )
     if alternative:
         return replace(found, verdict=chosen(champion.name, alternative))
-    floor = _clearly_above(found, label, course, _floor(course, champion))
+    floor = _clearly_above(found, label, course, champion)
     return replace(found, verdict=verdict_beside(rival, champion.name, course, floor))
 
 
@@ -181,13 +181,15 @@ def _floor(course: Course[Any], champion: Champion) -> str:
     return next(labels, "")
 
 
-def _clearly_above(contest: Contest, champion: str, course: Course[Any], floor: str) -> str:
+def _clearly_above(contest: Contest, label: str, course: Course[Any], champion: Champion) -> str:
     """Return the label of a baseline that is better than the champion; empty where it is not."""
     kpi = course.logical_model.kpi
     values = {own.contender: own.value(kpi.metric) for own in contest.evaluations}
-    if not floor or not better(values[floor], values[champion], kpi):
+    above = [c.label for c in course.baselines if better(values[c.label], values[label], kpi)]
+    floor = _floor(course, champion) if above else ""  # to ask takes longer than to compare
+    if floor not in above:
         return ""
-    [found, *_] = compare(contest.judged, champion, floor, [course.deciding], kpi, by=())
+    [found, *_] = compare(contest.judged, label, floor, [course.deciding], kpi, by=())
     return floor if found.verdict == "better" else ""
 
 
