@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
 from loopcast.api import Ranking, RankOutcome, last_places
-from loopcast.api.rank import matrix_rows
+from loopcast.api.rank import by_cell, matrix_rows, stable_order
 
 CHOICES = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 6)), max_size=40)
 
@@ -60,3 +61,12 @@ def test_all_rows_in_order_are_the_matrix_itself() -> None:
     values = sparse.csr_array(np.eye(3, dtype=np.float32))
     assert matrix_rows(values, np.arange(3, dtype=np.int32)) is values
     assert matrix_rows(values, np.arange(2)).shape == (2, 3)
+
+
+@pytest.mark.parametrize("top", [40, 2**28 - 1, 2**28, 2**40])
+def test_numbers_that_need_more_than_32_bits_have_the_same_order(top: int) -> None:
+    codes = np.array([top, 3, top, 0, top - 1])  # 3 bits count them
+    assert stable_order(codes).tolist() == [3, 1, 4, 0, 2]
+    cell, place = by_cell(codes, np.array([5, 1, 4, 2, 3]))
+    assert cell.tolist() == [0, 3, top - 1, top, top]
+    assert place.tolist() == [2, 1, 3, 4, 5]

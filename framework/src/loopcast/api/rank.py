@@ -247,8 +247,7 @@ def by_cell(
     ([2, 7, 7], [1, 2, 3])
     """
     bits = int(place.max(initial=0)).bit_length()
-    keys = (cell << bits) | place
-    keys.sort()
+    keys = _ordered((cell << bits) | place)
     return keys >> bits, keys & ((1 << bits) - 1)
 
 
@@ -314,9 +313,8 @@ def matrix_rows(matrix: sparse.csr_array, rows: NDArray[np.integer[Any]]) -> spa
 
     if np.array_equal(rows, np.arange(matrix.shape[0])):
         return matrix
-    known = np.maximum(rows, 0)
-    first = matrix.indptr[known]
-    sizes = np.where(rows < 0, 0, matrix.indptr[known + 1] - first)
+    first = matrix.indptr[rows]
+    sizes = np.maximum(matrix.indptr[rows + 1] - first, 0)  # for −1, the first less the last end
     ends = np.append(0, np.cumsum(sizes))
     place = np.arange(ends[-1]) + np.repeat(first - ends[:-1], sizes)
     shape = (len(rows), matrix.shape[1])
@@ -382,6 +380,14 @@ def stable_order(codes: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
     import numpy as np
 
     bits = len(codes).bit_length()
-    keys = (codes.astype(np.int64) << bits) | np.arange(len(codes))
-    keys.sort()
+    keys = _ordered((codes.astype(np.int64) << bits) | np.arange(len(codes)))
     return keys & ((1 << bits) - 1)
+
+
+def _ordered(keys: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Sort numbers that are not negative: in 32 bits, if these hold them, it takes half as long."""
+    import numpy as np
+
+    kept = keys.astype(np.int32) if keys.max(initial=0) < 2**31 else keys
+    kept.sort()
+    return kept.astype(np.int64, copy=False)
