@@ -68,7 +68,8 @@ def rank_alike(query: RankQuery, scores: NDArray[np.float32]) -> Ranking:
         sizes = 0 if asked.excluded is None else np.diff(asked.excluded.indptr)
         head = order[: asked.length + np.max(sizes, initial=0)]
         place = _shown(asked, head)[:, : asked.length]
-        return np.append(head, -1)[place], np.append(scores[head], np.float32(np.nan))[place]
+        code, value = np.append(head, -1), np.append(scores[head], np.float32(np.nan))
+        return code.take(place), value.take(place)
 
     return _in_parts(query, lists)
 
@@ -81,8 +82,8 @@ def _shown(query: RankQuery, head: NDArray[np.intp]) -> NDArray[np.int32]:
         place = np.full(len(query.allowed), -1, dtype=np.int32)
         place[head] = places
         row, item = cells(query.excluded)
-        within = np.flatnonzero(place[item] >= 0)
-        shown[row[within], place[item[within]]] = len(head)
+        at = place.take(item)
+        shown.reshape(-1)[(row * len(head) + at)[at >= 0]] = len(head)
         shown.sort(axis=1)
     return shown
 

@@ -143,7 +143,7 @@ def _places(
 def _worth(length: int) -> NDArray[np.float64]:
     """Return the gain of a choice by one more than twice its place: none beyond the length."""
     place = (np.arange(4 * length + 3) - 1.0) / 2.0
-    return np.where(place < length, 1.0 / np.log2(np.maximum(place, 0.0) + 2.0), 0.0)
+    return np.where(place < length, 1.0 / np.log2(place + 2.0), 0.0)
 
 
 def _hidden(history: sparse.csr_array, *, repeat: bool) -> NDArray[np.intp]:
