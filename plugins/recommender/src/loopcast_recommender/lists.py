@@ -83,7 +83,8 @@ def _shown(query: RankQuery, head: NDArray[np.intp]) -> NDArray[np.int32]:
         place[head] = places
         row, item = cells(query.excluded)
         at = place.take(item)
-        shown.reshape(-1)[(row * len(head) + at)[at >= 0]] = len(head)
+        within = np.flatnonzero(at >= 0)  # a mask would have the processor guess at each choice
+        shown.reshape(-1)[row.take(within) * len(head) + at.take(within)] = len(head)
         shown.sort(axis=1)
     return shown
 
