@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 ItemT = TypeVar("ItemT")
 
-AT_ONCE = 4
+AT_ONCE = 8
 """Batches that are settled together, at most."""
-SOON = 1.0
+SOON = 2.0
 """Seconds that a batch waits to be settled with the next."""
 
 Status = Literal["better", "waiting", "not better", "kept", "frozen", "failed"]
