@@ -36,9 +36,11 @@ def event(*items: str | float, action: str = "served", best: float = 0.5) -> Edg
 
 @given(st.lists(st.lists(st.sampled_from(["Heat", "Seven, or Se7en", "Ran"]), max_size=3)))
 def test_a_list_is_what_serve_writes(rows: list[list[str]]) -> None:
-    flat = pa.array([item for row in rows for item in row], pa.string())
+    names = ["Heat", "Ran", "Seven, or Se7en"]
+    codes = np.array([names.index(item) for row in rows for item in row], np.int32)
     counts = np.array([len(row) for row in rows], np.intp)
-    written = lines(flat, counts, np.zeros(len(rows), np.bool_)).to_pylist()
+    missing = np.zeros(len(rows), np.bool_)
+    written = lines(pa.array(names, pa.large_string()), codes, counts, missing).to_pylist()
     found = as_served(NAMES, [event(*row) for row in rows])
     assert [items for items, _ in found] == written
     assert [score for _, score in found] == [0.5 if row else None for row in rows]

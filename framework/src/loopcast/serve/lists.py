@@ -75,7 +75,7 @@ def as_texts(listed: Listed, segments: Sequence[Segment]) -> Lists:
     return Lists(
         segment=taken(segments, listed.segment),
         entity=listed.entity,
-        items=lines(found.names.take(pa.array(found.item[filled])), counts, refused),
+        items=lines(found.names, found.item[filled], counts, refused),
         counts=counts,
         scores=found.score[filled],
         version=taken(listed.versions, listed.version),
@@ -98,16 +98,32 @@ def taken(names: Sequence[str | None], codes: NDArray[np.intp]) -> pa.Array:
     return pa.array(names, pa.large_string()).take(pa.array(codes))
 
 
-def lines(items: pa.Array, counts: NDArray[np.intp], missing: Any) -> pa.Array:
+def lines(
+    names: pa.Array,
+    codes: NDArray[np.integer[Any]],
+    counts: NDArray[np.intp],
+    missing: NDArray[np.bool_],
+) -> pa.Array:
     """Return the items of each list as one text, an item a line.
+
+    All but the first of a list bring a line break along, so that one after the other they are the
+    texts already.
 
     Parameters
     ----------
-    items : StringArray, shape (places,)
+    names : LargeStringArray
+        Of the items.
+    codes : ndarray, shape (places,)
+        Which of them is in each place.
     missing : ndarray, shape (n,), bool
         Which lists are missing, rather than empty.
     """
-    offsets = pa.array(np.append(0, np.cumsum(counts)).astype(np.int32))
-    newline = pa.scalar("\n", items.type)
-    joined = pc.binary_join(pa.ListArray.from_arrays(offsets, items), newline)
-    return pc.if_else(pa.array(missing), None, joined)
+    ends = np.append(0, np.cumsum(counts))
+    later = np.full(len(codes), len(names), dtype=np.int32)
+    later[ends[:-1][counts > 0]] = 0
+    nothing, newline = (pa.scalar(text, names.type) for text in ("", "\n"))
+    broken = pc.binary_join_element_wise(nothing, names, newline)
+    _, offsets, texts = pa.concat_arrays([names, broken]).take(pa.array(codes + later)).buffers()
+    known = pa.py_buffer(np.packbits(~missing, bitorder="little"))
+    starts = pa.py_buffer(np.frombuffer(offsets, np.int64)[ends])
+    return pa.Array.from_buffers(names.type, len(counts), [known, starts, texts])

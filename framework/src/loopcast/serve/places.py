@@ -44,6 +44,17 @@ class Places:
         none = self.item < 0
         return coded(self.names, pa.array(self.item, mask=none if none.any() else None))
 
+    def take(self, which: NDArray[np.intp]) -> Places:
+        """Return some of the places, in the order in which they are named."""
+        return replace(
+            self,
+            row=self.row[which],
+            place=self.place[which],
+            item=self.item[which],
+            score=self.score[which],
+            more={name: column.take(pa.array(which)) for name, column in self.more.items()},
+        )
+
     def untouched(self) -> Places:
         """Return places with the columns that they have under rules, of which none did anything."""
         rule = pa.nulls(len(self.row), pa.large_string())
@@ -66,15 +77,12 @@ def filled(found: Ranking, names: pa.Array, rows: NDArray[np.intp]) -> Places:
     rows : ndarray, shape (lists,)
         Whose lists they are.
     """
-    there = found.items >= 0
-    place = np.arange(1, there.shape[1] + 1, dtype=np.int16)
-    return Places(
-        names=names,
-        row=np.repeat(rows, np.count_nonzero(there, axis=1)),
-        place=np.broadcast_to(place, there.shape)[there],
-        item=found.items[there],
-        score=found.scores[there],
-    )
+    length = found.items.shape[1]
+    item, score = found.items.ravel(), found.scores.ravel()
+    row, place = rows.repeat(length), np.tile(np.arange(1, length + 1, dtype=np.int16), len(rows))
+    whole = Places(names=names, row=row, place=place, item=item, score=score)
+    there = item >= 0
+    return whole if there.all() else whole.take(np.flatnonzero(there))
 
 
 def under_rules(lists: pd.DataFrame, rows: NDArray[np.intp]) -> Places:
@@ -134,12 +142,4 @@ def joined(parts: Sequence[Places]) -> Places:
     if len(parts) == 1:
         return parts[0]
     whole = stacked(parts)
-    order = np.lexsort((whole.place, whole.row))
-    return replace(
-        whole,
-        row=whole.row[order],
-        place=whole.place[order],
-        item=whole.item[order],
-        score=whole.score[order],
-        more={name: column.take(pa.array(order)) for name, column in whole.more.items()},
-    )
+    return whole.take(np.lexsort((whole.place, whole.row)))

@@ -134,7 +134,8 @@ def _problems(
     if query.excluded is not None and query.excluded.nnz:
         yield "items that are excluded", filled & _among(items, query.excluded)
     ordered = np.sort(items, axis=1)
-    yield "an item twice", (ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)
+    same = ordered[:, 1:] == ordered[:, :-1]
+    yield "an item twice", same & (ordered[:, 1:] >= 0) if same.any() else same
     yield "no finite score", filled & ~np.isfinite(scores)
 
 
