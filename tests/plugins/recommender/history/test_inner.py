@@ -95,8 +95,12 @@ def test_the_last_choices_are_held_out_and_at_most_a_third() -> None:
     assert inner.training.toarray()[0].tolist() == [4, 3, 2, 1, 0, 0]
 
 
+PAIR = st.tuples(st.integers(0, 4), st.integers(0, 5))
+
+
 @given(
-    pairs=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 5)), min_size=1, max_size=40),
+    pairs=st.lists(PAIR, min_size=1, max_size=40)
+    | st.lists(PAIR, min_size=1, max_size=30, unique=True),
     repeat=st.booleans(),
     how=st.sampled_from(["last", "random"]),
 )
