@@ -76,7 +76,7 @@ def test_who_was_judged_by_one_metric_is_measured_by_all_as_at_first() -> None:
     data, metrics = judged(), loopcast_metrics()
     one = evaluate(data, "x", metrics[:1], dataset="0" * 64, protocol="p", by=())
     assert [(m.name, m.subset) for m in one.metrics] == [("mape", "")]
-    assert in_full(data, [one], metrics) == (measured(data),)
+    assert in_full(data, [one], metrics, one.dataset) == (measured(data),)
 
 
 def test_pinball_is_the_reference_one() -> None:

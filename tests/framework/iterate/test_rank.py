@@ -58,7 +58,8 @@ def judged_beside(split: Split[Any], entities: list[str], items: list[str]) -> t
     names = Names(entities=pa.array(entities, text), items=pa.array(items, text))
     champion = Champion(name="champion", template="acme.first", files={}, model=model, names=names)
     course: Any = SimpleNamespace(deciding=PRECISION)
-    judged, evaluation = STEPS.judge(course, Any, champion, contest, LocalEngine())  # type: ignore[arg-type]
+    known: Any = SimpleNamespace(dataset=SimpleNamespace(fingerprint="0" * 64))
+    judged, evaluation = STEPS.judge(course, known, champion, contest, LocalEngine())
     assert [(m.name, m.subset) for m in evaluation.metrics] == [("precision", "")]
     assert evaluation.value("precision") is not None
     return model, judged.outcomes["champion"]

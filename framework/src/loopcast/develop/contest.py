@@ -71,8 +71,6 @@ class Contested:
         What is known of the segment.
     split
         How its data was cut.
-    test
-        Describes the judged part.
     model
         The candidate's, which was judged.
     evaluations
@@ -81,11 +79,21 @@ class Contested:
 
     known: Known[Any]
     split: Split[Any]
-    test: Dataset
     model: Any
     judged: Judged
     evaluations: tuple[Evaluation, ...]
     gates: tuple[GateResult, ...]
+
+    @property
+    def test(self) -> Dataset:
+        """Describes the judged part."""
+        dataset, split = self.known.dataset, self.split
+        return Dataset(
+            name=f"{dataset.name[:54]}_held_out",
+            fingerprint=split.fingerprint,
+            origin=f"{dataset.origin}: {split.protocol}",
+            rows=split.rows,
+        )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -133,8 +141,7 @@ def contest_family(
         )
         for segment, known in family.items()
     }
-    champions = {s: known.champion for s, known in family.items() if known.champion is not None}
-    results = _contest(course, splits, trial, context, advance, champions=champions)
+    results = _contest(course, splits, trial, context, advance, family=family)
     for segment, known in family.items():
         found = results[segment]
         if isinstance(found, _Result):
@@ -175,7 +182,9 @@ def fit_family(
             or Trained(
                 model=final[segment],
                 contest=contest,
-                evaluations=in_full(contest.judged, contest.evaluations, course.metrics),
+                evaluations=in_full(
+                    contest.judged, contest.evaluations, course.metrics, contest.split.fingerprint
+                ),
                 stand_in=stand_ins.get(segment),
             ),
         )
@@ -188,9 +197,10 @@ def _contest(
     context: FitContext,
     advance: Advance,
     *,
-    champions: Models,
+    family: Mapping[str, Known[Any]],
 ) -> dict[str, Any]:
     """Return the result of each segment, or the error that stopped it."""
+    champions = {s: known.champion for s, known in family.items() if known.champion is not None}
     stages: list[Mapping[str, Any]] = [splits]
     candidates: Models = {}
     for contender in course.contenders:
@@ -212,13 +222,15 @@ def _contest(
         advance(contender.label)
     errors, template = _errors(stages), course.candidate.template
     way = template if trial.finish is None and isinstance(template, GivingWay) else None
+    measure = partial(_result, course, trial, way=way)
     results = {
         segment: _attempt(
-            partial(_result, course, trial, split, candidates[segment], answers, way=way)
+            partial(measure, split, candidates[segment], answers, dataset=dataset.fingerprint)
         )
         for segment, split in splits.items()
         if segment not in errors
         for answers in [[stage[segment] for stage in stages[1:]]]
+        for dataset in [family[segment].dataset]
     }
     return errors | results
 
@@ -285,11 +297,12 @@ def _result(
     answers: Sequence[Outcome],
     *,
     way: GivingWay | None,
+    dataset: str,
 ) -> _Result:
     """Measure all by the KPI; the candidate gives way where a baseline is as good, if it can."""
     outcomes = dict(zip((c.label for c in course.contenders), answers, strict=True))
     judged = trial.lay_out(split, outcomes)
-    evaluations = tuple(by_kpi(course, split, judged, c.label) for c in course.contenders)
+    evaluations = tuple(by_kpi(course, split, judged, c.label, dataset) for c in course.contenders)
     result = _Result(model=model, judged=judged, evaluations=evaluations)
     return _giving_way(course, trial, split, way, result) if way else result
 
@@ -316,7 +329,8 @@ def _giving_way(
         return replace(result, same=unbeaten[0])
     again = trial.answer(model, split, candidate.template.name)
     judged = replace(result.judged, outcomes={**result.judged.outcomes, candidate.label: again})
-    evaluation = by_kpi(course, split, judged, candidate.label)
+    dataset = result.evaluations[0].dataset
+    evaluation = by_kpi(course, split, judged, candidate.label, dataset)
     return _Result(
         model=model,
         judged=judged,
@@ -325,27 +339,29 @@ def _giving_way(
     )
 
 
-def by_kpi(course: Course[Holdout], split: Split[Any], judged: Judged, label: str) -> Evaluation:
-    """Measure who is judged on the held-out part by the KPI alone, which decides."""
-    dataset, protocol = split.fingerprint, split.protocol
-    return evaluate(judged, label, [course.deciding], dataset=dataset, protocol=protocol, by=())
+def by_kpi(
+    course: Course[Holdout], split: Split[Any], judged: Judged, label: str, dataset: str
+) -> Evaluation:
+    """Measure who is judged on the held-out part by the KPI alone, which decides.
+
+    Parameters
+    ----------
+    dataset
+        Fingerprint of all the data, of which the protocol says what was judged: that of the
+        judged part takes longer, and is what a version needs.
+    """
+    metrics, protocol = [course.deciding], split.protocol
+    return evaluate(judged, label, metrics, dataset=dataset, protocol=protocol, by=())
 
 
 def _contested(
     course: Course[Holdout], known: Known[Any], split: Split[Any], result: _Result
 ) -> Contested:
     kpi, labels = course.logical_model.kpi, [contender.label for contender in course.baselines]
-    dataset = known.dataset
     return Contested(
         known=known,
         split=split,
         model=result.model,
-        test=Dataset(
-            name=f"{dataset.name[:54]}_held_out",
-            fingerprint=split.fingerprint,
-            origin=f"{dataset.origin}: {split.protocol}",
-            rows=split.rows,
-        ),
         judged=result.judged,
         evaluations=result.evaluations,
         gates=beats_baselines(result.evaluations, kpi, labels, same=result.same),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Generic, Literal, TypeVar
 
 DataT = TypeVar("DataT")
@@ -43,8 +45,8 @@ class Split(Generic[DataT]):
         What they are judged on, in the form that the task judges by.
     protocol
         How it was cut, in words; equal words are a condition for comparing versions.
-    fingerprint
-        Digest of the content of the judged part.
+    digest
+        Returns the :attr:`fingerprint`.
     rows
         Number of its observations.
     """
@@ -52,8 +54,13 @@ class Split(Generic[DataT]):
     training: DataT
     judged: Any
     protocol: str
-    fingerprint: str
+    digest: Callable[[], str]
     rows: int
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest of the content of the judged part, which only what becomes a version needs."""
+        return self.digest()
 
 
 def percent(share: float) -> str:

@@ -120,11 +120,17 @@ def known_of(
 
 
 def in_full(
-    judged: Judged, found: Sequence[Evaluation], metrics: Sequence[MetricDefinition]
+    judged: Judged, found: Sequence[Evaluation], metrics: Sequence[MetricDefinition], dataset: str
 ) -> tuple[Evaluation, ...]:
-    """Measure those again, by all metrics and subpopulations, who were judged by the KPI alone."""
+    """Measure those again, by all metrics and subpopulations, who were judged by the KPI alone.
+
+    Parameters
+    ----------
+    dataset
+        Fingerprint of the judged part of the data.
+    """
     return tuple(
-        evaluate(judged, one.contender, metrics, dataset=one.dataset, protocol=one.protocol)
+        evaluate(judged, one.contender, metrics, dataset=dataset, protocol=one.protocol)
         for one in found
     )
 

@@ -76,13 +76,14 @@ def _kept(contest: Contest, trial: Trial[Any]) -> Contest:
 
 def _made(course: Course[Holdout], contest: Contest, trained: Trained, pack: Pack[DataT]) -> Made:
     known, own = trained.contest.known, trained.evaluations
-    champion = in_full(contest.judged, contest.evaluations[len(own) :], course.metrics)
+    test, beside = trained.contest.test, contest.evaluations[len(own) :]
+    champion = in_full(contest.judged, beside, course.metrics, test.fingerprint)
     packed = pack(trained, course.candidate, known.training, course.stand_in)
     answer = packed.scenario.answer
     lists = answer if isinstance(answer, Ranking) else None
     reference = reference_file(known.training, trained.contest.judged, course.seed, lists)
     return Made(
-        datasets=(known.dataset, trained.contest.test),
+        datasets=(known.dataset, test),
         files={**packed.files, **reference},
         contest=replace(contest, evaluations=(*own, *champion)),
         model=packed.model,

@@ -95,7 +95,7 @@ def _judge(
         popularity=choices.popularity,
     )
     judged = replace(contest.judged, outcomes={champion.name: outcome})
-    return judged, by_kpi(course, split, judged, champion.name)
+    return judged, by_kpi(course, split, judged, champion.name, known.dataset.fingerprint)
 
 
 def _same(names: Names, data: RankData) -> bool:

@@ -102,7 +102,7 @@ def _judge(
     rows = replace(split.judged, features=split.judged.features[names])
     outcome = answer(champion.model, replace(split, judged=rows), champion.name)
     judged = lay_out(split, {champion.name: outcome})
-    return judged, by_kpi(course, split, judged, champion.name)
+    return judged, by_kpi(course, split, judged, champion.name, known.dataset.fingerprint)
 
 
 def _asked_of(known: Known[ScoreData]) -> ScoreData:

@@ -26,7 +26,6 @@ from loopcast.develop.holdout import Holdout
 from loopcast.develop.rank.prepare import (
     dataset_record,
     fingerprint,
-    part_fingerprint,
     part_of,
     prepare_rank,
 )
@@ -109,13 +108,12 @@ def test_a_part_has_only_what_occurs_in_it(table: pd.DataFrame) -> None:
     assert list(part.entities[part.entity]) == list(data.entities[data.entity[rows]])
 
 
-@pytest.mark.parametrize("rows", [slice(0, 40), slice(560, None), np.arange(600) % 7 == 0])
-def test_the_fingerprint_of_a_part_is_that_of_its_data(table: pd.DataFrame, rows: Any) -> None:
+def test_the_fingerprint_of_what_is_judged_is_that_of_its_data(table: pd.DataFrame) -> None:
     table["age"] = np.arange(600.0)
     data = rank_data(table, entity_features={"age": Feature(kind="numeric")})
-    part = part_of(data, rows).data
-    assert len(part.items) < len(data.items) or len(part.entities) < len(data.entities)
-    assert part_fingerprint(data, rows) == fingerprint(part)
+    split = split_interactions(data, NEXT, seed=0)
+    judged = slice(len(split.training.item), None)
+    assert split.fingerprint == fingerprint(part_of(data, judged).data)
 
 
 @settings(deadline=None, max_examples=30)

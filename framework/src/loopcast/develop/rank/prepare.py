@@ -238,19 +238,6 @@ def fingerprint(data: RankData) -> str:
     return _digest(names, content, (data.entity_features, data.item_features))
 
 
-def part_fingerprint(data: RankData, rows: Rows) -> str:
-    """Return the :func:`fingerprint` of what :func:`part_of` returns, which is not made for it."""
-    entity, item = data.entity[rows], data.item[rows]
-    new_entity = codes_in_use(entity, len(data.entities))
-    new_item = codes_in_use(item, len(data.items))
-    entities, items = np.flatnonzero(new_entity >= 0), np.flatnonzero(new_item >= 0)
-    return _digest(
-        (data.entities.to_numpy()[entities], data.items.to_numpy()[items]),
-        (new_entity[entity], new_item[item], data.value[rows], data.time[rows]),
-        (_some(data.entity_features, entities), _some(data.item_features, items)),
-    )
-
-
 def _digest(
     names: Iterable[NDArray[np.object_]],
     content: tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[np.datetime64]],

@@ -22,7 +22,7 @@ from loopcast.api import (
 from loopcast.api.rank import matrix_rows, run_starts, stable_order
 from loopcast.develop.holdout import Holdout, Split, percent
 from loopcast.develop.moments import in_utc
-from loopcast.develop.rank.prepare import Part, Rows, part_fingerprint, part_of
+from loopcast.develop.rank.prepare import Part, Rows, fingerprint, part_of
 from loopcast.develop.rank.query import ranked
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def split_interactions(data: RankData, plan: Holdout, seed: int) -> Split[RankDa
         training=known.data,
         judged=choices,
         protocol=f"{protocol}; lists of {data.schema.length}",
-        fingerprint=part_fingerprint(data, judged),
+        digest=lambda: fingerprint(part_of(data, judged).data),
         rows=len(choices.chosen_item),
     )
 

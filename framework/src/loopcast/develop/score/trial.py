@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -71,7 +72,7 @@ def split_rows(data: ScoreData, plan: Holdout, seed: int) -> Split[ScoreData]:
         training=rows_of(data, training),
         judged=part,
         protocol=protocol,
-        fingerprint=fingerprint(part),
+        digest=partial(fingerprint, part),
         rows=int(judged.sum()),
     )
 
