@@ -67,10 +67,11 @@ def as_texts(listed: Listed, segments: Sequence[Segment]) -> Lists:
         Their names.
     """
     found, count = listed.found, len(listed.entity)
-    filled = found.place > 0
-    counts = np.bincount(found.row[filled], minlength=count)
-    refused = np.zeros(count, dtype=bool)
-    refused[found.row[~filled]] = True
+    first, filled = np.flatnonzero(found.place <= 1), found.place > 0
+    row, there = found.row[first], filled[first]
+    counts, refused = np.zeros(count, dtype=np.intp), np.zeros(count, dtype=bool)
+    counts[row] = there * np.diff(first, append=len(filled))
+    refused[row] = ~there
     actions = taken([said.action for said in listed.said], listed.code)
     return Lists(
         segment=taken(segments, listed.segment),
