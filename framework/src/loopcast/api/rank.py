@@ -291,9 +291,10 @@ def rows_matrix(
     array([[0., 5.],
            [7., 0.]])
     """
+    import numpy as np
     from scipy import sparse
 
-    index = sparse.get_index_dtype(maxval=max(len(columns), *shape))
+    index = np.int32 if max(len(columns), *shape) < 2**31 else np.int64
     places = (columns.astype(index, copy=False), ends.astype(index, copy=False))
     return sparse.csr_array((values, *places), shape=shape)
 
