@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from loopcast.api.rank import run_starts
 from loopcast.serve.under_rules import ruled_actions
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def as_texts(listed: Listed, segments: Sequence[Segment]) -> Lists:
         Their names.
     """
     found, count = listed.found, len(listed.entity)
-    first, filled = np.flatnonzero(found.place <= 1), found.place > 0
+    first, filled = np.flatnonzero(run_starts(found.row)), found.place > 0
     row, there = found.row[first], filled[first]
     counts, refused = np.zeros(count, dtype=np.intp), np.zeros(count, dtype=bool)
     counts[row] = there * np.diff(first, append=len(filled))
