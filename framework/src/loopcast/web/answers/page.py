@@ -172,7 +172,8 @@ def _segment_plot(report: AnswersReport) -> Figure | None:
     largest = [name for name in rows.sort_values(ascending=False).index if name in spread.index]
     if len(largest) < 2:
         return None
-    drawn = [(str(name), *spread.loc[name, ["low", "middle", "high"]]) for name in largest[:SHOWN]]
+    shown = spread.loc[largest[:SHOWN], ["low", "middle", "high"]]
+    drawn = list(zip(map(str, shown.index), *shown.to_numpy().T, strict=True))
     places = formats.decimals([value for _, *own in drawn for value in own], significant=3)
     return Figure(
         id="by-segment",
@@ -266,14 +267,14 @@ def _segments(report: AnswersReport) -> Table | None:
         (
             Cell(text=str(name) or "all"),
             *([Cell(text="", spark=sparkline(found.courses[str(name)]))] if found.courses else []),
-            *cells(*(f"{count:,}" for count in wide.loc[name])),
-            Cell(text=formats.number(None if np.isnan(medians[name]) else medians[name], places)),
+            *cells(*(f"{count:,}" for count in own)),
+            Cell(text=formats.number(None if np.isnan(median) else median, places)),
         )
-        for name in order
+        for name, own, median in zip(order, wide.loc[order].to_numpy(), medians, strict=True)
     )
     drawn = ("largest series",) if found.courses else ()
-    median = f"median {VALUES[report.logical_model.task]}"
-    columns = ("segment", *drawn, *(WORDS[name] for name in wide.columns), median)
+    last = f"median {VALUES[report.logical_model.task]}"
+    columns = ("segment", *drawn, *(WORDS[name] for name in wide.columns), last)
     return Table(
         caption="Rows by segment, the most unlike the training first", columns=columns, rows=rows
     )
