@@ -123,9 +123,10 @@ def seldom_look_for_cycles() -> None:
 
     It looks through all that is imported, which stays, while work is done on arrays: that took a
     twentieth of a night of small tenants, and as much of the start of a command; at the end, when
-    everything goes, a fifth of a second.
+    everything goes, a fifth of a second. What it has looked at once and found in use, it looks at
+    again more seldom still, which took as much of a start again.
     """
-    gc.set_threshold(10_000, 10, 10)
+    gc.set_threshold(10_000, 50, 10)
     atexit.register(gc.freeze)
 
 
