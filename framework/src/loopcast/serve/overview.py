@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from loopcast.api import ForecastSchema, RankSchema
+from loopcast.api.rank import stable_order
 from loopcast.serve.answer_files import plain_schema
 
 if TYPE_CHECKING:
@@ -81,14 +82,11 @@ def overview(
     rows = _looked_at(table, model)
     values = _numbers(rows, model)
     known = np.isfinite(values)
-    whose = rows["segment"].to_pandas().array[known]
-    spread = pd.Series(values[known]).groupby(whose, observed=True).quantile(_QUANTILES).unstack()
-    spread = spread.reindex(columns=_QUANTILES)  # where nothing has a number, there are none
     return Overview(
         counts=_counts(rows),
         values=values[known].astype(np.float32),
         own=pc.equal(rows["action"], "served").to_numpy()[known],
-        segments=spread.set_axis(list(LEVELS), axis="columns").rename(index=str),
+        segments=_spread(values[known], rows["segment"].filter(pa.array(known))),
         reasons=_reasons(rows),
         items=items or {},
         courses=_courses(rows, model),
@@ -140,11 +138,32 @@ def _numbers(rows: pa.Table, model: LogicalModel) -> NDArray[np.float64]:
     return np.asarray(numbers, np.float64)
 
 
+def _spread(values: NDArray[np.float64], segment: pa.ChunkedArray) -> pd.DataFrame:
+    """Return the percentiles of the values of each segment, linear between two of them."""
+    code, names = _coded(segment)
+    order, sizes = np.argsort(values), np.bincount(code, minlength=len(names))
+    ordered = values[order[stable_order(code[order])]]
+    some = sizes > 0
+    place = (np.cumsum(sizes) - sizes + _QUANTILES[:, None] * (sizes - 1))[:, some]
+    low, high = np.floor(place).astype(np.intp), np.ceil(place).astype(np.intp)
+    found = ordered[low] + (ordered[high] - ordered[low]) * (place - low)
+    return pd.DataFrame(found.T, columns=list(LEVELS), index=pd.Index(names[some], dtype="str"))
+
+
 def _counts(rows: pa.Table) -> pd.DataFrame:
     """Count rows by segment, version and action."""
-    found = rows.group_by(_COUNTED, use_threads=False).aggregate([([], "count_all")])
-    counts: pd.DataFrame = found.cast(plain_schema(found)).to_pandas()
-    return counts.rename(columns={"count_all": "rows"})
+    codes, names = zip(*(_coded(rows[column]) for column in _COUNTED), strict=True)
+    shape = tuple(map(len, names))
+    found, counts = np.unique(np.ravel_multi_index(codes, shape), return_counts=True)
+    of_each = zip(_COUNTED, names, np.unravel_index(found, shape), strict=True)
+    return pd.DataFrame({name: own[code] for name, own, code in of_each}).assign(rows=counts)
+
+
+def _coded(column: pa.ChunkedArray) -> tuple[NDArray[np.integer[Any]], NDArray[np.object_]]:
+    """Return the texts of a column by code, and the texts."""
+    coded = column.combine_chunks()
+    coded = coded if pa.types.is_dictionary(coded.type) else coded.dictionary_encode()
+    return coded.indices.to_numpy(), coded.dictionary.to_numpy(zero_copy_only=False)
 
 
 def _reasons(rows: pa.Table) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from datetime import UTC, datetime
 from html import unescape
@@ -13,6 +14,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from loopcast.api import Kpi, LogicalModel, RankSchema, ScoreSchema
 from loopcast.api.schema import Feature, ForecastSchema, Site
@@ -119,6 +122,40 @@ def test_batches_give_the_same_as_the_whole() -> None:
         parts.counts.set_index(columns)["rows"].sort_index(),
         whole.counts.set_index(columns)["rows"].sort_index(),
     )
+
+
+@given(
+    rows=st.lists(
+        st.tuples(
+            st.sampled_from(["ann", "bob", "cid"]),
+            st.sampled_from(["served", "person"]),
+            st.floats(0.0, 1.0) | st.just(math.nan),
+        ),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_percentiles_and_counts_are_those_of_pandas(rows: list[tuple[str, str, float]]) -> None:
+    names, actions, numbers = zip(*rows, strict=True)
+    table = pa.table(
+        {
+            "version": ["v"] * len(rows),
+            "action": actions,
+            "reason": pa.nulls(len(rows), pa.string()),
+            "segment": names,
+            "score": numbers,
+        }
+    )
+    seen = overview(table, model(LISTS))
+    known = pd.DataFrame({"segment": names, "score": numbers}).dropna()
+    spread = known.groupby("segment")["score"].quantile(np.array([0.05, 0.5, 0.95])).unstack()
+    assert sorted(seen.segments.index) == list(spread.index)
+    if len(spread):
+        np.testing.assert_allclose(seen.segments.sort_index(), spread, atol=1e-12)
+    counted = pd.DataFrame({"segment": names, "action": actions}).value_counts()
+    found = seen.counts.set_index(["segment", "action"])["rows"]
+    assert found.to_dict() == counted.to_dict()
+    assert set(seen.counts["version"]) == {"v"}
 
 
 def test_lists_count_entities_and_items() -> None:
