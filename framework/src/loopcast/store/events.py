@@ -59,7 +59,8 @@ _ENCODING: dict[str, Any] = {
     "write_statistics": ["segment", "version", "time"],  # by which reads leave out rows
 }
 # Who appends waits for it, and a day is compacted once: two thirds of the time, then of the size.
-_APPENDED: dict[str, Any] = {**_ENCODING, "compression": "snappy"}
+# That each list is another is found out soon: what repeats needs no large dictionary.
+_APPENDED = {**_ENCODING, "compression": "snappy", "dictionary_pagesize_limit": 2**16}
 _COMPACTED: dict[str, Any] = {**_ENCODING, "compression": "zstd"}
 
 
