@@ -20,6 +20,8 @@ _CONDITION = 200.0
 _BLOCK = 64
 """Rows up to which LAPACK inverts as fast as products of blocks."""
 
+_IDENTITY = np.eye(_BLOCK, dtype=np.float32)
+
 
 def inverted(gram: NDArray[np.float32], ridge: float) -> NDArray[np.floating]:
     """Return the inverse of a Gram matrix with a ridge on its diagonal.
@@ -60,8 +62,8 @@ def _ridged(matrix: NDArray[FloatT], ridge: float) -> NDArray[FloatT]:
 def _by_quarters(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
     """Replace a matrix by its inverse, by the one of a quarter at a time.
 
-    With the quarters A, B below it and C, with W = B A⁻¹ and the complement S = C − W Bᵀ, the
-    inverse has A⁻¹ + Wᵀ S⁻¹ W, −S⁻¹ W and S⁻¹ in their places. Source: R. A. Horn and C. R. Johnson
+    With the quarters A, B below it and C, with V = −B A⁻¹ and the complement S = C + V Bᵀ, the
+    inverse has A⁻¹ + Vᵀ S⁻¹ V, S⁻¹ V and S⁻¹ in their places. Source: R. A. Horn and C. R. Johnson
     (2013), Matrix Analysis, section 0.7.3. Nearly all are products of matrices, the fastest that
     there is; but errors grow with the square of the condition.
     """
@@ -69,23 +71,24 @@ def _by_quarters(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
         matrix[:] = _small(matrix)
         return matrix
     half = len(matrix) // 2
-    first, below, last = matrix[:half, :half], matrix[half:, :half], matrix[half:, half:]
-    carried = below @ _by_quarters(first)
-    last -= carried @ below.T
-    both = _by_quarters(last) @ carried
-    first += carried.T @ both
-    np.negative(both, out=below)
-    matrix[:half, half:] = below.T
+    first, beside = matrix[:half, :half], matrix[:half, half:]
+    below, last = matrix[half:, :half], matrix[half:, half:]
+    carried = -below @ _by_quarters(first)
+    last += carried @ beside
+    np.matmul(_by_quarters(last), carried, out=below)
+    beside[:] = below.T
+    first += beside @ carried
     return matrix
 
 
 def _small(matrix: NDArray[np.float32]) -> NDArray[Any]:
     """Return L⁻ᵀ L⁻¹ of a matrix L Lᵀ."""
     # Symmetric, so that its transpose is the same in the order of LAPACK.
-    factor, failed = linalg.lapack.spotrf(matrix.T, lower=1, clean=1)
+    factor, failed = linalg.lapack.spotrf(matrix.T, lower=1)
     if failed:
         raise linalg.LinAlgError
-    factor, _ = linalg.lapack.strtri(factor, lower=1, overwrite_c=1)
+    # Solved from the right, which takes less than to invert it.
+    factor = linalg.blas.strsm(1.0, factor, _IDENTITY[: len(matrix), : len(matrix)], 1, 1)
     return np.asarray(factor.T @ factor)
 
 
