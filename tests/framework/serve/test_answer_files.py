@@ -47,3 +47,15 @@ def test_a_batch_is_one_piece_with_one_dictionary_of_different_texts() -> None:
     assert table["item"].num_chunks == 1
     assert table["item"].chunk(0).dictionary.to_pylist() == ["tea", "pot"]
     assert answer_table([SegmentAnswers(segment="d", serving=None, reason="off")]) is None
+
+
+def test_a_run_without_rows_leaves_none_of_an_earlier_run(tmp_path: Path) -> None:
+    path = tmp_path / "items.parquet"
+    with AnswerFile(path) as file:
+        file.write(answer_table(BATCH))
+    with pytest.raises(KeyError), AnswerFile(path):
+        raise KeyError
+    assert path.exists()
+    with AnswerFile(path) as file:
+        file.write(None)
+    assert not path.exists()

@@ -71,6 +71,15 @@ def test_a_consumer_keeps_its_batch_while_the_next_is_published(tmp_path: Path) 
     assert len([path for path in tmp_path.iterdir() if path.is_dir()]) == 3  # with the link
 
 
+def test_the_batch_before_stays_whatever_the_day_of_the_next(tmp_path: Path) -> None:
+    before = put(tmp_path / "demand", 5)
+    for number in (6, 2, 3, 1):
+        own = put(tmp_path / "demand", number)
+        left = {path for path in (tmp_path / "demand").iterdir() if not path.is_symlink()}
+        assert left == {before, own}
+        before = own
+
+
 def test_a_changed_file_is_not_read(tmp_path: Path) -> None:
     folder = put(tmp_path, 1)
     (folder / "summary.json").write_bytes(b"9")

@@ -28,10 +28,12 @@ if TYPE_CHECKING:
 class AnswerFile:
     """A Parquet file that grows by batches and appears whole, when the last one is written.
 
+    Without rows there is none: that of an earlier run in the same folder goes.
+
     Parameters
     ----------
     path
-        Where it appears; on an error nothing does.
+        Where it appears; on an error nothing does, and what was there stays.
     metadata
         Of the file, such as the unit of its numbers.
     """
@@ -74,6 +76,8 @@ class AnswerFile:
         traceback: TracebackType | None,
     ) -> None:
         if self._writer is None:
+            if error is None:  # what is published as of this run must not be of an earlier one
+                self._path.unlink(missing_ok=True)
             return
         self._writer.close()
         if error is None:

@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,9 +27,6 @@ from loopcast.store.files import make_folder, sync_folder, write_atomically
 
 CURRENT = "current"
 ABOUT = "batch.json"
-KEPT = 2
-"""Batches that stay: the current one, and the one that consumers may be reading still."""
-
 _STALE_SECONDS = 24 * 3600.0
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*")
 
@@ -149,7 +146,7 @@ def _described(path: Path) -> BundleFile:
 def _publish(folder: Path, files: Mapping[str, Path], batch: Batch) -> Path:
     make_folder(folder)
     name = f"{batch.made:%Y%m%dT%H%M%S%f}-{uuid4().hex[:8]}"
-    hidden, whole = folder / f".{name}", folder / name
+    hidden, whole, before = folder / f".{name}", folder / name, _pointed(folder)
     try:
         hidden.mkdir()
         for file, source in files.items():
@@ -160,8 +157,14 @@ def _publish(folder: Path, files: Mapping[str, Path], batch: Batch) -> Path:
     except BaseException:
         shutil.rmtree(hidden, ignore_errors=True)
         raise
-    _tidy(folder, keep=name)
+    _tidy(folder, keep={name, before})
     return whole
+
+
+def _pointed(folder: Path) -> str:
+    """Return the name of the batch that is current, which consumers may be reading for long."""
+    link = folder / CURRENT
+    return link.readlink().name if link.is_symlink() else ""
 
 
 def _take(source: Path, target: Path) -> None:
@@ -185,12 +188,14 @@ def _point(folder: Path, name: str) -> None:
     sync_folder(folder)
 
 
-def _tidy(folder: Path, keep: str) -> None:
-    """Remove old batches, and what a killed publisher left behind a day ago."""
-    batches = sorted(path for path in folder.iterdir() if path.is_dir() and not path.is_symlink())
-    whole = [path for path in batches if not path.name.startswith(".")]
-    for path in whole[:-KEPT]:
-        if path.name != keep:
+def _tidy(folder: Path, keep: Set[str]) -> None:
+    """Remove all other batches, and what a killed publisher left behind a day ago.
+
+    Their names do not say which was current last: a night may be repeated, or be of an earlier day.
+    """
+    batches = [path for path in folder.iterdir() if path.is_dir() and not path.is_symlink()]
+    for path in batches:
+        if not path.name.startswith(".") and path.name not in keep:
             shutil.rmtree(path, ignore_errors=True)
     for path in folder.glob(".*"):
         if time.time() - path.lstat().st_mtime > _STALE_SECONDS:
