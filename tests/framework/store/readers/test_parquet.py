@@ -132,3 +132,23 @@ def test_a_file_without_the_segments_column_is_refused(tmp_path: Path) -> None:
     TABLE.assign(shop=pd.Series([None], dtype="str")).to_parquet(tmp_path / "t.parquet")
     with pytest.raises(DataError, match="column 'shop': 1 missing values"):
         ParquetReader().segments(options, tmp_path, "shop")
+
+
+def damage(file: Path, *, last: bool) -> None:
+    """Write another byte where the page of the column ``who`` begins, or where it ends."""
+    chunk = pq.read_metadata(file).row_group(0).column(1)
+    end = chunk.dictionary_page_offset + chunk.total_compressed_size
+    content = bytearray(file.read_bytes())
+    content[end - 1 if last else chunk.data_page_offset] = 0xFF
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("last", "problem"), [(False, "page header"), (True, "indices invalid: .*out of bounds: 3")]
+)
+def test_a_damaged_page_is_refused(tmp_path: Path, last: bool, problem: str) -> None:
+    table = pd.DataFrame({"segment": ["s1"] * 2000, "who": ["a", "b", "c", "c"] * 500})
+    table.to_parquet(tmp_path / "t.parquet", compression=None)
+    damage(tmp_path / "t.parquet", last=last)
+    with pytest.raises(DataError, match=rf"(?s)t\.parquet is not a Parquet file: .*{problem}"):
+        ParquetReader().read_segments(FileOptions(path="t.parquet"), tmp_path, "segment", ["s1"])

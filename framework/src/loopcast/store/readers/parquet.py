@@ -27,7 +27,9 @@ def _parquet(path: Path) -> Iterator[None]:
 
     try:
         yield
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowInvalid, pa.ArrowIndexError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the disk's, not the file's
         raise DataError(f"data file {path} is not a Parquet file: {error}") from None
 
 
@@ -102,10 +104,10 @@ class ParquetReader:
             file = pq.ParquetFile(path, metadata=described, read_dictionary=names)
             parts = file.iter_batches(row_groups=groups, use_threads=False)
             own = [_rows_of(part, column, wanted) for part in parts]
-        table = pa.Table.from_batches(own, file.schema_arrow)
-        for place, name in enumerate(table.column_names):
-            if name in names:
-                table = table.set_column(place, name, _in_order(table.column(place)))
+            table = pa.Table.from_batches(own, file.schema_arrow)
+            for place, name in enumerate(table.column_names):
+                if name in names:
+                    table = table.set_column(place, name, _in_order(table.column(place)))
         frame: pd.DataFrame = table.to_pandas()
         return frame
 
@@ -207,9 +209,10 @@ def _in_order(column: pa.ChunkedArray) -> pa.Array:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    column.validate(full=True)  # codes are as the file has them: a damaged one may have any
     codes = column.unify_dictionaries().combine_chunks()
     order = pc.sort_indices(codes.dictionary)
     place = pc.sort_indices(order).cast(codes.indices.type)
-    # Codes that Arrow has made lie in their alphabet, and need not be checked twice more.
+    # They lie in their alphabet, and need not be checked twice more.
     ordered = pc.take(place, codes.indices, boundscheck=False)
     return pa.DictionaryArray.from_arrays(ordered, codes.dictionary.take(order), safe=False)
