@@ -217,6 +217,8 @@ def _map(name: str, columns: Mapping[str, Any], count: int, values: pa.DataType)
     arrays = [_array(f"{name}.{entry}", column, count, values) for entry, column in columns.items()]
     offsets = pa.array(np.arange(count + 1, dtype=np.int32) * width)
     names = pa.array(list(columns), pa.string()).take(np.tile(np.arange(width), count))
+    if width == 1:  # nothing to interleave: the texts of all lists would be copied twice
+        return pa.MapArray.from_arrays(offsets, names, arrays[0])
     order = np.arange(width * count).reshape(width, count).T.ravel()
     stacked = pa.concat_arrays(arrays) if arrays else pa.array([], values)
     return pa.MapArray.from_arrays(offsets, names, stacked.take(pa.array(order)))
