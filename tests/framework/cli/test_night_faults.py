@@ -16,7 +16,19 @@ from loopcast.serve.lookup import LISTS
 from loopcast.store.home import Home
 
 from ..examples import applications
-from .nights import CREDIT, FIRST, LATER, SHOPS, entries, plugins, put_credit, shops, unasked
+from .nights import (
+    CREDIT,
+    EASE,
+    FIRST,
+    LATER,
+    SHOPS,
+    entries,
+    plugins,
+    put_credit,
+    put_shops,
+    shops,
+    unasked,
+)
 
 __all__ = ["plugins", "shops", "unasked"]
 
@@ -73,6 +85,29 @@ def test_nobody_is_answered_by_a_version_that_was_taken_back_or_switched_off_mea
     again = lists_again(tmp_path, run)
     pd.testing.assert_frame_equal(written[0], again[0])
     assert written[1] == again[1]
+
+
+def test_whom_a_person_releases_meanwhile_nobody_follows_unasked(
+    tmp_path: Path, run: Any, home: Home, shops: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    popular = home.catalog.champions("shop")["a"].id
+    put_shops(tmp_path, night=1, names="abc")
+    run("job=train", FIRST, *SHOPS, EASE)
+    put_shops(tmp_path, night=2, names="abc")
+    assert home.catalog.champions("shop")["a"].id != popular
+
+    def act() -> None:
+        home.catalog.release("shop", "a", popular, stage="champion", by="ann", reason="chosen")
+
+    interfering(monkeypatch, act, after=False)
+    summary = shops("retrain.keep=all")
+    found = {item["segment"]: item for item in summary["retraining"]["segments"]}["a"]
+    assert found["result"] == "proposed"
+    since = f"champion {popular} was released since, and it was not judged beside that"
+    assert found["reason"] == since
+    assert any(found["version"] in line for line in summary["retraining"]["commands"])
+    assert home.catalog.champions("shop")["a"].id == popular
+    assert served(tmp_path)["a"] == {popular}
 
 
 def test_a_segment_that_is_frozen_meanwhile_keeps_its_champion_and_stops_no_other(

@@ -34,7 +34,14 @@ from loopcast.deploy.validation import (
 from loopcast.develop.engine import LocalEngine
 from loopcast.develop.judged import JUDGED_FILE, read_judged
 from loopcast.govern.demands import lacking
-from loopcast.iterate.verdict import Verdict, chosen, failures, not_judged, verdict_beside
+from loopcast.iterate.verdict import (
+    Verdict,
+    chosen,
+    failures,
+    not_judged,
+    released_since,
+    verdict_beside,
+)
 from loopcast.store.catalog import Move, Standing
 
 if TYPE_CHECKING:
@@ -187,9 +194,11 @@ def _verdict(course: Course[Any], item: NewVersion, home: Home, around: Surround
         return not_judged(champion.id, error)
     if label:
         return chosen(champion.id, label)
-    if rival is None:
-        return Verdict(champion=champion.id, reason=note, better=True)
-    return verdict_beside(rival, champion.id, course)
+    if rival is not None:
+        return verdict_beside(rival, champion.id, course)
+    # Who serves by now was released by a person, maybe, whom nothing overrules unasked.
+    gives_way = Verdict(champion=champion.id, reason=note, better=True)
+    return gives_way if item.verdict is None else released_since(champion.id)
 
 
 def _moves(
@@ -252,8 +261,8 @@ def _said(standing: Standing, verdict: Verdict | None, stopped: str, *, automati
     said = verdict.reason if verdict else ""
     if frozen := _frozen(standing):
         said = f"{frozen.place} is frozen {frozen.circumstances}"
-    elif verdict and _overtaken(standing, verdict):
-        said = f"champion {standing.champion} was released since, and it was not judged beside that"
+    elif verdict and standing.champion and _overtaken(standing, verdict):
+        said = released_since(standing.champion).reason
     if automatic and standing.stage == "challenger":
         return said
     return f"{said}; it waits for a person: {command} says what is missing, and releases it"

@@ -109,3 +109,9 @@ def chosen(champion: VersionId, label: str) -> Verdict:
     """Say that a person chose the champion, an alternative, which nothing replaces unasked."""
     reason = f"a person chose champion {champion}, an alternative ({label})"
     return Verdict(champion=champion, reason=reason, doubtful=True)
+
+
+def released_since(champion: VersionId) -> Verdict:
+    """Say that another champion serves by now than the one beside whom a version was judged."""
+    reason = f"champion {champion} was released since, and it was not judged beside that"
+    return Verdict(champion=champion, reason=reason, doubtful=True)
