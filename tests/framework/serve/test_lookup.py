@@ -122,6 +122,8 @@ def test_a_list_is_found_as_it_was_published(home: Home) -> None:
         assert (nothing.items, nothing.scores) == ((), ())
         new = lists.ask("acme", "nobody")
         assert (new.items, new.personal, new.action) == (("popular",), False, "flagged")
+        nameless = lists.ask("acme", "")
+        assert (nameless.items, nameless.personal) == (("popular",), False)
 
 
 def test_a_segment_without_lists_says_why(home: Home) -> None:

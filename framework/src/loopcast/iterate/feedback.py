@@ -91,7 +91,7 @@ def _refuse(column: pd.Series[Any], bad: pd.Series[bool], what: str) -> None:
         row = int(np.argmax(bad.to_numpy()))
         raise DataError(
             f"{column.name} of the feedback: {column.tolist()[row]!r} {what} "
-            f"(row {row}; {int(bad.sum())} such rows)"
+            f"(row {row + 1}; {int(bad.sum())} such rows)"
         )
 
 

@@ -125,7 +125,7 @@ class LookUp:
             night.off[segment].version()
         with night.lists.begin() as reading:
             entry = reading.get(key(segment, entity))
-            personal = entry is not None
+            personal = entry is not None and entity != NEWCOMER
             if entry is None:
                 entry = reading.get(key(segment, NEWCOMER))
         if entry is None:
