@@ -70,7 +70,7 @@ HOUR = timedelta(hours=1)
     [
         (
             {"id": "7"},
-            r"id of the feedback: '7' is no id of a recommendation \(row 1; 1 such rows\)",
+            r"id of the feedback: '7' is no id of a recommendation \(row 2; 1 such rows\)",
         ),
         ({"kind": "loved"}, "kind of the feedback: 'loved' is none of shown, clicked, bought"),
         ({"item": None}, "is no item"),

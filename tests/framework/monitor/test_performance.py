@@ -303,6 +303,29 @@ class TestRankings:
     def test_no_further_than_a_list_is_long(self) -> None:
         assert self.measured(1)["recall"] == 0.0
 
+    def test_what_was_chosen_before_a_list_was_made_is_no_outcome_of_it(self) -> None:
+        nights = [START + timedelta(days=n) for n in range(3)]
+        events = event_table(
+            key=["ann"] * 3, time=pd.DatetimeIndex(nights), logical_model="m", segment="",
+            version="0" * 16, role="champion",
+            outputs={"items": ["tea\npot"] * 3, "score": np.ones(3)},
+        )  # fmt: skip
+        wanted = model(RankSchema(entity="e", item="i", time="t", length=2))
+        latest = truth_table(key=["ann"], value=["pot"], observed=nights[2])
+        assert labelled_events(join(events, latest), wanted).known.tolist() == [0, 1]
+
+    def test_what_feedback_says_of_a_list_is_no_item(self) -> None:
+        events = event_table(
+            key=["ann", "bob"], time=START, logical_model="m", segment="", version="0" * 16,
+            role="champion", outputs={"items": ["1\n2"] * 2, "score": np.ones(2)},
+        )  # fmt: skip
+        later = START + timedelta(days=1)
+        wanted = model(RankSchema(entity="e", item="i", time="t", length=2))
+        heard = truth_table(key=["ann"], value=np.ones(1), observed=later, source="feedback")
+        bought = truth_table(key=["bob"], value=np.ones(1), observed=later)
+        latest = pa.concat_tables([heard, bought])
+        assert labelled_events(join(events, latest), wanted).known.tolist() == [1]
+
 
 def test_a_change_is_tested_as_welch_does() -> None:
     from scipy import stats

@@ -19,7 +19,7 @@ from loopcast.api import DataError, LogicalModel, RankSchema
 from loopcast.iterate.experiments.offpolicy import Value, earned, snips
 from loopcast.serve.list_file import MADE
 from loopcast.store.event_table import ONE_EVENT, once
-from loopcast.store.feedback import FEEDBACK_SCHEMA
+from loopcast.store.feedback import FEEDBACK, FEEDBACK_SCHEMA
 from loopcast.store.recording import keyed
 from loopcast.store.truth import Ingestion, truth_table
 
@@ -131,7 +131,7 @@ def learn_outcomes(model: LogicalModel, home: Home, outcome: Outcome, days: int)
         value=known[outcome].astype(np.float64),
         observed=observed.dt.tz_convert("UTC"),
         segment=known["segment"],
-        source="feedback",
+        source=FEEDBACK,
     )
     return home.truth.add(model.name, table)
 

@@ -46,6 +46,7 @@ from loopcast.monitor.observed import (
 )
 from loopcast.monitor.reference import MOST_ATTRIBUTES, MOST_VALUES
 from loopcast.store.event_keys import forecast_keys
+from loopcast.store.feedback import FEEDBACK
 
 Every = Literal["day", "week", "month"]
 
@@ -169,6 +170,8 @@ def labelled_events(joined: pa.Table, model: LogicalModel) -> Labelled:
         finest = (keys["step"] == model.schema.step).to_numpy()
         joined, keys = joined.filter(pa.array(finest)), keys[finest].reset_index(drop=True)
     has = pc.or_(pc.is_valid(joined["value"]), pc.is_valid(joined["text"])).to_numpy()
+    if model.task == "rank":
+        has = has & _of_a_list(joined)
     chosen = joined["labelling"].to_numpy() > 0.0
     known = np.flatnonzero(has & chosen)
     rows = joined.take(pa.array(known))
@@ -189,6 +192,17 @@ def labelled_events(joined: pa.Table, model: LogicalModel) -> Labelled:
             volunteered=int((has & ~chosen).sum()),
         ),
     )
+
+
+def _of_a_list(joined: pa.Table) -> NDArray[np.bool_]:
+    """Tell which outcomes say what was chosen after a list was made.
+
+    Who gets a list each night has chosen before, which says nothing of the list, and is mostly not
+    suggested again. And what feedback says of a list is a number, which is no item.
+    """
+    after = pc.greater(joined["observed"], joined["time"])
+    number = pc.and_(pc.equal(joined["told_by"], FEEDBACK), pc.is_null(joined["text"]))
+    return np.asarray(pc.fill_null(pc.and_(after, pc.invert(number)), False).to_numpy(), dtype=bool)
 
 
 def _blocks(

@@ -16,6 +16,9 @@ import pyarrow.parquet as pq
 from loopcast.api import StoreError
 from loopcast.store.files import GRACE, open_folder
 
+FEEDBACK = "feedback"
+"""Who tells an outcome that says whether something came of a list, or how much, but not what."""
+
 _MOMENT = pa.timestamp("us", "UTC")
 FEEDBACK_SCHEMA = pa.schema(
     [

@@ -218,6 +218,8 @@ class TruthStore:
 def join(events: pa.Table, latest: pa.Table) -> pa.Table:
     """Return the events with the columns ``value``, ``text`` and ``observed`` of their outcome.
 
+    And with ``told_by``, the source of it: an event has one of its own.
+
     Parameters
     ----------
     events
@@ -237,7 +239,7 @@ def join(events: pa.Table, latest: pa.Table) -> pa.Table:
     )
     for name in ("value", "text", "observed"):
         events = events.append_column(TRUTH_SCHEMA.field(name), latest[name].take(place))
-    return events
+    return events.append_column("told_by", latest["source"].take(place))
 
 
 @dataclass(frozen=True, kw_only=True)
