@@ -182,6 +182,8 @@ def answer_tables(
     """Ask those who answer for segments whose tables are read.
 
     A step that is taken for all of them in a row finds its code in the caches of the processor.
+    Shadows come last, so that whatever they do to what they share with those who are served comes
+    too late.
 
     Parameters
     ----------
@@ -189,13 +191,18 @@ def answer_tables(
         What need not be prepared, opened or loaded, by segment.
     """
     artifacts, known = Artifacts(job.artifacts), at_hand or {}
-    found = [
+    posed = [
         _posed(job, segment, table, known.get(segment, _NOTHING), artifacts)
         for segment, table in tables
     ]
+    found = posed
     for step in _task(job).STEPS:
         found = [_after(step, item) for item in found]
-    return answered_batch(found, job.course.logical_model, job.made, table=job.table)
+    heard = [
+        _with_shadows(job, item, asked.answers, known.get(item.segment, _NOTHING), artifacts)
+        for item, asked in zip(found, posed, strict=True)
+    ]
+    return answered_batch(heard, job.course.logical_model, job.made, table=job.table)
 
 
 def _task(job: AnswerJob) -> Any:
@@ -206,7 +213,7 @@ def _task(job: AnswerJob) -> Any:
 def _posed(
     job: AnswerJob, segment: Segment, table: pd.DataFrame, at_hand: AtHand, artifacts: Artifacts
 ) -> SegmentAnswers[Any]:
-    """Return what is to be answered for a segment, and what its shadows do."""
+    """Return what is to be answered for a segment."""
     serving, model = job.who.serving.get(segment), job.course.logical_model
     question = Question(
         table=table,
@@ -231,21 +238,7 @@ def _posed(
     except LoopcastError as error:
         return SegmentAnswers(segment=segment, serving=serving, reason=str(error))
     posed = Posed(question=question, data=data, responsible=responsible)
-
-    def ask(version: VersionId) -> Any:
-        alone = _responsible(job, serving.alone(version), at_hand, artifacts)
-        found: Any = replace(posed, responsible=alone)
-        for step in task.STEPS:
-            found = step(found)
-        return found
-
-    return SegmentAnswers(
-        segment=segment,
-        serving=serving,
-        answers=posed,
-        seconds=seconds,
-        heard=listen(serving.shadows, ask),
-    )
+    return SegmentAnswers(segment=segment, serving=serving, answers=posed, seconds=seconds)
 
 
 def _after(step: Callable[[Any], Any], item: SegmentAnswers[Any]) -> SegmentAnswers[Any]:
@@ -258,6 +251,24 @@ def _after(step: Callable[[Any], Any], item: SegmentAnswers[Any]) -> SegmentAnsw
     except LoopcastError as error:
         return SegmentAnswers(segment=item.segment, serving=item.serving, reason=str(error))
     return replace(item, answers=found, seconds=item.seconds + time.perf_counter() - started)
+
+
+def _with_shadows(
+    job: AnswerJob, item: SegmentAnswers[Any], posed: Any, at_hand: AtHand, artifacts: Artifacts
+) -> SegmentAnswers[Any]:
+    """Add what its shadows answer to what a segment was posed, where it has been answered."""
+    serving = item.serving
+    if item.answers is None or serving is None or not serving.shadows:
+        return item
+
+    def ask(version: VersionId) -> Any:
+        alone = _responsible(job, serving.alone(version), at_hand, artifacts)
+        found: Any = replace(posed, responsible=alone)
+        for step in _task(job).STEPS:
+            found = step(found)
+        return found
+
+    return replace(item, heard=listen(serving.shadows, ask))
 
 
 def _responsible(
