@@ -180,6 +180,19 @@ class TestJoin:
         events = self.events(["a", "a"], segment=["north", "south"])
         assert join(events, store.latest("demand"))["value"].to_pylist() == [7.0, None]
 
+    def test_what_came_before_an_event_that_comes_again_is_not_its_outcome(
+        self, store: TruthStore
+    ) -> None:
+        made = datetime(2026, 1, 1, tzinfo=UTC)
+        for key, hours in (("a", -1), ("b", 0), ("c", 1)):
+            observed = made + timedelta(hours=hours)
+            store.add("demand", truth_table(key=[key], value=[7], observed=observed, source="shop"))
+        events, latest = self.events(["c", "x", "b", "a"]), store.latest("demand")
+        joined = join(events, latest, again=True)
+        assert joined["value"].to_pylist() == [7.0, None, None, None]
+        assert joined["told_by"].to_pylist() == ["shop", None, None, None]
+        assert join(events, latest)["value"].to_pylist() == [7.0, None, 7.0, 7.0]
+
     def test_nothing_known(self, store: TruthStore) -> None:
         assert join(self.events(["a"]), store.latest("demand"))["value"].to_pylist() == [None]
         assert join(self.events([]), store.latest("demand")).num_rows == 0

@@ -171,7 +171,7 @@ def labelled_events(joined: pa.Table, model: LogicalModel) -> Labelled:
         joined, keys = joined.filter(pa.array(finest)), keys[finest].reset_index(drop=True)
     has = pc.or_(pc.is_valid(joined["value"]), pc.is_valid(joined["text"])).to_numpy()
     if model.task == "rank":
-        has = has & _of_a_list(joined)
+        has = has & ~_number_of_feedback(joined)
     chosen = joined["labelling"].to_numpy() > 0.0
     known = np.flatnonzero(has & chosen)
     rows = joined.take(pa.array(known))
@@ -194,15 +194,10 @@ def labelled_events(joined: pa.Table, model: LogicalModel) -> Labelled:
     )
 
 
-def _of_a_list(joined: pa.Table) -> NDArray[np.bool_]:
-    """Tell which outcomes say what was chosen after a list was made.
-
-    Who gets a list each night has chosen before, which says nothing of the list, and is mostly not
-    suggested again. And what feedback says of a list is a number, which is no item.
-    """
-    after = pc.greater(joined["observed"], joined["time"])
-    number = pc.and_(pc.equal(joined["told_by"], FEEDBACK), pc.is_null(joined["text"]))
-    return np.asarray(pc.fill_null(pc.and_(after, pc.invert(number)), False).to_numpy(), dtype=bool)
+def _number_of_feedback(joined: pa.Table) -> NDArray[np.bool_]:
+    """Tell which outcomes say of a list whether something came of it, and name no item."""
+    told = pc.fill_null(pc.equal(joined["told_by"], FEEDBACK), False)
+    return np.asarray(pc.and_(told, pc.is_null(joined["text"])).to_numpy(), dtype=bool)
 
 
 def _blocks(

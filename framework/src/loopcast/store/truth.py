@@ -215,7 +215,7 @@ class TruthStore:
         return [f"{folder}/{name}" for name in self._folder.names(folder)]
 
 
-def join(events: pa.Table, latest: pa.Table) -> pa.Table:
+def join(events: pa.Table, latest: pa.Table, *, again: bool = False) -> pa.Table:
     """Return the events with the columns ``value``, ``text`` and ``observed`` of their outcome.
 
     And with ``told_by``, the source of it: an event has one of its own.
@@ -223,9 +223,12 @@ def join(events: pa.Table, latest: pa.Table) -> pa.Table:
     Parameters
     ----------
     events
-        With the columns ``segment`` and ``key``.
+        With the columns ``segment`` and ``key``, and ``time`` where they come again.
     latest
         One outcome for each key, as :meth:`TruthStore.latest` returns them.
+    again
+        Whether a key is asked about again and again, as who gets a list each night: an outcome that
+        was observed before an event is none of it then.
 
     Returns
     -------
@@ -237,6 +240,9 @@ def join(events: pa.Table, latest: pa.Table) -> pa.Table:
         joined_keys(events["segment"], events["key"], named=named),
         value_set=joined_keys(latest["segment"], latest["key"], named=named),
     )
+    if again:
+        before = pc.less_equal(latest["observed"].take(place), events["time"])
+        place = pc.if_else(before, pa.scalar(None, place.type), place)
     for name in ("value", "text", "observed"):
         events = events.append_column(TRUTH_SCHEMA.field(name), latest[name].take(place))
     return events.append_column("told_by", latest["source"].take(place))

@@ -300,3 +300,23 @@ def test_lists_of_an_ab_test_are_judged_by_choices_or_by_revenue(tmp_path: Path)
     hear(home, names, np.where(arm == 1, 20.0, 10.0), now)
     result = result_of(evaluate(revenue, home, RANK_METRICS, now + timedelta(days=1)))
     assert [found.value for found in result.arms] == [10.0, 20.0]
+
+
+def test_what_was_chosen_before_a_list_was_made_is_not_what_its_arm_has_done(
+    tmp_path: Path,
+) -> None:
+    home, arms = home_with_arms(tmp_path / "home", model=replace(MODEL, schema=RANK))
+    begin(home, experiment(arms, metric="recall", sample_size=50))
+    arm = np.arange(400) % 2
+    home.events.append(
+        event_table(
+            key=NAMES[:400], time=BEGUN, logical_model="demand", segment="",
+            version=np.array(arms)[arm], role=np.where(arm == 0, "champion", "challenger"),
+            outputs={"items": ["tea"] * 400, "score": np.ones(400)}, propensity=0.5,
+        )
+    )  # fmt: skip
+    hear(home, NAMES[:200], ["oil"] * 200, BEGUN - timedelta(days=1))
+    hear(home, NAMES[200:400], ["tea"] * 200)
+    trial = home.catalog.experiment("demand", "", "spring")
+    result = result_of(evaluate(trial, home, RANK_METRICS, BEGUN + timedelta(days=60)))
+    assert [found.value for found in result.arms] == [1.0, 1.0]

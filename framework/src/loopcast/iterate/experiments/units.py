@@ -110,7 +110,9 @@ def enrolled(trial: Trial, home: Home, now: datetime) -> Units:
     key, _ = pd.factorize(events["key"].to_pandas())
     arm = arms_of(events, trial.experiment.arms)
     first = np.flatnonzero(~pd.Series(key).duplicated())
-    rows = join(events.take(pa.array(first)), home.truth.latest(trial.experiment.logical_model))
+    model = home.catalog.logical_model(trial.experiment.logical_model)
+    truth, again = home.truth.latest(model.name), model.task == "rank"
+    rows = join(events.take(pa.array(first)), truth, again=again)
     other = arm != arm[first][key]
     crossed = len(np.unique(key[other]))
     item = trial.experiment
