@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
@@ -125,6 +126,48 @@ def test_without_a_centre_the_device_says_so_and_may_ask_later(
     assert main(["enrol", "--config", str(waiting)]) == 1
     assert "no centre answered: does one serve there?" in capsys.readouterr().err
     assert {path.name for path in waiting.parent.iterdir()} == {"agent.toml", "own.key"}
+
+
+# paho leaves the socket of a handshake that fails to the garbage collector.
+@pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")
+def test_a_device_that_finds_no_place_at_the_broker_comes_again(
+    place: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("loopcast.fleet.broker.STRANGERS", 1)
+    monkeypatch.setattr(link, "ASKED_AGAIN_S", 0.2)
+    monkeypatch.setenv("LOOPCAST_TOKEN", invitation(place))
+    with enrolling(tmp_path / "broker", authority_of(place), centre_certificate(place)) as brokers:
+        device = settings_in(tmp_path / "device", brokers)
+        other, asked = link.stranger("0" * 32), threading.Event()
+        other.connect("localhost", brokers[1].port)
+        other.loop_start()
+        until(other.is_connected, "another stranger has the only place")
+        monkeypatch.setattr(link, "time", Waiting(asked))
+        found: list[int] = []
+        asking = threading.Thread(
+            target=lambda: found.append(main(["enrol", "--config", str(device)]))
+        )
+        with centre(place, brokers):
+            asking.start()
+            assert asked.wait(20)
+            assert not found
+            other.disconnect()
+            other.loop_stop()
+            asking.join(30)
+    assert found == [0]
+
+
+class Waiting:
+    """A clock that says when somebody waits by it."""
+
+    monotonic = staticmethod(time.monotonic)
+
+    def __init__(self, asked: threading.Event) -> None:
+        self._asked = asked
+
+    def sleep(self, seconds: float) -> None:
+        self._asked.set()
+        time.sleep(seconds)
 
 
 class Heard:

@@ -32,6 +32,9 @@ LONGEST_PACKET = 300_000
 ASKED_FOR_S, ASKED_AGAIN_S = 60.0, 5.0
 """How long an answer is waited for, and after how long a question is asked again."""
 
+_HUNG_UP = (ConnectionResetError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
+"""What a broker does that has as many connections as it takes."""
+
 
 class Listener(Protocol):
     """Whom a link tells what happens."""
@@ -211,13 +214,10 @@ def ask(client: Client, where: tuple[str, int], question: tuple[str, bytes], ans
     client.on_subscribe = lambda *_: came.put(None)  # what is said before would not be answered
     client.on_message = lambda _c, _u, message: came.put(bytes(message.payload))
     client.reconnect_delay_set(ASKED_AGAIN_S, ASKED_AGAIN_S)  # type: ignore[arg-type]
-    try:
-        client.connect(*where)
-    except OSError as error:
-        raise EdgeError("{}:{} cannot be reached: {}".format(*where, error)) from None
+    end = time.monotonic() + ASKED_FOR_S
+    _connect(client, where, end)
     client.loop_start()
     try:
-        end = time.monotonic() + ASKED_FOR_S
         while time.monotonic() < end:
             found = _next(came)
             if found is not None:
@@ -227,6 +227,18 @@ def ask(client: Client, where: tuple[str, int], question: tuple[str, bytes], ans
         client.disconnect()
         client.loop_stop()
     raise EdgeError("{}:{}: no centre answered: {}".format(*where, reasons[-1]))
+
+
+def _connect(client: Client, where: tuple[str, int], end: float) -> None:
+    """Connect; a broker that hangs up may have no place left, and has one when others leave."""
+    while True:
+        try:
+            client.connect(*where)
+            return
+        except OSError as error:
+            if not isinstance(error, _HUNG_UP) or time.monotonic() > end:
+                raise EdgeError("{}:{} cannot be reached: {}".format(*where, error)) from None
+        time.sleep(ASKED_AGAIN_S)
 
 
 def _next(came: SimpleQueue[Optional[bytes]]) -> Optional[bytes]:
