@@ -116,3 +116,40 @@ def test_seconds_are_those_of_the_champion_of_the_segment(answered: Any) -> None
 
     found = answered(quick=(fine, slow), slow=(slow, fine))
     assert found["slow"].seconds > 0.1 > found["quick"].seconds
+
+
+@pytest.mark.parametrize(("steps", "at_once"), [((end,), 1), ((begin, end), 16)])
+def test_few_segments_are_in_memory_at_once_where_no_training_has_left_them_there(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, steps: Any, at_once: int
+) -> None:
+    toy = SimpleNamespace(prepare=lambda question: [1, 2, 3], STEPS=steps)
+    monkeypatch.setitem(sys.modules, "loopcast.serve.toy", toy)
+    monkeypatch.setattr(family, "answered_batch", lambda found, *others, **named: found)
+    waiting: list[int] = []
+    most = 0
+
+    def tables() -> Any:
+        nonlocal most
+        for number in range(40):
+            waiting.append(number)
+            most = max(most, len(waiting))
+            yield str(number), pd.DataFrame()
+
+    def answers(step: str, data: list[int]) -> None:
+        if step == "end":
+            waiting.pop()
+
+    opened = SimpleNamespace(opened={"v": Opened(files={}, model=answers)})
+    monkeypatch.setattr(family, "_responsible", lambda *asked: opened)
+    serving: Any = {
+        str(n): Serving(logical_model="toys", segment=str(n), champion="v") for n in range(40)
+    }
+    course: Any = SimpleNamespace(logical_model=SimpleNamespace(name="toys", task="toy"))
+    batch: Any = SimpleNamespace(describe=str, source=SimpleNamespace(settings=None))
+    job = AnswerJob(
+        course=course, batch=batch, who=Who(serving=serving, versions={}), day=None,
+        made=NOON, templates={}, artifacts=str(tmp_path), rules={}, table=True,
+    )  # fmt: skip
+    found: Any = answer_tables(job, tables())
+    assert [item.answers for item in found] == [3] * 40
+    assert most == at_once

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from importlib import import_module
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from loopcast.api import (
@@ -181,28 +182,49 @@ def answer_tables(
 ) -> AnsweredBatch:
     """Ask those who answer for segments whose tables are read.
 
-    A step that is taken for all of them in a row finds its code in the caches of the processor.
-    Shadows come last, so that whatever they do to what they share with those who are served comes
-    too late.
-
     Parameters
     ----------
     at_hand
         What need not be prepared, opened or loaded, by segment.
     """
-    artifacts, known = Artifacts(job.artifacts), at_hand or {}
+    read, known, found = iter(tables), at_hand or {}, list[SegmentAnswers[Any]]()
+    while group := dict(islice(read, _at_once(job, at_hand))):
+        found += _in_a_row(job, group, known)
+    return answered_batch(found, job.course.logical_model, job.made, table=job.table)
+
+
+_SOME = 16
+"""Segments whose tables and models are in memory at once, where no training has left all there."""
+
+
+def _at_once(job: AnswerJob, at_hand: Mapping[Segment, AtHand] | None) -> int | None:
+    """Return how many segments are answered in a row: one where that is a single step."""
+    if len(_task(job).STEPS) == 1:
+        return 1
+    return _SOME if at_hand is None else None
+
+
+def _in_a_row(
+    job: AnswerJob, tables: Mapping[Segment, pd.DataFrame], known: Mapping[Segment, AtHand]
+) -> list[SegmentAnswers[Any]]:
+    """Ask those who answer for some segments.
+
+    A step that is taken for all of them in a row finds its code in the caches of the processor.
+    Shadows come last, so that whatever they do to what they share with those who are served comes
+    too late.
+    """
+    artifacts = Artifacts(job.artifacts)
     posed = [
         _posed(job, segment, table, known.get(segment, _NOTHING), artifacts)
-        for segment, table in tables
+        for segment, table in tables.items()
     ]
     found = posed
     for step in _task(job).STEPS:
         found = [_after(step, item) for item in found]
-    heard = [
+    return [
         _with_shadows(job, item, asked.answers, known.get(item.segment, _NOTHING), artifacts)
         for item, asked in zip(found, posed, strict=True)
     ]
-    return answered_batch(heard, job.course.logical_model, job.made, table=job.table)
 
 
 def _task(job: AnswerJob) -> Any:
