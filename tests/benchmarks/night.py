@@ -192,6 +192,7 @@ def _loopcast(folder: Path, count: int, *overrides: str, home: str = "home") -> 
     kept = {name: value for name, value in os.environ.items() if name not in SLOWING}
     environment = {**kept, "LOOPCAST_HOME": str(folder / home)}
     adopt()
+    os.sync()  # or the disk would be busy with what was written before
     started = time.perf_counter()
     with (folder / "out.txt").open("w") as out:
         process = subprocess.Popen(
