@@ -51,6 +51,15 @@ def emptying(step: str, data: list[int]) -> None:
     data.clear()
 
 
+def job_of(serving: dict[str, Serving], artifacts: Path) -> AnswerJob:
+    course: Any = SimpleNamespace(logical_model=SimpleNamespace(name="toys", task="toy"))
+    batch: Any = SimpleNamespace(describe=str, source=SimpleNamespace(settings=None))
+    return AnswerJob(
+        course=course, batch=batch, who=Who(serving=serving, versions={}), day=None,
+        made=NOON, templates={}, artifacts=str(artifacts), rules={}, table=True,
+    )  # fmt: skip
+
+
 @pytest.fixture
 def answered(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """Answers of segments by their champions, beside which shadows are asked."""
@@ -72,12 +81,7 @@ def answered(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
                 champion=arms[0],
                 trial=Trial(experiment=experiment),
             )
-        course: Any = SimpleNamespace(logical_model=SimpleNamespace(name="toys", task="toy"))
-        batch: Any = SimpleNamespace(describe=str, source=SimpleNamespace(settings=None))
-        job = AnswerJob(
-            course=course, batch=batch, who=Who(serving=serving, versions={}), day=None,
-            made=NOON, templates={}, artifacts=str(tmp_path), rules={}, table=True,
-        )  # fmt: skip
+        job = job_of(serving, tmp_path)
         found: Any = answer_tables(job, [(name, pd.DataFrame()) for name in models], at_hand)
         return {item.segment: item for item in found}
 
@@ -144,12 +148,6 @@ def test_few_segments_are_in_memory_at_once_where_no_training_has_left_them_ther
     serving: Any = {
         str(n): Serving(logical_model="toys", segment=str(n), champion="v") for n in range(40)
     }
-    course: Any = SimpleNamespace(logical_model=SimpleNamespace(name="toys", task="toy"))
-    batch: Any = SimpleNamespace(describe=str, source=SimpleNamespace(settings=None))
-    job = AnswerJob(
-        course=course, batch=batch, who=Who(serving=serving, versions={}), day=None,
-        made=NOON, templates={}, artifacts=str(tmp_path), rules={}, table=True,
-    )  # fmt: skip
-    found: Any = answer_tables(job, tables())
+    found: Any = answer_tables(job_of(serving, tmp_path), tables())
     assert [item.answers for item in found] == [3] * 40
     assert most == at_once
