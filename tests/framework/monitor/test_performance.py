@@ -312,7 +312,7 @@ class TestRankings:
         )  # fmt: skip
         wanted = model(RankSchema(entity="e", item="i", time="t", length=2))
         latest = truth_table(key=["ann"], value=["pot"], observed=nights[2])
-        joined = join(events, latest, again=True)
+        joined = join(events, latest, task="rank")
         assert labelled_events(joined, wanted).known.tolist() == [0, 1]
 
     def test_what_feedback_says_of_a_list_is_no_item(self) -> None:

@@ -188,7 +188,7 @@ class TestJoin:
             observed = made + timedelta(hours=hours)
             store.add("demand", truth_table(key=[key], value=[7], observed=observed, source="shop"))
         events, latest = self.events(["c", "x", "b", "a"]), store.latest("demand")
-        joined = join(events, latest, again=True)
+        joined = join(events, latest, task="rank")
         assert joined["value"].to_pylist() == [7.0, None, None, None]
         assert joined["told_by"].to_pylist() == ["shop", None, None, None]
         assert join(events, latest)["value"].to_pylist() == [7.0, None, 7.0, 7.0]

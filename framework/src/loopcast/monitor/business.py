@@ -88,8 +88,8 @@ def watched_kpis(
     released = dict.fromkeys(segments, first) | base_releases(history, end)
     early = list(first_days(home, model, released, first))
     if early:
-        truth, again = home.truth.latest(model.name), model.task == "rank"
-        found = [join(each, truth, again=again).select(joined.column_names) for each in early]
+        truth = home.truth.latest(model.name)
+        found = [join(each, truth, task=model.task).select(joined.column_names) for each in early]
         joined = pa.concat_tables([joined, *found])
     return business_kpis(joined, model, days, released)
 

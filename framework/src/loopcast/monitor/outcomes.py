@@ -58,7 +58,7 @@ class Outcomes:
 def outcomes_of(served: Served, home: Home) -> Outcomes:
     """Join what served with its outcomes, and look at it in every way that the plan may ask for."""
     watched = served.watched
-    joined = join(served.events, served.truth, again=watched.model.task == "rank")
+    joined = join(served.events, served.truth, task=watched.model.task)
     labelled = labelled_events(joined, watched.model)
     own = labelled if served.version is None else labelled_events(served.own(joined), watched.model)
     metrics = measurable(watched.metrics, watched.model)

@@ -84,7 +84,7 @@ def family_results(asked: Asked, home: Home) -> Results:
     start, end = hours_of(asked.days[0].date())[0], hours_of(asked.days[-1].date())[1]
     events = home.events.read(model.name, start, end, columns=columns)
     served = once(used(events))
-    joined = join(served, truth, again=model.task == "rank")
+    joined = join(served, truth, task=model.task)
     own = _own(joined, asked)
     return Results(
         moved=moved_kpis(home, model, asked.kpi, asked.versions, own) if asked.kpi else {},

@@ -20,7 +20,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from loopcast.api import StoreError
+from loopcast.api import StoreError, Task
 from loopcast.store.days import Compaction, compact, look, settled
 from loopcast.store.files import GRACE, open_folder
 from loopcast.store.truth_table import TRUTH_SCHEMA, truth_table
@@ -215,7 +215,7 @@ class TruthStore:
         return [f"{folder}/{name}" for name in self._folder.names(folder)]
 
 
-def join(events: pa.Table, latest: pa.Table, *, again: bool = False) -> pa.Table:
+def join(events: pa.Table, latest: pa.Table, *, task: Task | None = None) -> pa.Table:
     """Return the events with the columns ``value``, ``text`` and ``observed`` of their outcome.
 
     And with ``told_by``, the source of it: an event has one of its own.
@@ -223,12 +223,12 @@ def join(events: pa.Table, latest: pa.Table, *, again: bool = False) -> pa.Table
     Parameters
     ----------
     events
-        With the columns ``segment`` and ``key``, and ``time`` where they come again.
+        With the columns ``segment`` and ``key``, and of a ranking ``time``.
     latest
         One outcome for each key, as :meth:`TruthStore.latest` returns them.
-    again
-        Whether a key is asked about again and again, as who gets a list each night: an outcome that
-        was observed before an event is none of it then.
+    task
+        Of the events. A ranking is asked about the same key again and again, as for a list each
+        night: an outcome that was observed before an event is none of it then.
 
     Returns
     -------
@@ -240,7 +240,7 @@ def join(events: pa.Table, latest: pa.Table, *, again: bool = False) -> pa.Table
         joined_keys(events["segment"], events["key"], named=named),
         value_set=joined_keys(latest["segment"], latest["key"], named=named),
     )
-    if again:
+    if task == "rank":
         before = pc.less_equal(latest["observed"].take(place), events["time"])
         place = pc.if_else(before, pa.scalar(None, place.type), place)
     for name in ("value", "text", "observed"):

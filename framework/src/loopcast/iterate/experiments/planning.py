@@ -279,8 +279,8 @@ def _observe(about: _About, segment: Segment) -> Observed:
     events = about.home.events.read(model.name, now - SPAN, now, segment=segment, columns=COLUMNS)
     events = events.filter(pc.equal(events["role"], "champion")).sort_by("time")
     first = np.flatnonzero(~events["key"].to_pandas().duplicated())
-    truth, again = about.home.truth.latest(model.name), model.task == "rank"
-    rows = join(events.take(pa.array(first)), truth, again=again)
+    truth = about.home.truth.latest(model.name)
+    rows = join(events.take(pa.array(first)), truth, task=model.task)
     wait = wanted.wait_days if wanted.wait_days is not None else _wait(rows)
     waited = waited_for(rows, now, wait) & wanted.silence_counts
     units = units_of(rows, np.zeros(len(first), dtype=np.intp), waited=waited)

@@ -82,8 +82,8 @@ def pairs_of(
     if isinstance(model.schema, ForecastSchema):
         keys = forecast_keys(events["key"])
         events = events.filter(pa.array((keys["step"] == model.schema.step).to_numpy()))
-    truth, again = home.truth.latest(model.name), model.task == "rank"
-    events = join(events.filter(answered(events, model)), truth, again=again)
+    truth = home.truth.latest(model.name)
+    events = join(events.filter(answered(events, model)), truth, task=model.task)
     champion, *shadows = trial.experiment.arms
     return {shadow: _pairs(events, champion, shadow, model) for shadow in shadows}
 

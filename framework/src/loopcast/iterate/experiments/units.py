@@ -111,8 +111,7 @@ def enrolled(trial: Trial, home: Home, now: datetime) -> Units:
     arm = arms_of(events, trial.experiment.arms)
     first = np.flatnonzero(~pd.Series(key).duplicated())
     model = home.catalog.logical_model(trial.experiment.logical_model)
-    truth, again = home.truth.latest(model.name), model.task == "rank"
-    rows = join(events.take(pa.array(first)), truth, again=again)
+    rows = join(events.take(pa.array(first)), home.truth.latest(model.name), task=model.task)
     other = arm != arm[first][key]
     crossed = len(np.unique(key[other]))
     item = trial.experiment
