@@ -140,6 +140,26 @@ def test_a_champion_is_left_for_what_is_clearly_better_and_for_nothing_else() ->
     assert fitted(data, ALWAYS, with_options(data, own)).tuning == own
 
 
+def test_half_lives_are_climbed_from_that_of_the_champion() -> None:
+    data = fashions(seed=1)
+    best = fitted(data).tuning
+    for half_life in DEFAULT.half_lives:
+        champion = with_options(data, replace(best, half_life=half_life))
+        found = fitted(data, ALWAYS, champion).tuning
+        lists = [quality(data, with_options(data, tuning)) for tuning in (best, found)]
+        assert not clearly_better(*lists)
+
+
+def test_beside_a_champion_no_half_life_is_tried_behind_a_worse_one() -> None:
+    data = fashions(seed=1)
+    best = fitted(data).tuning
+    p = EaseParameters(search_every=1, half_lives=(1e-2, 1e6, best.half_life))
+    assert fitted(data, p).tuning.half_life == best.half_life
+    short = with_options(data, replace(best, half_life=1e-2))
+    assert clearly_better(*(quality(data, model) for model in (fitted(data, p), short)))
+    assert fitted(data, p, short).tuning.half_life == 1e-2
+
+
 def test_one_training_in_three_that_follows_a_champion_looks_for_other_options() -> None:
     champion = with_ridge(fashions(seed=1), 1000.0)
     nights = [fashions(seed=1, rows=rows) for rows in range(6_000, 6_090)]

@@ -114,7 +114,10 @@ def _turn(data: RankData, champion: HistoryModel, tried: np.datetime64 | None, e
 
 
 def _tuned(inner: Validation, method: Method[Any], search: _Search) -> Tuning:
-    """Choose the option with the half-life of the start, then the half-life with that option."""
+    """Choose the option with the half-life of the start, then the half-life with that option.
+
+    A first training tries each half-life, a later one goes on from that of its champion.
+    """
     present, start = presence(inner.training), search.start
     share, learn = popularity(present.indices, present.shape), cache(method.learn(present))
     histories = cache(inner.histories)
@@ -138,4 +141,6 @@ def _tuned(inner: Validation, method: Method[Any], search: _Search) -> Tuning:
     best = uphill(options, mean, first) if method.ordered else highest(options, mean)
     best = moved(best, start)
     lives = [replace(best, half_life=half_life) for half_life in search.half_lives]
-    return clearly(moved(highest(lives, mean), best), POPULARITY)
+    kept = search.half_lives.index(start.half_life)
+    life = uphill(lives, mean, kept) if search.held else highest(lives, mean)
+    return clearly(moved(life, best), POPULARITY)
