@@ -135,6 +135,17 @@ def test_sparse_events_of_years_are_condensed_by_day_and_then_altogether() -> No
     assert sum(each.count for each in batch.condensed) + len(batch.events) == 5000
 
 
+def test_the_log_says_what_is_condensed(caplog: pytest.LogCaptureFixture) -> None:
+    box = Outbox(None, most_rows=100)
+    box.add_events(SOURCE, [event(number) for number in range(100)])
+    assert not caplog.messages
+    box.add_events(SOURCE, [event(100)])
+    assert caplog.messages == [
+        "101 rows wait for the centre: the oldest 10 became 1 counts and sums"
+    ]
+    assert box.waiting == 92
+
+
 def test_outcomes_are_condensed_too() -> None:
     box = Outbox(None, most_rows=100)
     for number in range(300):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from loopcast_edge.agent import files
+from loopcast_edge.agent.outbox import Outbox
 from loopcast_edge.agent.run import STATUS
 from loopcast_edge.agent.status import status, text
-from loopcast_edge.wire import Assignment, Desired, encode
+from loopcast_edge.wire import Assignment, Desired, EdgeEvent, Source, encode
 
 from .. import models
 from ..centre import Centre, Package
@@ -52,3 +53,12 @@ def test_a_shadow_and_one_that_is_to_take_its_place(device: Device, centre: Cent
     )
     desire(device, 2, champion, next_one)
     assert shown(device)[-1] == f"  {next_one.digest[:16]} fetching as shadow"
+
+
+def test_rows_that_became_counts_and_sums(device: Device) -> None:
+    folder = device.agent.settings.state
+    box = Outbox(folder / "outbox.sqlite", most_rows=100)
+    source = Source(logical_model="demand", segment="", version="ab" * 8, outputs=("mean",))
+    events = [EdgeEvent(source=0, key="k", time=at, outputs=(1.0,)) for at in range(101)]
+    box.add_events(source, events)
+    assert shown(device)[1] == "outbox: 92 rows waiting (1 condensed), 0 batches without receipt"

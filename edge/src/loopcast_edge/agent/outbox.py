@@ -12,6 +12,7 @@ is, for it may have been stored already.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -36,6 +37,8 @@ from loopcast_edge.wire import (
     WireError,
     encode,
 )
+
+LOG = logging.getLogger(__name__)
 
 MOST_ROWS = 50_000
 BATCH_ROWS = 500
@@ -246,7 +249,13 @@ class Outbox:
         for span in (HOUR_MS, DAY_MS, EVER_MS):
             if rows > self._most:
                 oldest = self._select("ORDER BY id LIMIT ?", (max(2, rows // 10),))
-                rows -= self._merge(oldest, span)
+                fewer = self._merge(oldest, span)
+                if fewer:
+                    LOG.warning(
+                        "%d rows wait for the centre: the oldest %d became %d counts and sums",
+                        *(rows, len(oldest), len(oldest) - fewer),
+                    )
+                rows -= fewer
         return rows
 
     def _merge(self, rows: Sequence[_Row], span: int) -> int:

@@ -19,6 +19,8 @@ from loopcast_edge.agent.settings import Settings
 from loopcast_edge.agent.slots import Slots
 
 COMING = ("fetching", "verifying")
+_COUNTED = {"waiting": "waiting", "condensed": "waiting WHERE condensed", "pending": "batches"}
+"""Rows of the outbox that are counted, by what they are called."""
 
 
 def status(settings: Settings) -> dict[str, Any]:
@@ -41,10 +43,12 @@ def status(settings: Settings) -> dict[str, Any]:
 def text(found: dict[str, Any]) -> str:
     """Return a status for people."""
     running = "running" if found["running"] else "not running"
-    outbox = found["outbox"] or {"waiting": 0, "pending": 0}
+    outbox = found["outbox"] or {"waiting": 0, "condensed": 0, "pending": 0}
+    condensed = f" ({outbox['condensed']} condensed)" if outbox["condensed"] else ""
     lines = [
         f"{found['device']}: {running}, desired state {found['desired']}, root {found['root']}",
-        f"outbox: {outbox['waiting']} rows waiting, {outbox['pending']} batches without receipt",
+        f"outbox: {outbox['waiting']} rows waiting{condensed}, {outbox['pending']} batches without "
+        "receipt",
     ]
     reported = found["reported"]["packages"] if found["reported"] else []
     named = [(place_name(each["logical_model"], each["segment"]), each) for each in reported]
@@ -95,7 +99,7 @@ def _outbox(path: Path) -> Any:
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as database:
             counts = {
                 name: database.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
-                for name, table in (("waiting", "waiting"), ("pending", "batches"))
+                for name, table in _COUNTED.items()
             }
     except sqlite3.DatabaseError:
         return None
