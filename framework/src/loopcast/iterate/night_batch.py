@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from loopcast.deploy.loaded import Opened, names_of
 from loopcast.deploy.lookup import Serving
-from loopcast.iterate.batch import Trained, train
+from loopcast.iterate.batch import Failed, Trained, train
 from loopcast.iterate.new_version import NewVersion
 from loopcast.iterate.tasks import steps_of
 from loopcast.serve.family import AtHand, Who, answer_tables
@@ -86,7 +86,8 @@ def _at_hand(trained: Trained, task: Task) -> AtHand:
         else:
             opened[name] = Opened(files=own, model=trained.model, names=names_of(task, own))
     data = None if known is None else steps_of(task).asked(known)
-    return AtHand(data=data, files=files, opened=opened)
+    failed = result.reason if isinstance(result, Failed) else ""
+    return AtHand(data=data, files=files, opened=opened, failed=failed)
 
 
 def _expected(job: NightJob, trained: Mapping[Segment, Trained]) -> Who:

@@ -165,11 +165,14 @@ class AtHand:
         Of the bundle of each version that is to be loaded and may not be stored yet.
     opened
         Versions that need not be opened.
+    failed
+        Why its training failed, which says more where there is no version.
     """
 
     data: Any = None
     files: Mapping[VersionId, Files] = field(default_factory=dict)
     opened: Mapping[VersionId, Opened] = field(default_factory=dict)
+    failed: str = ""
 
 
 _NOTHING = AtHand()
@@ -251,7 +254,8 @@ def _posed(
         if serving is None:
             check_segment(segment)  # a name or a table that cannot be used says more
             task.prepare(question)
-            raise NotFoundError(f"{model.name}/{segment} has no version; train it first")
+            why = f": {at_hand.failed}" if at_hand.failed else "; train it first"
+            raise NotFoundError(f"{model.name}/{segment} has no version{why}")
         serving.version()
         started = time.perf_counter()
         responsible = _responsible(job, serving, at_hand, artifacts)
