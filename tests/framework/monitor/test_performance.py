@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from numpy.typing import NDArray
 
@@ -33,7 +34,13 @@ from loopcast.develop.rank import metrics as rank_metrics
 from loopcast.develop.score import decisions
 from loopcast.develop.score import metrics as score_metrics
 from loopcast.monitor.observed import column
-from loopcast.monitor.performance import Performance, change, labelled_events, performance
+from loopcast.monitor.performance import (
+    Performance,
+    change,
+    labelled_events,
+    overall_estimate,
+    performance,
+)
 from loopcast.store.events import event_table
 from loopcast.store.recording import sample
 from loopcast.store.truth import TruthStore, join, truth_table
@@ -265,6 +272,25 @@ class TestForecast:
         alone = 5.0 / np.sqrt(2 * 21 * 96)
         assert rmse.error > 2 * alone, "the rows of an origin are not independent"
         assert len([item for item in found if item.metric == "rmse" and not item.subset]) == 4
+
+    def test_overall_is_of_the_top_as_in_the_contest(self) -> None:
+        """Errors of series and of their sum are no one number; each series has its own line."""
+        events, latest = self.events(21)
+        schema = msgspec.structs.replace(FORECAST, series={"a": "north"}, aggregates={"b": ("a",)})
+        labelled = labelled_events(join(events, latest), model(schema))
+        top = labelled_events(
+            join(events.filter(pc.starts_with(events["key"], "b|")), latest), model(FORECAST)
+        )
+        one, other = (performance(each, [metric("mae")], "week") for each in (labelled, top))
+        by_subset = {(item.subset, item.start, item.end): item for item in one}
+        wanted = [item for item in other if item.subset in ("", "lead_days=0", "lead_days=1")]
+        assert len(wanted) == 3 + 3
+        for item in wanted:
+            assert by_subset[item.subset, item.start, item.end].value == pytest.approx(item.value)
+        assert overall(one, "series=a").value != overall(one).value
+        assert overall(one, "series=b").value == overall(one).value
+        assert overall_estimate(labelled, metric("mae")).value == overall(one).value
+        assert labelled.coverage.predictions == 21 * 96
 
     def test_without_labels(self) -> None:
         events, latest = self.events(2)

@@ -100,6 +100,7 @@ def labelled(said: float, happened: float, rows: int, days: int = 40) -> Labelle
         weight=np.ones(len(known)),
         block=np.arange(len(known)),
         attributes={},
+        overall=np.ones(rows, dtype=bool),
         serial=False,
         coverage=Coverage(predictions=rows, chosen=rows, labelled=len(known), volunteered=0),
     )

@@ -20,6 +20,7 @@ from loopcast.monitor.counting import hours_of
 from loopcast.monitor.kpi import RESULT_COLUMNS
 from loopcast.monitor.observed import column, happened, numbers, weights
 from loopcast.monitor.performance import change
+from loopcast.monitor.summed import known_outcomes
 from loopcast.store.event_table import once
 from loopcast.store.truth import join
 
@@ -88,7 +89,7 @@ def watched_kpis(
     released = dict.fromkeys(segments, first) | base_releases(history, end)
     early = list(first_days(home, model, released, first))
     if early:
-        truth = home.truth.latest(model.name)
+        truth = known_outcomes(home, model)
         found = [join(each, truth, task=model.task).select(joined.column_names) for each in early]
         joined = pa.concat_tables([joined, *found])
     return business_kpis(joined, model, days, released)

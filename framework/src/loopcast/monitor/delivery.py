@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from loopcast.api import DataError, ForecastSchema
+from loopcast.monitor.summed import known_outcomes
 from loopcast.store.event_table import ONE_EVENT, once
 from loopcast.store.recording import keyed
 from loopcast.store.truth import Ingestion, Standing, standing, truth_table
@@ -105,7 +106,8 @@ def deliver(outcomes: pa.Table, model: LogicalModel, home: Home) -> tuple[Ingest
 def standing_of(model: LogicalModel, home: Home) -> Standing:
     """Count how far the events and outcomes of a logical model have found each other."""
     events = once(home.events.read(model.name, columns=ONE_EVENT))
-    return standing(events, home.truth.latest(model.name))
+    told = standing(events, home.truth.latest(model.name))
+    return replace(told, labelled=standing(events, known_outcomes(home, model)).labelled)
 
 
 def _keys(frame: pd.DataFrame, columns: Columns, model: LogicalModel) -> pd.Series[str]:

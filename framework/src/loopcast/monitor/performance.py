@@ -27,6 +27,7 @@ from loopcast.api import (
     ScoreSchema,
     take,
 )
+from loopcast.develop.forecast.panel import heads_of, members_of
 from loopcast.develop.inference import (
     Estimate,
     block_sums,
@@ -49,6 +50,8 @@ from loopcast.store.event_keys import forecast_keys
 from loopcast.store.feedback import FEEDBACK
 
 Every = Literal["day", "week", "month"]
+
+SERIES = "series"
 
 _PERIODS: dict[Every, str] = {"day": "D", "week": "W-SUN", "month": "M"}
 
@@ -126,6 +129,9 @@ class Labelled:
     weight, block : ndarray, shape (labelled,)
     attributes
         Subpopulations of all events.
+    overall : ndarray, shape (events,)
+        Which events overall metrics are about, as in the contest: of a forecast with aggregates
+        its top, else all.
     serial
         Whether blocks follow each other in time.
     """
@@ -137,6 +143,7 @@ class Labelled:
     weight: Floats
     block: NDArray[np.int64]
     attributes: Mapping[str, pd.Categorical[str]]
+    overall: NDArray[np.bool_]
     serial: bool
     coverage: Coverage
 
@@ -169,6 +176,9 @@ def labelled_events(joined: pa.Table, model: LogicalModel) -> Labelled:
     if keys is not None and isinstance(model.schema, ForecastSchema):
         finest = (keys["step"] == model.schema.step).to_numpy()
         joined, keys = joined.filter(pa.array(finest)), keys[finest].reset_index(drop=True)
+        overall = of_top(keys, model.schema)
+    else:
+        overall = np.ones(joined.num_rows, dtype=bool)
     has = pc.or_(pc.is_valid(joined["value"]), pc.is_valid(joined["text"])).to_numpy()
     if model.task == "rank":
         has = has & ~_number_of_feedback(joined)
@@ -184,6 +194,7 @@ def labelled_events(joined: pa.Table, model: LogicalModel) -> Labelled:
         weight=weights(rows),
         block=_blocks(rows["key"], time.iloc[known], serial=is_forecast),
         attributes=_attributes(joined, keys, time) | _categories(joined, model),
+        overall=overall,
         serial=is_forecast,
         coverage=Coverage(
             predictions=joined.num_rows,
@@ -192,6 +203,12 @@ def labelled_events(joined: pa.Table, model: LogicalModel) -> Labelled:
             volunteered=int((has & ~chosen).sum()),
         ),
     )
+
+
+def of_top(keys: pd.DataFrame, schema: ForecastSchema) -> NDArray[np.bool_]:
+    """Tell which keys of a forecast are of its top; all are where nothing sums its series."""
+    heads = heads_of(members_of(schema))
+    return np.asarray(keys["series"].isin(heads) if heads else np.ones(len(keys), dtype=bool))
 
 
 def _number_of_feedback(joined: pa.Table) -> NDArray[np.bool_]:
@@ -220,7 +237,7 @@ def _attributes(
         for name in ("segment", "version", "source", "action")
     }
     if keys is not None:
-        found["series"] = pd.Categorical(keys["series"])
+        found[SERIES] = pd.Categorical(keys["series"])
         days = lead_days(keys["start"], time)
         found["lead_days"] = pd.Categorical(days, sorted(np.unique(days), key=int))
     return {name: values for name, values in found.items() if len(values.categories) > 1}
@@ -261,18 +278,22 @@ Span = tuple[datetime, datetime]
 
 
 def _subsets(labelled: Labelled, every: Every) -> Iterator[tuple[tuple[str, Span], Rows]]:
-    """Yield positions of events: all, by window, by subpopulation."""
-    time = labelled.time
+    """Yield positions of events: all, by window, by subpopulation.
+
+    Each series has a line of its own; everything else is of those that overall metrics are about.
+    """
+    time, overall = labelled.time, labelled.overall
     whole = (time.min().to_pydatetime(), time.max().to_pydatetime() + timedelta(microseconds=1))
-    yield ("", whole), np.arange(len(time))
+    yield ("", whole), np.flatnonzero(overall)
     for name, values in labelled.attributes.items():
+        among = overall | (name == SERIES)
         for number, value in enumerate(values.categories):
-            yield (f"{name}={value}", whole), np.flatnonzero(values.codes == number)
+            yield (f"{name}={value}", whole), np.flatnonzero((values.codes == number) & among)
     codes, starts = period_codes(time, every)
     for number, start in enumerate(starts):
         end = (start.tz_localize(None).to_period(_PERIODS[every]) + 1).start_time
         span = (start.to_pydatetime(), end.tz_localize("UTC").to_pydatetime())
-        yield ("", span), np.flatnonzero(codes == number)
+        yield ("", span), np.flatnonzero((codes == number) & overall)
 
 
 def period_codes(
@@ -285,10 +306,9 @@ def period_codes(
 
 
 def overall_estimate(labelled: Labelled, definition: MetricDefinition) -> Estimate:
-    """Return one metric of all labelled events."""
-    return estimate(
-        labelled.outcome, definition, labelled.weight, labelled.block, serial=labelled.serial
-    )
+    """Return one metric of the labelled events that overall metrics are about."""
+    about = labelled.take(np.flatnonzero(labelled.overall[labelled.known]))
+    return estimate(about.outcome, definition, about.weight, about.block, serial=about.serial)
 
 
 def _measured(

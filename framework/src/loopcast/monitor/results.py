@@ -29,6 +29,7 @@ from loopcast.monitor.missing import Missing, missing_answers, missing_forecasts
 from loopcast.monitor.performance import Labelled, labelled_events
 from loopcast.monitor.plan import Plan
 from loopcast.monitor.strange import Strange, strange_outcomes
+from loopcast.monitor.summed import known_outcomes
 from loopcast.store.event_table import once
 from loopcast.store.truth import join
 
@@ -76,7 +77,7 @@ class Results:
 
 def family_results(asked: Asked, home: Home) -> Results:
     """Join what served with its outcomes once, and look at each segment."""
-    model, truth = asked.model, home.truth.latest(asked.model.name)
+    model, truth = asked.model, known_outcomes(home, asked.model)
     forecasts = isinstance(model.schema, ForecastSchema) and asked.wants("missing_predictions")
     if not (truth.num_rows or forecasts or (model.watch and asked.wants("business_kpi"))):
         return Results()

@@ -22,6 +22,7 @@ from loopcast.monitor.odd_keys import OddKeys, together
 from loopcast.monitor.performance import Every
 from loopcast.monitor.plan import Plan, usual_plan
 from loopcast.monitor.reference import REFERENCE_FILE
+from loopcast.monitor.summed import known_outcomes
 from loopcast.monitor.totals import Total, totals
 from loopcast.store.event_table import once
 
@@ -142,7 +143,7 @@ def served_in(watched: Watched, home: Home, at: datetime) -> Served:
         odd=together(each for of_day in odd.values() for each in of_day),
         repeated_last_day=1.0 - last_day[1] / last_day[0] if last_day[0] else 0.0,
         odd_last_day=sum(e.events for e in odd_last) / last_day[1] if last_day[1] else 0.0,
-        truth=home.truth.latest(watched.model.name),
+        truth=known_outcomes(home, watched.model),
         version=version,
         files=files,
     )

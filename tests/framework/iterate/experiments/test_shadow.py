@@ -16,6 +16,7 @@ from scipy import stats
 from loopcast.api import DataError, ForecastSchema, GateError, Kpi, RankSchema, Site
 from loopcast.develop import metrics as forecast_metrics
 from loopcast.iterate.experiments.evaluation import evaluate, result_of
+from loopcast.iterate.experiments.shadow import pairs_of
 from loopcast.store.events import event_table
 from loopcast.store.home import Home
 
@@ -199,6 +200,31 @@ def test_forecasts_are_compared_by_origin(tmp_path: Path) -> None:
     assert contrast.verdict == "better"
     assert contrast.high is not None
     assert contrast.high < 0.0
+
+
+def test_forecasts_with_a_sum_are_compared_by_the_sum(tmp_path: Path) -> None:
+    """Its outcome is that of its series, of which alone something is told."""
+    schema = replace(FORECAST, series={"x": "x", "y": "x"},
+                                     sites={"x": Site(timezone="UTC")},
+                                     aggregates={"all": ("x", "y")})  # fmt: skip
+    model = replace(MODEL, schema=schema, kpi=Kpi(metric="mae"))
+    home, arms = home_with_arms(tmp_path / "home", model=model)
+    begin(home, experiment(arms, kind="shadow", metric="mae", direction="lower",
+                           minimum_effect=0.0, sample_size=1))  # fmt: skip
+    stamp = f"{BEGUN:%Y-%m-%dT%H:%M:%SZ}"
+    for number, role in enumerate(("champion", "shadow")):
+        home.events.append(
+            event_table(
+                key=[f"{name}|1h|{stamp}" for name in ("x", "y", "all")], time=BEGUN,
+                logical_model="demand", segment="", version=arms[number], role=role,
+                outputs={"mean": [1.0, 2.0, 3.0]},
+            )
+        )  # fmt: skip
+    hear(home, [f"{name}|1h|{stamp}" for name in "xy"], np.array([4.0, 6.0]))
+    trial = home.catalog.experiment("demand", "", "spring")
+    pairs = pairs_of(trial, model, home, BEGUN + timedelta(days=1))[arms[1]]
+    assert pairs.champion["key"].to_pylist() == [f"all|1h|{stamp}"]
+    assert pairs.champion["value"].to_pylist() == [10.0]
 
 
 RANK = RankSchema(entity="customer", item="product", time="sold", length=3)

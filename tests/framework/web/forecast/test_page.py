@@ -437,6 +437,23 @@ def test_measures_say_which_series_they_are_of(
     assert subjects(apart) == ["MAPE in the backtest, all series", "MAPE by day type: all series"]
 
 
+def test_the_top_is_what_holds_all_series_however_it_is_written(
+    market_report: ForecastReport,
+) -> None:
+    """The page begins with what its overall numbers are about."""
+    schema = market_report.schema
+    coast = {"Coast": ("NSW", "QLD"), **schema.aggregates}
+    table = market_report.forecast
+    with_coast = pd.concat([table[table["series"] == "NSW"].assign(series="Coast"), table])
+    model = msgspec.structs.replace(
+        market_report.logical_model, schema=msgspec.structs.replace(schema, aggregates=coast)
+    )
+    found = replace(market_report, logical_model=model, forecast=with_coast)
+    assert found.series[:3] == ("NEM", "Coast", market_report.series[1])
+    assert forecast_words.key_figures(found)[2].label == "MAPE in the backtest, NEM"
+    assert forecast_words.headline(found).startswith("NEM: ")
+
+
 def test_series_are_measured_by_the_kpi(market_report: ForecastReport) -> None:
     model = msgspec.structs.replace(market_report.logical_model, kpi=Kpi(metric="mae"))
     table = overview(replace(market_report, logical_model=model))

@@ -18,7 +18,7 @@ from scipy import sparse
 
 from loopcast.develop.forecast.backtest import Predictions
 from loopcast.develop.forecast.horizon import horizon_index, slot_count, slots
-from loopcast.develop.forecast.panel import interval_starts
+from loopcast.develop.forecast.panel import heads_of, interval_starts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,9 +59,7 @@ class Hierarchy:
     @property
     def heads(self) -> tuple[str, ...]:
         """Aggregates that are part of no other; the bottom series where there is none."""
-        sets = {name: set(bottom) for name, bottom in self.members.items()}
-        inner = {a for a in sets for b in sets if a != b and sets[a] < sets[b]}
-        return tuple(name for name in sets if name not in inner) or self.bottom
+        return heads_of(self.members) or self.bottom
 
     def over_series(self) -> sparse.csr_array:
         """Return the summing matrix over series, shape (series, bottom)."""

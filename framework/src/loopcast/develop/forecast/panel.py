@@ -50,6 +50,19 @@ def bottom_members(schema: ForecastSchema, bottom: tuple[str, ...]) -> dict[str,
     return {name: resolve(name, ()) for name in schema.aggregates}
 
 
+def members_of(schema: ForecastSchema) -> dict[str, tuple[str, ...]]:
+    """Return the bottom series of each aggregate of a schema: what is no aggregate itself."""
+    parts = {part for summed in schema.aggregates.values() for part in summed}
+    return bottom_members(schema, tuple(sorted(parts - set(schema.aggregates))))
+
+
+def heads_of(members: Members) -> tuple[str, ...]:
+    """Return the aggregates whose series are not all in a larger one."""
+    sets = {name: set(bottom) for name, bottom in members.items()}
+    inner = {a for a in sets for b in sets if sets[a] < sets[b]}
+    return tuple(name for name in sets if name not in inner)
+
+
 def site_weights(data: ForecastData, members: Members) -> dict[str, dict[str, float]]:
     """Weigh the sites of each aggregate by the mean size of their series.
 

@@ -26,6 +26,8 @@ from loopcast.api import (
 from loopcast.develop.compare import Difference, compare
 from loopcast.iterate.experiments.units import logged
 from loopcast.monitor.observed import answered, outcome_of, weights
+from loopcast.monitor.performance import of_top
+from loopcast.monitor.summed import known_outcomes
 from loopcast.store.event_keys import forecast_keys
 from loopcast.store.truth import join
 
@@ -75,15 +77,17 @@ def pairs_of(
 ) -> dict[VersionId, Pairs]:
     """Return the pairs of each shadow.
 
-    Of a forecast, those of its finest step: the outcomes of longer intervals are theirs summed.
+    Of a forecast, those of its top at its finest step, which the KPI is about: the outcomes of
+    longer intervals are theirs summed.
     What has a key that cannot be read is in no pair.
     """
     events = logged(trial, home, now)
     if isinstance(model.schema, ForecastSchema):
         keys = forecast_keys(events["key"])
-        events = events.filter(pa.array((keys["step"] == model.schema.step).to_numpy()))
-    truth = home.truth.latest(model.name)
-    events = join(events.filter(answered(events, model)), truth, task=model.task)
+        judged = (keys["step"] == model.schema.step) & of_top(keys, model.schema)
+        events = events.filter(pa.array(judged.to_numpy()))
+    events = events.filter(answered(events, model))
+    events = join(events, known_outcomes(home, model), task=model.task)
     champion, *shadows = trial.experiment.arms
     return {shadow: _pairs(events, champion, shadow, model) for shadow in shadows}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 import pandas as pd
 
@@ -18,6 +19,7 @@ from loopcast.api import (
     Surface,
     Version,
 )
+from loopcast.develop.forecast.panel import heads_of, members_of
 
 FORECAST_COLUMNS = ("time", "series", "step", "mean", "0.05", "0.95", "total")
 ERROR_COLUMNS = ("contender", "series", "step", "time", "lead", "actual", "mean", "low", "high")
@@ -109,11 +111,15 @@ class ForecastReport:
 
     @property
     def series(self) -> tuple[str, ...]:
-        """Series in reading order: totals, then what they sum, then all others."""
-        aggregates = self.schema.aggregates
-        parts = {part for summed in aggregates.values() for part in summed}
+        """Series in reading order: the tops, then other sums, then all others."""
         names = [str(name) for name in self.forecast["series"].unique()]
-        return tuple(sorted(names, key=lambda name: (name not in aggregates, name in parts)))
+        sums = self.schema.aggregates
+        return tuple(sorted(names, key=lambda name: (name not in self.heads, name not in sums)))
+
+    @cached_property
+    def heads(self) -> tuple[str, ...]:
+        """Sums that are part of no other, which overall values are about; there may be none."""
+        return heads_of(members_of(self.schema))
 
     @property
     def champion(self) -> Evaluation | None:

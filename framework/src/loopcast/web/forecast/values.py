@@ -84,12 +84,9 @@ def judged_on(report: ForecastReport) -> str:
     """Return what the overall value of a metric is about: the top, or all series without one."""
     if len(report.series) == 1:
         return ""
-    aggregates = report.schema.aggregates
-    parts = {part for summed in aggregates.values() for part in summed}
-    tops = [name for name in aggregates if name not in parts]
-    if len(tops) == 1:
-        return tops[0]
-    return "all totals" if tops else "all series"
+    if len(report.heads) == 1:
+        return report.heads[0]
+    return "all totals" if report.heads else "all series"
 
 
 def best_baseline(
