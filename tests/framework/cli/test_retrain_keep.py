@@ -120,7 +120,7 @@ def test_a_round_that_was_killed_at_its_end_stops_no_later_one(
         with pytest.raises(KeyboardInterrupt):
             retrain(applications(1_000, seed=2), LATER, BETTER)
     tried = attempt_of(home)
-    told = retrain(applications(1_000, seed=2), "job.at=2025-06-02", BETTER)
+    told = retrain(applications(1_000, seed=2), "job.at=2025-06-01T06:00Z", BETTER)
     assert (told["result"], told["reason"]) == ("not better", tried.reason)
     assert attempt_of(home) == tried
     later = retrain(applications(1_100, seed=2), MUCH_LATER, BETTER)

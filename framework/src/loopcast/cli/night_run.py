@@ -29,11 +29,12 @@ from loopcast.cli.retrain_run import (
 )
 from loopcast.develop.engine import engine_for
 from loopcast.iterate.night import night
+from loopcast.iterate.retrain.round import begin
 
 if TYPE_CHECKING:
     from loopcast.api import Engine
     from loopcast.iterate.retrain.report import Retrained
-    from loopcast.iterate.retrain.round import Asked, Outlook
+    from loopcast.iterate.retrain.round import Asked, Outlook, Progress
 
 
 def execute_night(run: Run) -> None:
@@ -51,7 +52,8 @@ def execute_night(run: Run) -> None:
         asked = asked_of(run, batches)
         outlook = decide(run, asked, watch)
         with watch.stage("train and answer"):
-            items, files, again = _pass(run, asked, outlook, engine)
+            progress = begin(asked, outlook) if run.settings.retrain.train else None
+            items, files, again = _pass(run, asked, outlook, progress, engine)
     told = tell(run, items)
     write_retraining_page(run, items, watch.seconds)
     files.require_rows()
@@ -64,12 +66,14 @@ def execute_night(run: Run) -> None:
     write_summary(run, common_record(run) | told | said | {"seconds": watch.seconds})
     write_answers_page(run, files, watch.seconds)
     publish_answers(run)
+    if progress is not None:
+        progress.finish()
     for line in result_lines(run.folder, watch.seconds, "summary.json", RETRAINING, PAGE):
         console.print(line, soft_wrap=True)
 
 
 def _pass(
-    run: Run, asked: Asked, outlook: Outlook, engine: Engine
+    run: Run, asked: Asked, outlook: Outlook, progress: Progress | None, engine: Engine
 ) -> tuple[list[Retrained], AnswerFiles, int]:
     """Return what became of all segments, the files of their answers, and how often again."""
     trains, answering = run.settings.retrain.train, answering_of(run)
@@ -78,7 +82,7 @@ def _pass(
         AnswerFiles(run) as files,
         progress_bar(run.console, "night", None) as advance,
     ):
-        for batch in night(asked, outlook, answering, engine):
+        for batch in night(asked, outlook, progress, answering, engine):
             items += batch.retrained
             files.write(batch.answered)
             again += len(batch.answered.segments) if batch.asked_again else 0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
@@ -21,7 +22,7 @@ from loopcast.iterate.retrain.report import (
     reasons,
     undone,
 )
-from loopcast.iterate.retrain.round import Asked, Outlook, look_ahead, retrain
+from loopcast.iterate.retrain.round import Asked, Outlook, Progress, begin, look_ahead, retrain
 from loopcast.store.files import write_atomically
 from loopcast.web.retrain.page import render
 
@@ -48,13 +49,18 @@ def execute_retraining(run: Run) -> None:
         Where a remedy was asked for that the task or the configuration does not have.
     """
     watch = Stopwatch()
-    write_summary(run, retrain_and_tell(run, watch) | {"seconds": watch.seconds})
+    with retraining(run, watch) as told:
+        write_summary(run, told | {"seconds": watch.seconds})
     for line in result_lines(run.folder, watch.seconds, "summary.json", RETRAINING):
         run.console.print(line, soft_wrap=True)
 
 
-def retrain_and_tell(run: Run, watch: Stopwatch) -> dict[str, Any]:
-    """Decide for every segment, train what is due and write the page; return what was done.
+@contextmanager
+def retraining(run: Run, watch: Stopwatch) -> Iterator[dict[str, Any]]:
+    """Decide for every segment, train what is due, write the page, and give what was done.
+
+    The round is forgotten when that has been written: what is killed before is told by the next
+    call with the same settings.
 
     Raises
     ------
@@ -63,12 +69,16 @@ def retrain_and_tell(run: Run, watch: Stopwatch) -> dict[str, Any]:
     """
     asked = asked_of(run, list(run.source.batches()))
     outlook = decide(run, asked, watch)
+    trains = run.settings.retrain.train
     with watch.stage("train"):
-        found = _train(run, asked, outlook) if run.settings.retrain.train else looked_at(outlook)
+        progress = begin(asked, outlook) if trains else None
+        found = _train(run, asked, outlook, progress) if trains else looked_at(outlook)
     items = by_segment(found)
     told = tell(run, items)
     write_retraining_page(run, items, watch.seconds)
-    return told
+    yield told
+    if progress is not None:
+        progress.finish()
 
 
 def asked_of(run: Run, batches: Sequence[Batch]) -> Asked:
@@ -93,10 +103,11 @@ def decide(run: Run, asked: Asked, watch: Stopwatch) -> Outlook:
 
 def _outlook_line(outlook: Outlook, asked: Asked) -> str:
     again = ""
-    if outlook.going_on is not None:
+    if outlook.round is not None:
+        verb = "is" if len(outlook.done) == 1 else "are"
         again = (
-            f"; going on with the round of {outlook.going_on:%Y-%m-%d %H:%M}Z, of which "
-            f"{len(outlook.done):,} are done"
+            f"; going on with the round of {outlook.round.moment:%Y-%m-%d %H:%M}Z, of which "
+            f"{len(outlook.done):,} {verb} done"
         )
     return (
         f"  due       {len(outlook.due):,} of {len(outlook.decisions):,} segments on "
@@ -104,12 +115,14 @@ def _outlook_line(outlook: Outlook, asked: Asked) -> str:
     )
 
 
-def _train(run: Run, asked: Asked, outlook: Outlook) -> list[Retrained]:
+def _train(run: Run, asked: Asked, outlook: Outlook, progress: Progress | None) -> list[Retrained]:
     with (
         engine_for(run.settings.engine, run.modules) as engine,
         progress_bar(run.console, "training", None) as advance,
     ):
-        found = retrain(asked, outlook, engine, advance=lambda count: advance(f"{count} segments"))
+        found = retrain(
+            asked, outlook, progress, engine, advance=lambda count: advance(f"{count} segments")
+        )
         return list(found)
 
 

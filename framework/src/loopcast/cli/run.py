@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
@@ -49,11 +50,14 @@ def execute(settings: RunSettings, run_dir: Path, plugins: PluginManager) -> Non
         execute_retraining(run)
     elif isinstance(course, ForecastCourse) and alone:
         from loopcast.cli.forecast_run import execute_forecast
-        from loopcast.cli.retrain_run import retrain_and_tell
+        from loopcast.cli.retrain_run import retraining
 
         watch = Stopwatch()
-        told = retrain_and_tell(run, watch) if settings.job.name == "night" else {}
-        execute_forecast(run, course, watch, told)
+        before: AbstractContextManager[dict[str, Any]] = nullcontext({})
+        if settings.job.name == "night":
+            before = retraining(run, watch)
+        with before as told:
+            execute_forecast(run, course, watch, told)
     elif settings.job.name == "night":
         from loopcast.cli.night_run import execute_night
 

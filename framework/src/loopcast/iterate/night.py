@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from loopcast.deploy.lookup import look_up_all
 from loopcast.iterate.family import together
 from loopcast.iterate.night_batch import NightJob, train_and_answer
-from loopcast.iterate.retrain.round import begin, training_for, works_of
+from loopcast.iterate.retrain.round import training_for
 from loopcast.serve.family import answer_batch, answer_segments
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from loopcast.iterate.family import Training
     from loopcast.iterate.night_batch import Done
     from loopcast.iterate.retrain.report import Retrained
-    from loopcast.iterate.retrain.round import Asked, Outlook
+    from loopcast.iterate.retrain.round import Asked, Outlook, Progress
     from loopcast.serve.answered import AnsweredBatch
     from loopcast.serve.family import Answering
 
@@ -47,27 +47,28 @@ class NightBatch:
 
 
 def night(
-    asked: Asked, outlook: Outlook, answering: Answering, engine: Engine
+    asked: Asked,
+    outlook: Outlook,
+    progress: Progress | None,
+    answering: Answering,
+    engine: Engine,
 ) -> Iterator[NightBatch]:
     """Train what is due, and answer for every segment by who serves then.
 
     What is killed at any moment is gone on with by the next call with the same settings, which
     answers for all segments. Where nothing is to be trained, all are answered by who serves.
 
-    Raises
-    ------
-    ConfigurationError
-        Where a remedy was asked for that the task or the configuration does not have.
+    Parameters
+    ----------
+    progress
+        Of the round of retraining, to be finished when all is written and published.
     """
-    trains = asked.settings.retrain.train
-    works = works_of(asked, outlook) if trains else ()
-    progress = begin(asked, outlook) if trains else None
     if progress is None:
         for answered in answer_segments(answering, outlook.batches, engine):
             yield NightBatch(retrained=(), answered=answered)
         return
     training = training_for(asked, outlook)
-    jobs = _jobs(asked, outlook, works, training, answering)
+    jobs = _jobs(asked, outlook, progress.works, training, answering)
     batches = zip(outlook.batches, engine.map(train_and_answer, jobs), strict=True)
     for group in together(batches):
         results = {s: result for _, done in group for s, result in done.results.items()}
@@ -78,7 +79,6 @@ def night(
         for batch, done in group:
             own = tuple(told[s] for s in done.results)
             yield _confirmed(answering, batch, done, own, found)
-    progress.finish()
 
 
 def _jobs(

@@ -26,10 +26,22 @@ def test_what_was_done_is_found_again_until_the_round_is_finished(
 ) -> None:
     Journal(tmp_path).note(begun, DONE)
     assert Journal(tmp_path).unfinished(SETTINGS) == begun
-    assert Journal(tmp_path).done(begun) == {"north": DONE[0]}
+    assert Journal(tmp_path).tried(begun) == {"north": DONE[0]}
     Journal(tmp_path).finish(begun)
     assert Journal(tmp_path).unfinished(SETTINGS) is None
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("attempt", range(4))
+def test_what_failed_at_first_counts_no_more_when_it_went_well(
+    tmp_path: Path, begun: Round, attempt: int
+) -> None:
+    """Attempts are named by their content, so that they are read in any order."""
+    failed = Retrained(segment="north", result="failed", why="due", reason=f"attempt {attempt}")
+    Journal(tmp_path).note(begun, [failed])
+    assert Journal(tmp_path).tried(begun) == {"north": failed}
+    Journal(tmp_path).note(begun, DONE)
+    assert Journal(tmp_path).tried(begun) == {"north": DONE[0]}
 
 
 @pytest.mark.parametrize("finished", [True, False])
@@ -47,7 +59,7 @@ def test_another_process_may_take_the_folder_away_while_it_is_written_to(
     else:
         with pytest.raises(FileNotFoundError):
             Journal(tmp_path).note(begun, DONE)
-    assert Journal(tmp_path).done(begun) == {}
+    assert Journal(tmp_path).tried(begun) == {}
 
 
 def test_notes_that_are_removed_while_they_are_read_are_no_error(
@@ -57,4 +69,4 @@ def test_notes_that_are_removed_while_they_are_read_are_no_error(
     listed = list((tmp_path / begun.id).glob("*.json"))
     Journal(tmp_path).finish(begun)
     monkeypatch.setattr(Path, "glob", lambda *_: iter(listed))
-    assert Journal(tmp_path).done(begun) == {}
+    assert Journal(tmp_path).tried(begun) == {}

@@ -1,6 +1,7 @@
 """The journal of a round of retraining: what was decided, and what is done of it.
 
 A round that was killed is gone on with: its decisions hold, and segments that are done stay done.
+It is open until all is told of it, so that what is killed before can be told by the next call.
 Any number of processes may work on one round; what two of them train comes out the same.
 """
 
@@ -82,12 +83,12 @@ class Journal:
         create_atomically(path, content)
         return self.unfinished(settings) or begun
 
-    def note(self, round_: Round, done: Sequence[Retrained]) -> None:
+    def note(self, round_: Round, tried: Sequence[Retrained]) -> None:
         """Keep what became of some segments, whole or not at all.
 
         Nothing is kept of a round that another process has finished, and removed, meanwhile.
         """
-        content = msgspec.json.encode(done)
+        content = msgspec.json.encode(tried)
         name = f"{sha256(content).hexdigest()[:16]}.json"
         try:
             write_atomically(self._folder / round_.id / name, content)
@@ -95,17 +96,17 @@ class Journal:
             if self._is_open(round_):
                 raise
 
-    def done(self, round_: Round) -> Mapping[Segment, Retrained]:
-        """Return what became of the segments that are done."""
+    def tried(self, round_: Round) -> Mapping[Segment, Retrained]:
+        """Return what became of the segments that were tried; at last, where one failed before."""
         found: dict[Segment, Retrained] = {}
         for file in sorted((self._folder / round_.id).glob("*.json")):
             with suppress(FileNotFoundError):  # another process has just finished the round
                 part = msgspec.json.decode(file.read_bytes(), type=list[Retrained])
-                found |= {item.segment: item for item in part}
+                found |= {i.segment: i for i in part if _counts(i, found.get(i.segment))}
         return found
 
     def finish(self, round_: Round) -> None:
-        """Forget a round that is done."""
+        """Forget a round that is told."""
         if self._is_open(round_):
             (self._folder / _ROUND).unlink(missing_ok=True)
         rmtree(self._folder / round_.id, ignore_errors=True)
@@ -113,3 +114,8 @@ class Journal:
     def _is_open(self, round_: Round) -> bool:
         begun = self.unfinished(round_.settings)
         return begun is not None and begun.id == round_.id
+
+
+def _counts(item: Retrained, other: Retrained | None) -> bool:
+    """Say whether of two attempts at a segment, in whatever order, this is the one to tell."""
+    return other is None or item.result != "failed"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from itertools import chain
@@ -35,6 +35,12 @@ if TYPE_CHECKING:
     from loopcast.iterate.releasing import Rules
     from loopcast.settings import RunSettings
     from loopcast.store.home import Home
+
+SAME_NIGHT = timedelta(hours=12)
+"""How long a round that was killed when all was trained waits to be told by the same command.
+
+A night may go past midnight, so that the date does not say which one it is.
+"""
 
 _Kind = tuple[Any, tuple[str, ...]]
 _Way: TypeAlias = "tuple[Course[Any], Again, Mapping[str, bytes]]"
@@ -72,8 +78,8 @@ class Outlook:
     ----------
     past
         What it is decided by, and trained by.
-    going_on
-        When the round was begun that is gone on with; ``None`` for a new one.
+    round
+        The one that is gone on with; ``None`` for a new one.
     done
         What became of segments that were done before it was interrupted.
     """
@@ -82,7 +88,6 @@ class Outlook:
     batches: Sequence[Batch]
     decisions: Mapping[Segment, Decision]
     round: Round | None
-    going_on: datetime | None
     done: Mapping[Segment, Retrained]
 
     @property
@@ -101,7 +106,11 @@ class Outlook:
 
 
 def look_ahead(asked: Asked) -> Outlook:
-    """Decide for every segment that the data or the catalog has."""
+    """Decide for every segment that the data or the catalog has.
+
+    A round of another night of which all was tried is forgotten: it was killed before it was told,
+    and what is begun now has a day of its own to do.
+    """
     settings, model = asked.settings, asked.settings.logical_model
     past = past_of(asked.home.catalog, asked.name)
     facts = facts_of(asked.home, model, settings.retrain, asked.moment, past)
@@ -117,26 +126,35 @@ def look_ahead(asked: Asked) -> Outlook:
         for segment in named
     }
     decisions |= {segment: _gone(segment) for segment in sorted(facts.keys() - set(named))}
-    begun = _journal(asked).unfinished(_digest(settings)) if settings.retrain.train else None
+    outlook = Outlook(past=past, batches=batches, decisions=decisions, round=None, done={})
+    return _going_on(asked, outlook, set(named)) if settings.retrain.train else outlook
+
+
+def _going_on(asked: Asked, outlook: Outlook, named: Collection[Segment]) -> Outlook:
+    """Return the outlook of the round that was begun and not finished, if there is one."""
+    journal = _journal(asked)
+    begun = journal.unfinished(_digest(asked.settings))
     if begun is None:
-        return Outlook(
-            past=past, batches=batches, decisions=decisions, round=None, going_on=None, done={}
-        )
-    return Outlook(
-        past=past,
-        batches=batches,
-        decisions=decisions | _still_due(begun, decisions),
+        return outlook
+    still, tried = _still_due(begun, outlook.decisions, named), journal.tried(begun)
+    if still.keys() <= tried.keys() and abs(asked.moment - begun.moment) >= SAME_NIGHT:
+        journal.finish(begun)
+        return outlook
+    return replace(
+        outlook,
+        decisions={**outlook.decisions, **still},
         round=begun,
-        going_on=begun.moment,
-        done=_journal(asked).done(begun),
+        done={s: item for s, item in tried.items() if item.result != "failed"},
     )
 
 
-def _still_due(begun: Round, now: Mapping[Segment, Decision]) -> dict[Segment, Decision]:
-    """Return what a round has decided to train, and nobody has frozen or switched off since."""
+def _still_due(
+    begun: Round, now: Mapping[Segment, Decision], named: Collection[Segment]
+) -> dict[Segment, Decision]:
+    """Return what a round has decided to train, and is there, and nobody has held since."""
     held = ("frozen", "off")
     return {
-        d.segment: d for d in begun.due if d.segment in now and now[d.segment].status not in held
+        d.segment: d for d in begun.due if d.segment in named and now[d.segment].status not in held
     }
 
 
@@ -147,6 +165,7 @@ def _gone(segment: str) -> Decision:
 def retrain(
     asked: Asked,
     outlook: Outlook,
+    progress: Progress | None,
     engine: Engine,
     *,
     advance: Callable[[int], None] = lambda _: None,
@@ -157,24 +176,18 @@ def retrain(
 
     Parameters
     ----------
+    progress
+        What :func:`begin` returned, to be finished when all is written.
     advance
         Called with the number of segments of a batch when it is done.
-
-    Raises
-    ------
-    ConfigurationError
-        Where a remedy was asked for that the task or the configuration does not have.
     """
     yield from outlook.untouched()
-    works = works_of(asked, outlook)
-    progress = begin(asked, outlook)
     if progress is None:
         return
     training = training_for(asked, outlook)
-    for reports in train_works(training, chain.from_iterable(works), engine):
+    for reports in train_works(training, chain.from_iterable(progress.works), engine):
         yield from progress.note(reports)
         advance(len(reports))
-    progress.finish()
 
 
 def training_for(asked: Asked, outlook: Outlook) -> Training:
@@ -191,25 +204,40 @@ def training_for(asked: Asked, outlook: Outlook) -> Training:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Progress:
-    """A round that is going on, and the journal that is kept of it."""
+    """A round that is going on, and the journal that is kept of it.
+
+    Attributes
+    ----------
+    works
+        What is to be trained of each batch.
+    """
 
     journal: Journal
     round: Round
     due: Mapping[Segment, Decision]
+    works: Sequence[tuple[Work, ...]]
 
     def note(self, reports: Sequence[SegmentReport]) -> tuple[Retrained, ...]:
         """Keep what became of some segments, and return it; what failed is tried again."""
         items = tuple(retrained(self.due[report.segment], report) for report in reports)
-        self.journal.note(self.round, [item for item in items if item.result != "failed"])
+        self.journal.note(self.round, items)
         return items
 
     def finish(self) -> None:
-        """Forget the round, of which nothing is left to do."""
+        """Forget the round, of which all is done, written and published."""
         self.journal.finish(self.round)
 
 
 def begin(asked: Asked, outlook: Outlook) -> Progress | None:
-    """Begin a round, or go on with the one of the outlook; ``None`` where nothing is due."""
+    """Begin a round, or go on with the one of the outlook; ``None`` where nothing is due.
+
+    Raises
+    ------
+    ConfigurationError
+        Where a remedy was asked for that the task or the configuration does not have; no round is
+        begun then.
+    """
+    works = _works_of(asked, outlook)
     # A description that changed, such as a business KPI to watch, waits for no training.
     asked.home.catalog.put_logical_model(asked.settings.logical_model)
     due = {decision.segment: decision for decision in outlook.due}
@@ -217,17 +245,11 @@ def begin(asked: Asked, outlook: Outlook) -> Progress | None:
         return None
     journal = _journal(asked)
     begun = outlook.round or journal.begin(asked.moment, _digest(asked.settings), due.values())
-    return Progress(journal=journal, round=begun, due=due)
+    return Progress(journal=journal, round=begun, due=due, works=works)
 
 
-def works_of(asked: Asked, outlook: Outlook) -> tuple[tuple[Work, ...], ...]:
-    """Return what is to be trained of each batch, apart by what is done to the data.
-
-    Raises
-    ------
-    ConfigurationError
-        Where a remedy was asked for that the task or the configuration does not have.
-    """
+def _works_of(asked: Asked, outlook: Outlook) -> tuple[tuple[Work, ...], ...]:
+    """Return what is to be trained of each batch, apart by what is done to the data."""
     kinds: dict[_Kind, set[Segment]] = defaultdict(set)
     for decision in outlook.due:
         kinds[decision.remedy, decision.features].add(decision.segment)
