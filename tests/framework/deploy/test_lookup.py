@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +182,9 @@ def test_off_says_who_and_what_to_do_instead(home: Home) -> None:
     for ask in (found.version, lambda: found.version("ann"), lambda: found.versions(["ann"])):
         with pytest.raises(SwitchError, match=message):
             ask()
+    silent = replace(found, fallback="")
+    with pytest.raises(SwitchError, match=r"logical_model\.fallback, which says .* is empty"):
+        silent.version()
 
 
 def test_frozen_still_answers(home: Home) -> None:

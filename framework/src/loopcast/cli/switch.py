@@ -51,4 +51,6 @@ def switch(
     for name in segments:
         click.echo(f"{place_name(logical_model, name)} is {_EFFECT[state]}")
     if state == "off":
-        click.echo(f"fallback: {fallback}" if fallback else "no fallback is configured")
+        from loopcast.deploy.lookup import instead_of
+
+        click.echo(instead_of(fallback))

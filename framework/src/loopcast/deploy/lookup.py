@@ -175,10 +175,17 @@ class Serving:
     def _off(self) -> str:
         setting = self.setting
         assert setting is not None
-        instead = f"fallback: {self.fallback}" if self.fallback else "no fallback is configured"
         return (
-            f"{self.place} is switched off {setting.circumstances} and predicts nothing; {instead}"
+            f"{self.place} is switched off {setting.circumstances} and predicts nothing; "
+            f"{instead_of(self.fallback)}"
         )
+
+
+def instead_of(fallback: str) -> str:
+    """Say what a logical model wants done while it is off, in words of its own."""
+    if fallback:
+        return f"fallback: {fallback}"
+    return "logical_model.fallback, which says what to do instead, is empty"
 
 
 def look_up(catalog: Catalog, logical_model: str, segment: Segment = "") -> Serving:

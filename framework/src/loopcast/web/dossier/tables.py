@@ -120,7 +120,7 @@ def subpopulations(dossier: Dossier) -> Table | None:
     shown = found[:MOST_SUBSETS]
     places = formats.decimals([whole, *(m.value for m in shown)])
     left_out = len(found) - len(shown)
-    more = f"; {left_out} nearer ones are left out" if left_out else ""
+    more = f"; left out: {left_out} nearer" if left_out else ""
     return Table(
         caption=f"{kpi} by subpopulation, the farthest from {formats.number(whole, places)} of the "
         f"whole first{more}.",
