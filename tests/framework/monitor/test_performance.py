@@ -291,6 +291,9 @@ class TestForecast:
         assert overall(one, "series=b").value == overall(one).value
         assert overall_estimate(labelled, metric("mae")).value == overall(one).value
         assert labelled.coverage.predictions == 21 * 96
+        of_parts = latest.filter(pc.starts_with(latest["key"], "a|"))
+        assert labelled_events(join(events, of_parts), model(schema)).only_of_parts
+        assert not labelled.only_of_parts
 
     def test_without_labels(self) -> None:
         events, latest = self.events(2)

@@ -35,6 +35,13 @@ def test_one_segment_of_rankings_whose_metric_needs_all_items() -> None:
     assert unknown["performance"] == "no plugin that is installed measures brier"
 
 
+def test_a_sum_of_which_a_series_is_silent() -> None:
+    found = unwatched(ALL, MODEL, BRIER, family=False, only_parts=True)
+    assert found["performance"].startswith("the KPI is about a sum")
+    unknown = unwatched(ALL, MODEL, None, family=False, only_parts=True)
+    assert unknown["performance"] == "no plugin that is installed measures brier"
+
+
 def test_what_the_policy_does_not_ask_for_is_not_said() -> None:
     row = PolicyRow(
         monitoring={

@@ -39,14 +39,15 @@ class Outcomes:
 
     Attributes
     ----------
-    performance, coverage, missing, business
-        Of all that served.
+    performance, coverage, missing, business, only_of_parts
+        Of all that served; the last as of :class:`loopcast.monitor.performance.Labelled`.
     moved, intervals, calibration, strange
         Of the version alone, so that none answers for the one before it.
     """
 
     performance: tuple[Performance, ...]
     coverage: Coverage
+    only_of_parts: bool
     moved: Moved | None
     intervals: tuple[IntervalCoverage, ...]
     calibration: Large | None
@@ -66,6 +67,7 @@ def outcomes_of(served: Served, home: Home) -> Outcomes:
     return Outcomes(
         performance=tuple(performance(labelled, metrics, watched.every)),
         coverage=labelled.coverage,
+        only_of_parts=labelled.only_of_parts,
         moved=_moved(served, own),
         intervals=interval_coverage(own),
         calibration=calibration_in_the_large(own, watched.model, served.at),

@@ -147,6 +147,11 @@ class Labelled:
     serial: bool
     coverage: Coverage
 
+    @property
+    def only_of_parts(self) -> bool:
+        """Whether outcomes are known, and none that overall metrics are about."""
+        return bool(len(self.known)) and not self.overall[self.known].any()
+
     def take(self, rows: Rows) -> Labelled:
         """Return some of the labelled events; what is said of all events stays."""
         return replace(

@@ -8,11 +8,17 @@ from loopcast.api import LogicalModel, MetricDefinition
 from loopcast.monitor.kpi import measurable
 from loopcast.monitor.plan import Plan, kind_of
 
+_NO_SUM = "the KPI is about a sum, whose outcome is known where that of each of its series is"
 _OF_ONE = "it is looked for where one segment is named"
 
 
 def unwatched(
-    plan: Plan, model: LogicalModel, kpi: MetricDefinition | None, *, family: bool
+    plan: Plan,
+    model: LogicalModel,
+    kpi: MetricDefinition | None,
+    *,
+    family: bool,
+    only_parts: bool = False,
 ) -> dict[str, str]:
     """Return the rows that cannot be watched, with the reason of each.
 
@@ -22,8 +28,12 @@ def unwatched(
         The metric of the KPI; ``None`` where nobody offers it.
     family
         Whether a family is looked at as a whole.
+    only_parts
+        Whether outcomes of a forecast are known, and none of its top.
     """
     cannot = dict(_of_model(model, kpi)) | dict(_of_look(family))
+    if only_parts:
+        cannot.setdefault("performance", _NO_SUM)
     wanted = {name: why for name, why in cannot.items() if kind_of(name) in plan.rules}
     return {**plan.elsewhere, **wanted}
 

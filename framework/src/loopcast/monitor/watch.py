@@ -151,7 +151,9 @@ def watch(watched: Watched, home: Home, at: datetime) -> Report:
             for trial in home.catalog.experiments(model.name, [watched.segment])
             if trial.begun is not None and trial.begun < span[1]
         ),
-        unwatched=unwatched(watched.plan, model, watched.kpi, family=False),
+        unwatched=unwatched(
+            watched.plan, model, watched.kpi, family=False, only_parts=results.only_of_parts
+        ),
         found=watched.plan.addressed(_found(served, usage, drift, results)),
     )
 
