@@ -16,7 +16,7 @@ from loopcast.iterate.experiments.learning import learn
 from loopcast.store.events import event_table
 from loopcast.store.trials import Trial
 
-from .worlds import BEGUN, begin, experiment, hear, home_with_arms
+from .worlds import BEGUN, MODEL, begin, experiment, hear, home_with_arms
 
 RATES = (0.05, 0.25, 0.1)
 
@@ -25,7 +25,7 @@ class Shop:
     """A bandit of three arms that serves the same customers every day."""
 
     def __init__(self, folder: Path, **fields: Any) -> None:
-        self.home, arms = home_with_arms(folder, 3)
+        self.home, arms = home_with_arms(folder, 3, model=fields.pop("model", MODEL))
         self.item = experiment(
             arms, kind="bandit", sample_size=None, bandit=BanditSettings(),
             **({"silence_counts": True, "wait_days": 2} | fields),

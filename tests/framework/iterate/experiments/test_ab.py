@@ -13,6 +13,7 @@ from scipy import stats
 
 from loopcast.api import DataError, Experiment, ExperimentStep, GateError, RankSchema
 from loopcast.iterate.experiments.evaluation import evaluate, result_of
+from loopcast.iterate.experiments.planning import Declaration, plan
 from loopcast.iterate.experiments.ratio import mismatch
 from loopcast.store.events import event_table
 from loopcast.store.home import Home
@@ -320,3 +321,51 @@ def test_what_was_chosen_before_a_list_was_made_is_not_what_its_arm_has_done(
     trial = home.catalog.experiment("demand", "", "spring")
     result = result_of(evaluate(trial, home, RANK_METRICS, BEGUN + timedelta(days=60)))
     assert [found.value for found in result.arms] == [1.0, 1.0]
+
+
+def test_what_came_of_the_lists_of_later_nights_is_not_what_the_first_has_done(
+    tmp_path: Path,
+) -> None:
+    home, arms = home_with_arms(tmp_path / "home", model=replace(MODEL, schema=RANK))
+    item = experiment(arms, sample_size=100, silence_counts=True, wait_days=5)
+    trial = begin(home, item)
+    arm = np.arange(400) % 2
+    for night in range(3):
+        home.events.append(
+            event_table(
+                key=NAMES[:400], time=BEGUN + timedelta(days=night), logical_model="demand",
+                segment="", version=np.array(arms)[arm],
+                role=np.where(arm == 0, "champion", "challenger"),
+                outputs={"items": ["tea"] * 400, "score": np.ones(400)}, propensity=0.5,
+            )
+        )  # fmt: skip
+    # Of the challenger's customers, half choose of the first list; all others, of later ones.
+    # What is told in the moment in which the next list is made came of the list before.
+    hear(home, NAMES[1:400:4], np.ones(100), BEGUN + timedelta(days=1))
+    hear(home, NAMES[:400], np.ones(400), BEGUN + timedelta(days=1, hours=2))
+    hear(home, NAMES[:200], np.zeros(200), BEGUN + timedelta(days=2, hours=2))
+    for days in (6, 60):
+        result = result_of(evaluate(trial, home, RANK_METRICS, BEGUN + timedelta(days=days)))
+        assert [found.value for found in result.arms] == [0.0, 0.5]
+
+
+def test_the_baseline_of_a_test_of_lists_is_what_came_of_one_list(tmp_path: Path) -> None:
+    home, _ = home_with_arms(tmp_path / "home", model=replace(MODEL, schema=RANK))
+    [champion] = home.catalog.champions("demand", [""]).values()
+    for night in range(2):
+        home.events.append(
+            event_table(
+                key=NAMES[:400], time=BEGUN + timedelta(days=night), logical_model="demand",
+                segment="", version=champion.id, role="champion",
+                outputs={"items": ["tea"] * 400, "score": np.ones(400)},
+            )
+        )  # fmt: skip
+    hear(home, NAMES[:100], np.ones(100), BEGUN + timedelta(hours=9))
+    hear(home, NAMES[:400], np.ones(400), BEGUN + timedelta(days=1, hours=9))
+    wanted = Declaration(
+        name="spring", kind="ab", metric="outcome", direction="higher", minimum_effect=0.1,
+        silence_counts=True, wait_days=1,
+    )  # fmt: skip
+    now = BEGUN + timedelta(days=3)
+    [planned] = plan(wanted, "demand", [""], home, RANK_METRICS, by="ann", now=now)
+    assert planned.baseline == 0.25

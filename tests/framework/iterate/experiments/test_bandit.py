@@ -21,7 +21,7 @@ from loopcast.store.trials import Trial
 
 from .shop import RATES, Shop, read_since
 from .simulation import PLAIN, WORLDS, World, click_rates, lost_by_bandit, lost_by_fixed_test
-from .worlds import BEGUN, METRICS, begin, experiment, hear, home_with_arms
+from .worlds import BEGUN, METRICS, MODEL, begin, experiment, hear, home_with_arms
 
 
 class TestPosterior:
@@ -198,6 +198,39 @@ def test_each_impression_has_the_outcomes_until_the_next_one(tmp_path: Path) -> 
     found = impressions([shop.trial], shop.home, BEGUN + timedelta(days=9))
     assert found.reward.tolist() == [0.0, 0.0, 1.0, 0.0, 0.0, 0.0]
     assert found.entity.tolist() == [0, 1, 0, 1, 0, 1]
+
+
+def test_an_impression_has_no_outcome_of_what_was_shown_outside_of_the_experiment(
+    tmp_path: Path,
+) -> None:
+    shop = Shop(tmp_path / "home", wait_days=3)
+    for day, share in ((0, 0.5), (1, 1.0)):  # on the second day, the champion serves everyone
+        shop.home.events.append(
+            event_table(
+                key=["ann"], time=BEGUN + timedelta(days=day), logical_model="demand",
+                segment="", version=shop.item.arms[0], role="champion",
+                outputs={"probability": [0.1]}, propensity=share,
+            )
+        )  # fmt: skip
+    hear(shop.home, ["ann"], [1.0], BEGUN + timedelta(days=1, hours=5))
+    found = impressions([shop.trial], shop.home, BEGUN + timedelta(days=9))
+    assert found.reward.tolist() == [0.0]
+
+
+def test_what_is_told_in_the_moment_of_a_list_came_of_the_one_before(tmp_path: Path) -> None:
+    rank = RankSchema(entity="customer", item="product", time="sold", length=2)
+    shop = Shop(tmp_path / "home", model=replace(MODEL, schema=rank))
+    for day in range(2):
+        shop.home.events.append(
+            event_table(
+                key=["ann"], time=BEGUN + timedelta(days=day), logical_model="demand",
+                segment="", version=shop.item.arms[0], role="champion",
+                outputs={"items": ["tea"], "score": [1.0]}, propensity=0.5,
+            )
+        )  # fmt: skip
+    hear(shop.home, ["ann"], [1.0], BEGUN + timedelta(days=1))
+    found = impressions([shop.trial], shop.home, BEGUN + timedelta(days=9))
+    assert found.reward.tolist() == [1.0, 0.0]
 
 
 def test_a_bandit_of_amounts_learns_what_is_bought_and_tells_the_uplift(shop: Shop) -> None:

@@ -15,15 +15,13 @@ from numpy.typing import NDArray
 
 from loopcast.api import LogicalModel
 from loopcast.iterate.experiments.measures import outcomes
-from loopcast.iterate.experiments.units import COLUMNS, SERVED, arms_of, units_of
+from loopcast.iterate.experiments.told import told_after, until_next
+from loopcast.iterate.experiments.units import COLUMNS, SHOWN, arms_of, assigned, units_of
 from loopcast.store.event_table import once
-from loopcast.store.truth import TRUTH_SCHEMA
 
 if TYPE_CHECKING:
     from loopcast.store.home import Home
     from loopcast.store.trials import Trial
-
-_DAY = 86_400.0  # seconds
 
 _Moments = NDArray[np.datetime64]
 
@@ -103,61 +101,18 @@ def served(
     """
     model = home.catalog.logical_model(trials[0].experiment.logical_model)
     events = home.events.read(model.name, *read, columns=COLUMNS)
+    waits = {trial.experiment.segment: trial.experiment.wait_days for trial in trials}
+    seen = pc.is_in(events["segment"], pa.array(list(waits)))
+    seen = pc.and_(seen, pc.is_in(events["role"], pa.array(SHOWN)))
+    # What came of another's answer, while nothing was left to chance, is no outcome of an arm's.
+    events = once(events.filter(seen)).sort_by([("time", "ascending"), ("key", "ascending")])
+    wait = events["segment"].to_pandas().map(waits).to_numpy(np.int64)
+    history = home.truth.history(model.name, *read)
+    events = until_next(events, told_after(events, history, exactly=model.task != "rank"), wait)
     places = {v: (n, arm) for n, t in enumerate(trials) for arm, v in enumerate(t.experiment.arms)}
-    assigned = pc.and_(
-        pc.is_in(events["role"], pa.array(SERVED)), pc.less(events["propensity"], 1.0)
-    )
-    ours = pc.and_(assigned, pc.is_in(events["version"], pa.array(list(places))))
-    events = once(events.filter(ours)).sort_by([("time", "ascending"), ("key", "ascending")])
+    events = assigned(events, list(places))
     place = np.array(list(places.values()), dtype=np.intp).reshape(-1, 2)
-    own = place[arms_of(events, list(places))]
-    told = _told(events, home.truth.history(model.name, *read))
-    wait = np.array([trial.experiment.wait_days for trial in trials])
-    return _mature(_joined(events, told, wait[own[:, 0]]), own, trials, spans, model)
-
-
-def _told(events: pa.Table, history: pa.Table) -> pd.DataFrame:
-    """Return each outcome with place and time of the last impression of its key before it."""
-    known: pd.DataFrame = history.select(
-        ["segment", "key", "observed", "value", "text"]
-    ).to_pandas()
-    if not events.num_rows or known.empty:
-        never = pd.Series(pd.NaT, known.index, known["observed"].dtype)
-        return known.assign(place=np.nan, time=never)
-    asked = pd.DataFrame(
-        {
-            "segment": events["segment"].to_pandas(),
-            "key": events["key"].to_pandas(),
-            "time": events["time"].to_pandas(),
-            "place": np.arange(events.num_rows),
-        }
-    )
-    found: pd.DataFrame = pd.merge_asof(
-        known.sort_values(["observed", "value"], na_position="first"),
-        asked.sort_values("time"),
-        left_on="observed",
-        right_on="time",
-        by=["segment", "key"],
-    )
-    return found
-
-
-def _joined(events: pa.Table, told: pd.DataFrame, wait: NDArray[np.int64]) -> pa.Table:
-    """Give each impression the last outcome of its key until the next one, or its wait is over.
-
-    Of several at the same moment it is the largest, as in the ground truth itself.
-    """
-    found = told.dropna(subset=["place"])
-    place = found["place"].astype(np.int64)
-    took = (found["observed"] - found["time"]).dt.total_seconds() / _DAY
-    inside = (took <= wait[place]) | (wait[place] == 0)
-    own = found.set_index(place)[inside.to_numpy()]
-    own = own[~own.index.duplicated(keep="last")].reindex(np.arange(events.num_rows))
-    for name in ("value", "text", "observed"):
-        field = TRUTH_SCHEMA.field(name)
-        column = pa.array(own[name], type=field.type, from_pandas=True)
-        events = events.append_column(field, column)
-    return events
+    return _mature(events, place[arms_of(events, list(places))], trials, spans, model)
 
 
 def _mature(

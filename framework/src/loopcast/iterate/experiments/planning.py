@@ -40,8 +40,8 @@ from loopcast.iterate.experiments.design import (
     sequential_sample_size,
 )
 from loopcast.iterate.experiments.measures import measure_of
-from loopcast.iterate.experiments.units import COLUMNS, Units, units_of, waited_for
-from loopcast.store.truth import join
+from loopcast.iterate.experiments.told import with_outcomes
+from loopcast.iterate.experiments.units import COLUMNS, SHOWN, Units, units_of, waited_for
 
 if TYPE_CHECKING:
     from loopcast.store.home import Home
@@ -277,10 +277,12 @@ def _observe(about: _About, segment: Segment) -> Observed:
     """Look at the champion's entities of the last weeks: how many, and what came of them."""
     wanted, model, now = about.wanted, about.model, about.now
     events = about.home.events.read(model.name, now - SPAN, now, segment=segment, columns=COLUMNS)
-    events = events.filter(pc.equal(events["role"], "champion")).sort_by("time")
-    first = np.flatnonzero(~events["key"].to_pandas().duplicated())
-    truth = about.home.truth.latest(model.name)
-    rows = join(events.take(pa.array(first)), truth, task=model.task)
+    shown = events.filter(pc.is_in(events["role"], pa.array(SHOWN))).sort_by("time")
+    within = (wanted.wait_days or 0) if wanted.silence_counts else 0
+    rows = with_outcomes(shown, about.home, model, within)
+    rows = rows.filter(pc.equal(rows["role"], "champion"))
+    first = np.flatnonzero(~rows["key"].to_pandas().duplicated())
+    rows = rows.take(pa.array(first))
     wait = wanted.wait_days if wanted.wait_days is not None else _wait(rows)
     waited = waited_for(rows, now, wait) & wanted.silence_counts
     units = units_of(rows, np.zeros(len(first), dtype=np.intp), waited=waited)

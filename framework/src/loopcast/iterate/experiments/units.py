@@ -14,9 +14,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from loopcast.api import DataError
-from loopcast.store.truth import join
+from loopcast.iterate.experiments.told import with_outcomes
 
 if TYPE_CHECKING:
+    from loopcast.api import LogicalModel
     from loopcast.store.home import Home
     from loopcast.store.trials import Trial
 
@@ -25,6 +26,8 @@ COLUMNS = (
     "inclusion", "labelling", "propensity",
 )  # fmt: skip
 SERVED = ("champion", "challenger")
+SHOWN = (*SERVED, "canary")
+"""Roles whose answers somebody was given."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -73,6 +76,20 @@ class Units:
         )
 
 
+def begin_of(trial: Trial) -> datetime:
+    """Return when a trial began.
+
+    Raises
+    ------
+    DataError
+        When it has not.
+    """
+    if trial.begun is None:
+        item = trial.experiment
+        raise DataError(f"experiment {item.name} of {item.place} has not begun")
+    return trial.begun
+
+
 def logged(trial: Trial, home: Home, now: datetime) -> pa.Table:
     """Return the events of a trial's arms from its begin until its end, in the order of time.
 
@@ -82,11 +99,9 @@ def logged(trial: Trial, home: Home, now: datetime) -> pa.Table:
         When it has not begun.
     """
     experiment = trial.experiment
-    if trial.begun is None:
-        raise DataError(f"experiment {experiment.name} of {experiment.place} has not begun")
     events = home.events.read(
         experiment.logical_model,
-        trial.begun,
+        begin_of(trial),
         trial.ended or now,
         segment=experiment.segment,
         columns=COLUMNS,
@@ -102,21 +117,38 @@ def enrolled(trial: Trial, home: Home, now: datetime) -> Units:
     being assigned to an arm. Events that no experiment assigned have a propensity of 1 and stay
     out.
     """
-    events = logged(trial, home, now)
-    assigned = pc.and_(
-        pc.is_in(events["role"], pa.array(SERVED)), pc.less(events["propensity"], 1.0)
-    )
-    events = events.filter(assigned)
-    key, _ = pd.factorize(events["key"].to_pandas())
-    arm = arms_of(events, trial.experiment.arms)
-    first = np.flatnonzero(~pd.Series(key).duplicated())
-    model = home.catalog.logical_model(trial.experiment.logical_model)
-    rows = join(events.take(pa.array(first)), home.truth.latest(model.name), task=model.task)
-    other = arm != arm[first][key]
-    crossed = len(np.unique(key[other]))
     item = trial.experiment
+    model = home.catalog.logical_model(item.logical_model)
+    wait = item.wait_days if item.silence_counts else 0
+    events = assigned(with_outcomes(_shown(trial, model, home, now), home, model, wait), item.arms)
+    if trial.ended:
+        events = events.filter(pc.less(events["time"], pa.scalar(trial.ended)))
+    key, _ = pd.factorize(events["key"].to_pandas())
+    arm = arms_of(events, item.arms)
+    first = np.flatnonzero(~pd.Series(key).duplicated())
+    rows = events.take(pa.array(first))
+    crossed = len(np.unique(key[arm != arm[first][key]]))
     waited = waited_for(rows, now, item.wait_days) & item.silence_counts
     return units_of(rows, arm[first], waited=waited, crossed=crossed)
+
+
+def _shown(trial: Trial, model: LogicalModel, home: Home, now: datetime) -> pa.Table:
+    """Return what the entities of a trial were answered since its begin, in the order of time.
+
+    What came of a list ends with the next one, which may be made when the trial is over.
+    """
+    end = now if model.task == "rank" else trial.ended or now
+    events = home.events.read(
+        model.name, begin_of(trial), end, segment=trial.experiment.segment, columns=COLUMNS
+    )
+    shown = events.filter(pc.is_in(events["role"], pa.array(SHOWN)))
+    return shown.sort_by([("time", "ascending"), ("key", "ascending")])
+
+
+def assigned(events: pa.Table, arms: Sequence[str]) -> pa.Table:
+    """Return the answers of arms to entities that an experiment assigned to them."""
+    by_lot = pc.and_(pc.is_in(events["role"], pa.array(SERVED)), pc.less(events["propensity"], 1.0))
+    return events.filter(pc.and_(by_lot, pc.is_in(events["version"], pa.array(list(arms)))))
 
 
 def waited_for(rows: pa.Table, now: datetime, days: int) -> NDArray[np.bool_]:
