@@ -210,3 +210,6 @@ class TestSelection:
         assert newest_in_stage(home.catalog, MODEL.name, ["n"], "staging") == [ids[1]]
         with pytest.raises(NotFoundError, match="no version in the stage staging for 1 of 2"):
             newest_in_stage(home.catalog, MODEL.name, ["n", "s"], "staging")
+        alone = "no version in the stage staging; name a VERSION, or another stage by --in"
+        with pytest.raises(NotFoundError, match=alone):
+            newest_in_stage(home.catalog, MODEL.name, [""], "staging")

@@ -259,8 +259,10 @@ def newest_in_stage(
     found = catalog.newest_in_stage(logical_model, stage)
     absent = [name for name in segments if name not in found]
     if absent:
+        lacking = f"{logical_model} has no version in the stage {stage}"
+        if list(segments) == [""]:
+            raise NotFoundError(f"{lacking}; name a VERSION, or another stage by --in")
         raise NotFoundError(
-            f"{logical_model} has no version in the stage {stage} for {len(absent)} of "
-            f"{len(segments)} segments: {_some(absent)}"
+            f"{lacking} for {len(absent)} of {len(segments)} segments: {_some(absent)}"
         )
     return [found[name] for name in segments]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -222,6 +223,16 @@ def test_a_number_divides_a_numeric_attribute() -> None:
 def test_what_cannot_be_is_said(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
         settled(data(0, rows=1000), Decision(cutoff=0.3), **changes)
+
+
+def test_of_three_groups_one_has_to_be_named() -> None:
+    before = data(0, rows=300)
+    assert before.attributes is not None
+    sex = pd.Categorical(np.resize(["f", "m", "x"], 300))
+    three = replace(before, attributes=before.attributes.assign(sex=sex))
+    message = "options.group does not say which by sex; expected options.group to be one of f, m, x"
+    with pytest.raises(DataError, match=message):
+        settled(three, Decision(cutoff=0.3))
 
 
 def test_an_attribute_has_to_be_there_and_said_where_there_are_several() -> None:

@@ -235,8 +235,9 @@ def _of_category(column: pd.Categorical[Any], attribute: str, asked: str) -> Flo
     groups = [str(value) for value in column.remove_unused_categories().categories]
     group = asked or (groups[0] if len(groups) == 2 else "")
     if group not in groups:
+        wrong = f"{group!r} is no group by" if group else "options.group does not say which by"
         raise DataError(
-            f"fairness.constraint: {group!r} is no group by {attribute}; expected "
+            f"fairness.constraint: {wrong} {attribute}; expected "
             f"options.group to be one of {', '.join(groups[:MOST_GROUPS]) or 'none'}"
         )
     inside = np.array([str(value) == group for value in column.categories], np.float64)
