@@ -110,7 +110,7 @@ def loopcast_conf(): return {{"all": "pkg://fake_loopcast_all.conf"}}
 
 
 def test_a_plugin_offers_all_kinds_of_things(site: Path) -> None:
-    install(site, "all", EVERYTHING, files={"conf/template/x.yaml": "name: all.mean\n"})
+    install(site, "all", EVERYTHING, files={"conf/__init__.py": ""})
     manager = load()
     assert info(manager, "all").offers == {
         "template": ("all.mean",),
@@ -237,6 +237,14 @@ def test_a_broken_plugin_says_why_and_stops_nothing(site: Path, source: str, exp
     assert reason(site, source) == expected
 
 
+def test_a_folder_of_configuration_is_a_package(site: Path) -> None:
+    hook = "def loopcast_conf(): return {'a': 'pkg://fake_loopcast_wrong.conf'}"
+    source = f"{HEADER}\n@hookimpl\n{hook}"
+    assert reason(site, source, **{"conf/data/town.yaml": ""}) == (
+        "configuration 'a': fake_loopcast_wrong.conf has no __init__.py; add one"
+    )
+
+
 def test_a_reader_needs_typed_options(site: Path) -> None:
     broken = EVERYTHING.replace('"a table", MeanParameters', '"a table", dict').replace("all", "x")
     assert reason(site, broken) == (
@@ -354,7 +362,7 @@ def core() -> ModuleType:
 
 
 def test_the_core_keeps_its_names(site: Path) -> None:
-    install(site, "all", EVERYTHING, files={"conf/x.yaml": ""})
+    install(site, "all", EVERYTHING, files={"conf/__init__.py": ""})
     manager = load(builtin=(core(),))
     assert manager.plugins[0].name == "loopcast.measures"
     assert manager.metric("bias").title == "of the core"

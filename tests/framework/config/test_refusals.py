@@ -211,9 +211,8 @@ def test_the_same_option_twice_names_both(site: Path, folder: Path) -> None:
 
 def test_an_option_that_two_plugins_bring_names_both(site: Path) -> None:
     conf = '@hookimpl\ndef loopcast_conf(): return {"zed": "pkg://fake_loopcast_zed.conf"}'
-    install(
-        site, "zed", f"{HEADER}\n{conf}", files={"conf/template/steep.yaml": "name: acme.mean\n"}
-    )
+    files = {"conf/__init__.py": "", "conf/template/steep.yaml": "name: acme.mean\n"}
+    install(site, "zed", f"{HEADER}\n{conf}", files=files)
     plugins = load(SHIPPED)
     assert refused(plugins, "template=steep") == (
         "template/steep is offered by both fake_loopcast_acme.conf: template/steep.yaml and "

@@ -80,6 +80,7 @@ table: {time: at, target: load}
 
 
 CONF = {
+    "conf/__init__.py": "",
     "conf/logical_model/town.yaml": TOWN,
     "conf/data/town.yaml": DATA,
     "conf/template/steep.yaml": "name: acme.mean\nhyperparameters: {mode: steep}\n",

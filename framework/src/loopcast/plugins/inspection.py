@@ -156,6 +156,8 @@ def _conf(manager: pluggy.PluginManager) -> dict[str, str]:
             raise BrokenError(
                 f"configuration {label!r} is {path!r}, expected pkg:// and an importable folder"
             )
+        if found.origin is None:  # a folder that newer versions of Python list nothing of
+            raise BrokenError(f"configuration {label!r}: {package} has no __init__.py; add one")
     return folders
 
 
