@@ -132,6 +132,36 @@ def test_from_declaration_to_release(call: Program, home: Home) -> None:
     home.catalog.verify_audit()
 
 
+def test_the_winner_of_a_frozen_segment_waits(call: Program, home: Home) -> None:
+    call(*DECLARE, "--sample-size", "300")
+    call("begin", "spring", "-m", "demand", "--by", "ann")
+    arms = home.catalog.experiment("demand", "", "spring").experiment.arms
+    hear(home, NOW, (serve(home, list(arms)) == 0).astype(float), datetime.now(UTC))
+    policy = config.compose_policy("default", plugins=plugin_manager())
+    home.catalog.put_policy(policy)
+    home.catalog.put_validations([validated(arms[1], policy.row(MODEL))])
+    home.catalog.set_switch("demand", [""], "freeze", by="ann", reason="a campaign")
+    concluded = call("conclude", "spring", "-m", "demand", "--by", "ann")
+    assert concluded.exit_code == 0, concluded.output
+    assert f"{arms[1]} is challenger" in concluded.output
+    assert "demand is frozen since" in concluded.output
+    assert home.catalog.experiment("demand", "", "spring").state == "concluded"
+
+
+def test_a_winner_is_released_at_the_moment_of_the_conclusion(call: Program, home: Home) -> None:
+    call(*DECLARE, "--sample-size", "300")
+    call("begin", "spring", "-m", "demand", "--by", "ann")
+    arms = home.catalog.experiment("demand", "", "spring").experiment.arms
+    hear(home, NOW, (serve(home, list(arms)) == 0).astype(float), datetime.now(UTC))
+    policy = config.compose_policy("default", plugins=plugin_manager())
+    home.catalog.put_policy(policy)
+    home.catalog.put_validations([validated(arms[1], policy.row(MODEL))])
+    later = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
+    call("conclude", "spring", "-m", "demand", "--by", "ann", "--at", f"{later:%FT%TZ}")
+    released = home.catalog.history("demand", version=arms[1])[-1]
+    assert (released.stage, released.since) == ("champion", later)
+
+
 def test_a_proposal_waits_for_a_person_where_the_policy_says_so(call: Program, home: Home) -> None:
     risky = replace(MODEL, risk=replace(MODEL.risk, impact="severe"))
     home.catalog.put_logical_model(risky)

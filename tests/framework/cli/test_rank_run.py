@@ -124,11 +124,26 @@ def _feed_back(tmp_path: Path, home: Home, some: Suggestion) -> None:
     at = ["-m", "shop", "--home", str(home.folder), "--json"]
     command = ["ingest", str(tmp_path / "feedback.csv"), "--outcome", "revenue", *at]
     done = CliRunner().invoke(feedback, command, catch_exceptions=False)
-    assert json.loads(done.output)["ingestion"]["new"] == 1
+    said = json.loads(done.output)
+    assert (said["ingestion"]["new"], said["heard"]["lists"], said["heard"]["unlogged"]) == (
+        1,
+        1,
+        0,
+    )
+    stranger = some.id.rpartition("/")[0] + "/stranger"
+    pd.DataFrame(rows).assign(id=stranger).to_csv(tmp_path / "feedback.csv", index=False)
+    done = CliRunner().invoke(feedback, command[:-1], catch_exceptions=False)
+    assert done.output == (
+        "3 rows about 1 lists; what is known of 0 lists is new or another than before\n"
+        "1 of these lists nobody logged, such as the list for newcomers; what came of them "
+        f"teaches nothing: {stranger}\n"
+    )
     outcome = join(home.events.read("shop"), home.truth.latest("shop")).to_pandas()
     assert outcome.set_index("key")["value"].dropna().to_dict() == {"c1": 9.5}
     found = CliRunner().invoke(feedback, ["worth", *at], catch_exceptions=False)
     assert json.loads(found.output)["young"] == len(outcome)
+    found = CliRunner().invoke(feedback, ["worth", *at[:-1]], catch_exceptions=False)
+    assert found.output.endswith("no list is 14 days old yet; --days DAYS counts younger ones\n")
 
 
 def test_tenants_never_see_each_other(tmp_path: Path, run: Any, home: Home) -> None:

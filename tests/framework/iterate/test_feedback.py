@@ -11,7 +11,13 @@ import pandas as pd
 import pytest
 
 from loopcast.api import DataError, Feature, Kpi, LogicalModel, RankSchema, ScoreSchema
-from loopcast.iterate.feedback import came_of_lists, deliver_feedback, learn_outcomes, worth
+from loopcast.iterate.feedback import (
+    came_of_lists,
+    deliver_feedback,
+    heard_of,
+    learn_outcomes,
+    worth,
+)
 from loopcast.serve.list_file import MADE
 from loopcast.store.events import event_table
 from loopcast.store.home import Home, open_home
@@ -144,8 +150,14 @@ def test_a_list_that_was_logged_again_counts_once(home: Home) -> None:
 
 def test_feedback_on_what_was_never_logged_teaches_nothing(home: Home) -> None:
     log(home, ["ann"])
+    clicks = [row(who, "clicked", HOUR) for who in ("ann", "stranger", "stranger")]
+    other = row("ann", "clicked", HOUR, NIGHT + DAY)
+    rows = deliver_feedback(pd.DataFrame([*clicks, other]), MODEL, home)
+    heard = heard_of(rows, MODEL, home)
+    assert (heard.lists, heard.unlogged) == (3, 2)
+    assert heard.examples == (clicks[1]["id"], other["id"])
     deliver(home, row("stranger", "clicked", HOUR))
-    assert learn_outcomes(MODEL, home, "clicked", 14).rows == 0
+    assert learn_outcomes(MODEL, home, "clicked", 14).rows == 1
 
 
 def test_personal_keys_are_hashed_as_those_of_events(tmp_path: Path) -> None:

@@ -61,21 +61,28 @@ def ingest(
     truth, which experiments and bandits learn from.
     """
     from loopcast.cli import plugin_manager, tables
-    from loopcast.iterate.feedback import deliver_feedback, learn_outcomes
+    from loopcast.iterate.feedback import deliver_feedback, heard_of, learn_outcomes
     from loopcast.monitor.delivery import read_table
 
     with place.catalog as catalog:
         model = catalog.logical_model(logical_model)
     name = reader or ("parquet" if file.suffix == ".parquet" else "csv")
     rows = deliver_feedback(read_table(file, plugin_manager().reader(name)), model, place)
+    heard = heard_of(rows, model, place)
     done = learn_outcomes(model, place, cast("Outcome", outcome), days)
     if as_json:
-        tables.print_json({"rows": rows.num_rows, "ingestion": done})
+        tables.print_json({"rows": rows.num_rows, "heard": heard, "ingestion": done})
         return
+    changed = done.new + done.corrected + done.outdated + done.confirmed
     click.echo(
-        f"{rows.num_rows:,} rows; of lists with feedback, {done.new:,} have their first outcome, "
-        f"{done.corrected + done.outdated:,} another one than before"
+        f"{rows.num_rows:,} rows about {heard.lists:,} lists; what is known of {changed:,} lists "
+        "is new or another than before"
     )
+    if heard.unlogged:
+        click.echo(
+            f"{heard.unlogged:,} of these lists nobody logged, such as the list for newcomers; "
+            f"what came of them teaches nothing: {', '.join(heard.examples)}"
+        )
 
 
 @feedback.command()
@@ -98,6 +105,9 @@ def worth(*, place: Home, logical_model: str, days: int, as_json: bool) -> None:
         tables.print_json(found)
         return
     click.echo(f"{found.lists:,} lists, {found.heard:,} with feedback; {found.young:,} too young")
+    if not found.lists:
+        click.echo(f"no list is {found.days} days old yet; --days DAYS counts younger ones")
+        return
     for name, amount in (
         ("as served", found.served),
         ("champions alone", found.champion),

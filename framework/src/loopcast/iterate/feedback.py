@@ -35,6 +35,7 @@ SERVED = ("champion", "challenger", "canary")
 
 _LIST = ["segment", "key", "made"]
 _TICK = timedelta(microseconds=1)
+_SHOWN = 3
 
 
 def deliver_feedback(frame: pd.DataFrame, model: LogicalModel, home: Home) -> pa.Table:
@@ -112,6 +113,48 @@ def came_of_lists(feedback: pa.Table, days: int) -> pd.DataFrame:
     return found
 
 
+@dataclass(frozen=True, kw_only=True)
+class Heard:
+    """Of which lists a delivery tells.
+
+    Attributes
+    ----------
+    lists
+        How many.
+    unlogged
+        Those of which the log has no event: it teaches nothing what came of them.
+    examples
+        Ids of some of these.
+    """
+
+    lists: int
+    unlogged: int
+    examples: tuple[str, ...]
+
+
+def heard_of(rows: pa.Table, model: LogicalModel, home: Home) -> Heard:
+    """Count the lists that a delivery tells of, and those that nobody logged.
+
+    Parameters
+    ----------
+    rows
+        As :func:`deliver_feedback` returns them.
+    """
+    told = rows.select(_LIST).group_by(_LIST).aggregate([]).sort_by("made").to_pandas()
+    logged = pd.MultiIndex.from_frame(_logged(model, home)[_LIST])
+    unknown = told[~pd.MultiIndex.from_frame(told).isin(logged)]
+    some = unknown.head(_SHOWN).itertuples(index=False)
+    ids = tuple(f"{made:{MADE}}/{segment}/{key}" for segment, key, made in some)
+    return Heard(lists=len(told), unlogged=len(unknown), examples=ids)
+
+
+def _logged(model: LogicalModel, home: Home) -> pd.DataFrame:
+    """Return segment, key and moment of each list in the log."""
+    lists = home.events.read(model.name, columns=["segment", "key", "time"]).to_pandas()
+    found: pd.DataFrame = lists.drop_duplicates().rename(columns={"time": "made"})
+    return found
+
+
 def learn_outcomes(model: LogicalModel, home: Home, outcome: Outcome, days: int) -> Ingestion:
     """Bring what came of lists in as their ground truth, for experiments, bandits and monitoring.
 
@@ -119,8 +162,7 @@ def learn_outcomes(model: LogicalModel, home: Home, outcome: Outcome, days: int)
     It is observed before the entity's next list was made, so that it is counted as this one's.
     """
     found = came_of_lists(home.feedback.read(model.name), days)
-    lists = home.events.read(model.name, columns=["segment", "key", "time"]).to_pandas()
-    lists = lists.drop_duplicates().sort_values("time").rename(columns={"time": "made"})
+    lists = _logged(model, home).sort_values("made")
     lists["next"] = lists.groupby(["segment", "key"])["made"].shift(-1)
     known = found.merge(lists, on=_LIST)
     observed = known["last"].where(

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
+from html import unescape
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -41,13 +44,33 @@ def text_of(page: str) -> str:
 
 
 def test_a_sealed_page_tells_counts_and_no_effect(found: Evaluated) -> None:
-    page = render(found.trial.experiment, found.progress, None)
+    progress = replace(found.progress, needed=2_000)
+    page = render(found.trial.experiment, progress, None)
     text = text_of(page)
     assert "The result is sealed" in text
     assert "outcomes known 2,400 of 2,400" in text
     for word in ("difference", "better", "verdict", "undecided"):
         assert word not in text.replace("is better", "").replace("finds differences", "")
     assert "<figure" not in page
+
+
+def test_counts_of_what_may_be_looked_at_say_how(found: Evaluated) -> None:
+    item, shown = found.trial.experiment, "'loopcast experiment result' shows the effects."
+    complete = unescape(text_of(render(item, found.progress, None)))
+    assert f"The sample is complete: {shown}" in complete
+    early = replace(found.progress, needed=2_000)
+    sequential = msgspec.structs.replace(item, sequential=True)
+    any_time = unescape(text_of(render(sequential, early, None)))
+    assert shown in any_time
+    assert "complete:" not in any_time
+
+
+def test_the_id_of_a_version_stays_as_it_is_where_it_begins_a_sentence(found: Evaluated) -> None:
+    result, version = result_of(found), "dc5bfa62d03ec05e"
+    won = replace(result.contrasts[-1], version=version)
+    shown = replace(result, contrasts=(won,), winner=version)
+    page = render(result.experiment, result.progress, shown)
+    assert f"{version} is to be released" in text_of(page)
 
 
 def test_the_page_of_a_result_tells_all_of_it(found: Evaluated) -> None:

@@ -13,6 +13,7 @@ from loopcast.iterate.experiments.evaluation import Evaluated, result_of
 from loopcast.iterate.experiments.results import Result
 
 if TYPE_CHECKING:
+    from loopcast.store.catalog import Standing
     from loopcast.store.home import Home
 
 
@@ -36,7 +37,8 @@ class Decision:
 def conclude(found: Evaluated, home: Home, policy: Policy, *, by: str, now: datetime) -> Decision:
     """Conclude an experiment by its result, and release the winner as the policy allows.
 
-    An automatic policy moves it as far as nothing is lacking; otherwise it waits for a person.
+    An automatic policy moves it as far as nothing is lacking; otherwise, and where its segment is
+    frozen, it waits for a person.
 
     Raises
     ------
@@ -55,12 +57,12 @@ def conclude(found: Evaluated, home: Home, policy: Policy, *, by: str, now: date
     if result.winner is None:
         return Decision(result=result)
     reason = f"experiment {result.experiment.name}: {result.sentence}"
-    stage, proposal = _promote(result.winner, home, policy, by=by, reason=reason)
+    stage, proposal = _promote(result.winner, home, policy, by=by, reason=reason, at=now)
     return Decision(result=result, stage=stage, proposal=proposal)
 
 
 def _promote(
-    version: VersionId, home: Home, policy: Policy, *, by: str, reason: str
+    version: VersionId, home: Home, policy: Policy, *, by: str, reason: str, at: datetime
 ) -> tuple[Stage, tuple[str, ...]]:
     while True:
         [standing] = home.catalog.standings([version]).values()
@@ -69,10 +71,18 @@ def _promote(
         model = home.catalog.logical_model(standing.version.logical_model)
         goal = next_goal(standing)
         missing = (
+            *_frozen(standing),
             *unsigned(home, standing, goal),
             *lacking(standing, goal, model, policy, by=by),
         )
         if missing or policy.row(model).release != "automatic":
             command = f"'loopcast release {version} --by NAME --reason TEXT'"
             return standing.stage, (f"it waits for a person: {command} makes it {goal}", *missing)
-        release(home, [standing], goal, policy, by=by, reason=reason)
+        release(home, [standing], goal, policy, by=by, reason=reason, at=at)
+
+
+def _frozen(standing: Standing) -> tuple[str, ...]:
+    setting = standing.switch
+    if setting is None or setting.switch != "freeze":
+        return ()
+    return (f"{setting.place} is frozen {setting.circumstances}",)

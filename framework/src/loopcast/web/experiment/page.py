@@ -31,7 +31,7 @@ def render(item: Experiment, progress: Progress, result: Result | None) -> str:
         lead=_lead(item),
         byline=_byline(item, progress),
         key_figures=_key_figures(progress, result),
-        findings=[*_findings(result), *_doubts(progress)],
+        findings=[*_findings(item, progress, result), *_doubts(progress)],
         effects=figures.effects(result) if result is not None else [],
         course=figures.course(result) if result is not None else [],
         contrasts=_contrasts(result) if result is not None else None,
@@ -83,21 +83,33 @@ def _signed(value: float | None) -> str:
     return f"{sign}{formats.number(value)}"
 
 
-def _findings(result: Result | None) -> list[Finding]:
+def _findings(item: Experiment, progress: Progress, result: Result | None) -> list[Finding]:
+    any_time = item.sequential or item.kind == "bandit"
+    if result is None and (any_time or progress.complete):
+        told = "'loopcast experiment result' shows the effects."
+        return [
+            Finding(verdict="open", text=told if any_time else f"The sample is complete: {told}")
+        ]
     if result is None:
         sealed = "The result is sealed: looking before the sample is complete finds differences"
         return [Finding(verdict="open", text=f"{sealed} that are none.")]
     verdict = "good" if result.winner else "open"
-    said = result.sentence[0].upper() + result.sentence[1:]
+    # A sentence that begins with the id of a version stays as it is.
+    named = result.winner is not None and result.sentence.startswith(result.winner)
+    said = result.sentence if named else _capital(result.sentence)
     found = [Finding(verdict=verdict, text=f"{said}.")]
-    found += [Finding(verdict="bad", text=f"{doubt}.") for doubt in result.doubts]
-    found += [Finding(verdict="open", text=f"{note}.") for note in result.notes]
+    found += [Finding(verdict="bad", text=f"{_capital(doubt)}.") for doubt in result.doubts]
+    found += [Finding(verdict="open", text=f"{_capital(note)}.") for note in result.notes]
     broken = [guard for guard in result.guardrails if guard.verdict == "worse"]
     found += [
         Finding(verdict="bad", text=f"{guard.version} breaks the guardrail {guard.metric}.")
         for guard in broken
     ]
     return [*found, Finding(verdict="open", text=VALIDITY[result.validity])]
+
+
+def _capital(sentence: str) -> str:
+    return sentence[0].upper() + sentence[1:]
 
 
 def _doubts(progress: Progress) -> list[Finding]:
