@@ -223,6 +223,8 @@ def test_a_declaration_from_a_file(call: Program, home: Home, tmp_path: Path) ->
     [
         (("--metric", "outcome", "--minimum-effect", "0.1"), DataError, "a default is not"),
         (("--metric", "charm"), DataError, "no metric 'charm'"),
+        (("--metric", "charm", "--sample-size", "9"), DataError, "no metric 'charm'"),
+        ((), ConfigurationError, "experiment spring: say its metric (--metric)"),
         (("--metric", "auc"), DataError, "say which difference matters"),
         (("--metric", "brier", "--minimum-effect", "-1"), ConfigurationError, "> 0.0"),
         (("--metric", "brier", "--kind", "shadow"), DataError, "no outcome is known to see that"),
@@ -253,6 +255,34 @@ def test_stopping_needs_a_running_experiment_and_a_reason(call: Program, home: H
     assert call(*stop).output == "demand: spring is stopped\n"
     assert home.catalog.active_experiments("demand") == {}
     assert call("stop", "spring", "-m", "demand", "--by", "ann").exit_code == 2
+
+
+def test_a_family_takes_each_step_where_it_can_be_taken(call: Program, home: Home) -> None:
+    for number, segment in enumerate(("north", "south", "west")):
+        home.catalog.release(
+            "demand", segment, add(home, 10 + number, segment), stage="champion", by="a", reason="r"
+        )
+        if segment != "west":
+            other = add(home, 20 + number, segment)
+            home.catalog.release("demand", segment, other, stage="challenger", by="a", reason="r")
+    who = ("-m", "demand", "--by", "ann")
+    size = ("--sample-size", "300", "--all-segments")
+    declared = call(*DECLARE, *size)
+    assert declared.exit_code == 0, declared.output
+    assert declared.output.endswith("1 segments have no champion or no challenger: west\n")
+    assert call("begin", "spring", *who, "-s", "north").exit_code == 0
+    begun = call("begin", "spring", *who, "--all-segments")
+    assert "demand/south: spring has begun" in begun.output
+    assert "north" not in begun.output
+    reason = ("--reason", "a fault")
+    assert call("stop", "spring", *who, "-s", "north", *reason).exit_code == 0
+    stopped = call("stop", "spring", *who, "--all-segments", *reason)
+    assert "demand/south: spring is stopped" in stopped.output
+    assert "north" not in stopped.output
+    again = call("stop", "spring", *who, "--all-segments", *reason)
+    assert "only one that is running can be stopped" in str(again.exception)
+    alone = call(*DECLARE, "--sample-size", "300", "-s", "west")
+    assert "demand/west has no version in the stage challenger" in str(alone.exception)
 
 
 def test_what_was_stopped_at_once_has_a_result_of_nothing(call: Program, home: Home) -> None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from loopcast.store.home import Home
     from loopcast.store.trials import Trial
 
-_SHOWN = 20  # bandits that are listed
+_SHOWN = 20  # bandits, and segments that are left out, that are listed
 _MODEL = click.option("--logical-model", "-m", required=True, help="Whose versions are compared.")
 _PAGE = click.option("--page", type=click.Path(path_type=Path), help="Write a page of HTML.")
 
@@ -83,6 +83,9 @@ def declare(
             unit = "pairs" if item.kind == "shadow" else "outcomes of each arm"
             took = f", about {item.days + item.wait_days} days" if item.days else ""
             click.echo(f"  needs {item.sample_size:,} {unit}{took}")
+    if left := [name for name in segments if name not in {item.segment for item in found}]:
+        some = ", ".join(left[:_SHOWN])
+        click.echo(f"{len(left):,} segments have no champion or no challenger: {some}")
 
 
 @experiment.command()
@@ -123,7 +126,7 @@ def _step(
     at: datetime | None,
 ) -> None:
     with place.catalog as catalog:
-        found = _trials(place, name, logical_model, segment, all_segments=all_segments)
+        found = _trials(place, name, step, logical_model, segment, all_segments=all_segments)
         taken = ExperimentStep(step=step, at=at or datetime.now(UTC), by=by, reason=reason)
         catalog.take_step([trial.experiment for trial in found], taken)
     said = "has begun" if step == "begun" else f"is {step}"
@@ -132,12 +135,23 @@ def _step(
 
 
 def _trials(
-    place: Home, name: str, logical_model: str, segment: str | None, *, all_segments: bool
+    place: Home,
+    name: str,
+    step: StepName,
+    logical_model: str,
+    segment: str | None,
+    *,
+    all_segments: bool,
 ) -> list[Trial]:
+    """Return the experiments that may take a step; where none may, those that say why."""
     from loopcast.deploy.releases import segments_of
 
     segments = segments_of(place.catalog, logical_model, segment, all_segments=all_segments)
-    return [place.catalog.experiment(logical_model, each, name) for each in segments]
+    trials = place.catalog.experiments(logical_model, segments)
+    known = [trial for trial in trials if trial.experiment.name == name]
+    before = "declared" if step == "begun" else "running"
+    able = [trial for trial in known if trial.state == before]
+    return able or known or [place.catalog.experiment(logical_model, segments[0], name)]
 
 
 def _metrics(place: Home, logical_model: str) -> dict[str, MetricDefinition]:

@@ -75,6 +75,9 @@ def _from_file(file: Path | None) -> dict[str, Any]:
 
 
 def _checked(said: dict[str, Any], kind: type[Declaration]) -> Declaration:
+    for needed in ("kind", "metric"):
+        if needed not in said:
+            raise ConfigurationError(f"experiment {said['name']}: say its {needed} (--{needed})")
     try:
         return msgspec.convert(said, kind)
     except msgspec.ValidationError as error:

@@ -123,13 +123,15 @@ def plan(
 ) -> tuple[Experiment, ...]:
     """Return the experiment of each segment, its size computed from what was observed there.
 
+    Segments without arms are left out where others have them.
+
     Raises
     ------
     DataError
         When something has to be said that cannot be observed, or the model forecasts and its
         entities would be divided.
     NotFoundError
-        When a segment has no champion, or no challenger.
+        When no segment has a champion and a challenger.
     """
     model = home.catalog.logical_model(logical_model)
     if wanted.kind != "shadow" and model.task == "forecast":
@@ -140,8 +142,9 @@ def plan(
     champions = home.catalog.champions(model.name, segments)
     challengers = home.catalog.newest_in_stage(model.name, "challenger")
     about = _About(wanted=wanted, model=model, home=home, metrics=metrics, by=by, now=now)
+    able = [s for s in segments if s in champions and (wanted.challengers or s in challengers)]
     found = []
-    for segment in segments:
+    for segment in able or segments:
         if segment not in champions:
             raise NotFoundError(f"{_place(model, segment)} has no champion to compare with")
         others = wanted.challengers or _one(challengers.get(segment), _place(model, segment))
@@ -196,6 +199,7 @@ def _effect(wanted: Declaration, model: LogicalModel) -> float:
 
 def _planned(about: _About, segment: Segment, arms: tuple[VersionId, ...]) -> Experiment:
     wanted, model = about.wanted, about.model
+    direction = _direction(wanted, model, about.metrics)
     is_bandit, is_ab = wanted.kind == "bandit", wanted.kind == "ab"
     if is_bandit:
         _require_learnable(wanted)
@@ -212,7 +216,7 @@ def _planned(about: _About, segment: Segment, arms: tuple[VersionId, ...]) -> Ex
         metric=wanted.metric,
         declared=about.now,
         by=about.by,
-        direction=_direction(wanted, model, about.metrics),
+        direction=direction,
         minimum_effect=effect,
         significance=wanted.significance,
         power=wanted.power,
