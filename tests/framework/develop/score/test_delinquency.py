@@ -1,4 +1,4 @@
-"""Targets from payments: bad at once, good only when the window has passed, else unknown."""
+"""Targets from payments: good or bad when the window has passed, before that unknown."""
 
 from __future__ import annotations
 
@@ -50,13 +50,14 @@ def outcomes(loans: pd.DataFrame, payments: pd.DataFrame, **changes: Any) -> lis
     return [None if np.isnan(value) else float(value) for value in found]
 
 
-def test_bad_counts_at_once_and_good_only_when_the_window_has_passed() -> None:
-    assert outcomes(LOANS, PAYMENTS) == [0.0, 0.0, 1.0, 0.0, None, 1.0, None]
+def test_an_outcome_counts_when_the_window_has_passed() -> None:
+    assert outcomes(LOANS, PAYMENTS) == [0.0, 0.0, 1.0, 0.0, None, None, None]
     assert outcomes(LOANS, PAYMENTS, months=13)[3] == 1.0
     assert outcomes(LOANS, PAYMENTS, days_past_due=59)[1] == 1.0
     assert outcomes(LOANS, PAYMENTS, indeterminate=30)[1] is None
-    assert outcomes(LOANS, PAYMENTS, until="2023-12-31")[:4] == [None, None, 1.0, None]
-    assert outcomes(LOANS, PAYMENTS, until="2023-07-30")[2] is None  # it is not known by then
+    assert outcomes(LOANS, PAYMENTS, until="2023-12-31") == [None] * 7
+    assert outcomes(LOANS, PAYMENTS, months=5, until="2023-07-30")[2] == 0.0
+    assert outcomes(LOANS, PAYMENTS, months=7, until="2023-08-31")[2] == 1.0
 
 
 @settings(max_examples=60, deadline=None)
@@ -74,9 +75,11 @@ def test_each_loan_is_judged_as_one_would_by_hand(seed: int, months: int, unclea
     for loan, start in enumerate(opened):
         end = start + pd.DateOffset(months=months)
         own = payments[(of == loan) & (date <= end)]["dpd"]
-        if (own >= 90).any():
+        if end > date.max() or own.empty:
+            expected.append(None)
+        elif (own >= 90).any():
             expected.append(1.0)
-        elif end > date.max() or own.empty or (unclear and own.max() >= 30):
+        elif unclear and own.max() >= 30:
             expected.append(None)
         else:
             expected.append(0.0)
@@ -116,7 +119,7 @@ def test_the_reader_joins_files_and_describes_the_target(tmp_path: Path) -> None
     wanted = options(indeterminate=30, until="2024-06-30")
     table = DelinquencyReader().read(wanted, tmp_path)
     assert list(table.columns) == ["loan", "opened", "bad"]
-    assert table["bad"].sum() == 2.0
+    assert table["bad"].sum() == 1.0
     assert DelinquencyReader().describe(wanted) == (
         "loans.csv with bad: 90 or more days past due within 12 months, unknown from 30 days on, "
         "observed until 2024-06-30, by payments.parquet"

@@ -126,9 +126,9 @@ def matured_outcome(
 ) -> pd.Series:
     """Return 1, 0 or missing for each application.
 
-    Bad is known as soon as it happens. Good is known only when the window has passed and payments
-    were seen in it: a loan that is too young, or of which nothing is known, is missing and never
-    good.
+    Nothing is said of a loan before its window has passed, or of which no payment was seen. That
+    a young one is bad is known at once, but not which of those beside it are good: of young loans
+    with an outcome, all would be bad.
     """
     import pandas as pd
 
@@ -162,9 +162,8 @@ def _judged(
     worst: NDArray[np.float64], mature: NDArray[np.bool_], options: DelinquencyOptions
 ) -> NDArray[np.float64]:
     bad = worst >= options.days_past_due
-    limit = options.indeterminate or options.days_past_due
-    good = mature & (worst < limit)
-    return np.where(bad, 1.0, np.where(good, 0.0, np.nan))
+    good = worst < (options.indeterminate or options.days_past_due)
+    return np.where(mature & bad, 1.0, np.where(mature & good, 0.0, np.nan))
 
 
 @hookimpl
