@@ -52,6 +52,28 @@ def test_overall_it_names_what_matters(home: Home, version: str) -> None:
     assert "loss without it" in shown
 
 
+@pytest.mark.parametrize(
+    ("outside", "action", "said"),
+    [
+        ("ignore", "served", r"r1: probability .* \(cut-off 50.0.%\)\n"),
+        ("flag", "flagged", r"\(cut-off 50.0.%\); flagged: income above the most in training"),
+        ("person", "person", r"r1: given to a person: income above .*; nobody is told what the ve"),
+    ],
+)
+def test_a_row_that_the_version_is_not_to_answer_is_said_to_be_one(
+    run: Any, home: Home, outside: str, action: str, said: str
+) -> None:
+    table, odd = applications(400, seed=1), Path("odd.csv")
+    table.to_csv("applications.csv", index=False)
+    run(f"+logical_model.applicability={{outside: {outside}, novelty: ignore}}")
+    table.iloc[:1].drop(columns="outcome").assign(id="r1", income=1e6).to_csv(odd, index=False)
+    options = (home.catalog.versions(limit=1)[0].version.id, "--file", str(odd))
+    assert re.search(said, explain(home, *options).output)
+    [found] = json.loads(explain(home, *options, "--json").output)
+    assert found["action"] == action
+    assert found["beyond"].startswith("income above the most in training")
+
+
 def test_without_the_data_it_says_what_could_not_be_measured(
     home: Home, version: str, tmp_path: Path
 ) -> None:

@@ -136,6 +136,17 @@ def logged(folder: Path) -> Any:
     return home, cases
 
 
+def test_who_went_to_a_person_without_a_score_is_no_case(tmp_path: Path) -> None:
+    home, cases = logged(tmp_path / "home")
+    unscored = event_table(
+        key=["odd"], time=cases.made.iloc[[0]], logical_model="loans", segment="", version="a" * 16,
+        role="champion", outputs={"probability": [None]}, inputs={"x": [1e9]}, latency_ms=1.0,
+        action="person",
+    )  # fmt: skip
+    home.record(unscored, MODEL)
+    assert vintages_of(home, MODEL, "", 12, NOW) == vintages(cases, 12, NOW)
+
+
 def test_the_command_reads_the_event_log(tmp_path: Path) -> None:
     home, cases = logged(tmp_path / "home")
     options = ["-m", "loans", "--at", "2026-01-01", "--home", str(home.folder)]

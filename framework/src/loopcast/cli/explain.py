@@ -199,6 +199,8 @@ def _plain(one: ExplainedRow) -> dict[str, Any]:
         "key": str(one.row.index[0]),
         "probability": one.probability,
         "granted": one.granted,
+        "action": one.action,
+        "beyond": one.beyond,
         "base": found.base,
         "added": dict(zip(found.parts, found.added[0].tolist(), strict=True)),
         "method": found.method,

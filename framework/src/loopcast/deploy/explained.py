@@ -18,8 +18,10 @@ from loopcast.api import (
     NotFoundError,
     ScoreSchema,
 )
+from loopcast.deploy.limits import read_domain
 from loopcast.deploy.production import features_of
 from loopcast.deploy.score_bundle import read_scenario
+from loopcast.develop.applicability import beyond
 from loopcast.develop.decision import Decision
 from loopcast.develop.explain.contributions import contributions_of
 from loopcast.develop.explain.dependence import Dependence, dependences
@@ -27,12 +29,13 @@ from loopcast.develop.explain.reasons import reason_places
 from loopcast.develop.explain.whatif import WhatIf, nearest_changes
 from loopcast.develop.probing import Probed, probe
 from loopcast.develop.score.finished import parts_of
+from loopcast.develop.score.inputs import columns_of
 from loopcast.store.recording import keyed
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from loopcast.api import Version
+    from loopcast.api import Action, Version
     from loopcast.deploy.loaded import LoadedVersion
     from loopcast.store.home import Home
 
@@ -93,6 +96,11 @@ class ExplainedRow:
     Attributes
     ----------
     row : DataFrame, shape (1, features)
+    action
+        What is done with it by the domain of the version: where that is neither ``served`` nor
+        ``flagged``, nobody is told this score.
+    beyond
+        Why it is beyond the domain; empty where it is not.
     whatif
         The nearest changes that flip its decision; ``None`` where nobody asked.
     """
@@ -102,6 +110,8 @@ class ExplainedRow:
     granted: bool
     contributions: Contributions
     decision: Decision
+    action: Action = "served"
+    beyond: str = ""
     whatif: tuple[WhatIf, ...] | None = None
 
 
@@ -188,7 +198,7 @@ def explain_rows(
     granted = decision.granted(probability)
     found = contributions_of(loaded.model, rows, typical, loaded.manifest.seed)
     explained = []
-    for place in range(len(rows)):
+    for place, (action, beyond_by) in enumerate(_treated(loaded, rows)):
         row = rows.iloc[[place]]
         explained.append(
             ExplainedRow(
@@ -202,12 +212,25 @@ def explain_rows(
                     method=found.method,
                 ),
                 decision=decision,
+                action=action,
+                beyond=beyond_by,
                 whatif=tuple(nearest_changes(predict, row, typical, schema, decision))
                 if whatif
                 else None,
             )
         )
     return explained
+
+
+def _treated(loaded: LoadedVersion, rows: pd.DataFrame) -> list[tuple[Action, str]]:
+    """Return what is done with each row by the domain of the version, and why."""
+    domain, rules = read_domain(loaded.bundle.files), loaded.logical_model.applicability
+    if domain is None:
+        return [("served", "")] * len(rows)
+    return [
+        (rules.action(outside=r.outside, novel=r.novel), r.text) if r else ("served", "")
+        for r in beyond(domain, columns_of(rows), rules.share).rows()
+    ]
 
 
 def row_of(home: Home, loaded: LoadedVersion, key: str) -> pd.DataFrame:

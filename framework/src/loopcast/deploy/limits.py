@@ -88,6 +88,13 @@ def read_limits(files: Files, find: Callable[[str], Template[Any, Any]]) -> Limi
     return Limits(domains=read_domains(files[APPLICABILITY_FILE]), stand_ins=stand_ins)
 
 
+def read_domain(files: Files) -> Domain | None:
+    """Return the domain of a score's version; ``None`` for one from before there were any."""
+    if APPLICABILITY_FILE not in files:
+        return None
+    return read_domains(files[APPLICABILITY_FILE]).get("")
+
+
 def domain_verdict(
     limits: Limits, rules: Applicability, inputs: ForecastQuery | pd.DataFrame
 ) -> DomainVerdict:

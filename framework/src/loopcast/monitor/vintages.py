@@ -31,7 +31,7 @@ from loopcast.develop.fairness.intervals import Interval
 from loopcast.develop.score.metrics import auc
 from loopcast.monitor.bins import Floats
 from loopcast.monitor.counted import used
-from loopcast.monitor.observed import happened, numbers, weights
+from loopcast.monitor.observed import answered, happened, numbers, weights
 from loopcast.monitor.performance import estimate
 from loopcast.store.event_table import once
 from loopcast.store.truth import join
@@ -193,7 +193,8 @@ def vintages_of(
 ) -> list[Vintage]:
     """Follow what served a segment, from the event log and the ground truth.
 
-    An event counts from when it was observed; what was not chosen to be labelled is left out.
+    An event counts from when it was observed; what was not chosen to be labelled is left out, and
+    so is what went to a person without a score.
 
     Raises
     ------
@@ -204,7 +205,7 @@ def vintages_of(
         raise DataError(f"{model.name} is of the task {model.task}; only scores have vintages")
     events = home.events.read(model.name, segment=segment)
     served = once(used(events))
-    joined = join(served, home.truth.latest(model.name))
+    joined = join(served.filter(answered(served, model)), home.truth.latest(model.name))
     joined = joined.filter(pc.greater(joined["labelling"], 0.0))
     if not joined.num_rows:
         raise DataError(

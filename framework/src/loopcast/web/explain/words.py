@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from loopcast.api import Feature
 from loopcast.develop.explain.reasons import value_text
+from loopcast.serve.treatment import WORDS
 from loopcast.web import formats
 
 if TYPE_CHECKING:
@@ -46,10 +47,15 @@ def parts_of(one: ExplainedRow, features: Mapping[str, Feature]) -> Sequence[Par
 
 
 def outcome_text(one: ExplainedRow) -> str:
-    """Return the score of a row and the decision that it leads to."""
+    """Return the score of a row and its decision, and whether the version is not to give them."""
     side = "in favour" if one.granted else "against"
     cutoff = formats.percent(one.decision.cutoff)
-    return f"probability {formats.percent(one.probability)}, {side} (cut-off {cutoff})"
+    found = f"probability {formats.percent(one.probability)}, {side} (cut-off {cutoff})"
+    if not one.beyond or one.action == "served":
+        return found
+    if one.action == "flagged":
+        return f"{found}; flagged: {one.beyond}"
+    return f"{WORDS[one.action]}: {one.beyond}; nobody is told what the version would say: {found}"
 
 
 def change_text(found: WhatIf, features: Mapping[str, Feature]) -> str:
