@@ -127,10 +127,7 @@ def about_treatment(rows: pd.DataFrame) -> dict[str, Any]:
     rows
         With the columns ``action`` and ``reason``.
     """
-    return {
-        "actions": _counts(rows["action"]),
-        "reasons": dict(list(_counts(rows["reason"]).items())[:SHOWN]),
-    }
+    return _told(_counts(rows["action"]), _counts(rows["reason"]))
 
 
 def about_said(said: Sequence[Said], code: NDArray[np.intp]) -> dict[str, Any]:
@@ -160,9 +157,13 @@ def total_treatment(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _told(actions: Counter[str], reasons: Counter[str]) -> dict[str, Any]:
+    """Count rows by action, and for each of their reasons, as pages do."""
+    single = Counter[str]()
+    for joined, count in reasons.items():
+        single.update(dict.fromkeys(joined.split("; "), count))
     return {
         "actions": dict(actions.most_common()),
-        "reasons": dict(reasons.most_common(SHOWN)),
+        "reasons": dict(single.most_common(SHOWN)),
     }
 
 
@@ -179,6 +180,6 @@ def treatment_line(total: Mapping[str, Any]) -> str:
     )
 
 
-def _counts(values: pd.Series[str]) -> dict[str, int]:
+def _counts(values: pd.Series[str]) -> Counter[str]:
     """Count values, the most frequent first."""
-    return {str(name): int(count) for name, count in values.value_counts().items()}
+    return Counter({str(name): int(count) for name, count in values.value_counts().items()})
