@@ -11,7 +11,8 @@ import pandas as pd
 import pyarrow as pa
 
 from loopcast.api import DataError, ForecastSchema
-from loopcast.monitor.summed import known_outcomes
+from loopcast.monitor.summed import with_sums
+from loopcast.store.event_keys import interval_keys
 from loopcast.store.event_table import ONE_EVENT, once
 from loopcast.store.recording import keyed
 from loopcast.store.truth import Ingestion, Standing, standing, truth_table
@@ -106,8 +107,11 @@ def deliver(outcomes: pa.Table, model: LogicalModel, home: Home) -> tuple[Ingest
 def standing_of(model: LogicalModel, home: Home) -> Standing:
     """Count how far the events and outcomes of a logical model have found each other."""
     events = once(home.events.read(model.name, columns=ONE_EVENT))
-    told = standing(events, home.truth.latest(model.name))
-    return replace(told, labelled=standing(events, known_outcomes(home, model)).labelled)
+    latest = home.truth.latest(model.name)
+    told = standing(events, latest)
+    if not isinstance(model.schema, ForecastSchema):
+        return told
+    return replace(told, labelled=standing(events, with_sums(latest, model.schema)).labelled)
 
 
 def _keys(frame: pd.DataFrame, columns: Columns, model: LogicalModel) -> pd.Series[str]:
@@ -117,15 +121,14 @@ def _keys(frame: pd.DataFrame, columns: Columns, model: LogicalModel) -> pd.Seri
         raise DataError(f"{model.name} makes no forecasts, so its outcomes have no series and time")
     if columns.time is None:
         raise DataError("the outcomes of forecasts need the column of the time beside the series")
-    stamps = _moments(frame, columns.time).dt.strftime("%Y-%m-%dT%H:%M:%SZ")
+    start = _moments(frame, columns.time)
     if columns.series is not None:
         names = _column(frame, columns.series).astype(str)
     elif len(model.schema.series) > 1:
         raise DataError(f"{model.name} has several series; name the column that tells them apart")
     else:
         names = pd.Series(next(iter(model.schema.series), SINGLE), index=frame.index, dtype="str")
-    keys: pd.Series[str] = names + "|" + model.schema.step + "|" + stamps
-    return keys
+    return interval_keys(names, model.schema.step, start)
 
 
 def _column(frame: pd.DataFrame, name: str) -> pd.Series[Any]:

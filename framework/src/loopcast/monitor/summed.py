@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from loopcast.api import ForecastSchema, LogicalModel
 from loopcast.develop.forecast.panel import members_of
-from loopcast.store.event_keys import forecast_keys
+from loopcast.store.event_keys import forecast_keys, interval_keys
 from loopcast.store.truth import joined_keys, truth_table
 
 if TYPE_CHECKING:
@@ -74,9 +74,8 @@ def _sum(told: pd.DataFrame, parts: int) -> pd.DataFrame:
 
 
 def _table(sums: pd.DataFrame, step: str) -> pa.Table:
-    start = sums["start"].dt.strftime("%Y-%m-%dT%H:%M:%SZ")
     return truth_table(
-        key=sums["series"] + f"|{step}|" + start,
+        key=interval_keys(sums["series"], step, sums["start"]),
         value=sums["value"],
         observed=sums["observed"],
         segment=sums["segment"],

@@ -17,6 +17,7 @@ from loopcast.api import Evaluation
 from loopcast.serve.batch import QUANTILE_COLUMNS
 from loopcast.serve.shadow import WITHHELD
 from loopcast.serve.treatment import about_treatment
+from loopcast.store.event_keys import interval_keys
 from loopcast.store.events import event_table
 
 if TYPE_CHECKING:
@@ -68,9 +69,7 @@ def forecast_events(
 def event_keys(batch: BatchForecast) -> pd.Series[Any]:
     """Return the key of each event, ``series|step|interval start in UTC``."""
     table = batch.table
-    stamps = table["time"].dt.tz_convert("UTC").dt.strftime("%Y-%m-%dT%H:%M:%SZ")
-    keys: pd.Series[Any] = table["series"] + "|" + table["step"] + "|" + stamps
-    return keys
+    return interval_keys(table["series"], table["step"], table["time"])
 
 
 def event_outputs(batch: BatchForecast) -> dict[str, NDArray[np.float64]]:

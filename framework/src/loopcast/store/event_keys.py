@@ -45,6 +45,27 @@ def forecast_keys(keys: pa.ChunkedArray) -> pd.DataFrame:
     )
 
 
+def interval_keys(
+    series: pd.Series[Any], step: pd.Series[Any] | str, start: pd.Series[Any]
+) -> pd.Series[Any]:
+    """Return the key of each interval of a forecast, which :func:`forecast_keys` splits.
+
+    Parameters
+    ----------
+    start
+        With a time zone.
+
+    Examples
+    --------
+    >>> start = pd.Series([pd.Timestamp("2026-01-01T01:00:00+01:00")])
+    >>> interval_keys(pd.Series(["a|b"]), "1h", start).tolist()
+    ['a|b|1h|2026-01-01T00:00:00Z']
+    """
+    stamps = start.dt.tz_convert("UTC").dt.strftime("%Y-%m-%dT%H:%M:%SZ")
+    keys: pd.Series[Any] = series + "|" + step + "|" + stamps
+    return keys
+
+
 def unreadable(keys: pa.ChunkedArray) -> NDArray[np.bool_]:
     """Tell which keys no forecast has, shape (keys,)."""
     return forecast_keys(keys)["start"].isna().to_numpy()
