@@ -31,11 +31,12 @@ COLUMNS = ("id", "item", "kind", "time")
 """Columns of a delivery; ``value`` is the revenue of a purchase."""
 
 Outcome = Literal["clicked", "revenue"]
-SERVED = ("champion", "challenger", "canary")
+SHOWN = ("champion", "challenger", "canary")
+"""Roles whose answers somebody was given."""
 
 _LIST = ["segment", "key", "made"]
 _TICK = timedelta(microseconds=1)
-_SHOWN = 3
+_EXAMPLES = 3
 
 
 def deliver_feedback(frame: pd.DataFrame, model: LogicalModel, home: Home) -> pa.Table:
@@ -141,16 +142,26 @@ def heard_of(rows: pa.Table, model: LogicalModel, home: Home) -> Heard:
         As :func:`deliver_feedback` returns them.
     """
     told = rows.select(_LIST).group_by(_LIST).aggregate([]).sort_by("made").to_pandas()
-    logged = pd.MultiIndex.from_frame(_logged(model, home)[_LIST])
+    logged = pd.MultiIndex.from_frame(_logged(model, home, *_span(told["made"]))[_LIST])
     unknown = told[~pd.MultiIndex.from_frame(told).isin(logged)]
-    some = unknown.head(_SHOWN).itertuples(index=False)
+    some = unknown.head(_EXAMPLES).itertuples(index=False)
     ids = tuple(f"{made:{MADE}}/{segment}/{key}" for segment, key, made in some)
     return Heard(lists=len(told), unlogged=len(unknown), examples=ids)
 
 
-def _logged(model: LogicalModel, home: Home) -> pd.DataFrame:
+def _span(made: pd.Series[pd.Timestamp]) -> tuple[datetime, datetime] | tuple[None, None]:
+    """Return the first moment, and the one after the last, if there is any."""
+    if made.empty:
+        return None, None
+    return made.min().to_pydatetime(), made.max().to_pydatetime() + _TICK
+
+
+def _logged(
+    model: LogicalModel, home: Home, start: datetime | None = None, end: datetime | None = None
+) -> pd.DataFrame:
     """Return segment, key and moment of each list in the log."""
-    lists = home.events.read(model.name, columns=["segment", "key", "time"]).to_pandas()
+    columns = ["segment", "key", "time"]
+    lists = home.events.read(model.name, start, end, columns=columns).to_pandas()
     found: pd.DataFrame = lists.drop_duplicates().rename(columns={"time": "made"})
     return found
 
@@ -227,7 +238,7 @@ def worth(
     """
     columns = [*ONE_EVENT, "propensity", "inclusion"]
     events = once(home.events.read(model.name, columns=columns)).to_pandas()
-    events = events[events["role"].isin(SERVED)].rename(columns={"time": "made"})
+    events = events[events["role"].isin(SHOWN)].rename(columns={"time": "made"})
     old = events["made"] + timedelta(days=days) <= pd.Timestamp(now)
     came = came_of_lists(home.feedback.read(model.name), days)
     lists = events[old].merge(came, on=_LIST, how="left")

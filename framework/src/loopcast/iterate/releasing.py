@@ -20,7 +20,6 @@ from loopcast.api import (
     NotFoundError,
     Policy,
     Stage,
-    SwitchSetting,
     Validation,
     VersionId,
 )
@@ -213,7 +212,7 @@ def _moves(
     model, moves = course.logical_model, []
     for name, verdict in verdicts.items():
         standing = standings[name]
-        goal = None if _frozen(standing) else _next(standing, verdict, automatic=automatic)
+        goal = None if standing.frozen else _next(standing, verdict, automatic=automatic)
         if goal is not None and not lacking(standing, goal, model, policy, by=BY):
             moves.append(
                 Move(
@@ -240,12 +239,6 @@ def _next(standing: Standing, verdict: Verdict, *, automatic: bool) -> Goal | No
             return None
 
 
-def _frozen(standing: Standing) -> SwitchSetting | None:
-    """Return the switch of a segment that somebody froze while its version was trained."""
-    setting = standing.switch
-    return setting if setting is not None and setting.switch == "freeze" else None
-
-
 def _overtaken(standing: Standing, verdict: Verdict) -> bool:
     """Tell whether another champion serves than the one beside whom a version was judged."""
     return standing.champion not in (None, verdict.champion)
@@ -259,7 +252,7 @@ def _said(standing: Standing, verdict: Verdict | None, stopped: str, *, automati
         return stopped
     command = f"'loopcast release {standing.version.id} --by NAME --reason TEXT'"
     said = verdict.reason if verdict else ""
-    if frozen := _frozen(standing):
+    if frozen := standing.frozen:
         said = f"{frozen.place} is frozen {frozen.circumstances}"
     elif verdict and standing.champion and _overtaken(standing, verdict):
         said = released_since(standing.champion).reason

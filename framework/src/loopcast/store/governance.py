@@ -60,6 +60,11 @@ class Standing:
         """The logical model and segment that it belongs to."""
         return self.version.logical_model, self.version.segment
 
+    @property
+    def frozen(self) -> SwitchSetting | None:
+        """The switch that holds it where it stands; ``None`` where none does."""
+        return self.switch if self.switch is not None and self.switch.switch == "freeze" else None
+
 
 def put_policy(connection: Connection, policy: Policy, *, by: str, at: datetime) -> None:
     """Keep a policy, unless it is the newest already."""

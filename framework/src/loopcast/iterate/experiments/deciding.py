@@ -71,7 +71,7 @@ def _promote(
         model = home.catalog.logical_model(standing.version.logical_model)
         goal = next_goal(standing)
         missing = (
-            *_frozen(standing),
+            *_held(standing),
             *unsigned(home, standing, goal),
             *lacking(standing, goal, model, policy, by=by),
         )
@@ -81,8 +81,6 @@ def _promote(
         release(home, [standing], goal, policy, by=by, reason=reason, at=at)
 
 
-def _frozen(standing: Standing) -> tuple[str, ...]:
-    setting = standing.switch
-    if setting is None or setting.switch != "freeze":
-        return ()
-    return (f"{setting.place} is frozen {setting.circumstances}",)
+def _held(standing: Standing) -> tuple[str, ...]:
+    frozen = standing.frozen
+    return (f"{frozen.place} is frozen {frozen.circumstances}",) if frozen else ()

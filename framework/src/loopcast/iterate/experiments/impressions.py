@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from loopcast.api import LogicalModel
 from loopcast.iterate.experiments.measures import outcomes
 from loopcast.iterate.experiments.told import told_after, until_next
-from loopcast.iterate.experiments.units import COLUMNS, SHOWN, arms_of, assigned, units_of
+from loopcast.iterate.experiments.units import COLUMNS, arms_of, assigned, units_of
+from loopcast.iterate.feedback import SHOWN
 from loopcast.store.event_table import once
 
 if TYPE_CHECKING:

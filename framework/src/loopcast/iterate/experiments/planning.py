@@ -41,7 +41,8 @@ from loopcast.iterate.experiments.design import (
 )
 from loopcast.iterate.experiments.measures import measure_of
 from loopcast.iterate.experiments.told import with_outcomes
-from loopcast.iterate.experiments.units import COLUMNS, SHOWN, Units, units_of, waited_for
+from loopcast.iterate.experiments.units import COLUMNS, Units, units_of, waited_for
+from loopcast.iterate.feedback import SHOWN
 
 if TYPE_CHECKING:
     from loopcast.store.home import Home

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from loopcast.api import DataError
 from loopcast.iterate.experiments.told import with_outcomes
+from loopcast.iterate.feedback import SHOWN
 
 if TYPE_CHECKING:
     from loopcast.api import LogicalModel
@@ -26,8 +27,6 @@ COLUMNS = (
     "inclusion", "labelling", "propensity",
 )  # fmt: skip
 SERVED = ("champion", "challenger")
-SHOWN = (*SERVED, "canary")
-"""Roles whose answers somebody was given."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
