@@ -121,9 +121,7 @@ def test_from_declaration_to_release(call: Program, home: Home) -> None:
     said = json.loads(call("result", "spring", "-m", "demand", "--json").output)
     assert said["winner"] == arms[1]
 
-    policy = config.compose_policy("default", plugins=plugin_manager())
-    home.catalog.put_policy(policy)
-    home.catalog.put_validations([validated(arms[1], policy.row(MODEL))])
+    permit(home, arms[1])
     concluded = call("conclude", "spring", "-m", "demand", "--by", "ann")
     assert f"{arms[1]} is champion" in concluded.output
     assert home.catalog.champion("demand").id == arms[1]  # type: ignore[union-attr]
@@ -132,14 +130,25 @@ def test_from_declaration_to_release(call: Program, home: Home) -> None:
     home.catalog.verify_audit()
 
 
-def test_the_winner_of_a_frozen_segment_waits(call: Program, home: Home) -> None:
-    call(*DECLARE, "--sample-size", "300")
-    call("begin", "spring", "-m", "demand", "--by", "ann")
-    arms = home.catalog.experiment("demand", "", "spring").experiment.arms
-    hear(home, NOW, (serve(home, list(arms)) == 0).astype(float), datetime.now(UTC))
+def permit(home: Home, version: str) -> None:
+    """Let a version have passed all that the policy asks for."""
     policy = config.compose_policy("default", plugins=plugin_manager())
     home.catalog.put_policy(policy)
-    home.catalog.put_validations([validated(arms[1], policy.row(MODEL))])
+    home.catalog.put_validations([validated(version, policy.row(MODEL))])
+
+
+def win(call: Program, home: Home) -> list[str]:
+    """Let the second arm of an experiment do better; return both."""
+    call(*DECLARE, "--sample-size", "300")
+    call("begin", "spring", "-m", "demand", "--by", "ann")
+    arms = list(home.catalog.experiment("demand", "", "spring").experiment.arms)
+    hear(home, NOW, (serve(home, arms) == 0).astype(float), datetime.now(UTC))
+    permit(home, arms[1])
+    return arms
+
+
+def test_the_winner_of_a_frozen_segment_waits(call: Program, home: Home) -> None:
+    arms = win(call, home)
     home.catalog.set_switch("demand", [""], "freeze", by="ann", reason="a campaign")
     concluded = call("conclude", "spring", "-m", "demand", "--by", "ann")
     assert concluded.exit_code == 0, concluded.output
@@ -149,13 +158,7 @@ def test_the_winner_of_a_frozen_segment_waits(call: Program, home: Home) -> None
 
 
 def test_a_winner_is_released_at_the_moment_of_the_conclusion(call: Program, home: Home) -> None:
-    call(*DECLARE, "--sample-size", "300")
-    call("begin", "spring", "-m", "demand", "--by", "ann")
-    arms = home.catalog.experiment("demand", "", "spring").experiment.arms
-    hear(home, NOW, (serve(home, list(arms)) == 0).astype(float), datetime.now(UTC))
-    policy = config.compose_policy("default", plugins=plugin_manager())
-    home.catalog.put_policy(policy)
-    home.catalog.put_validations([validated(arms[1], policy.row(MODEL))])
+    arms = win(call, home)
     later = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
     call("conclude", "spring", "-m", "demand", "--by", "ann", "--at", f"{later:%FT%TZ}")
     released = home.catalog.history("demand", version=arms[1])[-1]
