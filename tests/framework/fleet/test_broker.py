@@ -275,11 +275,6 @@ class TestEnrolment:
         assert one.got == [(self.ANSWER, b"yours")]
         assert two.got == []
 
-    def test_who_says_nothing_for_some_seconds_stays(self, peer: Any) -> None:
-        stranger = peer(self.ONE)
-        time.sleep(2.5)
-        assert stranger.lost == 0
-
     @pytest.mark.parametrize("name", ["+", "#", "1" * 32 + "/#"])
     def test_an_identifier_that_is_a_wildcard_opens_nothing(self, peer: Any, name: str) -> None:
         two, centre = peer(name), peer("centre-1", OWN)
